@@ -1,0 +1,166 @@
+//! **The** access rule, the only one: readable = mapped − excluded.
+//!
+//! A pure function over plain facts. The server filters every answer with it; clients build views with it; the two can
+//! not come to differ. Owners and admins bypass it (they are asked about nowhere near here).
+
+use std::collections::BTreeSet;
+
+use crate::{DeploymentId, GroupId, KeyId, MappingId};
+
+/// The relations the rule looks at, for one organisation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Which key is mapped in which deployment.
+    pub mappings: Vec<MappingFact>,
+    /// Which deployment is assigned to which group.
+    pub assignments: BTreeSet<(GroupId, DeploymentId)>,
+    /// Which key of an assigned deployment a group may not read.
+    pub exclusions: BTreeSet<(GroupId, DeploymentId, KeyId)>,
+}
+
+/// One mapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MappingFact {
+    /// The mapping itself.
+    pub id: MappingId,
+    /// Where it stands.
+    pub deployment: DeploymentId,
+    /// What it maps.
+    pub key: KeyId,
+}
+
+/// What the members of a set of groups may read. Made only by [`readable`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Readable {
+    keys: BTreeSet<KeyId>,
+    deployments: BTreeSet<DeploymentId>,
+    mappings: BTreeSet<MappingId>,
+}
+
+impl Readable {
+    /// Keys whose values may be read.
+    pub fn keys(&self) -> &BTreeSet<KeyId> {
+        &self.keys
+    }
+
+    /// Deployments that may be seen: those assigned to one of the groups.
+    pub fn deployments(&self) -> &BTreeSet<DeploymentId> {
+        &self.deployments
+    }
+
+    /// Mappings that may be seen: those of a visible deployment to a readable key.
+    pub fn mappings(&self) -> &BTreeSet<MappingId> {
+        &self.mappings
+    }
+}
+
+/// `readable(x) = {mapped in a deployment assigned to a group of x} − {excluded for any group of x}`.
+///
+/// An exclusion anywhere wins everywhere. An exclusion counts only while its deployment is assigned to its group and maps
+/// the key: without that, there is nothing it excludes from.
+pub fn readable(groups: &BTreeSet<GroupId>, facts: &Facts) -> Readable {
+    let deployments: BTreeSet<DeploymentId> =
+        facts.assignments.iter().filter(|(group, _)| groups.contains(group)).map(|(_, d)| *d).collect();
+    let visible = || facts.mappings.iter().filter(|mapping| deployments.contains(&mapping.deployment));
+    let excluded: BTreeSet<KeyId> = facts
+        .exclusions
+        .iter()
+        .filter(|(group, deployment, _)| {
+            groups.contains(group) && facts.assignments.contains(&(*group, *deployment))
+        })
+        .map(|(_, _, key)| *key)
+        .collect();
+    let keys: BTreeSet<KeyId> =
+        visible().map(|mapping| mapping.key).filter(|key| !excluded.contains(key)).collect();
+    let mappings =
+        visible().filter(|mapping| keys.contains(&mapping.key)).map(|mapping| mapping.id).collect();
+    Readable { keys, deployments, mappings }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const fn key(n: u8) -> KeyId {
+        KeyId::from_bytes([n; 16])
+    }
+    const fn group(n: u8) -> GroupId {
+        GroupId::from_bytes([n; 16])
+    }
+    const fn deployment(n: u8) -> DeploymentId {
+        DeploymentId::from_bytes([n; 16])
+    }
+    fn mapping(n: u8, d: u8, k: u8) -> MappingFact {
+        MappingFact { id: MappingId::from_bytes([n; 16]), deployment: deployment(d), key: key(k) }
+    }
+
+    #[test]
+    fn an_exclusion_in_one_group_wins_over_an_inclusion_in_another() {
+        let facts = Facts {
+            mappings: vec![mapping(1, 1, 1), mapping(2, 1, 2), mapping(3, 2, 1), mapping(4, 1, 1)],
+            assignments: [(group(1), deployment(1)), (group(2), deployment(2))].into(),
+            exclusions: [(group(1), deployment(1), key(1))].into(),
+        };
+        assert_eq!(*readable(&[group(1)].into(), &facts).keys(), [key(2)].into());
+        assert_eq!(*readable(&[group(2)].into(), &facts).keys(), [key(1)].into());
+        let both = readable(&[group(1), group(2)].into(), &facts);
+        assert_eq!(*both.keys(), [key(2)].into());
+        assert_eq!(*both.mappings(), [MappingId::from_bytes([2; 16])].into());
+        assert_eq!(*both.deployments(), [deployment(1), deployment(2)].into());
+        assert_eq!(readable(&BTreeSet::new(), &facts), Readable::default());
+    }
+
+    #[test]
+    fn an_exclusion_of_a_deployment_that_is_not_assigned_excludes_nothing() {
+        let facts = Facts {
+            mappings: vec![mapping(1, 1, 1), mapping(2, 2, 1)],
+            assignments: [(group(1), deployment(1))].into(),
+            exclusions: [(group(1), deployment(2), key(1))].into(),
+        };
+        assert_eq!(*readable(&[group(1)].into(), &facts).keys(), [key(1)].into());
+    }
+
+    fn facts() -> impl Strategy<Value = Facts> {
+        let small = 0_u8..4;
+        let mappings = proptest::collection::vec((small.clone(), 0_u8..6), 0..12);
+        let assignments = proptest::collection::btree_set((small.clone(), small.clone()), 0..8);
+        let exclusions = proptest::collection::btree_set((small.clone(), small, 0_u8..6), 0..8);
+        (mappings, assignments, exclusions).prop_map(|(mappings, assignments, exclusions)| Facts {
+            mappings: (0_u8..).zip(mappings).map(|(n, (d, k))| mapping(n, d, k)).collect(),
+            assignments: assignments.into_iter().map(|(g, d)| (group(g), deployment(d))).collect(),
+            exclusions: exclusions.into_iter().map(|(g, d, k)| (group(g), deployment(d), key(k))).collect(),
+        })
+    }
+
+    proptest! {
+        /// The sentence of the documentation, read aloud, key by key.
+        #[test]
+        fn agrees_with_the_sentence(facts in facts(), groups in proptest::collection::btree_set(0_u8..4, 0..4)) {
+            let groups: BTreeSet<GroupId> = groups.into_iter().map(group).collect();
+            let answer = readable(&groups, &facts);
+            for k in (0..6).map(key) {
+                let (mut mapped, mut excluded) = (false, false);
+                for g in &groups {
+                    for (assigned_to, d) in &facts.assignments {
+                        if assigned_to == g {
+                            mapped |= facts.mappings.iter().any(|m| m.deployment == *d && m.key == k);
+                            excluded |= facts.exclusions.contains(&(*g, *d, k));
+                        }
+                    }
+                }
+                prop_assert_eq!(answer.keys().contains(&k), mapped && !excluded);
+            }
+        }
+
+        #[test]
+        fn one_more_exclusion_never_adds_a_key(facts in facts(), g in 0_u8..4, d in 0_u8..4, k in 0_u8..6) {
+            let groups: BTreeSet<GroupId> = (0..4).map(group).collect();
+            let before = readable(&groups, &facts);
+            let mut more = facts.clone();
+            more.exclusions.insert((group(g), deployment(d), key(k)));
+            prop_assert!(readable(&groups, &more).keys().is_subset(before.keys()));
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Requests and answers, one file a family of endpoints.
+//!
+//! Times are integer milliseconds UTC; an absent time means never. Requests refuse unknown fields; answers may grow.
+
+pub mod audit;
+pub mod auth;
+pub mod bundle;
+pub mod credentials;
+pub mod identities;
+pub mod org;
+pub mod signup;
+pub mod write;
+
+use serde::{Deserialize, Serialize};
+
+/// What an identity is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum IdentityKind {
+    /// A person.
+    Human,
+    /// A machine with a token.
+    Api,
+    /// A gateway that injects for agents.
+    Gateway,
+}
+
+/// What an identity may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Everything, and the root key.
+    Owner,
+    /// Everything but roles, epochs and the root key.
+    Admin,
+    /// Reads by the rule; may submit keys.
+    User,
+    /// Reads by the rule.
+    Viewer,
+}
+
+impl Role {
+    /// Owners and admins read and write the organisation's state; the access rule is not asked for them.
+    pub const fn administers(self) -> bool {
+        matches!(self, Self::Owner | Self::Admin)
+    }
+
+    /// As in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::User => "user",
+            Self::Viewer => "viewer",
+        }
+    }
+}
+
+impl IdentityKind {
+    /// As in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Human => "human",
+            Self::Api => "api",
+            Self::Gateway => "gateway",
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The body of every refusal, and the only list of its codes.
+
+use serde::{Deserialize, Serialize};
+
+/// `{"error": {"code", "message", "field"?}}`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ErrorBody {
+    /// What went wrong.
+    pub error: ErrorDetail,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ErrorDetail {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people: what happened and what to do. Names no id, name, value or token.
+    pub message: String,
+    /// Which field of the request, as `secrets[3].env`, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}
+
+/// Why a request was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// 400: not the JSON, query or header that this address takes.
+    InvalidRequest,
+    /// 400: the request carries a token's secret half, which the server must never see.
+    TokenInRequest,
+    /// 401: no credential or session, or one that is unknown, wrong, expired or revoked.
+    Unauthenticated,
+    /// 403: signed in, but this role may not.
+    Forbidden,
+    /// 403: this needs a session made with the password within the last 10 minutes.
+    PasswordNeeded,
+    /// 403: sign-up is closed on this server.
+    SignupClosed,
+    /// 403: sign-up needs the setup code.
+    SetupCode,
+    /// 404: no such thing, or not the caller's; the server does not say which.
+    NotFound,
+    /// 405: the address has no such method.
+    MethodNotAllowed,
+    /// 408: the request took too long to arrive.
+    Timeout,
+    /// 409: the organisation has changed since `base`, or the id or e-mail is taken.
+    Conflict,
+    /// 413: the body is larger than this address takes.
+    TooLarge,
+    /// 415: the body is not `application/json`.
+    NotJson,
+    /// 422: understood, but it would break a rule of the organisation's state.
+    Unprocessable,
+    /// 431 or 503: the server has no room for this now.
+    Unavailable,
+    /// 500: a fault of the server.
+    Internal,
+}

@@ -1,0 +1,31 @@
+//! Sizes that both ends hold each other to (CRYPTO.md §2.3).
+
+/// Largest secret value, in bytes.
+pub const VALUE_BYTES: usize = 63 * 1024;
+
+/// Largest plaintext of ORG or VIEW, in bytes: with its 4-byte length it fills an 8 MiB bucket.
+pub const STATE_BYTES: usize = 8 * 1024 * 1024 - 4;
+
+/// Largest answer of the server, in bytes. A client stops reading here.
+pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// Largest body of `POST /v1/org/write`, in bytes.
+pub const WRITE_BYTES: usize = 48 * 1024 * 1024;
+
+/// Largest body of every other request, in bytes.
+pub const REQUEST_BYTES: usize = 1024 * 1024;
+
+/// Largest number of views in an organisation.
+pub const VIEWS: usize = 64;
+
+/// Old versions of a key that are kept for owners and admins.
+pub const OLD_VERSIONS: usize = 5;
+
+/// Deepest nesting of JSON from a peer.
+pub const JSON_DEPTH: usize = 32;
+
+/// Secrets that one `POST /v1/secrets/get` may ask for.
+pub const SECRETS_PER_REQUEST: usize = 10_000;
+
+/// Audit entries in one answer.
+pub const AUDIT_PAGE: u32 = 1_000;

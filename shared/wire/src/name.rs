@@ -1,0 +1,252 @@
+//! Names that steer something: parsed or refused.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use unicode_normalization::UnicodeNormalization as _;
+
+/// Why a name was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Not `[A-Za-z_][A-Za-z0-9_]*`.
+    #[error("not a variable name: use letters, digits and _, not starting with a digit")]
+    NotAVariable,
+    /// No `@`, or white space, or longer than 254 bytes.
+    #[error("not an e-mail address")]
+    NotAnEmail,
+    /// Empty, longer than 256 bytes, or with control or direction-changing characters.
+    #[error("not a usable name: 1 to 256 bytes, no control or direction-changing characters")]
+    NotAName,
+}
+
+/// Name of an environment variable: `[A-Za-z_][A-Za-z0-9_]*`, at most 256 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EnvName(String);
+
+impl EnvName {
+    /// Whether this variable makes a loader, shell or interpreter run something else (CRYPTO.md §2.7 rule 7).
+    ///
+    /// Such a name is refused wherever it is written or emitted, unless the user allows exactly it.
+    pub fn steers_programs(&self) -> bool {
+        STEERING.contains(&self.0.as_str())
+            || STEERING_PREFIXES.iter().any(|prefix| self.0.starts_with(prefix))
+            || PROXIES.iter().any(|proxy| self.0.eq_ignore_ascii_case(proxy))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for EnvName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let first = text.bytes().next().ok_or(NameError::NotAVariable)?;
+        let word = |byte: u8| byte == b'_' || byte.is_ascii_alphanumeric();
+        if first.is_ascii_digit() || text.len() > 256 || !text.bytes().all(word) {
+            return Err(NameError::NotAVariable);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// An e-mail address as it is stored and salted: ASCII spaces trimmed, A–Z lower-cased, nothing else touched.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Email(String);
+
+impl Email {
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Email {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let text = text.trim_matches(' ').to_ascii_lowercase();
+        let unusable = |c: char| c.is_whitespace() || c.is_control();
+        match text.split_once('@') {
+            Some((local, domain))
+                if !local.is_empty()
+                    && !domain.is_empty()
+                    && !domain.contains('@')
+                    && text.len() <= 254
+                    && !text.contains(unusable) =>
+            {
+                Ok(Self(text))
+            }
+            _ => Err(NameError::NotAnEmail),
+        }
+    }
+}
+
+/// Name a person gives to a key, group, deployment, identity or organisation: NFC, 1 to 256 bytes, printable.
+///
+/// Names are sealed; the server never sees one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(String);
+
+impl Name {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let text: String = text.nfc().collect();
+        if text.is_empty() || text.len() > 256 || text.trim() != text || text.contains(is_unprintable) {
+            return Err(NameError::NotAName);
+        }
+        Ok(Self(text))
+    }
+}
+
+/// Control characters, and those that change the direction or visibility of the text around them.
+pub fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+macro_rules! as_text {
+    ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        /// Refuses a text that is not already in its stored form.
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                match text.parse::<Self>() {
+                    Ok(name) if name.0 == text => Ok(name),
+                    Ok(_) => Err(D::Error::custom("name is not in its normal form")),
+                    Err(error) => Err(D::Error::custom(error)),
+                }
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .min_length(Some(1))
+                    .max_length(Some(256))
+                    .into()
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::ToSchema for $name {}
+    )*};
+}
+
+as_text!(EnvName, Email, Name);
+
+const STEERING: &[&str] = &[
+    "PATH",
+    "IFS",
+    "ENV",
+    "BASH_ENV",
+    "BASHOPTS",
+    "SHELLOPTS",
+    "ZDOTDIR",
+    "PS4",
+    "PROMPT_COMMAND",
+    "UID",
+    "EUID",
+    "PPID",
+    "status",
+    "path",
+    "GLIBC_TUNABLES",
+    "GCONV_PATH",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "PYTHONSTARTUP",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PERL5OPT",
+    "PERL5LIB",
+    "RUBYOPT",
+    "RUBYLIB",
+    "JAVA_TOOL_OPTIONS",
+    "GIT_EXEC_PATH",
+    "GIT_PROXY_COMMAND",
+    "GIT_ASKPASS",
+    "GIT_PAGER",
+    "GIT_EDITOR",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_TEMPLATE_DIR",
+];
+
+const STEERING_PREFIXES: &[&str] = &["BASH_FUNC_", "LD_", "DYLD_", "GIT_SSH", "GIT_CONFIG", "KEYWARD_"];
+
+/// In either case: programs read both.
+const PROXIES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "FTP_PROXY"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_steer_programs_are_known() {
+        for name in [
+            "PATH",
+            "LD_PRELOAD",
+            "BASH_FUNC_x",
+            "https_proxy",
+            "No_Proxy",
+            "KEYWARD_TOKEN",
+            "GIT_SSH_COMMAND",
+        ] {
+            assert!(name.parse::<EnvName>().unwrap().steers_programs(), "{name}");
+        }
+        for name in ["PATHS", "DATABASE_URL", "Path", "GIT_TOKEN", "MY_LD_PRELOAD", "STATUS", "_"] {
+            assert!(!name.parse::<EnvName>().unwrap().steers_programs(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_a_shell_would_not_take_is_no_variable() {
+        for name in ["", "1A", "A=$(id)", "x y", "a-b", "a.b", "é", "A\n", &"A".repeat(257)] {
+            assert_eq!(name.parse::<EnvName>(), Err(NameError::NotAVariable), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn email_keeps_what_is_not_ascii_case() {
+        assert_eq!(" Alice@Example.COM ".parse::<Email>().unwrap().as_str(), "alice@example.com");
+        assert_eq!("É@x".parse::<Email>().unwrap().as_str(), "É@x");
+        for bad in ["", "alice", "@x", "a@", "a@b@c", "a b@c", "a@b\n"] {
+            assert_eq!(bad.parse::<Email>(), Err(NameError::NotAnEmail), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_normalised_when_given_and_refused_unnormalised_when_read() {
+        let decomposed = "cafe\u{301}";
+        assert_eq!(decomposed.parse::<Name>().unwrap().as_str(), "caf\u{e9}");
+        assert!(serde_json::from_str::<Name>(&format!("\"{decomposed}\"")).is_err());
+        for bad in ["", " a", "a\u{202e}b", "a\nb", "\u{1b}[31m", &"x".repeat(257)] {
+            assert_eq!(bad.parse::<Name>(), Err(NameError::NotAName), "{bad:?}");
+        }
+    }
+}
