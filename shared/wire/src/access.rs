@@ -56,8 +56,8 @@ impl Readable {
 
 /// `readable(x) = {mapped in a deployment assigned to a group of x} − {excluded for any group of x}`.
 ///
-/// An exclusion anywhere wins everywhere. An exclusion counts only while its deployment is assigned to its group and maps
-/// the key: without that, there is nothing it excludes from.
+/// An exclusion anywhere wins everywhere: also over the same key in another deployment or group, and also when its own
+/// deployment no longer maps the key. It counts only while its deployment is assigned to its group.
 pub fn readable(groups: &BTreeSet<GroupId>, facts: &Facts) -> Readable {
     let deployments: BTreeSet<DeploymentId> =
         facts.assignments.iter().filter(|(group, _)| groups.contains(group)).map(|(_, d)| *d).collect();

@@ -117,6 +117,8 @@ ids! {
     GroupId;
     /// What the identities of one set of groups may read, sealed.
     ViewId;
+    /// One installation of a client: it tells one client's memory from another's.
+    InstallId;
 }
 
 fn parse(text: &str) -> Result<[u8; 16], IdError> {

@@ -28,4 +28,4 @@ pub mod name;
 
 pub use bytes::{AuthHalf, Nonce, Salt, SessionToken, Sha256};
 pub use envelope::{Envelope, Purpose};
-pub use id::{CredentialId, DeploymentId, GroupId, IdentityId, KeyId, MappingId, OrgId, ViewId};
+pub use id::{CredentialId, DeploymentId, GroupId, IdentityId, InstallId, KeyId, MappingId, OrgId, ViewId};

@@ -23,14 +23,25 @@ pub struct OrgAnswer {
     pub orgkey: Envelope,
     /// The caller's ROOT, for owners.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub root: Option<Envelope>,
+    pub root: Option<RootItem>,
     /// The audit chain's head before this request's own entry.
     pub audit_head: AuditHead,
+}
+
+/// An owner's ROOT.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RootItem {
+    /// Selector: generation of the root key.
+    pub generation: u64,
+    /// ROOT.
+    pub env: Envelope,
 }
 
 /// Where the audit chain stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
 pub struct AuditHead {
     /// Number of entries.
     pub seq: u64,
