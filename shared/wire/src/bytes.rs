@@ -114,6 +114,11 @@ impl AuthHalf {
         Self(bytes)
     }
 
+    /// Its 32 bytes, for a client that keeps them.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// What the server stores: SHA-256 of the 32 bytes.
     pub fn verifier(&self) -> Sha256 {
         Sha256::of(&*self.0)
