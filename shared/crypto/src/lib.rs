@@ -1,0 +1,36 @@
+//! Suite 1 of keyward: credentials, envelopes, sealed state, views and their verification.
+//!
+//! The only crate that touches a key. Everything is a pure function of its arguments and of the operating system's
+//! randomness: no clock, no I/O, no log. The format, byte by byte, is CRYPTO.md; the same known answers in
+//! `tests/vectors/` hold this crate and the web console to it.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `key`, `random` | a type for each key; the operating system's generator |
+//! | `context`, `padding`, `envelope` | the 72-byte context, buckets, [`seal`] and [`open`] |
+//! | `password`, `token`, `derive` | what people and machines hold, and the two halves it becomes |
+//! | `hazmat` | the ciphers; nothing outside this crate reaches them |
+
+#![warn(missing_docs, clippy::missing_errors_doc, clippy::indexing_slicing)]
+
+mod absent;
+mod context;
+mod derive;
+mod envelope;
+mod hazmat;
+mod key;
+mod padding;
+mod password;
+mod random;
+mod token;
+
+pub use context::{CONTEXT_BYTES, Context};
+pub use derive::{
+    CredentialKeys, PASSWORD_ROUNDS, SECRET_ROUNDS, derive_delivery, derive_password, derive_secret,
+};
+pub use envelope::{Integrity, open, seal};
+pub use key::{DataKey, DeliveryKey, IdentityKey, Key, OrgKey, RootKey, UnlockKey, ViewKey};
+pub use padding::TooLarge;
+pub use password::{MIN_CHARACTERS, MIN_GUESSES, Password, WeakPassword};
+pub use random::{new_id, random_bytes, random_key};
+pub use token::{CredentialSecret, Halves, Token, TokenError, TokenKind};

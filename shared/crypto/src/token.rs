@@ -1,0 +1,239 @@
+//! Credentials as text: tokens, and the derived halves a machine keeps instead of one (CRYPTO.md §2.8).
+
+use std::sync::LazyLock;
+
+use data_encoding::{Encoding, Specification};
+use keyward_wire::{AuthHalf, CredentialId};
+use zeroize::Zeroizing;
+
+use crate::absent::assert_secret;
+use crate::derive::CredentialKeys;
+use crate::hazmat::sha256;
+use crate::key::UnlockKey;
+use crate::key::material::Material as _;
+use crate::random::{new_id, random_key};
+
+/// 256 random bits that a token carries. Both halves of the credential derive from it.
+pub struct CredentialSecret(Zeroizing<[u8; 32]>);
+
+assert_secret!(CredentialSecret, Token, Halves);
+
+impl CredentialSecret {
+    /// A fresh random secret.
+    pub fn generate() -> Self {
+        Self(random_key())
+    }
+
+    /// The secret of these 32 bytes.
+    pub fn from_bytes(bytes: Zeroizing<[u8; 32]>) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// What a token is for; its prefix says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenKind {
+    /// `kwt1`: an API user.
+    Api,
+    /// `kwd1`: a signed-in device.
+    Device,
+    /// `kwi1`: an invitation link.
+    Link,
+    /// `kwr1`: the recovery kit.
+    Recovery,
+}
+
+impl TokenKind {
+    /// The four characters before the first `_`.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Api => "kwt1",
+            Self::Device => "kwd1",
+            Self::Link => "kwi1",
+            Self::Recovery => "kwr1",
+        }
+    }
+
+    /// What a person calls it, with its prefix.
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Api => "an API token (kwt1_…)",
+            Self::Device => "a device credential (kwd1_…)",
+            Self::Link => "an invitation (kwi1_…)",
+            Self::Recovery => "a recovery key (kwr1_…)",
+        }
+    }
+
+    const ALL: [Self; 4] = [Self::Api, Self::Device, Self::Link, Self::Recovery];
+}
+
+/// Why a text is no token. Never holds any of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Another prefix.
+    #[error("not {expected}")]
+    Other {
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// The right prefix, but the rest is damaged: wrong length, wrong letters, or the check does not fit.
+    #[error("{expected} that was mistyped or cut: copy it again, whole")]
+    Damaged {
+        /// What the prefix promises.
+        expected: &'static str,
+    },
+}
+
+/// `kwt1_<id 26>_<secret 52>_<check 6>`: lower-case unpadded base32 (RFC 4648), check = the first six characters of
+/// base32(SHA-256(all before the last `_`)).  91 characters.
+pub struct Token {
+    /// What it is for.
+    pub kind: TokenKind,
+    /// Its credential.
+    pub id: CredentialId,
+    /// Its secret.
+    pub secret: CredentialSecret,
+}
+
+impl Token {
+    /// A new token of a new credential.
+    pub fn generate(kind: TokenKind) -> Self {
+        Self::generate_for(kind, new_id())
+    }
+
+    /// A new token of this credential.
+    pub fn generate_for(kind: TokenKind, id: CredentialId) -> Self {
+        Self { kind, id, secret: CredentialSecret::generate() }
+    }
+
+    /// Reads exactly what [`encode`](Self::encode) wrote: no white space, no other spelling.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
+        let kind = TokenKind::ALL
+            .into_iter()
+            .find(|kind| after_prefix(text, kind.prefix()).is_some())
+            .ok_or(TokenError::Other { expected: ANY_TOKEN })?;
+        let [id, secret] =
+            fields(text, kind.prefix()).ok_or(TokenError::Damaged { expected: kind.describe() })?;
+        let read = || Some((CredentialId::from_bytes(*decode(id)?), CredentialSecret(decode(secret)?)));
+        let (id, secret) = read().ok_or(TokenError::Damaged { expected: kind.describe() })?;
+        Ok(Self { kind, id, secret })
+    }
+
+    /// Its text. Shown once; not stored anywhere by keyward.
+    pub fn encode(&self) -> Zeroizing<String> {
+        encode(self.kind.prefix(), &[self.id.as_bytes(), self.secret.bytes()])
+    }
+}
+
+/// `kwh1_<id 26>_<auth 52>_<unlock 52>_<check 6>`: what a machine keeps to stay signed in.  144 characters.
+///
+/// It serves as the credential does, but the token itself cannot be had from it.
+pub struct Halves {
+    /// Its credential.
+    pub id: CredentialId,
+    /// auth_c.
+    pub auth: AuthHalf,
+    /// unlock_c.
+    pub unlock: UnlockKey,
+}
+
+impl Halves {
+    /// The halves of this credential, copied.
+    pub fn from_keys(id: CredentialId, keys: &CredentialKeys) -> Self {
+        let auth = AuthHalf::from_bytes(Zeroizing::new(*keys.auth.as_bytes()));
+        Self { id, auth, unlock: keys.unlock.duplicate() }
+    }
+
+    /// The credential and its keys, as derivation would give them.
+    pub fn into_keys(self) -> (CredentialId, CredentialKeys) {
+        (self.id, CredentialKeys { auth: self.auth, unlock: self.unlock })
+    }
+
+    /// Reads exactly what [`encode`](Self::encode) wrote: no white space, no other spelling.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
+        after_prefix(text, HALVES_PREFIX).ok_or(TokenError::Other { expected: HALVES })?;
+        let read = || {
+            let [id, auth, unlock] = fields(text, HALVES_PREFIX)?;
+            Some(Self {
+                id: CredentialId::from_bytes(*decode(id)?),
+                auth: AuthHalf::from_bytes(decode(auth)?),
+                unlock: UnlockKey::from_bytes(decode(unlock)?),
+            })
+        };
+        read().ok_or(TokenError::Damaged { expected: HALVES })
+    }
+
+    /// Its text, as secret as the credential.
+    pub fn encode(&self) -> Zeroizing<String> {
+        encode(HALVES_PREFIX, &[self.id.as_bytes(), self.auth.as_bytes(), self.unlock.bytes()])
+    }
+}
+
+fn encode(prefix: &str, fields: &[&[u8]]) -> Zeroizing<String> {
+    // The longest form, so that the text never grows and leaves a copy behind.
+    let mut text = Zeroizing::new(String::with_capacity(144));
+    text.push_str(prefix);
+    for field in fields {
+        text.push('_');
+        BASE32.encode_append(field, &mut text);
+    }
+    let check = check(&text);
+    text.push('_');
+    text.push_str(&check);
+    text
+}
+
+/// The `N` fields between prefix and check, if the check fits.
+fn fields<'t, const N: usize>(text: &'t str, prefix: &str) -> Option<[&'t str; N]> {
+    let (checked, given) = text.rsplit_once('_')?;
+    if check(checked) != given {
+        return None;
+    }
+    let mut parts = after_prefix(checked, prefix)?.split('_');
+    let fields: [Option<&str>; N] = std::array::from_fn(|_| parts.next());
+    let complete = parts.next().is_none() && fields.iter().all(Option::is_some);
+    complete.then(|| fields.map(Option::unwrap_or_default))
+}
+
+fn after_prefix<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
+    text.strip_prefix(prefix)?.strip_prefix('_')
+}
+
+fn check(text: &str) -> String {
+    let digest = Zeroizing::new(BASE32.encode(&*sha256(text.as_bytes())));
+    digest.chars().take(6).collect()
+}
+
+/// Exactly `N` bytes. Trailing bits must be zero, so that no two texts are the same token.
+fn decode<const N: usize>(text: &str) -> Option<Zeroizing<[u8; N]>> {
+    if BASE32.decode_len(text.len()) != Ok(N) {
+        return None;
+    }
+    let mut bytes = Zeroizing::new([0; N]);
+    BASE32.decode_mut(text.as_bytes(), &mut *bytes).ok()?;
+    Some(bytes)
+}
+
+/// Lower-case RFC 4648 base32, no padding, zero trailing bits.
+static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
+    let mut specification = Specification::new();
+    specification.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
+    specification.encoding().expect("32 distinct symbols")
+});
+
+const HALVES_PREFIX: &str = "kwh1";
+const HALVES: &str = "a stored sign-in (kwh1_…)";
+const ANY_TOKEN: &str = "a token (kwt1_…, kwd1_…, kwi1_… or kwr1_…)";
+
+#[cfg(test)]
+mod tests;
