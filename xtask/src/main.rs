@@ -1,1 +1,43 @@
-fn main() {}
+//! `cargo xtask <command>`: what a developer and CI run. Nothing here is shipped.
+
+mod cargo;
+mod install;
+mod postgres;
+mod say;
+mod steps;
+mod test;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["test"] => test::run_all(&test::Advisories::Skip),
+        ["test", "--advisories"] => test::run_all(&test::Advisories::Check),
+        ["postgres"] => postgres::foreground(),
+        [] | ["help" | "--help" | "-h"] => {
+            say::out(USAGE);
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            say::talk(&format!("cargo xtask: cannot make sense of `{}`\n\n{USAGE}", words.join(" ")));
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say::talk(&format!("cargo xtask: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  test [--advisories]  exactly what CI runs: format, lints, dependencies, docs, build, all tests on both databases.
+                       As root it installs what is missing; as a user it says what to install.
+                       --advisories also asks the RustSec database (needs the network).
+  postgres             a throw-away PostgreSQL in the foreground; prints the line to export; Ctrl-C stops it.";

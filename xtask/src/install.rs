@@ -1,0 +1,87 @@
+//! What the tests need from the machine: installed when missing and allowed, else named.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::cargo::{cargo, is_root, run, succeeds};
+use crate::{postgres, say};
+
+/// Installs the missing Debian packages as root; as a user, fails and says what to run.
+pub(crate) fn system_packages() -> Result<()> {
+    let missing = missing_packages();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let install = format!("apt-get install -y --no-install-recommends {}", missing.join(" "));
+    if !is_root()? {
+        bail!("missing: {}\n  as root: apt-get update && {install}", missing.join(" "));
+    }
+    if !on_path("apt-get") {
+        bail!(
+            "missing: {}; there is no apt-get here, install them by the system's own means",
+            missing.join(" ")
+        );
+    }
+    say::talk(&format!("    missing: {}", missing.join(" ")));
+    run(&mut apt_get(&["update", "-q"]))?;
+    run(apt_get(&["install", "-q", "-y", "--no-install-recommends"]).args(&missing))?;
+    let missing = missing_packages();
+    if !missing.is_empty() {
+        bail!("still missing after the installation: {}", missing.join(" "));
+    }
+    Ok(())
+}
+
+/// Installs the cargo subcommands that are missing, for whoever runs this.
+pub(crate) fn cargo_tools() -> Result<()> {
+    for (subcommand, package) in CARGO_TOOLS {
+        if !succeeds(&mut cargo(&[subcommand, "--version"])) {
+            run(&mut cargo(&["install", "--locked", package]))
+                .with_context(|| format!("cannot install {package}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn missing_packages() -> Vec<&'static str> {
+    let absent = PROGRAMS.iter().filter(|(program, _)| !on_path(program));
+    let mut missing: Vec<&str> = absent.map(|(_, package)| *package).collect();
+    if !Path::new(CA_BUNDLE).exists() {
+        missing.push("ca-certificates");
+    }
+    if postgres::programs().is_none() {
+        missing.push("postgresql");
+    }
+    missing
+}
+
+fn on_path(program: &str) -> bool {
+    succeeds(Command::new("sh").args(["-c", "command -v \"$1\"", "sh", program]))
+}
+
+fn apt_get(args: &[&str]) -> Command {
+    let mut command = Command::new("apt-get");
+    command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+/// Program → the package that brings it. A C compiler is not here: without one this program could not have been built.
+/// `ksh93`, because mksh may call itself ksh too.
+const PROGRAMS: [(&str, &str); 8] = [
+    ("dash", "dash"),
+    ("bash", "bash"),
+    ("busybox", "busybox"),
+    ("zsh", "zsh"),
+    ("ksh93", "ksh"),
+    ("mksh", "mksh"),
+    ("yash", "yash"),
+    ("openssl", "openssl"),
+];
+
+/// Where Debian keeps the system's trusted roots.
+const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Subcommand → the package and version that CI uses.
+const CARGO_TOOLS: [(&str, &str); 2] = [("nextest", "cargo-nextest@0.9.143"), ("deny", "cargo-deny@0.20.2")];

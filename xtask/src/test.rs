@@ -1,0 +1,61 @@
+//! `cargo xtask test`: exactly what CI runs.
+
+use crate::cargo::{cargo, run};
+use crate::install;
+use crate::postgres::Postgres;
+use crate::steps::Steps;
+use anyhow::Result;
+
+/// Whether to ask the advisory database: its answer needs the network and changes with the day.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Advisories {
+    /// The plain run.
+    Skip,
+    /// Before a release.
+    Check,
+}
+
+/// Every check and every test. Lints that fail do not hide the tests; a build that fails ends the run. Nothing is
+/// skipped: what a test needs is installed or the run fails. nextest goes last, so that its summary ends the output.
+pub(crate) fn run_all(advisories: &Advisories) -> Result<()> {
+    let mut steps = Steps::default();
+    steps.must("system packages", install::system_packages)?;
+    steps.must("cargo tools", install::cargo_tools)?;
+    steps.run("format", || run(&mut cargo(&["fmt", "--all", "--check"])));
+    steps.run("lints", || {
+        run(&mut cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    });
+    steps.run("dependencies", || {
+        run(&mut cargo(&[
+            "deny",
+            "--locked",
+            "check",
+            "--hide-inclusion-graph",
+            "bans",
+            "licenses",
+            "sources",
+        ]))
+    });
+    if *advisories == Advisories::Check {
+        steps.run("advisories", || run(&mut cargo(&["deny", "--locked", "check", "advisories"])));
+    }
+    steps.run("docs", || {
+        run(cargo(&["doc", "--locked", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+    });
+    steps.must("build", || run(&mut cargo(&["build", "--locked", "--workspace", "--bins"])))?;
+
+    let mut postgres = None;
+    steps.must("PostgreSQL", || {
+        postgres = Some(Postgres::start()?);
+        Ok(())
+    })?;
+    let postgres = postgres.as_ref().map(Postgres::url).unwrap_or_default();
+    steps.run("doc tests", || {
+        run(cargo(&["test", "--locked", "--workspace", "--doc"]).env("KEYWARD_TEST_POSTGRES", postgres))
+    });
+    steps.run("tests", || {
+        run(cargo(&["nextest", "run", "--locked", "--workspace", "--no-fail-fast"])
+            .env("KEYWARD_TEST_POSTGRES", postgres))
+    });
+    steps.verdict()
+}
