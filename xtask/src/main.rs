@@ -1,6 +1,7 @@
 //! `cargo xtask <command>`: what a developer and CI run. Nothing here is shipped.
 
 mod cargo;
+mod demo;
 mod install;
 mod postgres;
 mod say;
@@ -15,6 +16,8 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["test"] => test::run_all(&test::Advisories::Skip),
         ["test", "--advisories"] => test::run_all(&test::Advisories::Check),
+        ["demo"] => demo::run(demo::After::Stop),
+        ["demo", "--keep"] => demo::run(demo::After::Keep),
         ["postgres"] => postgres::foreground(),
         [] | ["help" | "--help" | "-h"] => {
             say::out(USAGE);
@@ -40,4 +43,6 @@ usage: cargo xtask <command>
   test [--advisories]  exactly what CI runs: format, lints, dependencies, docs, build, all tests on both databases.
                        As root it installs what is missing; as a user it says what to install.
                        --advisories also asks the RustSec database (needs the network).
+  demo [--keep]        the main job on a throw-away server: from a .env file to eval, every claim checked.
+                       --keep leaves the server running and says how to use and stop it.
   postgres             a throw-away PostgreSQL in the foreground; prints the line to export; Ctrl-C stops it.";
