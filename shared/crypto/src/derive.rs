@@ -35,7 +35,12 @@ assert_secret!(CredentialKeys);
 /// root = PBKDF2(password, ctx(01, B=cred) ‖ salt ‖ e-mail, 600,000), then its halves.  CRYPTO.md §2.4.
 ///
 /// The e-mail address is in the salt, so that no server can make two people share one.
-pub fn derive_password(password: &Password, email: &Email, cred: CredentialId, salt: &Salt) -> CredentialKeys {
+pub fn derive_password(
+    password: &Password,
+    email: &Email,
+    cred: CredentialId,
+    salt: &Salt,
+) -> CredentialKeys {
     halves(&root(password.bytes(), cred, salt.as_bytes(), email.as_str().as_bytes(), PASSWORD_ROUNDS), cred)
 }
 

@@ -3,8 +3,8 @@
 //! The only file that names the crates which implement them. Used wrongly, each of these functions is a hole; used
 //! rightly in [`envelope`](crate::envelope), [`derive`](crate::derive) and [`token`](crate::token), they are all there is.
 
-use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
 use aes_gcm::Aes256Gcm;
+use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
 use hkdf::Hkdf;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;

@@ -42,6 +42,7 @@ macro_rules! keys {
             }
 
             /// The same key once more. Not `Clone`: each copy is visible in the code.
+            #[must_use]
             pub fn duplicate(&self) -> Self {
                 Self(Zeroizing::new(*self.0))
             }

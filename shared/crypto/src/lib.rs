@@ -9,20 +9,33 @@
 //! | `key`, `random` | a type for each key; the operating system's generator |
 //! | `context`, `padding`, `envelope` | the 72-byte context, buckets, [`seal`] and [`open`] |
 //! | `password`, `token`, `derive` | what people and machines hold, and the two halves it becomes |
+//! | [`state`] | the sealed documents: ORG, VIEW, GRANT, SECRET, CRED … |
+//! | [`edit`], [`change`], [`enrol`] | an admin's change of ORG, and the one request that carries it |
+//! | [`view`] | views, built from ORG with the access rule |
+//! | [`verify`] | from an answer of the server to what may be believed |
 //! | `hazmat` | the ciphers; nothing outside this crate reaches them |
 
 #![warn(missing_docs, clippy::missing_errors_doc, clippy::indexing_slicing)]
 
 mod absent;
+pub mod change;
 mod context;
 mod derive;
+pub mod edit;
+pub mod enrol;
 mod envelope;
 mod hazmat;
 mod key;
 mod padding;
 mod password;
 mod random;
+mod relations;
+pub mod state;
 mod token;
+#[cfg(test)]
+mod vectors;
+pub mod verify;
+pub mod view;
 
 pub use context::{CONTEXT_BYTES, Context};
 pub use derive::{

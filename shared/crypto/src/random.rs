@@ -4,8 +4,8 @@
 //! less.
 
 use keyward_wire::id::Id;
-use rand::rngs::SysRng;
 use rand::TryRng as _;
+use rand::rngs::SysRng;
 use zeroize::Zeroizing;
 
 /// A fresh id: 122 random bits and the six fixed bits of a version 4 UUID.  RFC 9562 §5.4.

@@ -1,0 +1,399 @@
+//! An admin's write: from a changed ORG to the one request that carries it (CRYPTO.md §2.7 “Admin client”, §2.13 F9–F12).
+//!
+//! ```text
+//! Draft::new(before, after)   the same ORG opened twice; `after` is changed
+//!   … edits, add_key, add_version, enrol …
+//!   to_reseal()               keys that somebody just lost: the caller fetches their SECRETs
+//!   reseal(key, envelope)     the same value under a fresh DEK, marked as exposed
+//! finish(ok)                  views and grants rebuilt where their readers would notice; the request
+//! ```
+//! Recipients come from ORG alone (I2). Pure but for randomness.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keyward_wire::access::{Facts, readable};
+use keyward_wire::api::bundle::SecretItem;
+use keyward_wire::api::credentials::NewCredential;
+use keyward_wire::api::org::AuditHead;
+use keyward_wire::api::write::{Base, NewEscrow, NewGrant, NewView, WriteRequest};
+use keyward_wire::limits::{OLD_VERSIONS, VIEWS};
+use keyward_wire::name::Name;
+use keyward_wire::{CredentialId, Envelope, GroupId, IdentityId, KeyId, Sha256, ViewId};
+
+use crate::TooLarge;
+use crate::edit::{EditError, free};
+use crate::relations::delta;
+use crate::state::grant::{Grant, GrantPlace};
+use crate::state::org::{Exposure, KeyEntry, OldVersion, Org, PREV_LIMIT, Prev, ViewEntry};
+use crate::state::secret::{Secret, SecretPlace};
+use crate::state::view::{View, ViewPlace};
+use crate::view::{build, same_content};
+use crate::{DataKey, Integrity, OrgKey, ViewKey, new_id};
+
+/// Why a change can not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The change makes no sense on the current ORG.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// ORG, a view or a value does not fit its envelope.
+    #[error("{0} is too large; a value may have 63 KiB, an organisation's state 8 MiB")]
+    TooLarge(&'static str),
+    /// More sets of groups are in use than an organisation may have views.
+    #[error(
+        "more than {VIEWS} different combinations of groups are in use; put identities into fewer combinations"
+    )]
+    TooManyViews,
+    /// A stored value that must be resealed is not what ORG says it is.
+    #[error(transparent)]
+    Integrity(#[from] Integrity),
+}
+
+/// Facts of the write itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Author {
+    /// Who writes.
+    pub identity: IdentityId,
+    /// When.
+    pub now: i64,
+    /// SHA-256 of the ORG envelope that the change starts from.
+    pub base_sha256: Sha256,
+    /// The audit head the writer saw.
+    pub audit_head: AuditHead,
+}
+
+/// A write in the making.
+pub struct Draft {
+    before: Org,
+    /// ORG as it will be. Change it with its own verbs.
+    pub org: Org,
+    author: Author,
+    secrets: Vec<SecretItem>,
+    credentials: Vec<NewCredential>,
+    drop_credentials: Vec<CredentialId>,
+    escrows: Vec<NewEscrow>,
+    compromised: BTreeSet<IdentityId>,
+    why: &'static str,
+    regrant: BTreeSet<IdentityId>,
+}
+
+/// A write, ready to be sent.
+pub struct Finished {
+    /// The request.
+    pub request: WriteRequest,
+    /// Where the organisation stands if it is accepted.
+    pub after: Base,
+}
+
+/// A key whose current value somebody could read before the write and may not after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// The key.
+    pub key: KeyId,
+    /// Who.
+    pub identities: Vec<IdentityId>,
+}
+
+impl Draft {
+    /// `before` and `after` are the same ORG, opened twice: keys are never cloned.
+    pub fn new(before: Org, mut after: Org, author: Author) -> Self {
+        after.prev.insert(0, Prev { seq: before.seq, sha256: author.base_sha256 });
+        after.prev.truncate(PREV_LIMIT);
+        after.seq = before.seq + 1;
+        after.written_at = author.now;
+        after.written_by = author.identity;
+        after.audit_head = author.audit_head;
+        Self {
+            before,
+            org: after,
+            author,
+            secrets: Vec::new(),
+            credentials: Vec::new(),
+            drop_credentials: Vec::new(),
+            escrows: Vec::new(),
+            compromised: BTreeSet::new(),
+            why: "excluded",
+            regrant: BTreeSet::new(),
+        }
+    }
+
+    /// Adds a key with its first version.
+    ///
+    /// # Errors
+    /// [`ChangeError::Edit`] if the name is taken, [`ChangeError::TooLarge`].
+    pub fn add_key(&mut self, name: Name, secret: &Secret) -> Result<KeyId, ChangeError> {
+        free(&name, self.org.keys.iter().map(|key| &key.name))?;
+        let id = new_id();
+        let (dek, envelope) = self.seal_secret(id, 1, 0, secret)?;
+        self.org.keys.push(KeyEntry {
+            id,
+            name,
+            alias: None,
+            provider: None,
+            tags: Vec::new(),
+            set: None,
+            version: 1,
+            reseal: 0,
+            dek,
+            sha256: envelope.sha256(),
+            updated_at: self.author.now,
+            updated_by: self.author.identity,
+            history: Vec::new(),
+            exposed: Vec::new(),
+        });
+        self.secrets.push(SecretItem { key: id, version: 1, reseal: 0, env: envelope });
+        Ok(id)
+    }
+
+    /// Gives a key a new version under a fresh DEK; the former one becomes history.
+    ///
+    /// # Errors
+    /// [`ChangeError::Edit`] if there is no such key, [`ChangeError::TooLarge`].
+    pub fn add_version(&mut self, id: KeyId, secret: &Secret) -> Result<u64, ChangeError> {
+        let version = self.org.key(id).ok_or(EditError::NotThere)?.version + 1;
+        let (dek, envelope) = self.seal_secret(id, version, 0, secret)?;
+        let Author { now, identity, .. } = self.author;
+        let key = self.org.key_mut(id).ok_or(EditError::NotThere)?;
+        let old = OldVersion {
+            version: key.version,
+            reseal: key.reseal,
+            dek: std::mem::replace(&mut key.dek, dek),
+            sha256: key.sha256,
+            at: key.updated_at,
+            by: key.updated_by,
+        };
+        key.history.insert(0, old);
+        key.history.truncate(OLD_VERSIONS);
+        (key.version, key.reseal, key.sha256) = (version, 0, envelope.sha256());
+        (key.updated_at, key.updated_by) = (now, identity);
+        self.secrets.push(SecretItem { key: id, version, reseal: 0, env: envelope });
+        Ok(version)
+    }
+
+    /// Says how the keys that this write takes away were lost: `excluded`, `unmapped`, `left group`.
+    pub fn because(&mut self, why: &'static str) {
+        self.why = why;
+    }
+
+    /// Everything this identity could read before the write is resealed, though it is removed by it.
+    pub fn compromised(&mut self, identity: IdentityId) {
+        self.compromised.insert(identity);
+    }
+
+    /// Every reader gets a new GRANT: proof that this state is current, for clients with `--max-age`.
+    pub fn regrant_all(&mut self) {
+        self.regrant = self.org.readers().map(|reader| reader.id).collect();
+    }
+
+    /// This reader gets a new GRANT.
+    pub fn regrant(&mut self, identity: IdentityId) {
+        self.regrant.insert(identity);
+    }
+
+    /// A credential that begins with this write.
+    pub fn add_credential(&mut self, credential: NewCredential) {
+        self.credentials.push(credential);
+    }
+
+    /// A credential that ends with this write.
+    pub fn drop_credential(&mut self, credential: CredentialId) {
+        self.drop_credentials.push(credential);
+    }
+
+    /// An ESCROW that is stored with this write.
+    pub fn add_escrow(&mut self, escrow: NewEscrow) {
+        self.escrows.push(escrow);
+    }
+
+    /// Seq of the write.
+    pub fn seq(&self) -> u64 {
+        self.org.seq
+    }
+
+    /// Keys that somebody loses by this write and that still exist, those with a new version among them.
+    pub fn lost(&self) -> Vec<Lost> {
+        let (old, new) = (self.before.facts(), self.org.facts());
+        let mut lost: BTreeMap<KeyId, Vec<IdentityId>> = BTreeMap::new();
+        for identity in self.before.readers() {
+            let now = match self.org.identity(identity.id) {
+                Some(after) if after.role.administers() => continue,
+                Some(after) => readable(&after.groups, &new).keys().clone(),
+                None if self.compromised.contains(&identity.id) => BTreeSet::new(),
+                None => continue,
+            };
+            for key in readable(&identity.groups, &old).keys().difference(&now) {
+                if self.org.key(*key).is_some() {
+                    lost.entry(*key).or_default().push(identity.id);
+                }
+            }
+        }
+        lost.into_iter().map(|(key, identities)| Lost { key, identities }).collect()
+    }
+
+    /// Keys whose current SECRET must be resealed before [`finish`](Self::finish).
+    pub fn to_reseal(&self) -> Vec<KeyId> {
+        let written = |key: &KeyId| self.secrets.iter().any(|secret| secret.key == *key);
+        self.lost().into_iter().map(|lost| lost.key).filter(|key| !written(key)).collect()
+    }
+
+    /// Seals the current value again under a fresh DEK.
+    ///
+    /// # Errors
+    /// [`ChangeError::Integrity`] if `envelope` is not the key's current SECRET.
+    pub fn reseal(&mut self, id: KeyId, envelope: &Envelope) -> Result<(), ChangeError> {
+        let key = self.org.key(id).ok_or(EditError::NotThere)?;
+        let (version, reseal) = (key.version, key.reseal + 1);
+        let secret = open_current(&self.org, key, envelope)?;
+        let (dek, envelope) = self.seal_secret(id, version, reseal, &secret)?;
+        let key = self.org.key_mut(id).ok_or(EditError::NotThere)?;
+        (key.dek, key.reseal, key.sha256) = (dek, reseal, envelope.sha256());
+        self.secrets.push(SecretItem { key: id, version, reseal, env: envelope });
+        Ok(())
+    }
+
+    /// Rebuilds the views and grants whose readers would notice, seals ORG and makes the request.
+    ///
+    /// # Errors
+    /// [`ChangeError::TooLarge`], [`ChangeError::TooManyViews`].
+    pub fn finish(mut self, ok: &OrgKey) -> Result<Finished, ChangeError> {
+        self.mark_exposed();
+        let (views, drop_views) = self.rebuild_views()?;
+        let grants = self.grants(&views);
+        let org = self.org.seal(ok).map_err(|_| ChangeError::TooLarge("the organisation's state"))?;
+        let after = Base { seq: self.org.seq, sha256: org.sha256() };
+        let request = WriteRequest {
+            base: Base { seq: self.before.seq, sha256: self.author.base_sha256 },
+            org,
+            delta: delta(&self.before, &self.org),
+            secrets: self.secrets,
+            drop_secrets: Vec::new(),
+            views,
+            drop_views,
+            grants,
+            credentials: self.credentials,
+            drop_credentials: self.drop_credentials,
+            escrows: self.escrows,
+            roots: Vec::new(),
+            epoch: None,
+        };
+        Ok(Finished { request, after })
+    }
+
+    fn seal_secret(
+        &self,
+        key: KeyId,
+        version: u64,
+        reseal: u64,
+        secret: &Secret,
+    ) -> Result<(DataKey, Envelope), ChangeError> {
+        let dek = DataKey::generate();
+        let place = SecretPlace { org: self.org.org, key, version, reseal };
+        let envelope = secret.seal(&dek, place).map_err(|TooLarge| ChangeError::TooLarge("the value"))?;
+        Ok((dek, envelope))
+    }
+
+    /// Notes, for each key that was lost, who still knows its value. A version written in the same write is news to them.
+    fn mark_exposed(&mut self) {
+        for Lost { key, identities } in self.lost() {
+            let Some(version) = self.before.key(key).map(|was| was.version) else { continue };
+            for id in identities {
+                let Some(identity) = self.before.identity(id) else { continue };
+                let why = if self.compromised.contains(&id) { "compromised" } else { self.why };
+                let (name, at) = (identity.name.clone(), self.author.now);
+                if let Some(key) = self.org.key_mut(key) {
+                    key.exposed.retain(|exposure| exposure.identity_name != name);
+                    key.exposed.push(Exposure { identity_name: name, version, at, why: why.to_owned() });
+                }
+            }
+        }
+    }
+
+    fn rebuild_views(&mut self) -> Result<(Vec<NewView>, Vec<ViewId>), ChangeError> {
+        let (old, new) = (self.before.facts(), self.org.facts());
+        let in_use: BTreeSet<BTreeSet<GroupId>> =
+            self.org.readers().map(|reader| reader.groups.clone()).collect();
+        if in_use.len() > VIEWS {
+            return Err(ChangeError::TooManyViews);
+        }
+        let (kept, dropped) =
+            std::mem::take(&mut self.org.views).into_iter().partition(|view| in_use.contains(&view.groups));
+        self.org.views = kept;
+        let mut built = Vec::new();
+        for groups in in_use {
+            let view = build(&self.org, &new, &groups);
+            if !self.is_current(&view, &old, &groups) {
+                built.push(self.seal_view(&view, groups)?);
+            }
+        }
+        Ok((built, dropped.into_iter().map(|view: ViewEntry| view.id).collect()))
+    }
+
+    fn is_current(&self, view: &View, old: &Facts, groups: &BTreeSet<GroupId>) -> bool {
+        let exists = self.org.views.iter().any(|entry| entry.groups == *groups);
+        exists && same_content(&build(&self.before, old, groups), view)
+    }
+
+    fn seal_view(&mut self, view: &View, groups: BTreeSet<GroupId>) -> Result<NewView, ChangeError> {
+        let seq = self.org.seq;
+        let old = self.org.views.iter().position(|entry| entry.groups == groups);
+        let id = old.map_or_else(new_id, |at| self.org.views.swap_remove(at).id);
+        let vk = ViewKey::generate();
+        let env = view
+            .seal(&vk, ViewPlace { org: self.org.org, view: id, seq })
+            .map_err(|TooLarge| ChangeError::TooLarge("what one combination of groups may read"))?;
+        let list = groups.iter().copied().collect();
+        self.org.views.push(ViewEntry { id, groups, seq, sha256: env.sha256(), vk });
+        Ok(NewView { id, groups: list, seq, env })
+    }
+
+    fn grants(&self, rebuilt: &[NewView]) -> Vec<NewGrant> {
+        let needs = |reader: &&crate::state::org::Identity| {
+            let unchanged = self.before.identity(reader.id).is_some_and(|was| {
+                was.groups == reader.groups && was.role == reader.role && was.not_after == reader.not_after
+            });
+            let rebuilt = rebuilt.iter().any(|view| view.groups.iter().eq(&reader.groups));
+            self.regrant.contains(&reader.id) || rebuilt || !unchanged
+        };
+        let seq = self.org.seq;
+        let grant = |reader: &crate::state::org::Identity| {
+            let view = self.org.views.iter().find(|view| view.groups == reader.groups)?;
+            let place = GrantPlace {
+                org: self.org.org,
+                identity: reader.id,
+                view: view.id,
+                epoch: self.org.epoch,
+                seq,
+            };
+            let grant = Grant::new(&view.vk, view.seq, view.sha256, self.author.now, reader.not_after);
+            Some(NewGrant { identity: reader.id, view: view.id, seq, env: grant.seal(&reader.dk, place) })
+        };
+        self.org.readers().filter(needs).filter_map(grant).collect()
+    }
+}
+
+/// Opens a key's current SECRET, held to the hash that ORG pins.
+///
+/// # Errors
+/// [`Integrity`].
+pub fn open_current(org: &Org, key: &KeyEntry, envelope: &Envelope) -> Result<Secret, Integrity> {
+    if envelope.sha256() != key.sha256 {
+        return Err(Integrity);
+    }
+    let place = SecretPlace { org: org.org, key: key.id, version: key.version, reseal: key.reseal };
+    Secret::open(&key.dek, place, envelope)
+}
+
+/// Opens an old version's SECRET, held to the hash that ORG pins.
+///
+/// # Errors
+/// [`Integrity`].
+pub fn open_old(org: &Org, key: KeyId, old: &OldVersion, envelope: &Envelope) -> Result<Secret, Integrity> {
+    if envelope.sha256() != old.sha256 {
+        return Err(Integrity);
+    }
+    Secret::open(
+        &old.dek,
+        SecretPlace { org: org.org, key, version: old.version, reseal: old.reseal },
+        envelope,
+    )
+}

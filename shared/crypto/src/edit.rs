@@ -1,0 +1,233 @@
+//! Changes of ORG that need no cryptography: groups, deployments, mappings, exclusions. Pure.
+//!
+//! Each leaves ORG consistent: nothing refers to what is gone, names are unique in their kind, and a group that takes no
+//! new keys by itself gets none.
+
+use std::collections::BTreeSet;
+
+use keyward_wire::api::write::NewKeys;
+use keyward_wire::name::{EnvName, Name};
+use keyward_wire::{DeploymentId, GroupId, IdentityId, KeyId};
+
+use crate::new_id;
+use crate::state::org::{Assignment, Deployment, Group, Mapping, Org};
+
+/// Why a change was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// Another thing of the same kind has this name.
+    #[error("the name {0} is taken")]
+    NameTaken(Name),
+    /// Another key is mapped to this variable.
+    #[error("another key is already mapped to {0} there")]
+    VariableTaken(EnvName),
+    /// What the change refers to is not in ORG.
+    #[error("it is not there (any more)")]
+    NotThere,
+}
+
+impl Org {
+    /// Adds an empty deployment.
+    ///
+    /// # Errors
+    /// [`EditError::NameTaken`].
+    pub fn add_deployment(&mut self, name: Name) -> Result<DeploymentId, EditError> {
+        free(&name, self.deployments.iter().map(|d| &d.name))?;
+        let id = new_id();
+        self.deployments.push(Deployment { id, name, provider: None, mappings: Vec::new() });
+        Ok(id)
+    }
+
+    /// Renames a deployment.
+    ///
+    /// # Errors
+    /// [`EditError::NameTaken`], [`EditError::NotThere`].
+    pub fn rename_deployment(&mut self, id: DeploymentId, name: Name) -> Result<(), EditError> {
+        free(&name, self.deployments.iter().filter(|d| d.id != id).map(|d| &d.name))?;
+        self.deployment_mut(id).ok_or(EditError::NotThere)?.name = name;
+        Ok(())
+    }
+
+    /// Removes a deployment, its mappings and its assignments.
+    ///
+    /// # Errors
+    /// [`EditError::NotThere`].
+    pub fn remove_deployment(&mut self, id: DeploymentId) -> Result<(), EditError> {
+        removed(&mut self.deployments, |d| d.id == id)?;
+        self.assignments.retain(|a| a.deployment != id);
+        Ok(())
+    }
+
+    /// Maps a key to a variable. Where the deployment is assigned with `new_keys: deny`, a key that was not mapped in it
+    /// before is excluded at once.
+    ///
+    /// # Errors
+    /// [`EditError::VariableTaken`], [`EditError::NotThere`].
+    pub fn map(&mut self, deployment: DeploymentId, key: KeyId, env: EnvName) -> Result<(), EditError> {
+        self.key(key).ok_or(EditError::NotThere)?;
+        let target = self.deployment_mut(deployment).ok_or(EditError::NotThere)?;
+        if let Some(mapping) = target.mappings.iter().find(|mapping| mapping.env == env) {
+            return if mapping.key == key { Ok(()) } else { Err(EditError::VariableTaken(env)) };
+        }
+        let is_new = target.mappings.iter().all(|mapping| mapping.key != key);
+        target.mappings.push(Mapping { id: new_id(), key, env });
+        let denying = |a: &&mut Assignment| a.deployment == deployment && a.new_keys == NewKeys::Deny;
+        for assignment in self.assignments.iter_mut().filter(denying).filter(|_| is_new) {
+            assignment.excluded.insert(key);
+        }
+        Ok(())
+    }
+
+    /// Removes every mapping of a key in a deployment. Exclusions of it stay: mapped again, it is still excluded.
+    ///
+    /// # Errors
+    /// [`EditError::NotThere`].
+    pub fn unmap(&mut self, deployment: DeploymentId, key: KeyId) -> Result<(), EditError> {
+        let target = self.deployment_mut(deployment).ok_or(EditError::NotThere)?;
+        removed(&mut target.mappings, |mapping| mapping.key == key)
+    }
+
+    /// Renames a key.
+    ///
+    /// # Errors
+    /// [`EditError::NameTaken`], [`EditError::NotThere`].
+    pub fn rename_key(&mut self, id: KeyId, name: Name) -> Result<(), EditError> {
+        free(&name, self.keys.iter().filter(|k| k.id != id).map(|k| &k.name))?;
+        self.key_mut(id).ok_or(EditError::NotThere)?.name = name;
+        Ok(())
+    }
+
+    /// Removes a key, its mappings and its exclusions.
+    ///
+    /// # Errors
+    /// [`EditError::NotThere`].
+    pub fn remove_key(&mut self, id: KeyId) -> Result<(), EditError> {
+        removed(&mut self.keys, |k| k.id == id)?;
+        for deployment in &mut self.deployments {
+            deployment.mappings.retain(|mapping| mapping.key != id);
+        }
+        for assignment in &mut self.assignments {
+            assignment.excluded.remove(&id);
+        }
+        Ok(())
+    }
+
+    /// Adds an empty group.
+    ///
+    /// # Errors
+    /// [`EditError::NameTaken`].
+    pub fn add_group(&mut self, name: Name) -> Result<GroupId, EditError> {
+        free(&name, self.groups.iter().map(|g| &g.name))?;
+        let id = new_id();
+        self.groups.push(Group { id, name });
+        Ok(id)
+    }
+
+    /// Removes a group, its assignments and its memberships.
+    ///
+    /// # Errors
+    /// [`EditError::NotThere`].
+    pub fn remove_group(&mut self, id: GroupId) -> Result<(), EditError> {
+        removed(&mut self.groups, |g| g.id == id)?;
+        self.assignments.retain(|a| a.group != id);
+        for identity in &mut self.identities {
+            identity.groups.remove(&id);
+        }
+        Ok(())
+    }
+
+    /// Puts an identity into a group.
+    ///
+    /// # Errors
+    /// [`EditError::NotThere`].
+    pub fn add_member(&mut self, group: GroupId, identity: IdentityId) -> Result<(), EditError> {
+        self.group(group).ok_or(EditError::NotThere)?;
+        self.groups_mut(identity)?.insert(group);
+        Ok(())
+    }
+
+    /// Takes an identity out of a group.
+    ///
+    /// # Errors
+    /// [`EditError::NotThere`].
+    pub fn remove_member(&mut self, group: GroupId, identity: IdentityId) -> Result<(), EditError> {
+        if self.groups_mut(identity)?.remove(&group) { Ok(()) } else { Err(EditError::NotThere) }
+    }
+
+    /// Assigns a deployment to a group, or changes how it is assigned: `excluded` is added to what was excluded before.
+    ///
+    /// # Errors
+    /// [`EditError::NotThere`].
+    pub fn assign(
+        &mut self,
+        group: GroupId,
+        deployment: DeploymentId,
+        excluded: BTreeSet<KeyId>,
+        new_keys: NewKeys,
+    ) -> Result<(), EditError> {
+        self.group(group).ok_or(EditError::NotThere)?;
+        self.deployment(deployment).ok_or(EditError::NotThere)?;
+        if let Some(assignment) = self.assignment_mut(group, deployment) {
+            assignment.excluded.extend(excluded);
+            assignment.new_keys = new_keys;
+        } else {
+            self.assignments.push(Assignment { group, deployment, excluded, new_keys });
+        }
+        Ok(())
+    }
+
+    /// Takes a deployment from a group, its exclusions with it.
+    ///
+    /// # Errors
+    /// [`EditError::NotThere`].
+    pub fn unassign(&mut self, group: GroupId, deployment: DeploymentId) -> Result<(), EditError> {
+        removed(&mut self.assignments, |a| a.group == group && a.deployment == deployment)
+    }
+
+    /// Excludes keys of an assigned deployment from a group.
+    ///
+    /// # Errors
+    /// [`EditError::NotThere`].
+    pub fn exclude(
+        &mut self,
+        group: GroupId,
+        deployment: DeploymentId,
+        keys: &BTreeSet<KeyId>,
+    ) -> Result<(), EditError> {
+        self.assignment_mut(group, deployment).ok_or(EditError::NotThere)?.excluded.extend(keys);
+        Ok(())
+    }
+
+    /// Lets a group read keys of an assigned deployment again.
+    ///
+    /// # Errors
+    /// [`EditError::NotThere`].
+    pub fn include(
+        &mut self,
+        group: GroupId,
+        deployment: DeploymentId,
+        keys: &BTreeSet<KeyId>,
+    ) -> Result<(), EditError> {
+        self.assignment_mut(group, deployment)
+            .ok_or(EditError::NotThere)?
+            .excluded
+            .retain(|key| !keys.contains(key));
+        Ok(())
+    }
+
+    fn groups_mut(&mut self, identity: IdentityId) -> Result<&mut BTreeSet<GroupId>, EditError> {
+        let identity = self.identities.iter_mut().find(|i| i.id == identity).ok_or(EditError::NotThere)?;
+        Ok(&mut identity.groups)
+    }
+}
+
+/// Refuses a name that stands among `others`.
+pub(crate) fn free<'a>(name: &Name, mut others: impl Iterator<Item = &'a Name>) -> Result<(), EditError> {
+    if others.any(|other| other == name) { Err(EditError::NameTaken(name.clone())) } else { Ok(()) }
+}
+
+fn removed<T>(list: &mut Vec<T>, gone: impl Fn(&T) -> bool) -> Result<(), EditError> {
+    let before = list.len();
+    list.retain(|item| !gone(item));
+    if list.len() < before { Ok(()) } else { Err(EditError::NotThere) }
+}

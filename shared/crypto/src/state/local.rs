@@ -1,0 +1,77 @@
+//! LOCAL: a client's own memory of what it has seen (CRYPTO.md §2.7 rule 8).
+
+use keyward_wire::api::org::AuditHead;
+use keyward_wire::{Envelope, IdentityId, InstallId, OrgId, Purpose, Sha256};
+use serde::{Deserialize, Serialize};
+
+use super::{V1, open_document, seal_document};
+use crate::{Context, IdentityKey, Integrity};
+
+/// The newest state this client has verified. It only moves forward.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Local {
+    v: V1,
+    /// Newest ORG, for owners and admins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub org: Option<Pin>,
+    /// Newest GRANT, for everybody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Pin>,
+    /// Newest epoch.
+    pub epoch: u64,
+    /// Audit head, as far as this client verified the chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit_head: Option<AuditHead>,
+}
+
+/// A seq and the SHA-256 of the envelope that was seen at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pin {
+    /// ORG seq.
+    pub seq: u64,
+    /// SHA-256 of ORG or GRANT.
+    pub sha256: Sha256,
+}
+
+impl Local {
+    /// The newer of both memories, field by field: several processes may have written since this one read.
+    #[must_use]
+    pub fn merge(&self, other: &Self) -> Self {
+        let newer = |a: Option<Pin>, b: Option<Pin>| if b.map(|p| p.seq) > a.map(|p| p.seq) { b } else { a };
+        let head = |a: Option<AuditHead>, b: Option<AuditHead>| {
+            if b.map(|h| h.seq) > a.map(|h| h.seq) { b } else { a }
+        };
+        Self {
+            v: V1,
+            org: newer(self.org, other.org),
+            grant: newer(self.grant, other.grant),
+            epoch: self.epoch.max(other.epoch),
+            audit_head: head(self.audit_head, other.audit_head),
+        }
+    }
+
+    /// Seals it for one installation of a client.
+    pub fn seal(&self, ik: &IdentityKey, org: OrgId, identity: IdentityId, install: InstallId) -> Envelope {
+        seal_document(ik, &context(org, identity, install), self).expect("a LOCAL is small")
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// [`Integrity`].
+    pub fn open(
+        ik: &IdentityKey,
+        org: OrgId,
+        identity: IdentityId,
+        install: InstallId,
+        envelope: &Envelope,
+    ) -> Result<Self, Integrity> {
+        open_document(ik, &context(org, identity, install), envelope)
+    }
+}
+
+fn context(org: OrgId, identity: IdentityId, install: InstallId) -> Context {
+    Context::new(Purpose::Local).org(org).a(identity.as_bytes()).b(install.as_bytes())
+}

@@ -1,0 +1,359 @@
+//! ORG: the whole state of an organisation, one document (CRYPTO.md §2.6).
+
+use std::collections::BTreeSet;
+
+use keyward_wire::access::{Facts, MappingFact};
+use keyward_wire::api::org::AuditHead;
+use keyward_wire::api::write::NewKeys;
+use keyward_wire::api::{IdentityKind, Role};
+use keyward_wire::name::{Email, EnvName, Name};
+use keyward_wire::{
+    DeploymentId, Envelope, GroupId, IdentityId, KeyId, MappingId, Nonce, OrgId, Purpose, Sha256, ViewId,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{V1, open_document, seal_document, text};
+use crate::TooLarge;
+use crate::{Context, DataKey, DeliveryKey, Integrity, OrgKey, ViewKey};
+
+/// How many predecessors `prev` remembers.
+pub const PREV_LIMIT: usize = 64;
+
+/// The document. Replaced as a whole by every write.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Org {
+    pub(crate) v: V1,
+    /// Its own id.
+    #[serde(with = "text::id")]
+    pub org: OrgId,
+    /// Its name.
+    pub org_name: Name,
+    /// Number of the write that made it, from 1.
+    pub seq: u64,
+    /// Epoch of its OK.
+    pub epoch: u64,
+    /// Nonce of that epoch.
+    pub nonce: Nonce,
+    /// When it was written.
+    pub written_at: i64,
+    /// By whom.
+    #[serde(with = "text::id")]
+    pub written_by: IdentityId,
+    /// Its predecessors, newest first, at most [`PREV_LIMIT`].
+    pub prev: Vec<Prev>,
+    /// Everybody.
+    pub identities: Vec<Identity>,
+    /// Groups.
+    pub groups: Vec<Group>,
+    /// Deployments with their mappings.
+    pub deployments: Vec<Deployment>,
+    /// Which deployment is assigned to which group, and what of it is excluded.
+    pub assignments: Vec<Assignment>,
+    /// Keys with what opens their versions.
+    pub keys: Vec<KeyEntry>,
+    /// One view for each set of groups in use.
+    pub views: Vec<ViewEntry>,
+    /// The audit head its writer saw.
+    pub audit_head: AuditHead,
+}
+
+/// A predecessor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prev {
+    /// Its seq.
+    pub seq: u64,
+    /// SHA-256 of its envelope.
+    pub sha256: Sha256,
+}
+
+/// A human, API user or gateway.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Its id.
+    #[serde(with = "text::id")]
+    pub id: IdentityId,
+    /// What it is.
+    pub kind: IdentityKind,
+    /// What it may do.
+    pub role: Role,
+    /// Its name, unique among identities.
+    pub name: Name,
+    /// For humans.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<Email>,
+    /// Who enrolled it; absent for the first owner.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text::some_id")]
+    pub creator: Option<IdentityId>,
+    /// Generation of its IK.
+    pub ik_gen: u64,
+    /// DK of this epoch: what admins seal its GRANT with.
+    #[serde(with = "text::key")]
+    pub dk: DeliveryKey,
+    /// When it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<i64>,
+    /// Its groups.
+    #[serde(with = "text::ids")]
+    pub groups: BTreeSet<GroupId>,
+}
+
+/// A group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Its id.
+    #[serde(with = "text::id")]
+    pub id: GroupId,
+    /// Its name, unique among groups.
+    pub name: Name,
+}
+
+/// A deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deployment {
+    /// Its id.
+    #[serde(with = "text::id")]
+    pub id: DeploymentId,
+    /// Its name, unique among deployments.
+    pub name: Name,
+    /// Where it is synced to, if anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Variables; a variable's name is unique within the deployment.
+    pub mappings: Vec<Mapping>,
+}
+
+/// Key → environment variable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mapping {
+    /// Its id.
+    #[serde(with = "text::id")]
+    pub id: MappingId,
+    /// The key.
+    #[serde(with = "text::id")]
+    pub key: KeyId,
+    /// The variable.
+    pub env: EnvName,
+}
+
+/// A deployment assigned to a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Assignment {
+    /// To whom.
+    #[serde(with = "text::id")]
+    pub group: GroupId,
+    /// What.
+    #[serde(with = "text::id")]
+    pub deployment: DeploymentId,
+    /// Keys the group may not read.
+    #[serde(with = "text::ids")]
+    pub excluded: BTreeSet<KeyId>,
+    /// What happens to keys that are mapped later.
+    pub new_keys: NewKeys,
+}
+
+/// A key.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyEntry {
+    /// Its id.
+    #[serde(with = "text::id")]
+    pub id: KeyId,
+    /// Its name, unique among keys.
+    pub name: Name,
+    /// Another word for it, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+    /// Whose service it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Label of the set it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<String>,
+    /// Current version, from 1.
+    pub version: u64,
+    /// How often the current version was resealed.
+    pub reseal: u64,
+    /// DEK of the current version.
+    #[serde(with = "text::key")]
+    pub dek: DataKey,
+    /// SHA-256 of its SECRET envelope.
+    pub sha256: Sha256,
+    /// When the current version was made.
+    pub updated_at: i64,
+    /// By whom.
+    #[serde(with = "text::id")]
+    pub updated_by: IdentityId,
+    /// Old versions, newest first, at most [`OLD_VERSIONS`](keyward_wire::limits::OLD_VERSIONS).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<OldVersion>,
+    /// Who lost access while knowing the current value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exposed: Vec<Exposure>,
+}
+
+/// An old version of a key.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OldVersion {
+    /// Which.
+    pub version: u64,
+    /// How often it was resealed.
+    pub reseal: u64,
+    /// Its DEK.
+    #[serde(with = "text::key")]
+    pub dek: DataKey,
+    /// SHA-256 of its SECRET envelope.
+    pub sha256: Sha256,
+    /// When it was made.
+    pub at: i64,
+    /// By whom.
+    #[serde(with = "text::id")]
+    pub by: IdentityId,
+}
+
+/// Somebody may still know a value that they may no longer read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exposure {
+    /// Who.
+    pub identity_name: Name,
+    /// Which version they could read.
+    pub version: u64,
+    /// When they lost access.
+    pub at: i64,
+    /// How: one of `excluded`, `unmapped`, `left group`, `compromised`.
+    pub why: String,
+}
+
+/// A view in use.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewEntry {
+    /// Its id, kept across rebuilds.
+    #[serde(with = "text::id")]
+    pub id: ViewId,
+    /// Its set of groups.
+    #[serde(with = "text::ids")]
+    pub groups: BTreeSet<GroupId>,
+    /// Seq of its last build.
+    pub seq: u64,
+    /// SHA-256 of its VIEW envelope.
+    pub sha256: Sha256,
+    /// VK of that build.
+    #[serde(with = "text::key")]
+    pub vk: ViewKey,
+}
+
+/// Where an ORG stands: its context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrgPlace {
+    /// Organisation.
+    pub org: OrgId,
+    /// Epoch.
+    pub epoch: u64,
+    /// Seq.
+    pub seq: u64,
+}
+
+impl Org {
+    /// Seals it.
+    ///
+    /// # Errors
+    /// [`TooLarge`] if it does not fit an envelope.
+    pub fn seal(&self, ok: &OrgKey) -> Result<Envelope, TooLarge> {
+        let place = OrgPlace { org: self.org, epoch: self.epoch, seq: self.seq };
+        seal_document(ok, &place.context(), self)
+    }
+
+    /// Opens it; what it says of its own place must be its place.
+    ///
+    /// # Errors
+    /// [`Integrity`].
+    pub fn open(ok: &OrgKey, place: OrgPlace, envelope: &Envelope) -> Result<Self, Integrity> {
+        let org: Self = open_document(ok, &place.context(), envelope)?;
+        if org.org != place.org || org.epoch != place.epoch || org.seq != place.seq {
+            return Err(Integrity);
+        }
+        Ok(org)
+    }
+
+    /// The relations the access rule looks at.
+    pub fn facts(&self) -> Facts {
+        let mappings = self.deployments.iter().flat_map(|deployment| {
+            deployment.mappings.iter().map(|mapping| MappingFact {
+                id: mapping.id,
+                deployment: deployment.id,
+                key: mapping.key,
+            })
+        });
+        let exclusions = self.assignments.iter().flat_map(|assignment| {
+            assignment.excluded.iter().map(|key| (assignment.group, assignment.deployment, *key))
+        });
+        Facts {
+            mappings: mappings.collect(),
+            assignments: self.assignments.iter().map(|a| (a.group, a.deployment)).collect(),
+            exclusions: exclusions.collect(),
+        }
+    }
+
+    /// Identities that read by the rule: everybody but owners and admins.
+    pub fn readers(&self) -> impl Iterator<Item = &Identity> {
+        self.identities.iter().filter(|identity| !identity.role.administers())
+    }
+
+    /// The identity of this id.
+    pub fn identity(&self, id: IdentityId) -> Option<&Identity> {
+        self.identities.iter().find(|identity| identity.id == id)
+    }
+
+    /// The key of this id.
+    pub fn key(&self, id: KeyId) -> Option<&KeyEntry> {
+        self.keys.iter().find(|key| key.id == id)
+    }
+
+    /// The key of this id, to change.
+    pub fn key_mut(&mut self, id: KeyId) -> Option<&mut KeyEntry> {
+        self.keys.iter_mut().find(|key| key.id == id)
+    }
+
+    /// The deployment of this id.
+    pub fn deployment(&self, id: DeploymentId) -> Option<&Deployment> {
+        self.deployments.iter().find(|deployment| deployment.id == id)
+    }
+
+    /// The deployment of this id, to change.
+    pub fn deployment_mut(&mut self, id: DeploymentId) -> Option<&mut Deployment> {
+        self.deployments.iter_mut().find(|deployment| deployment.id == id)
+    }
+
+    /// The group of this id.
+    pub fn group(&self, id: GroupId) -> Option<&Group> {
+        self.groups.iter().find(|group| group.id == id)
+    }
+
+    /// The assignment of this deployment to this group.
+    pub fn assignment(&self, group: GroupId, deployment: DeploymentId) -> Option<&Assignment> {
+        self.assignments.iter().find(|a| a.group == group && a.deployment == deployment)
+    }
+
+    /// The assignment of this deployment to this group, to change.
+    pub fn assignment_mut(&mut self, group: GroupId, deployment: DeploymentId) -> Option<&mut Assignment> {
+        self.assignments.iter_mut().find(|a| a.group == group && a.deployment == deployment)
+    }
+}
+
+impl OrgPlace {
+    fn context(self) -> Context {
+        Context::new(Purpose::Org).org(self.org).n1(self.epoch).n2(self.seq)
+    }
+}

@@ -1,0 +1,129 @@
+//! VIEW: what the identities of one set of groups may read (CRYPTO.md §2.6).
+
+use keyward_wire::name::{EnvName, Name};
+use keyward_wire::{DeploymentId, Envelope, KeyId, OrgId, Purpose, Sha256, ViewId};
+use serde::{Deserialize, Serialize};
+
+use super::{V1, open_document, seal_document, text};
+use crate::TooLarge;
+use crate::{Context, DataKey, Integrity, ViewKey};
+
+/// The document. For owners and admins the same form is made from ORG, holding everything.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct View {
+    pub(crate) v: V1,
+    /// ORG seq of its build.
+    pub seq: u64,
+    /// As of the build.
+    pub org_name: Name,
+    /// Deployments assigned to one of the groups.
+    pub deployments: Vec<ViewDeployment>,
+    /// Readable keys.
+    pub keys: Vec<ViewKeyEntry>,
+}
+
+/// A deployment, with the mappings that are readable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewDeployment {
+    /// Its id.
+    #[serde(with = "text::id")]
+    pub id: DeploymentId,
+    /// Its name.
+    pub name: Name,
+    /// Where it is synced to, if anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Variables.
+    pub mappings: Vec<ViewMapping>,
+}
+
+/// A variable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewMapping {
+    /// Its name.
+    pub env: EnvName,
+    /// The key whose value it takes.
+    #[serde(with = "text::id")]
+    pub key: KeyId,
+}
+
+/// A key: what opens its current version.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewKeyEntry {
+    /// Its id.
+    #[serde(with = "text::id")]
+    pub id: KeyId,
+    /// Its name.
+    pub name: Name,
+    /// Whose service it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Current version.
+    pub version: u64,
+    /// How often it was resealed.
+    pub reseal: u64,
+    /// DEK of this version.
+    #[serde(with = "text::key")]
+    pub dek: DataKey,
+    /// SHA-256 of its SECRET envelope.
+    pub sha256: Sha256,
+}
+
+/// Where a VIEW stands: its context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ViewPlace {
+    /// Organisation.
+    pub org: OrgId,
+    /// The view.
+    pub view: ViewId,
+    /// ORG seq of its build.
+    pub seq: u64,
+}
+
+impl View {
+    /// Seals it.
+    ///
+    /// # Errors
+    /// [`TooLarge`] if it does not fit an envelope.
+    pub fn seal(&self, vk: &ViewKey, place: ViewPlace) -> Result<Envelope, TooLarge> {
+        seal_document(vk, &place.context(), self)
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// [`Integrity`].
+    pub fn open(vk: &ViewKey, place: ViewPlace, envelope: &Envelope) -> Result<Self, Integrity> {
+        open_document(vk, &place.context(), envelope)
+    }
+
+    /// The deployment of this id.
+    pub fn deployment(&self, id: DeploymentId) -> Option<&ViewDeployment> {
+        self.deployments.iter().find(|deployment| deployment.id == id)
+    }
+
+    /// The deployment of this exact name.
+    pub fn deployment_named(&self, name: &Name) -> Option<&ViewDeployment> {
+        self.deployments.iter().find(|deployment| deployment.name == *name)
+    }
+
+    /// The key of this id.
+    pub fn key(&self, id: KeyId) -> Option<&ViewKeyEntry> {
+        self.keys.iter().find(|key| key.id == id)
+    }
+
+    /// The key of this exact name.
+    pub fn key_named(&self, name: &Name) -> Option<&ViewKeyEntry> {
+        self.keys.iter().find(|key| key.name == *name)
+    }
+}
+
+impl ViewPlace {
+    fn context(self) -> Context {
+        Context::new(Purpose::View).org(self.org).b(self.view.as_bytes()).n2(self.seq)
+    }
+}

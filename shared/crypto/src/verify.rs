@@ -1,0 +1,421 @@
+//! From an answer of the server to what may be believed (CRYPTO.md §2.7). Pure: bytes in, values out.
+//!
+//! ```text
+//! Cred::open            who am I: from the credential alone
+//! verify_bundle         GRANT → VIEW (or ORGKEY → ORG), floors and pins: what may I read, and is it new enough
+//! Verified::variables   the complete set of values of one deployment, or an error and nothing
+//! ```
+//! The server's numbers and ids are selectors: a wrong one opens nothing.
+
+use std::collections::BTreeMap;
+
+use keyward_wire::api::bundle::{Bundle, SecretItem};
+use keyward_wire::api::org::OrgAnswer;
+use keyward_wire::name::{EnvName, Name};
+use keyward_wire::{DeploymentId, Envelope, IdentityId, KeyId, Nonce, OrgId};
+use zeroize::Zeroizing;
+
+use crate::state::cred::Cred;
+use crate::state::grant::{Grant, GrantPlace};
+use crate::state::local::{Local, Pin};
+use crate::state::org::{Org, OrgPlace};
+use crate::state::roots::OrgKeyDocument;
+use crate::state::secret::{Secret, SecretPlace};
+use crate::state::view::{View, ViewDeployment, ViewKeyEntry, ViewPlace};
+use crate::view::whole;
+use crate::{DeliveryKey, IdentityKey, Integrity, OrgKey, derive_delivery};
+
+/// Why an answer is not believed.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// Something is not what was sealed for this reader.
+    #[error(transparent)]
+    Integrity(#[from] Integrity),
+    /// Authentic, but older than what this client knows, or a second truth beside it.
+    #[error("{0}")]
+    Stale(Stale),
+    /// Something that must be there is missing.
+    #[error("{0}")]
+    Missing(Missing),
+    /// The deployment or key is not among what this identity may read.
+    #[error("no such {kind}, or not yours: {name}")]
+    NotThere {
+        /// `deployment` or `key`.
+        kind: &'static str,
+        /// As it was asked for.
+        name: String,
+    },
+    /// An authentic state asks for something that this client refuses.
+    #[error("{0}")]
+    Refused(Refused),
+}
+
+/// How an answer is too old.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the texts say it all")]
+pub enum Stale {
+    #[error("the server's state is at seq {seen}, older than {floor}, which {source_of_floor} requires")]
+    Seq { seen: u64, floor: u64, source_of_floor: &'static str },
+    #[error("the server's epoch is {seen}, older than {floor}, which {source_of_floor} requires")]
+    Epoch { seen: u64, floor: u64, source_of_floor: &'static str },
+    #[error("the server shows another state for seq {seq} than this client saw before")]
+    Fork { seq: u64 },
+    #[error("this access ended")]
+    Ended,
+    #[error("the server's state was issued {age_secs} seconds ago, longer than --max-age allows")]
+    TooOld { age_secs: i64 },
+}
+
+/// What is missing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the texts say it all")]
+pub enum Missing {
+    #[error("the server left out the value of the key {0}")]
+    Secret(Name),
+    #[error("the server left out {0}")]
+    Part(&'static str),
+}
+
+/// What is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the texts say it all")]
+pub enum Refused {
+    #[error("the variable {0} steers programs; allow it with --allow-env {0} if that is meant")]
+    Steers(EnvName),
+    #[error("two keys are mapped to the variable {0}")]
+    Twice(EnvName),
+    #[error("the value of the key {0} holds a NUL byte, which no environment variable can")]
+    Nul(Name),
+}
+
+/// Lower bounds that this client insists on.
+#[derive(Debug, Clone, Default)]
+pub struct Floors {
+    /// What it has seen before.
+    pub local: Local,
+    /// `--min-seq`.
+    pub min_seq: u64,
+    /// `--min-epoch`.
+    pub min_epoch: u64,
+    /// `--max-age`, in milliseconds.
+    pub max_age: Option<i64>,
+}
+
+/// A state that was verified.
+pub struct Verified {
+    /// What may be read. For owners and admins: everything.
+    pub view: View,
+    /// Organisation.
+    pub org: OrgId,
+    /// GRANT seq; for owners and admins ORG seq.
+    pub seq: u64,
+    /// Epoch.
+    pub epoch: u64,
+    /// When the GRANT was issued; for owners and admins when ORG was written.
+    pub issued_at: i64,
+    /// When this access ends.
+    pub not_after: Option<i64>,
+    /// What to remember.
+    pub seen: Local,
+    /// False if ORG has moved on so far that it no longer lists what this client saw last.
+    pub continuous: bool,
+}
+
+/// An administrator's verified state.
+pub struct VerifiedOrg {
+    /// ORG.
+    pub org: Org,
+    /// OK of its epoch.
+    pub ok: OrgKey,
+    /// What to remember.
+    pub seen: Local,
+    /// False if ORG has moved on so far that it no longer lists what this client saw last.
+    pub continuous: bool,
+}
+
+/// One variable with its value.
+pub struct Variable {
+    /// Its name.
+    pub env: EnvName,
+    /// Its value: any bytes but NUL.
+    pub value: Zeroizing<Vec<u8>>,
+}
+
+/// Verifies a bundle for the holder of `cred`.
+///
+/// # Errors
+/// [`VerifyError`]; nothing of the bundle may be used then.
+pub fn verify_bundle(
+    cred: &Cred,
+    bundle: &Bundle,
+    floors: &Floors,
+    now: i64,
+) -> Result<Verified, VerifyError> {
+    check_end(cred.not_after, now)?;
+    check_epoch(cred, bundle.epoch, floors)?;
+    let dk = derive_delivery(&cred.ik, cred.org, cred.id, bundle.epoch, &bundle.nonce);
+    let verified = match (&bundle.orgkey, &bundle.org) {
+        (Some(orgkey), Some(item)) => {
+            let opened = open_org(cred, &dk, bundle.epoch, bundle.nonce, orgkey, &item.env, item.seq)?;
+            let (seen, continuous) = check_org_floor(cred, &opened.0, &item.env, floors)?;
+            let org = opened.0;
+            Verified {
+                view: whole(&org),
+                org: cred.org,
+                seq: org.seq,
+                epoch: org.epoch,
+                issued_at: org.written_at,
+                not_after: cred.not_after,
+                seen,
+                continuous,
+            }
+        }
+        _ => verify_grant(cred, &dk, bundle, floors, now)?,
+    };
+    if let Some(max_age) = floors.max_age
+        && now - verified.issued_at > max_age
+    {
+        return Err(VerifyError::Stale(Stale::TooOld { age_secs: (now - verified.issued_at) / 1000 }));
+    }
+    Ok(verified)
+}
+
+/// Verifies an administrator's state.
+///
+/// # Errors
+/// [`VerifyError`].
+pub fn verify_org(
+    cred: &Cred,
+    answer: &OrgAnswer,
+    floors: &Floors,
+    now: i64,
+) -> Result<VerifiedOrg, VerifyError> {
+    check_end(cred.not_after, now)?;
+    check_epoch(cred, answer.epoch, floors)?;
+    let dk = derive_delivery(&cred.ik, cred.org, cred.id, answer.epoch, &answer.nonce);
+    let (org, ok) = open_org(cred, &dk, answer.epoch, answer.nonce, &answer.orgkey, &answer.env, answer.seq)?;
+    let (seen, continuous) = check_org_floor(cred, &org, &answer.env, floors)?;
+    Ok(VerifiedOrg { org, ok, seen, continuous })
+}
+
+impl Verified {
+    /// The deployment of this exact name, or of this id.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotThere`].
+    pub fn deployment(&self, name_or_id: &str) -> Result<&ViewDeployment, VerifyError> {
+        let by_name = || self.view.deployment_named(&name_or_id.parse::<Name>().ok()?);
+        let by_id = || self.view.deployment(name_or_id.parse::<DeploymentId>().ok()?);
+        by_name().or_else(by_id).ok_or_else(|| not_there("deployment", name_or_id))
+    }
+
+    /// The key of this exact name, or of this id.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotThere`].
+    pub fn key(&self, name_or_id: &str) -> Result<&ViewKeyEntry, VerifyError> {
+        let by_name = || self.view.key_named(&name_or_id.parse::<Name>().ok()?);
+        let by_id = || self.view.key(name_or_id.parse::<KeyId>().ok()?);
+        by_name().or_else(by_id).ok_or_else(|| not_there("key", name_or_id))
+    }
+
+    /// The value of one key.
+    ///
+    /// # Errors
+    /// [`VerifyError::Missing`], [`VerifyError::Integrity`].
+    pub fn secret(&self, key: &ViewKeyEntry, secrets: &[SecretItem]) -> Result<Secret, VerifyError> {
+        self.open_one(key, &by_key(secrets))
+    }
+
+    /// Every variable of a deployment: all of them, verified, or an error.
+    ///
+    /// # Errors
+    /// [`VerifyError`].
+    pub fn variables(
+        &self,
+        deployment: &ViewDeployment,
+        secrets: &[SecretItem],
+        allowed: &[EnvName],
+    ) -> Result<Vec<Variable>, VerifyError> {
+        let secrets = by_key(secrets);
+        let mut variables: Vec<Variable> = Vec::with_capacity(deployment.mappings.len());
+        for mapping in &deployment.mappings {
+            if mapping.env.steers_programs() && !allowed.contains(&mapping.env) {
+                return Err(VerifyError::Refused(Refused::Steers(mapping.env.clone())));
+            }
+            let key = self.view.key(mapping.key).ok_or(Integrity)?;
+            let value = self.open_one(key, &secrets)?.value;
+            if value.contains(&0) {
+                return Err(VerifyError::Refused(Refused::Nul(key.name.clone())));
+            }
+            variables.push(Variable { env: mapping.env.clone(), value });
+        }
+        variables.sort_by(|a, b| a.env.cmp(&b.env));
+        match variables.windows(2).find_map(|pair| match pair {
+            [a, b] if a.env == b.env => Some(a.env.clone()),
+            _ => None,
+        }) {
+            Some(env) => Err(VerifyError::Refused(Refused::Twice(env))),
+            None => Ok(variables),
+        }
+    }
+
+    fn open_one(&self, key: &ViewKeyEntry, secrets: &ByKey<'_>) -> Result<Secret, VerifyError> {
+        let envelopes = secrets.get(&key.id).map(Vec::as_slice).unwrap_or_default();
+        if envelopes.is_empty() {
+            return Err(VerifyError::Missing(Missing::Secret(key.name.clone())));
+        }
+        // A second, different envelope for the same key is a lie, whichever of them is right.
+        if envelopes.iter().any(|envelope| envelope.sha256() != key.sha256) {
+            return Err(Integrity.into());
+        }
+        let place = SecretPlace { org: self.org, key: key.id, version: key.version, reseal: key.reseal };
+        let envelope = envelopes.first().ok_or(Integrity)?;
+        Ok(Secret::open(&key.dek, place, envelope)?)
+    }
+}
+
+type ByKey<'a> = BTreeMap<KeyId, Vec<&'a Envelope>>;
+
+fn by_key(secrets: &[SecretItem]) -> ByKey<'_> {
+    let mut map = ByKey::new();
+    for secret in secrets {
+        map.entry(secret.key).or_default().push(&secret.env);
+    }
+    map
+}
+
+fn verify_grant(
+    cred: &Cred,
+    dk: &DeliveryKey,
+    bundle: &Bundle,
+    floors: &Floors,
+    now: i64,
+) -> Result<Verified, VerifyError> {
+    let item = bundle.grant.as_ref().ok_or(VerifyError::Missing(Missing::Part("this identity's grant")))?;
+    let view_item =
+        bundle.view.as_ref().ok_or(VerifyError::Missing(Missing::Part("this identity's view")))?;
+    let place =
+        GrantPlace { org: cred.org, identity: cred.id, view: item.view, epoch: bundle.epoch, seq: item.seq };
+    let grant = Grant::open(dk, place, &item.env)?;
+    if view_item.env.sha256() != grant.view_sha256 {
+        return Err(Integrity.into());
+    }
+    let view_place = ViewPlace { org: cred.org, view: item.view, seq: grant.view_seq };
+    let view = View::open(&grant.vk, view_place, &view_item.env)?;
+    if view.seq != grant.view_seq {
+        return Err(Integrity.into());
+    }
+    check_end(grant.not_after, now)?;
+    let pin = Pin { seq: item.seq, sha256: item.env.sha256() };
+    check_floor(pin, floors.local.grant, cred, floors)?;
+    let mut seen = floors.local.clone();
+    seen.grant = Some(pin);
+    seen.epoch = bundle.epoch;
+    Ok(Verified {
+        view,
+        org: cred.org,
+        seq: item.seq,
+        epoch: bundle.epoch,
+        issued_at: grant.issued_at,
+        not_after: earlier(grant.not_after, cred.not_after),
+        seen,
+        continuous: true,
+    })
+}
+
+fn open_org(
+    cred: &Cred,
+    dk: &DeliveryKey,
+    epoch: u64,
+    nonce: Nonce,
+    orgkey: &Envelope,
+    envelope: &Envelope,
+    seq: u64,
+) -> Result<(Org, OrgKey), Integrity> {
+    let document = OrgKeyDocument::open_for_admin(dk, cred.org, cred.id, epoch, orgkey)?;
+    let org = Org::open(&document.ok, OrgPlace { org: cred.org, epoch, seq }, envelope)?;
+    let administers = org.identity(cred.id).is_some_and(|me| me.role.administers());
+    if document.nonce != nonce || org.nonce != nonce || !administers {
+        return Err(Integrity);
+    }
+    Ok((org, document.ok))
+}
+
+/// The pin must be this ORG, or among its predecessors, or too old to be among them.
+fn check_org_floor(
+    cred: &Cred,
+    org: &Org,
+    envelope: &Envelope,
+    floors: &Floors,
+) -> Result<(Local, bool), VerifyError> {
+    let pin = Pin { seq: org.seq, sha256: envelope.sha256() };
+    check_floor(pin, floors.local.org, cred, floors)?;
+    let mut continuous = true;
+    if let Some(known) = floors.local.org.filter(|known| known.seq < org.seq) {
+        match org.prev.iter().find(|prev| prev.seq == known.seq) {
+            Some(prev) if prev.sha256 == known.sha256 => {}
+            None if org.prev.last().is_some_and(|oldest| oldest.seq > known.seq) => continuous = false,
+            _ => return Err(VerifyError::Stale(Stale::Fork { seq: known.seq })),
+        }
+    }
+    let mut seen = floors.local.clone();
+    seen.org = Some(pin);
+    seen.epoch = org.epoch;
+    Ok((seen, continuous))
+}
+
+fn check_floor(pin: Pin, known: Option<Pin>, cred: &Cred, floors: &Floors) -> Result<(), VerifyError> {
+    let known_seq = known.map_or(0, |known| known.seq);
+    for (floor, source_of_floor) in [
+        (known_seq, "this client's memory"),
+        (cred.min_seq, "this credential"),
+        (floors.min_seq, "--min-seq (KEYWARD_MIN_SEQ)"),
+    ] {
+        if pin.seq < floor {
+            return Err(VerifyError::Stale(Stale::Seq { seen: pin.seq, floor, source_of_floor }));
+        }
+    }
+    match known {
+        Some(known) if known.seq == pin.seq && known.sha256 != pin.sha256 => {
+            Err(VerifyError::Stale(Stale::Fork { seq: pin.seq }))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_epoch(cred: &Cred, seen: u64, floors: &Floors) -> Result<(), VerifyError> {
+    for (floor, source_of_floor) in [
+        (floors.local.epoch, "this client's memory"),
+        (cred.epoch, "this credential"),
+        (floors.min_epoch, "--min-epoch (KEYWARD_MIN_EPOCH)"),
+    ] {
+        if seen < floor {
+            return Err(VerifyError::Stale(Stale::Epoch { seen, floor, source_of_floor }));
+        }
+    }
+    Ok(())
+}
+
+fn check_end(not_after: Option<i64>, now: i64) -> Result<(), VerifyError> {
+    match not_after {
+        Some(end) if end <= now => Err(VerifyError::Stale(Stale::Ended)),
+        _ => Ok(()),
+    }
+}
+
+fn earlier(a: Option<i64>, b: Option<i64>) -> Option<i64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+fn not_there(kind: &'static str, name: &str) -> VerifyError {
+    VerifyError::NotThere { kind, name: name.to_owned() }
+}
+
+/// DK of the holder of `ik`, for its own entry in ORG.
+pub fn delivery_key(ik: &IdentityKey, org: &Org, identity: IdentityId) -> DeliveryKey {
+    derive_delivery(ik, org.org, identity, org.epoch, &org.nonce)
+}
