@@ -62,14 +62,24 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_of_length_and_tail_is_checked() {
+    fn every_bit_of_the_tail_must_be_zero() {
         let padded = pad(b"value").unwrap();
-        for at in (0..4).chain(9..512) {
+        for at in 9..512 {
             for bit in 0..8 {
                 let mut bad = padded.to_vec();
                 bad[at] ^= 1 << bit;
                 assert!(unpad(&bad).is_none(), "byte {at}, bit {bit}");
             }
+        }
+    }
+
+    #[test]
+    fn a_length_that_cuts_the_plaintext_or_leaves_the_bucket_is_refused() {
+        let padded = pad(b"value").unwrap();
+        for length in (0..5).chain([509, 512, 1 << 16, 1 << 24, u32::MAX - 3, u32::MAX]) {
+            let mut bad = padded.to_vec();
+            bad[..4].copy_from_slice(&u32::to_be_bytes(length));
+            assert!(unpad(&bad).is_none(), "{length}");
         }
     }
 

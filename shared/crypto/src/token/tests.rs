@@ -4,7 +4,8 @@ use super::*;
 use crate::derive::derive_secret;
 
 /// V0 of CRYPTO.md §2.15.
-const V0: &str = "kwt1_aaisem2ekvthpcezvk54zxpoam_aaaqeayeaudaocajbifqydiob4ibceqtcqkrmfyydenbwha5dypq_t7hz7y";
+const V0: &str =
+    "kwt1_aaisem2ekvthpcezvk54zxpoam_aaaqeayeaudaocajbifqydiob4ibceqtcqkrmfyydenbwha5dypq_t7hz7y";
 
 #[test]
 fn known_answer_v0() {
@@ -93,10 +94,10 @@ proptest! {
     #[test]
     fn arbitrary_text_is_read_only_as_what_writes_it(text in "kw[tdirh]1_[a-z2-7_]{0,140}|\\PC{0,100}") {
         if let Ok(token) = Token::parse(&text) {
-            prop_assert_eq!(token.encode().as_str(), text.as_str());
+            prop_assert!(*token.encode() == text);
         }
         if let Ok(halves) = Halves::parse(&text) {
-            prop_assert_eq!(halves.encode().as_str(), text.as_str());
+            prop_assert!(*halves.encode() == text);
         }
     }
 }
