@@ -1,0 +1,45 @@
+//! Is this new credential well formed, and may its maker have it (CRYPTO.md §2.8, §2.12 S4, S9)?
+
+use keyward_wire::Purpose;
+use keyward_wire::api::credentials::{CredentialKind, NewCredential};
+
+use super::role::{Action, Permit, permit};
+use super::{Actor, Refusal, ensure};
+
+/// `POST /v1/credentials`: may `actor` have `new` for itself at `now` (milliseconds UTC)?
+pub fn check_own(actor: &Actor, new: &NewCredential, now: i64) -> Result<Permit, Refusal> {
+    let permit = permit(actor, Action::AddOwnCredential(new.kind), now)?;
+    ensure(new.identity == actor.identity, || "identity".to_owned(), "not the caller")?;
+    check(new, "", now)?;
+    Ok(permit)
+}
+
+/// Purpose, salt and expiry are as the kind has them. `at` is where `new` stands in the request, as `credentials[0].`.
+pub fn check(new: &NewCredential, at: &str, now: i64) -> Result<(), Refusal> {
+    let purpose = if new.kind == CredentialKind::Recovery { Purpose::Recovery } else { Purpose::Cred };
+    let expires = match new.kind {
+        CredentialKind::Password | CredentialKind::Recovery => new.not_after.is_none(),
+        CredentialKind::Device | CredentialKind::Link => {
+            new.not_after.is_some_and(|end| end <= now.saturating_add(LONGEST_MS))
+        }
+        CredentialKind::Token => true,
+    };
+    ensure(new.env.purpose() == purpose, || format!("{at}env"), "an envelope of another purpose")?;
+    let salted = new.kind == CredentialKind::Password;
+    ensure(
+        new.salt.is_some() == salted,
+        || format!("{at}salt"),
+        "a password has a salt, and nothing else has",
+    )?;
+    ensure(
+        expires,
+        || format!("{at}not_after"),
+        "passwords and kits do not expire; devices and links must, within 90 days",
+    )
+}
+
+/// Longest life of a device or link: 90 days, and one for clocks that differ.
+const LONGEST_MS: i64 = 91 * 24 * 60 * 60 * 1000;
+
+#[cfg(test)]
+mod tests;

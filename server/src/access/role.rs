@@ -1,0 +1,106 @@
+//! The role table: who may do what (docs/ACCESS.md; CRYPTO.md §2.12 S1, S9).
+//!
+//! What a write may contain is decided in [`super::write`]; that somebody may write at all, here.
+
+use keyward_wire::api::Role;
+use keyward_wire::api::credentials::CredentialKind;
+use keyward_wire::{CredentialId, IdentityId, OrgId};
+
+use super::{Actor, Refusal};
+
+/// What can be asked of the server by somebody signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// `GET /v1/me`.
+    ReadMe,
+    /// `POST /v1/auth/logout`.
+    EndOwnSession,
+    /// `GET /v1/me/bundle`.
+    ReadOwnBundle,
+    /// `GET /v1/credentials`.
+    ListOwnCredentials,
+    /// `POST /v1/credentials`, of this kind, for oneself.
+    AddOwnCredential(CredentialKind),
+    /// `DELETE /v1/credentials/{id}`, of one of one's own; another's is not found.
+    DropOwnCredential(CredentialId),
+    /// `GET /v1/org`.
+    ReadOrg,
+    /// `POST /v1/org/write`.
+    WriteOrg,
+    /// `POST /v1/secrets/get`.
+    ReadSecrets,
+    /// `GET /v1/escrows/{identity}`.
+    ReadEscrow,
+    /// `GET /v1/identities`.
+    ReadIdentities,
+    /// `GET /v1/audit`.
+    ReadAudit,
+}
+
+/// `actor` may do `action`. Made only by [`permit`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permit {
+    org: OrgId,
+    identity: IdentityId,
+    action: Action,
+}
+
+impl Permit {
+    /// In this organisation and no other.
+    pub fn org(&self) -> OrgId {
+        self.org
+    }
+
+    /// Who may.
+    pub fn identity(&self) -> IdentityId {
+        self.identity
+    }
+
+    /// What.
+    pub fn action(&self) -> Action {
+        self.action
+    }
+}
+
+/// May `actor` do `action` at `now` (milliseconds UTC)?
+///
+/// `Err` is [`Refusal::Forbidden`], or [`Refusal::PasswordNeeded`] where signing in with the password would do.
+pub fn permit(actor: &Actor, action: Action, now: i64) -> Result<Permit, Refusal> {
+    use CredentialKind::{Device, Link, Password, Recovery, Token};
+
+    let kind = actor.credential_kind;
+    let allowed = match action {
+        // The one-request form proves a token or device credential and is good for the bundle only.
+        Action::ReadOwnBundle if actor.session.is_none() => matches!(kind, Token | Device),
+        _ if actor.session.is_none() => false,
+        Action::ReadMe | Action::EndOwnSession => true,
+        // An invitation or a recovery kit proves who one is; it is there to be exchanged, not to be worked with.
+        _ if matches!(kind, Link | Recovery) => false,
+        Action::ReadOwnBundle | Action::ListOwnCredentials => true,
+        Action::AddOwnCredential(Token | Link) => false,
+        Action::AddOwnCredential(Recovery) if actor.role != Role::Owner => false,
+        // A password is replaced, never dropped: its owner could not come back.
+        Action::DropOwnCredential(id) if id == actor.credential => kind != Password,
+        Action::AddOwnCredential(Password | Device | Recovery) | Action::DropOwnCredential(_) => {
+            kind != Token && proved(actor, now)?
+        }
+        Action::ReadOrg
+        | Action::WriteOrg
+        | Action::ReadSecrets
+        | Action::ReadEscrow
+        | Action::ReadIdentities
+        | Action::ReadAudit => actor.role.administers() && kind != Token,
+    };
+    if allowed {
+        Ok(Permit { org: actor.org, identity: actor.identity, action })
+    } else {
+        Err(Refusal::Forbidden)
+    }
+}
+
+fn proved(actor: &Actor, now: i64) -> Result<bool, Refusal> {
+    if actor.proved_password(now) { Ok(true) } else { Err(Refusal::PasswordNeeded) }
+}
+
+#[cfg(test)]
+mod tests;

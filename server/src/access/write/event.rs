@@ -1,0 +1,149 @@
+//! What the audit log says of a write: derived from the difference it makes, never from what the client calls it.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use keyward_wire::api::write::{Delta, WriteRequest};
+
+use super::diff::{Diff, Rows};
+use crate::access::State;
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// As `key.added`.
+    pub action: &'static str,
+    /// As `key:<id>`: first where it happened, then what to.
+    pub objects: Vec<String>,
+}
+
+/// At least one. One for each action and place, as all keys excluded for a group from a deployment; sorted by action.
+pub(super) fn derive(before: &State, after: &State, diff: &Diff, request: &WriteRequest) -> Vec<Event> {
+    let mut log = Log::default();
+    keys(&mut log, before, after, diff);
+    deployments(&mut log, before, after, diff);
+    groups(&mut log, diff);
+    identities(&mut log, before, after, diff, request);
+    sealed_words(&mut log, request);
+    if log.0.is_empty() {
+        log.add("org.changed", [], []);
+    }
+    log.0
+        .into_iter()
+        .map(|((action, place), what)| Event { action, objects: [place, what].concat() })
+        .collect()
+}
+
+#[derive(Default)]
+struct Log(BTreeMap<(&'static str, Vec<String>), Vec<String>>);
+
+impl Log {
+    fn add<const P: usize, const W: usize>(
+        &mut self,
+        action: &'static str,
+        place: [String; P],
+        what: [String; W],
+    ) {
+        self.0.entry((action, Vec::from(place))).or_default().extend(what);
+    }
+
+    /// Rows that stand nowhere but in the organisation.
+    fn rows<K: Display>(&mut self, kind: &str, rows: &Rows<K>, [added, changed, removed]: [&'static str; 3]) {
+        for (action, ids) in [(added, &rows.added), (changed, &rows.changed), (removed, &rows.removed)] {
+            for id in ids {
+                self.add(action, [], [object(kind, id)]);
+            }
+        }
+    }
+}
+
+fn object(kind: &str, id: impl Display) -> String {
+    format!("{kind}:{id}")
+}
+
+fn keys(log: &mut Log, before: &State, after: &State, diff: &Diff) {
+    log.rows("key", &Rows { changed: Vec::new(), ..diff.keys.clone() }, ["key.added", "", "key.removed"]);
+    for id in &diff.keys.changed {
+        let version = |state: &State| state.keys.get(id).map(|key| key.version);
+        let newer = version(before) != version(after);
+        log.add(if newer { "key.version_added" } else { "key.resealed" }, [], [object("key", id)]);
+    }
+    for (id, _) in diff.secrets.removed.iter().filter(|(id, _)| after.keys.contains_key(id)) {
+        log.add("key.version_removed", [], [object("key", id)]);
+    }
+}
+
+fn deployments(log: &mut Log, before: &State, after: &State, diff: &Diff) {
+    log.rows("deployment", &diff.deployments, ["deployment.added", "", "deployment.removed"]);
+    for (action, state, ids) in
+        [("mapping.added", after, &diff.mappings.added), ("mapping.removed", before, &diff.mappings.removed)]
+    {
+        for mapping in ids.iter().filter_map(|id| state.mappings.get(id)) {
+            log.add(action, [object("deployment", mapping.deployment)], [object("key", mapping.key)]);
+        }
+    }
+}
+
+fn groups(log: &mut Log, diff: &Diff) {
+    log.rows("group", &diff.groups, ["group.added", "", "group.removed"]);
+    for (action, members) in
+        [("member.added", &diff.members.added), ("member.removed", &diff.members.removed)]
+    {
+        for (group, identity) in members {
+            log.add(action, [object("group", group)], [object("identity", identity)]);
+        }
+    }
+    for (action, assignments) in [
+        ("assignment.added", &diff.assignments.added),
+        ("assignment.changed", &diff.assignments.changed),
+        ("assignment.removed", &diff.assignments.removed),
+    ] {
+        for (group, deployment) in assignments {
+            log.add(action, [object("group", group)], [object("deployment", deployment)]);
+        }
+    }
+    for (action, exclusions) in
+        [("exclusion.added", &diff.exclusions.added), ("exclusion.removed", &diff.exclusions.removed)]
+    {
+        for (group, deployment, key) in exclusions {
+            let place = [object("group", group), object("deployment", deployment)];
+            log.add(action, place, [object("key", key)]);
+        }
+    }
+}
+
+fn identities(log: &mut Log, before: &State, after: &State, diff: &Diff, request: &WriteRequest) {
+    let actions = ["identity.added", "identity.changed", "identity.removed"];
+    log.rows("identity", &diff.identities, actions);
+    for (action, state, ids) in [
+        ("credential.added", after, &diff.credentials.added),
+        ("credential.removed", before, &diff.credentials.removed),
+    ] {
+        for (id, credential) in ids.iter().filter_map(|id| state.credentials.get_key_value(id)) {
+            log.add(action, [object("identity", credential.identity)], [object("credential", id)]);
+        }
+    }
+    for escrow in &request.escrows {
+        log.add("escrow.stored", [], [object("identity", escrow.identity)]);
+    }
+    for root in &request.roots {
+        let whose = root.identity.map(|identity| object("identity", identity));
+        log.add("root.stored", [], [whose.unwrap_or_else(|| "root".to_owned())]);
+    }
+    if before.epoch != after.epoch {
+        log.add("epoch.started", [], [format!("epoch:{}", after.epoch)]);
+    }
+}
+
+/// Names and tags: that they changed is the client's word, what they are is sealed.
+fn sealed_words(log: &mut Log, request: &WriteRequest) {
+    for change in &request.delta {
+        match change {
+            Delta::ChangeKey { id } => log.add("key.changed", [], [object("key", id)]),
+            Delta::ChangeDeployment { id } => log.add("deployment.changed", [], [object("deployment", id)]),
+            Delta::ChangeMapping { id } => log.add("mapping.changed", [], [object("mapping", id)]),
+            Delta::ChangeGroup { id } => log.add("group.changed", [], [object("group", id)]),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! May this write be applied, and what follows from it (CRYPTO.md §2.12 S1, S2, S4–S6, §1 I9)?
+//!
+//! The write is refused as a whole or applied as a whole. Each file checks one idea against the state before and the
+//! state after; what the store must do is then the difference of the two.
+
+mod delta;
+mod diff;
+mod enrol;
+mod event;
+mod headers;
+mod rights;
+mod secrets;
+mod size;
+mod views;
+
+use keyward_wire::api::write::{NewGrant, RootKind, WriteRequest};
+use keyward_wire::{IdentityId, OrgId};
+
+pub use self::diff::{Diff, Rows};
+pub use self::event::Event;
+use super::role::{self, Action};
+use super::{Actor, Refusal, State};
+
+/// A write that may be applied, and everything that follows from it. Made only by [`check`].
+///
+/// To apply it, in the transaction that `before` was read in: delete what [`Diff`] says is removed, put what it says is
+/// added or changed, then store the envelopes of the request: ORG, `secrets`, `views`, [`Change::grants`], `credentials`,
+/// `escrows`, `roots`, each replacing what stood under its id; delete [`Change::dropped_roots`]; set seq and epoch.
+#[derive(Debug, Clone)]
+pub struct Change {
+    org: OrgId,
+    actor: IdentityId,
+    after: State,
+    diff: Diff,
+    events: Vec<Event>,
+    dropped_roots: Vec<(RootKind, IdentityId)>,
+}
+
+impl Change {
+    /// In this organisation and no other.
+    pub fn org(&self) -> OrgId {
+        self.org
+    }
+
+    /// Whose write it is.
+    pub fn actor(&self) -> IdentityId {
+        self.actor
+    }
+
+    /// The state after it.
+    pub fn after(&self) -> &State {
+        &self.after
+    }
+
+    /// The rows in which before and after differ.
+    pub fn diff(&self) -> &Diff {
+        &self.diff
+    }
+
+    /// What the audit log says of it: never empty.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// ROOT and ORGKEY_ADMIN of those who left or no longer administer.
+    pub fn dropped_roots(&self) -> &[(RootKind, IdentityId)] {
+        &self.dropped_roots
+    }
+
+    /// The grants to store. One for an identity that has just ended is left out: it stays without any.
+    pub fn grants<'r>(&self, request: &'r WriteRequest) -> impl Iterator<Item = &'r NewGrant> {
+        request.grants.iter().filter(|grant| self.after.grants.contains_key(&grant.identity))
+    }
+}
+
+/// May `actor` apply `request` to `before` at `now` (milliseconds UTC, the database's clock)?
+///
+/// The actor's role is taken from `before`, so a demotion that was committed in the meantime counts. That `base.sha256` is
+/// the hash of the stored ORG is left to the store, which holds it.
+pub fn check(actor: &Actor, now: i64, before: &State, request: &WriteRequest) -> Result<Change, Refusal> {
+    let actor = rights::as_of(actor, now, before)?;
+    role::permit(&actor, Action::WriteOrg, now)?;
+    let seq = next_seq(before, request)?;
+    headers::check(request, seq)?;
+
+    let mut after = State { seq, ..before.clone() };
+    delta::apply(before, &request.delta, &mut after)?;
+    rights::check(&actor, now, before, &after, request)?;
+    secrets::apply(before, request, &mut after)?;
+    enrol::apply(&actor, now, before, request, &mut after)?;
+    views::apply(now, before, request, &mut after)?;
+    size::check(request, &after)?;
+
+    let diff = Diff::between(before, &after);
+    let events = event::derive(before, &after, &diff, request);
+    let dropped_roots = enrol::dropped_roots(before, &after);
+    Ok(Change { org: before.org, actor: actor.identity, after, diff, events, dropped_roots })
+}
+
+fn next_seq(before: &State, request: &WriteRequest) -> Result<u64, Refusal> {
+    if request.base.seq != before.seq {
+        return Err(Refusal::Conflict);
+    }
+    before.seq.checked_add(1).ok_or(Refusal::Conflict)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! No write may make a bundle that its reader would not take (CRYPTO.md §2.3): 16 MiB.
+
+use keyward_wire::KeyId;
+use keyward_wire::access::readable;
+use keyward_wire::api::write::WriteRequest;
+use keyward_wire::limits::ANSWER_BYTES;
+
+use crate::access::{Refusal, State, ensure};
+
+/// Everybody's whole bundle, and an owner's for each deployment, fit into one answer.
+pub(super) fn check(request: &WriteRequest, after: &State) -> Result<(), Refusal> {
+    let facts = after.facts();
+    for view in after.views.values().filter(|view| view.seq == after.seq) {
+        let keys = readable(&view.groups, &facts);
+        fits(after, view.bytes, keys.keys().iter().copied())?;
+    }
+    let org = request.org.as_bytes().len();
+    for deployment in &after.deployments {
+        let mapped = after.mappings.values().filter(|mapping| mapping.deployment == *deployment);
+        let keys: std::collections::BTreeSet<KeyId> = mapped.map(|mapping| mapping.key).collect();
+        fits(after, org, keys.into_iter())?;
+    }
+    Ok(())
+}
+
+fn fits(after: &State, state_bytes: usize, keys: impl Iterator<Item = KeyId>) -> Result<(), Refusal> {
+    let secrets = keys.filter_map(|key| after.keys.get(&key)).map(|key| in_json(key.bytes));
+    let bytes = secrets.fold(in_json(state_bytes) + AROUND, usize::saturating_add);
+    ensure(
+        bytes <= ANSWER_BYTES,
+        || "secrets".to_owned(),
+        "a bundle would be larger than 16 MiB; spread the keys over more deployments and groups",
+    )
+}
+
+/// Base64url of an envelope, and the JSON around it.
+fn in_json(bytes: usize) -> usize {
+    bytes.saturating_mul(4).div_ceil(3).saturating_add(256)
+}
+
+/// CRED, GRANT, ORGKEY_ADMIN and the JSON around everything: 8 KiB.
+const AROUND: usize = 8 * 1024;

@@ -1,0 +1,188 @@
+//! Views and grants: nobody keeps what he lost, nobody lacks what he has (S2, CRYPTO.md §1 I9).
+//!
+//! After a write, every stored view is for the exact groups of somebody, no two for the same, and holds what the rule
+//! says now; every active non-admin has one grant, made with or after the last build of its view, and nobody else has any.
+//! From these follows S2: whose result changed, or a key of whom, has a rebuilt view, and so a new grant.
+//!
+//! Clients cannot know the server's clock, so expiry is nobody's fault: a view may stay for somebody who has ended, and a
+//! grant for him is taken and not stored.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keyward_wire::access::{Facts, Readable, readable};
+use keyward_wire::api::write::WriteRequest;
+use keyward_wire::limits::VIEWS;
+use keyward_wire::{DeploymentId, GroupId, IdentityId, KeyId};
+
+use crate::access::state::{Grant, View};
+use crate::access::{Refusal, State, ensure};
+
+/// Applies `views`, `drop_views` and `grants` to `after`, in which all else has been applied.
+pub(super) fn apply(
+    now: i64,
+    before: &State,
+    request: &WriteRequest,
+    after: &mut State,
+) -> Result<(), Refusal> {
+    let readers = after.readers();
+    let (old, new) = (before.facts(), after.facts());
+    lost_keys_are_resealed(now, before, after, (&old, &new))?;
+    put_views(before, request, after)?;
+    drop_views(before, request, after)?;
+    every_view_has_a_reader(&readers, after)?;
+    kept_views_are_current(before, after, (&old, &new))?;
+    put_grants(&readers, request, after)?;
+    sweep_grants(now, &readers, request.epoch.is_some(), after);
+    every_reader_has_a_grant(now, &readers, after)
+}
+
+/// I9. Whoever ends or leaves by this write is left out: that is for the client to decide (`--compromised`).
+fn lost_keys_are_resealed(
+    now: i64,
+    before: &State,
+    after: &State,
+    (old, new): (&Facts, &Facts),
+) -> Result<(), Refusal> {
+    let (were, are) = (before.readers(), after.readers());
+    let active = |state: &State, id| state.identities.get(id).is_some_and(|identity| identity.is_active(now));
+    // One look for each pair of sets of groups, however many identities share it; `None` was an owner or admin.
+    let pairs: BTreeSet<(Option<&BTreeSet<GroupId>>, &BTreeSet<GroupId>)> = are
+        .iter()
+        .filter(|(id, _)| active(before, id) && active(after, id))
+        .map(|(id, groups)| (were.get(id), groups))
+        .collect();
+    let changed = changed_keys(before, after);
+    for (were_in, are_in) in pairs {
+        let had = match were_in {
+            Some(groups) => readable(groups, old).keys().clone(),
+            None => before.keys.keys().copied().collect(),
+        };
+        let has = readable(are_in, new);
+        let open =
+            had.difference(has.keys()).any(|key| after.keys.contains_key(key) && !changed.contains(key));
+        ensure(
+            !open,
+            || "secrets".to_owned(),
+            "a key that somebody can no longer read is resealed in the same write",
+        )?;
+    }
+    Ok(())
+}
+
+fn put_views(before: &State, request: &WriteRequest, after: &mut State) -> Result<(), Refusal> {
+    for (i, new) in request.views.iter().enumerate() {
+        let groups: BTreeSet<GroupId> = new.groups.iter().copied().collect();
+        let field = || format!("views[{i}].groups");
+        ensure(groups.is_subset(&after.groups), field, "a group that is not in this organisation")?;
+        let same = before.views.get(&new.id).is_none_or(|former| former.groups == groups);
+        ensure(same, field, "a view is of the same groups for ever")?;
+        after.views.insert(new.id, View { groups, seq: new.seq, bytes: new.env.as_bytes().len() });
+    }
+    Ok(())
+}
+
+fn drop_views(before: &State, request: &WriteRequest, after: &mut State) -> Result<(), Refusal> {
+    for (i, id) in request.drop_views.iter().enumerate() {
+        let field = || format!("drop_views[{i}]");
+        let rebuilt = request.views.iter().any(|view| view.id == *id);
+        ensure(
+            before.views.contains_key(id) && !rebuilt,
+            field,
+            "no such view, or one that this write builds",
+        )?;
+        after.views.remove(id);
+    }
+    Ok(())
+}
+
+fn every_view_has_a_reader(
+    readers: &BTreeMap<IdentityId, BTreeSet<GroupId>>,
+    after: &State,
+) -> Result<(), Refusal> {
+    let in_use: BTreeSet<&BTreeSet<GroupId>> = readers.values().collect();
+    let mut seen = BTreeSet::new();
+    for view in after.views.values() {
+        ensure(
+            in_use.contains(&view.groups),
+            || "drop_views".to_owned(),
+            "a view that nobody uses any more is dropped",
+        )?;
+        ensure(seen.insert(&view.groups), || "views".to_owned(), "two views of the same groups")?;
+    }
+    ensure(seen.len() <= VIEWS, || "views".to_owned(), "more than 64 combinations of groups are in use")
+}
+
+/// A view that is not rebuilt says what it would say if it were.
+fn kept_views_are_current(
+    before: &State,
+    after: &State,
+    (old, new): (&Facts, &Facts),
+) -> Result<(), Refusal> {
+    let changed = changed_keys(before, after);
+    for view in after.views.values().filter(|view| view.seq != after.seq) {
+        let (was, is) = (readable(&view.groups, old), readable(&view.groups, new));
+        let current = shown(&was, old) == shown(&is, new) && is.keys().is_disjoint(&changed);
+        ensure(current, || "views".to_owned(), "a view whose contents change is rebuilt in the same write")?;
+    }
+    Ok(())
+}
+
+/// What a view shows, as far as the server can tell. A mapping's id is not shown, and its variable is sealed.
+fn shown<'a>(
+    readable: &'a Readable,
+    facts: &Facts,
+) -> (&'a BTreeSet<KeyId>, &'a BTreeSet<DeploymentId>, Vec<(DeploymentId, KeyId)>) {
+    let visible = facts.mappings.iter().filter(|mapping| readable.mappings().contains(&mapping.id));
+    let mut mapped: Vec<_> = visible.map(|mapping| (mapping.deployment, mapping.key)).collect();
+    mapped.sort_unstable();
+    (readable.keys(), readable.deployments(), mapped)
+}
+
+fn put_grants(
+    readers: &BTreeMap<IdentityId, BTreeSet<GroupId>>,
+    request: &WriteRequest,
+    after: &mut State,
+) -> Result<(), Refusal> {
+    for (i, new) in request.grants.iter().enumerate() {
+        let groups = readers.get(&new.identity);
+        ensure(groups.is_some(), || format!("grants[{i}].identity"), "not somebody who reads by the rule")?;
+        let exact = after.views.get(&new.view).is_some_and(|view| Some(&view.groups) == groups);
+        ensure(exact, || format!("grants[{i}].view"), "not the view of exactly this identity's groups")?;
+        after.grants.insert(new.identity, Grant { view: new.view, seq: new.seq });
+    }
+    Ok(())
+}
+
+/// Deletes grants that no longer open anything, or belong to nobody active (S5).
+fn sweep_grants(
+    now: i64,
+    readers: &BTreeMap<IdentityId, BTreeSet<GroupId>>,
+    new_epoch: bool,
+    after: &mut State,
+) {
+    let State { identities, views, grants, seq, .. } = after;
+    grants.retain(|id, grant| {
+        let active = identities.get(id).is_some_and(|identity| identity.is_active(now));
+        let opens = |view: &View| Some(&view.groups) == readers.get(id) && view.seq <= grant.seq;
+        active && views.get(&grant.view).is_some_and(opens) && (!new_epoch || grant.seq == *seq)
+    });
+}
+
+fn every_reader_has_a_grant(
+    now: i64,
+    readers: &BTreeMap<IdentityId, BTreeSet<GroupId>>,
+    after: &State,
+) -> Result<(), Refusal> {
+    let active = |id| after.identities.get(id).is_some_and(|identity| identity.is_active(now));
+    let complete = readers.keys().filter(|id| active(id)).all(|id| after.grants.contains_key(id));
+    ensure(complete, || "grants".to_owned(), "somebody's view changed, or is new, without a new grant")
+}
+
+/// Keys with another current version, or the same one resealed.
+fn changed_keys(before: &State, after: &State) -> BTreeSet<KeyId> {
+    let is_changed = |(id, key): (&KeyId, &crate::access::state::Key)| {
+        let was = before.keys.get(id)?;
+        ((was.version, was.reseal) != (key.version, key.reseal)).then_some(*id)
+    };
+    after.keys.iter().filter_map(is_changed).collect()
+}
