@@ -1,1 +1,88 @@
+use keyward_wire::api::IdentityKind;
 
+use super::*;
+use crate::access::{PASSWORD_FRESH_MS, Session};
+
+const NOW: i64 = 1_800_000_000_000;
+const OWN: CredentialId = CredentialId::from_bytes([7; 16]);
+const OTHER: CredentialId = CredentialId::from_bytes([8; 16]);
+
+fn actor(role: Role, credential_kind: CredentialKind, signed_in_at: Option<i64>) -> Actor {
+    Actor {
+        org: OrgId::from_bytes([1; 16]),
+        identity: IdentityId::from_bytes([2; 16]),
+        kind: IdentityKind::Human,
+        role,
+        credential: OWN,
+        credential_kind,
+        session: signed_in_at.map(|signed_in_at| Session { signed_in_at }),
+    }
+}
+
+#[test]
+fn the_role_table_is_this_one() {
+    use CredentialKind::{Device, Link, Password, Recovery, Token};
+    let actions = [
+        ("ReadMe", Action::ReadMe),
+        ("EndOwnSession", Action::EndOwnSession),
+        ("ReadOwnBundle", Action::ReadOwnBundle),
+        ("ListOwnCredentials", Action::ListOwnCredentials),
+        ("AddOwn password", Action::AddOwnCredential(Password)),
+        ("AddOwn device", Action::AddOwnCredential(Device)),
+        ("AddOwn recovery", Action::AddOwnCredential(Recovery)),
+        ("AddOwn token", Action::AddOwnCredential(Token)),
+        ("AddOwn link", Action::AddOwnCredential(Link)),
+        ("DropOwn this", Action::DropOwnCredential(OWN)),
+        ("DropOwn other", Action::DropOwnCredential(OTHER)),
+        ("ReadOrg", Action::ReadOrg),
+        ("WriteOrg", Action::WriteOrg),
+        ("ReadSecrets", Action::ReadSecrets),
+        ("ReadEscrow", Action::ReadEscrow),
+        ("ReadIdentities", Action::ReadIdentities),
+        ("ReadAudit", Action::ReadAudit),
+    ];
+    let (fresh, stale) = (Some(NOW - PASSWORD_FRESH_MS), Some(NOW - PASSWORD_FRESH_MS - 1));
+    let sessions = [
+        (Password, fresh),
+        (Password, stale),
+        (Device, fresh),
+        (Token, fresh),
+        (Link, fresh),
+        (Recovery, fresh),
+        (Token, None),
+        (Device, None),
+        (Password, None),
+    ];
+    let mut table = HEAD.to_owned();
+    for role in [Role::Owner, Role::Admin, Role::User, Role::Viewer] {
+        for (name, action) in actions {
+            let said = sessions.map(|(kind, signed_in_at)| {
+                match permit(&actor(role, kind, signed_in_at), action, NOW) {
+                    Ok(_) => "yes",
+                    Err(Refusal::PasswordNeeded) => "pw",
+                    Err(_) => "-",
+                }
+            });
+            let line =
+                format!("{:7}{name:19}{}", role.as_str(), said.map(|word| format!("{word:4}")).concat());
+            table += line.trim_end();
+            table.push('\n');
+        }
+    }
+    assert!(table == include_str!("table.txt"), "the table has become\n{table}");
+}
+
+/// A column for each session, as its credential; the last three are one-request forms.
+const HEAD: &str = "\
+# yes, pw = Refusal::PasswordNeeded, - = Refusal::Forbidden
+# password 10 min old, older; device; token; link; recovery; in one request: token, device, password
+";
+
+#[test]
+fn a_permit_says_whose_it_is_and_for_what() {
+    let permit =
+        permit(&actor(Role::Owner, CredentialKind::Device, Some(NOW)), Action::ReadOrg, NOW).unwrap();
+    assert_eq!(permit.org(), OrgId::from_bytes([1; 16]));
+    assert_eq!(permit.identity(), IdentityId::from_bytes([2; 16]));
+    assert_eq!(permit.action(), Action::ReadOrg);
+}

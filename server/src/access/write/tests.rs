@@ -1,1 +1,12 @@
+//! Each test is a claim about [`check`]; attackers' cases first in each file.
 
+mod delta;
+mod enrol;
+mod honest;
+mod random;
+mod rights;
+mod secrets;
+mod views;
+mod world;
+
+use super::check;
