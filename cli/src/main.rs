@@ -1,1 +1,7 @@
-fn main() {}
+//! The `keyward` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    keyward_cli::program::main()
+}

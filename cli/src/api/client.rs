@@ -1,0 +1,404 @@
+//! One HTTP client: our TLS, no redirects, no proxies, bounded answers, no text of the server shown unchecked.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use keyward_wire::api::bundle::AUDIT_HEADER;
+use keyward_wire::error::{ErrorBody, ErrorCode, ErrorDetail};
+use keyward_wire::limits::ANSWER_BYTES;
+use keyward_wire::{DeploymentId, Sha256};
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, IF_NONE_MATCH};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use super::tls::{Roots, config};
+use crate::fault::{Code, Fault, printable};
+use crate::session::credential::Server;
+
+/// Why a request has no answer to use.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// No connection, no TLS, a stall, or an answer that was cut off.
+    #[error("cannot reach {host}: {why}")]
+    Network {
+        /// Host and port.
+        host: String,
+        /// In a few words.
+        why: String,
+        /// The certificate does not chain to a trusted root.
+        untrusted: bool,
+    },
+    /// The server refused.
+    #[error("the server refused ({status}): {}", .detail.as_ref().map_or("no reason given", |d| d.message.as_str()))]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Its reason, if it gave one that can be read; inert and cut.
+        detail: Option<ErrorDetail>,
+    },
+    /// The server wants the client to go elsewhere.
+    #[error("the server answered with a redirect, which keyward never follows")]
+    Redirect,
+    /// The answer is not of the form that was asked for.
+    #[error("the server's answer cannot be understood")]
+    Malformed,
+    /// The answer is larger than any may be.
+    #[error("the server's answer is larger than {ANSWER_BYTES} bytes")]
+    TooLarge,
+}
+
+impl ApiError {
+    /// Whether the write may or may not have happened: only a re-read can tell.
+    pub fn leaves_doubt(&self) -> bool {
+        !matches!(self, Self::Refused { status, .. } if *status < 500) && !matches!(self, Self::Redirect)
+    }
+
+    /// Whether the server refused with this status.
+    pub fn is_status(&self, wanted: u16) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == wanted)
+    }
+}
+
+impl From<ApiError> for Fault {
+    fn from(error: ApiError) -> Self {
+        let text = error.to_string();
+        let code = |detail: &Option<ErrorDetail>| detail.as_ref().map(|detail| detail.code);
+        match &error {
+            ApiError::Network { untrusted: true, .. } => Self::new(Code::Network, text)
+                .next("if the server has a private certificate authority, name its file with --ca"),
+            ApiError::Network { .. } => Self::new(Code::Network, text)
+                .next("check the address (--url, KEYWARD_URL) and that the server runs"),
+            ApiError::Redirect => {
+                Self::new(Code::Policy, text).next("use the server's own address, https:// if it has TLS")
+            }
+            ApiError::Malformed => Self::new(Code::Integrity, text)
+                .next("is this the address of a keyward server? if it is, somebody may be tampering with it"),
+            ApiError::TooLarge => Self::new(Code::Network, text),
+            ApiError::Refused { status: 401, .. } => {
+                Self::new(Code::SignIn, "the server refused the sign-in")
+                    .next("the password or token is wrong, or it has ended or was revoked")
+            }
+            ApiError::Refused { detail, .. } if code(detail) == Some(ErrorCode::PasswordNeeded) => {
+                Self::new(Code::Policy, text).next("sign in with your password: `keyward login`")
+            }
+            ApiError::Refused { status: 403, .. } => Self::new(Code::Policy, text),
+            ApiError::Refused { status: 404, .. } => Self::new(Code::NotFound, text),
+            ApiError::Refused { status: 409, .. } => Self::new(Code::Conflict, text),
+            ApiError::Refused { status: 400 | 413 | 415 | 422, detail } => {
+                let field = detail.as_ref().and_then(|detail| detail.field.as_ref());
+                let fault = Self::new(Code::Policy, text);
+                match field {
+                    Some(field) => {
+                        fault.next(format!("it is about {field}; are client and server of one version?"))
+                    }
+                    None => fault,
+                }
+            }
+            ApiError::Refused { .. } => Self::new(Code::Network, text).next("try again in a while"),
+        }
+    }
+}
+
+/// Answer of a bundle request.
+pub enum Answer {
+    /// A new body.
+    Body {
+        /// The JSON, as it came.
+        body: Vec<u8>,
+        /// The audit header, if there was a readable one.
+        audit: Option<String>,
+    },
+    /// 304: it still is the one the client has.
+    Unchanged {
+        /// The audit header, if there was a readable one.
+        audit: Option<String>,
+    },
+}
+
+/// A server, and a session with it once there is one.
+pub struct Api {
+    server: Server,
+    base: Url,
+    client: Client,
+    pub(super) authorization: Option<Zeroizing<String>>,
+}
+
+impl Api {
+    /// A client of this server. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// If the address is none, or would send credentials in the clear.
+    pub fn new(server: &Server) -> anyhow::Result<Self> {
+        let base = check_url(server)?;
+        let roots = server.ca_file.as_deref().map_or(Roots::BuiltIn, Roots::File);
+        Ok(Self { server: server.clone(), base, client: client(roots)?, authorization: None })
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<T, ApiError> {
+        let mut url = self.url(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let response = self.send(|client| client.get(url.clone())).await?;
+        self.json(response).await
+    }
+
+    pub(super) async fn post<T: DeserializeOwned, B: Serialize>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, ApiError> {
+        let response = self.send_json(path, body).await?;
+        self.json(response).await
+    }
+
+    pub(super) async fn post_no_answer<B: Serialize>(&self, path: &str, body: &B) -> Result<(), ApiError> {
+        self.send_json(path, body).await.map(drop)
+    }
+
+    pub(super) async fn post_empty(&self, path: &str) -> Result<(), ApiError> {
+        self.send(|client| client.request(Method::POST, self.url(path))).await.map(drop)
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> Result<(), ApiError> {
+        self.send(|client| client.delete(self.url(path))).await.map(drop)
+    }
+
+    pub(super) async fn bundle_request(
+        &self,
+        authorization: &str,
+        deployment: Option<DeploymentId>,
+        known: Option<Sha256>,
+    ) -> Result<Answer, ApiError> {
+        let mut url = self.url("/v1/me/bundle");
+        if let Some(deployment) = deployment {
+            url.query_pairs_mut().append_pair("deployment", &deployment.to_string());
+        }
+        let request = |client: &Client| {
+            let request = client.get(url.clone()).header(AUTHORIZATION, sensitive(authorization));
+            match known {
+                Some(known) => request.header(IF_NONE_MATCH, format!("\"{known}\"")),
+                None => request,
+            }
+        };
+        let response = self.send(request).await?;
+        let audit = response.headers().get(AUDIT_HEADER).and_then(|value| value.to_str().ok());
+        let audit = audit.map(|value| printable(value, 100));
+        match (response.status(), known) {
+            (StatusCode::NOT_MODIFIED, Some(_)) => Ok(Answer::Unchanged { audit }),
+            (StatusCode::OK, _) => Ok(Answer::Body { body: self.body(response).await?, audit }),
+            (status, _) => Err(ApiError::Refused { status: status.as_u16(), detail: None }),
+        }
+    }
+
+    async fn send_json<B: Serialize>(&self, path: &str, body: &B) -> Result<Response, ApiError> {
+        let json = serde_json::to_vec(body).expect("requests have string keys and no failing parts");
+        let request = |client: &Client| {
+            client.post(self.url(path)).header(CONTENT_TYPE, "application/json").body(json.clone())
+        };
+        self.send(request).await
+    }
+
+    async fn send(&self, request: impl Fn(&Client) -> RequestBuilder) -> Result<Response, ApiError> {
+        let authorized = |client: &Client| match &self.authorization {
+            Some(authorization) => request(client).header(AUTHORIZATION, sensitive(authorization)),
+            None => request(client),
+        };
+        let first = authorized(&self.client).send().await.map_err(|error| self.network(&error));
+        let response = match first {
+            // The handshake failed, so nothing was sent: once more with the system's roots.
+            Err(ApiError::Network { untrusted: true, .. }) if self.server.ca_file.is_none() => {
+                let client =
+                    client(Roots::System).map_err(|_| self.broken("the system's roots cannot be used"))?;
+                authorized(&client).send().await.map_err(|error| self.network(&error))?
+            }
+            other => other?,
+        };
+        let status = response.status();
+        if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
+            return Err(ApiError::Redirect);
+        }
+        if status.is_client_error() || status.is_server_error() {
+            let body = self.body(response).await.unwrap_or_default();
+            return Err(ApiError::Refused { status: status.as_u16(), detail: reason(&body) });
+        }
+        Ok(response)
+    }
+
+    async fn json<T: DeserializeOwned>(&self, response: Response) -> Result<T, ApiError> {
+        let body = self.body(response).await?;
+        keyward_wire::json::from_slice(&body).map_err(|_| ApiError::Malformed)
+    }
+
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, ApiError> {
+        // We never ask for compression, so nobody can make us inflate anything.
+        if response.headers().contains_key(CONTENT_ENCODING) {
+            return Err(self.broken("the answer is compressed, which was not asked for"));
+        }
+        let announced = response.content_length().unwrap_or(0);
+        if announced > ANSWER_BYTES as u64 {
+            return Err(ApiError::TooLarge);
+        }
+        let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or(0).min(ANSWER_BYTES));
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.network(&error))? {
+            if body.len() + chunk.len() > ANSWER_BYTES {
+                return Err(ApiError::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        let prefix = self.base.path().trim_end_matches('/');
+        url.set_path(&format!("{prefix}{path}"));
+        url
+    }
+
+    /// What went wrong, in a few words of our own: a foreign error's text might hold the URL.
+    fn network(&self, error: &reqwest::Error) -> ApiError {
+        let mut causes = Vec::new();
+        let mut next = error.source();
+        while let Some(cause) = next {
+            causes.push(cause);
+            next = cause.source();
+        }
+        let io = causes.iter().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+        // rustls stands in an io::Error's payload, which source() skips.
+        let payload = io.and_then(|io| io.get_ref()).and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let tls = causes.iter().find_map(|cause| cause.downcast_ref::<rustls::Error>()).or(payload);
+        let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let untrusted = tls == Some(&unknown);
+        let why = match (tls, io) {
+            (Some(tls), _) => format!("TLS: {}", printable(&tls.to_string(), 200)),
+            _ if error.is_timeout() => "it did not answer in time".to_owned(),
+            (None, Some(io)) => io.kind().to_string(),
+            _ if error.is_connect() => "no connection".to_owned(),
+            _ => "the connection broke".to_owned(),
+        };
+        ApiError::Network { host: self.host(), why, untrusted }
+    }
+
+    fn broken(&self, why: &str) -> ApiError {
+        ApiError::Network { host: self.host(), why: why.to_owned(), untrusted: false }
+    }
+
+    fn host(&self) -> String {
+        let host = self.base.host_str().unwrap_or_default();
+        match self.base.port_or_known_default() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+}
+
+fn client(roots: Roots<'_>) -> anyhow::Result<Client> {
+    let client = Client::builder()
+        .tls_backend_preconfigured(config(roots)?)
+        .redirect(Policy::none())
+        .no_proxy()
+        .connect_timeout(Duration::from_secs(10))
+        .read_timeout(Duration::from_secs(20))
+        .timeout(Duration::from_secs(90))
+        .user_agent(concat!("keyward/", env!("CARGO_PKG_VERSION")))
+        .build()?;
+    Ok(client)
+}
+
+/// Credentials go over TLS, or stay on this machine, unless the user says otherwise.
+fn check_url(server: &Server) -> anyhow::Result<Url> {
+    let not_an_address = || {
+        Fault::usage(format!("not a server's address: {}", printable(&server.url, 100)))
+            .next("write it as https://keyward.example")
+    };
+    let url = Url::parse(&server.url).map_err(|_| not_an_address())?;
+    let host = url.host_str().ok_or_else(not_an_address)?;
+    let bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if !bare || url.password().is_some() {
+        return Err(not_an_address().into());
+    }
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    let loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if loopback || server.allow_http => Ok(url),
+        "http" => Err(Fault::new(
+            Code::Policy,
+            format!("http:// would send your credential in the clear to {host}"),
+        )
+        .next("use https://, or --allow-http if the way there is protected otherwise")
+        .into()),
+        _ => Err(not_an_address().into()),
+    }
+}
+
+fn sensitive(value: &str) -> reqwest::header::HeaderValue {
+    let mut value =
+        reqwest::header::HeaderValue::from_str(value).expect("base64url and spaces are header text");
+    value.set_sensitive(true);
+    value
+}
+
+/// The server's reason, inert and cut; `None` if it is no reason at all.
+fn reason(body: &[u8]) -> Option<ErrorDetail> {
+    let body: ErrorBody = keyward_wire::json::from_slice(body).ok()?;
+    let ErrorDetail { code, message, field } = body.error;
+    Some(ErrorDetail {
+        code,
+        message: printable(&message, 300),
+        field: field.map(|field| printable(&field, 100)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(url: &str, allow_http: bool) -> Server {
+        Server { url: url.to_owned(), ca_file: None, allow_http }
+    }
+
+    #[test]
+    fn credentials_never_leave_the_machine_in_the_clear_unasked() {
+        for good in
+            ["https://keyward.example", "http://127.0.0.1:8420", "http://localhost:1", "http://[::1]:8420"]
+        {
+            assert!(check_url(&server(good, false)).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://keyward.example",
+            "http://127.0.0.1.evil.test",
+            "http://10.0.0.1",
+            "http://localhost.evil",
+        ] {
+            assert_eq!(
+                crate::fault::code_of(&check_url(&server(bad, false)).unwrap_err()),
+                Code::Policy,
+                "{bad}"
+            );
+            assert!(check_url(&server(bad, true)).is_ok(), "{bad}");
+        }
+        for none in ["keyward.example", "ftp://x", "https://user:pw@x", "https://x?token=1", ""] {
+            assert_eq!(
+                crate::fault::code_of(&check_url(&server(none, true)).unwrap_err()),
+                Code::Usage,
+                "{none}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_servers_reason_is_shown_inert() {
+        let body = "{\"error\":{\"code\":\"forbidden\",\"message\":\"a\\u001b[2Jb\"}}";
+        assert_eq!(reason(body.as_bytes()).unwrap().message, "a\u{fffd}[2Jb");
+        assert!(reason(b"<html>$(touch /tmp/pwn)</html>").is_none());
+    }
+}

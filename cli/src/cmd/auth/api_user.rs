@@ -1,0 +1,62 @@
+//! `keyward auth api-user`: checks a token and keeps its two halves.
+
+use clap::Args;
+use keyward_crypto::Halves;
+use zeroize::Zeroizing;
+
+use crate::ctx::Ctx;
+use crate::fault::{Code, Fault};
+use crate::session::config::{Config, Login};
+use crate::session::credential::{Credential, Server, parse};
+use crate::session::home::Home;
+use crate::session::prompt;
+use crate::vault::admin::Session;
+
+/// Sign this machine in with an API user's token, once and for good
+///
+/// Keeps not the token but the two halves derived from it, so that later commands derive nothing.
+#[derive(Args)]
+#[command(after_help = "Example:\n  keyward auth api-user --token-stdin < token.txt")]
+pub struct Options {
+    /// Read the token from standard input
+    #[arg(long)]
+    token_stdin: bool,
+    /// The token; other users of this machine can see it in the process list
+    #[arg(long, conflicts_with = "token_stdin", hide_env = true)]
+    token: Option<String>,
+}
+
+impl Options {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let home = Home::required(ctx)?;
+        let server = Server::of_options(ctx);
+        let (id, keys) = parse(&self.token(ctx)?)?;
+        let halves = Halves::from_keys(id, &keys);
+        let session = Session::with(Credential { id, keys, server: server.clone(), home: None }).await?;
+        let mut login = Login::new(server.url, session.cred.org, session.cred.id, &halves);
+        login.ca_file = server.ca_file;
+        login.allow_http = server.allow_http;
+        login.not_after = session.cred.not_after;
+        session.api.log_out().await.map_err(Fault::from)?;
+        Config::update(&home, |config| config.login = Some(login))?;
+        ctx.out.say(&format!("signed in as {}", session.cred.id));
+        Ok(())
+    }
+
+    fn token(&self, ctx: &Ctx) -> anyhow::Result<Zeroizing<String>> {
+        if let Some(token) = &self.token {
+            ctx.out.warn(
+                "a token on the command line can be seen by other users of this machine; use --token-stdin",
+            );
+            return Ok(Zeroizing::new(token.clone()));
+        }
+        if self.token_stdin {
+            return prompt::stdin_text("token");
+        }
+        match &ctx.env.token {
+            Some(token) => Ok(Zeroizing::new(token.trim().to_owned())),
+            None => prompt::secret("Token", "name the token: --token-stdin, or KEYWARD_TOKEN")
+                .map_err(|error| error.context(Fault::new(Code::Usage, "there is no token"))),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! `keyward auth`: signing a machine in with an API user's token.
+
+pub mod api_user;
+
+use clap::{Args, Subcommand};
+
+use crate::ctx::Ctx;
+
+/// Sign a machine in with a token
+#[derive(Subcommand)]
+pub enum Command {
+    ApiUser(api_user::Options),
+    Status(Status),
+    Logout(Logout),
+}
+
+/// Show who is signed in (the same as `keyward whoami`)
+#[derive(Args)]
+#[command(after_help = "Example:\n  keyward auth status")]
+pub struct Status {}
+
+/// Forget the stored token (the same as `keyward logout`)
+#[derive(Args)]
+#[command(after_help = "Example:\n  keyward auth logout")]
+pub struct Logout {}
+
+impl Command {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        match self {
+            Self::ApiUser(options) => options.run(ctx).await,
+            Self::Status(Status {}) => super::whoami::show(ctx).await,
+            Self::Logout(Logout {}) => super::logout::Options {}.run(ctx).await,
+        }
+    }
+}

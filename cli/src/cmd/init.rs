@@ -1,0 +1,160 @@
+//! `keyward init`: a new organisation with its first owner.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use keyward_crypto::enrol::{Signup, sign_up};
+use keyward_crypto::{Password, Token};
+use keyward_wire::name::{Email, Name};
+use zeroize::Zeroizing;
+
+use crate::api::Api;
+use crate::ctx::{Ctx, rfc3339};
+use crate::fault::{Code, Fault};
+use crate::session::config::{Config, Login};
+use crate::session::credential::Server;
+use crate::session::home::Home;
+use crate::session::{files, prompt};
+
+/// How long the device stays signed in.
+pub const DEVICE_TTL: i64 = 12 * 3_600_000;
+
+/// Sign an organisation up, with you as its first owner
+#[derive(Args)]
+#[command(
+    after_help = "Example:\n  keyward init --org Acme --email you@acme.example --recovery-kit acme-recovery.txt"
+)]
+pub struct Options {
+    /// Name of the organisation
+    #[arg(long, value_name = "NAME")]
+    org: Name,
+    /// Your e-mail address
+    #[arg(long)]
+    email: Email,
+    /// Read the password from standard input instead of asking for it
+    #[arg(long)]
+    password_stdin: bool,
+    /// Write the recovery kit to this new file
+    #[arg(long, value_name = "FILE")]
+    recovery_kit: Option<PathBuf>,
+    /// The server's one-time setup code
+    #[arg(long, value_name = "CODE")]
+    setup_code: Option<String>,
+}
+
+impl Options {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        if self.recovery_kit.is_none() && !prompt::on_terminal() {
+            return Err(Fault::usage("where should the recovery kit go?")
+                .next("name a file with --recovery-kit: it is the only way back in if the password is lost")
+                .into());
+        }
+        let home = Home::required(ctx)?;
+        if Config::load(&home)?.login.is_some() {
+            return Err(Fault::new(Code::Conflict, "this client is signed in already")
+                .next("run `keyward logout` first, or use another folder with --home")
+                .into());
+        }
+        let server = Server::of_options(ctx);
+        let api = Api::new(&server)?;
+        let password = self.password(ctx)?;
+        let device_end = ctx.now() + DEVICE_TTL;
+        let signup = sign_up(self.org, &self.email, &password, ctx.now(), device_end, self.setup_code);
+        drop(password);
+        keep_kit(ctx, self.recovery_kit.as_ref(), &signup, &self.email, &server.url)?;
+        let stored = api.sign_up(&signup.request).await;
+        if let Err(error) = stored {
+            if let Some(kit) = self.recovery_kit.filter(|_| !error.leaves_doubt()) {
+                // It opens nothing: the organisation was not made.
+                let _ = std::fs::remove_file(kit);
+            }
+            return Err(Fault::from(error).into());
+        }
+        let Signup { request, device, .. } = &signup;
+        let mut login = Login::new(server.url.clone(), request.org, request.identity, device);
+        login.ca_file.clone_from(&server.ca_file);
+        login.allow_http = server.allow_http;
+        login.email = Some(self.email.to_string());
+        login.not_after = Some(device_end);
+        Config::update(&home, |config| config.login = Some(login))?;
+        ctx.out.say(&format!(
+            "{} is signed up; you are its owner, signed in until {}",
+            self.email,
+            rfc3339(device_end)
+        ));
+        if ctx.out.json {
+            ctx.out
+                .json(&serde_json::json!({ "organisation": request.org, "identity": request.identity }))?;
+        }
+        Ok(())
+    }
+
+    fn password(&self, ctx: &Ctx) -> anyhow::Result<Password> {
+        let known = [self.email.as_str(), self.org.as_str()];
+        let text = if self.password_stdin {
+            prompt::stdin_text("password")?
+        } else {
+            let otherwise = "there is no terminal to ask for a password; use --password-stdin";
+            let offer = Password::generate_passphrase();
+            ctx.out.say(&format!("A strong passphrase, if you like: {}", *offer));
+            let first = prompt::secret("Password (empty: take that passphrase)", otherwise)?;
+            if first.is_empty() {
+                offer
+            } else {
+                let again = prompt::secret("Once more", otherwise)?;
+                if *first != *again {
+                    return Err(Fault::usage("the two passwords differ").into());
+                }
+                first
+            }
+        };
+        Password::chosen(&text, &known).map_err(|weak| Fault::new(Code::Policy, weak.to_string()).into())
+    }
+}
+
+/// The kit is safe on disk, or its reader has shown to have it, before anything is sent.
+fn keep_kit(
+    ctx: &Ctx,
+    file: Option<&PathBuf>,
+    signup: &Signup,
+    email: &Email,
+    url: &str,
+) -> anyhow::Result<()> {
+    let secret = signup.recovery.encode();
+    if let Some(path) = file {
+        files::create(path, kit(&secret, signup, email, url).as_bytes())?;
+        ctx.out.say(&format!(
+            "the recovery kit is in {}; print it and keep it away from this machine",
+            path.display()
+        ));
+    } else {
+        ctx.out.say(&kit(&secret, signup, email, url));
+        confirm(&signup.recovery, &secret)?;
+    }
+    Ok(())
+}
+
+fn confirm(recovery: &Token, secret: &str) -> anyhow::Result<()> {
+    debug_assert!(secret.starts_with(recovery.kind.prefix()));
+    let check = secret.rsplit('_').next().unwrap_or_default();
+    for _ in 0..3 {
+        let typed = prompt::line("Type the last 6 characters of the recovery code", "no terminal")?;
+        if typed == check {
+            return Ok(());
+        }
+    }
+    Err(Fault::usage("the recovery code was not confirmed; nothing was signed up").into())
+}
+
+fn kit(secret: &str, signup: &Signup, email: &Email, url: &str) -> Zeroizing<String> {
+    Zeroizing::new(format!(
+        "keyward recovery kit\n\n\
+         server        {url}\n\
+         organisation  {}\n\
+         owner         {email}\n\n\
+         recovery code\n{secret}\n\n\
+         Whoever has this code and can reach the server is an owner of the organisation.\n\
+         Print this page, store it like the deed of a house, and delete the file.\n",
+        signup.request.org
+    ))
+}

@@ -1,0 +1,170 @@
+//! `keyward login`: password in, a device credential kept.
+
+use clap::Args;
+use keyward_crypto::state::cred::Cred;
+use keyward_crypto::{CredentialKeys, Password, derive_password, enrol};
+use keyward_wire::api::Role;
+use keyward_wire::api::auth::{LoginAnswer, PreloginAnswer};
+use keyward_wire::envelope::SUITE;
+use keyward_wire::name::Email;
+
+use crate::api::{Api, ApiError};
+use crate::cmd::init::DEVICE_TTL;
+use crate::ctx::{Ctx, parse_span, rfc3339};
+use crate::fault::{Code, Fault};
+use crate::session::config::{Config, Login};
+use crate::session::credential::Server;
+use crate::session::home::Home;
+use crate::session::prompt;
+
+/// Longest life of a persisted login.
+const PERSIST_TTL: i64 = 90 * 86_400_000;
+
+/// Sign in with your password; this device then stays signed in for 12 hours
+#[derive(Args)]
+#[command(after_help = "Example:\n  keyward login --email you@acme.example")]
+pub struct Options {
+    /// Your e-mail address [default: the one used last]
+    #[arg(long)]
+    email: Option<Email>,
+    /// Read the password from standard input instead of asking for it
+    #[arg(long)]
+    password_stdin: bool,
+    /// How long this device stays signed in [default: 12h; with --persist: 90d, which is the most]
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    ttl: Option<i64>,
+    /// Stay signed in for longer than 12 hours, for a container
+    #[arg(long)]
+    persist: bool,
+    /// Let an owner or admin persist: whoever reads this device's files then is one
+    #[arg(long, requires = "persist")]
+    allow_admin: bool,
+}
+
+impl Options {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let ttl = self.checked_ttl()?;
+        let home = Home::required(ctx)?;
+        let former = Config::load(&home)?.login;
+        let server = server(ctx, former.as_ref());
+        let email = self.email(former.as_ref())?;
+        let mut api = Api::new(&server)?;
+        let (cred, answer) = self.sign_in(&mut api, &email).await?;
+        let me = api.me().await.map_err(Fault::from)?;
+        if self.persist && me.role != Role::User && me.role != Role::Viewer && !self.allow_admin {
+            return Err(Fault::new(Code::Policy, "owners and admins do not persist a login")
+                .next("use an API user for machines; or --allow-admin, if this device is guarded like you")
+                .into());
+        }
+        let end = ctx.now() + ttl;
+        let (device, credential) = enrol::new_device(&cred, answer.epoch, cred.min_seq, end);
+        api.add_credential(&credential).await.map_err(Fault::from)?;
+        api.log_out().await.map_err(Fault::from)?;
+        if let Some(former) = &former {
+            forget(ctx, former).await;
+        }
+        let mut login = Login::new(server.url.clone(), cred.org, cred.id, &device);
+        login.ca_file.clone_from(&server.ca_file);
+        login.allow_http = server.allow_http;
+        login.email = Some(email.to_string());
+        login.not_after = Some(end);
+        Config::update(&home, |config| config.login = Some(login))?;
+        ctx.out.say(&format!("signed in as {email} until {}", rfc3339(end)));
+        Ok(())
+    }
+
+    fn checked_ttl(&self) -> anyhow::Result<i64> {
+        let most = if self.persist { PERSIST_TTL } else { DEVICE_TTL };
+        let ttl = self.ttl.unwrap_or(most);
+        if ttl > most {
+            let hint = if self.persist { "90 days are the most" } else { "beyond 12 hours needs --persist" };
+            return Err(Fault::usage("--ttl is too long").next(hint).into());
+        }
+        Ok(ttl)
+    }
+
+    fn email(&self, former: Option<&Login>) -> anyhow::Result<Email> {
+        if let Some(email) = &self.email {
+            return Ok(email.clone());
+        }
+        let former = former.and_then(|login| login.email.as_ref()).and_then(|email| email.parse().ok());
+        match former {
+            Some(email) => Ok(email),
+            None => prompt::line("E-mail", "name your e-mail address with --email")?
+                .parse()
+                .map_err(|_| Fault::usage("that is not an e-mail address").into()),
+        }
+    }
+
+    /// At most three tries on a terminal, one otherwise.
+    async fn sign_in(&self, api: &mut Api, email: &Email) -> anyhow::Result<(Cred, LoginAnswer)> {
+        let prelogin = checked(api.prelogin(email).await.map_err(Fault::from)?)?;
+        for tries_left in (0..3).rev() {
+            let keys = derive_password(&self.password()?, email, prelogin.cred, &prelogin.salt);
+            match api.log_in(prelogin.cred, &keys).await {
+                Ok(answer) => return Ok((open(&keys, &prelogin, &answer)?, answer)),
+                Err(ApiError::Refused { status: 401, .. }) if tries_left > 0 && !self.password_stdin => {
+                    crate::out::Out::default().warn("e-mail or password is wrong");
+                }
+                Err(ApiError::Refused { status: 401, .. }) => break,
+                Err(error) => return Err(Fault::from(error).into()),
+            }
+        }
+        Err(Fault::new(Code::SignIn, "e-mail or password is wrong").into())
+    }
+
+    fn password(&self) -> anyhow::Result<Password> {
+        let text = if self.password_stdin {
+            prompt::stdin_text("password")?
+        } else {
+            prompt::secret("Password", "there is no terminal to ask for a password; use --password-stdin")?
+        };
+        Ok(Password::entered(&text))
+    }
+}
+
+/// The suite settles how a password is stretched. Whatever else a server asks for, nothing is derived and nothing sent.
+fn checked(prelogin: PreloginAnswer) -> anyhow::Result<PreloginAnswer> {
+    if prelogin.suite == SUITE {
+        return Ok(prelogin);
+    }
+    Err(Fault::new(Code::Policy, "the server asks for a way of signing in that this client does not know")
+        .next("update this client if the server is newer; otherwise do not trust that server")
+        .into())
+}
+
+fn open(keys: &CredentialKeys, prelogin: &PreloginAnswer, answer: &LoginAnswer) -> anyhow::Result<Cred> {
+    Ok(Cred::open(&keys.unlock, prelogin.cred, &answer.cred).map_err(Fault::from)?)
+}
+
+fn server(ctx: &Ctx, former: Option<&Login>) -> Server {
+    let options = Server::of_options(ctx);
+    match former {
+        Some(former) if ctx.global.url.is_none() => Server {
+            url: former.url.clone(),
+            ca_file: options.ca_file.or_else(|| former.ca_file.clone()),
+            allow_http: options.allow_http || former.allow_http,
+        },
+        _ => options,
+    }
+}
+
+/// Ends the device credential of a former login on the server, as far as it still lives.
+pub(super) async fn forget(ctx: &Ctx, login: &Login) {
+    let server =
+        Server { url: login.url.clone(), ca_file: login.ca_file.clone(), allow_http: login.allow_http };
+    let attempt = async {
+        let (id, keys) = login.halves()?.into_keys();
+        let mut api = Api::new(&server)?;
+        api.log_in(id, &keys).await?;
+        anyhow::Ok(api.drop_credential(id).await?)
+    };
+    if let Err(error) = attempt.await {
+        let ended = error.downcast_ref::<ApiError>().is_some_and(|error| error.is_status(401));
+        // An API user's token is not this device's to end.
+        let token = error.downcast_ref::<ApiError>().is_some_and(|error| error.is_status(403));
+        if !ended && !token {
+            ctx.out.warn("the former login could not be ended on the server; it ends by itself");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! `keyward whoami`.
+
+use clap::Args;
+
+use crate::ctx::{Ctx, rfc3339};
+use crate::fault::Fault;
+use crate::vault::admin::Session;
+
+/// Show who is signed in, and until when
+#[derive(Args)]
+#[command(after_help = "Example:\n  keyward whoami --json")]
+pub struct Options {}
+
+impl Options {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        show(ctx).await
+    }
+}
+
+pub(super) async fn show(ctx: &Ctx) -> anyhow::Result<()> {
+    let session = Session::start(ctx).await?;
+    let me = session.api.me().await.map_err(Fault::from)?;
+    // Who one is comes from the sealed credential; what the server adds is its own word.
+    let end = [session.cred.not_after, me.not_after].into_iter().flatten().min();
+    if ctx.out.json {
+        return ctx.out.json(&serde_json::json!({
+            "identity": session.cred.id,
+            "organisation": session.cred.org,
+            "kind": me.kind,
+            "role": me.role,
+            "credential": me.credential,
+            "credential_kind": session.cred.kind,
+            "ends_at": end.map(rfc3339),
+        }));
+    }
+    ctx.out.line(&format!("{} ({} {})", session.cred.id, me.kind.as_str(), me.role.as_str()))?;
+    ctx.out.line(&format!("organisation {}", session.cred.org))?;
+    let until = end.map_or_else(|| "never ends".to_owned(), |end| format!("until {}", rfc3339(end)));
+    ctx.out.line(&format!("{} credential, {until}", session.cred.kind.as_str()))
+}

@@ -1,0 +1,144 @@
+//! What every command is given: the world, read once.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use clap::Args;
+
+use crate::out::Out;
+
+/// Options of every command.
+#[derive(Args, Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub struct Global {
+    /// Write data as JSON (snake_case, times in RFC 3339)
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+    /// Address of the server, such as https://keyward.example
+    #[arg(long, global = true, env = "KEYWARD_URL", hide_env_values = true, help_heading = "Global options")]
+    pub url: Option<String>,
+    /// Folder of the configuration and memory of this client [default: ~/.keyward]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYWARD_HOME",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub home: Option<PathBuf>,
+    /// Trust only the certificate authorities in this PEM file
+    #[arg(
+        long,
+        global = true,
+        env = "KEYWARD_CA_FILE",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub ca: Option<PathBuf>,
+    /// Allow http:// to a server beyond this machine
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub allow_http: bool,
+    /// Say nothing but warnings and errors
+    #[arg(long, short, global = true, help_heading = "Global options")]
+    pub quiet: bool,
+    /// No colours
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub no_color: bool,
+}
+
+/// The environment variables that are no option of the command line.
+#[derive(Default)]
+pub struct Env {
+    /// `KEYWARD_TOKEN`.
+    pub token: Option<zeroize::Zeroizing<String>>,
+    /// `KEYWARD_TOKEN_FILE`.
+    pub token_file: Option<PathBuf>,
+    /// `HOME`.
+    pub home: Option<PathBuf>,
+    /// `NO_COLOR`, set to anything.
+    pub no_color: bool,
+    /// `KEYWARD_TOKEN` is set to something that is not UTF-8.
+    pub token_unreadable: bool,
+}
+
+/// The world of one command.
+pub struct Ctx {
+    /// Options of every command.
+    pub global: Global,
+    /// The environment.
+    pub env: Env,
+    /// Where output goes.
+    pub out: Out,
+}
+
+impl Env {
+    /// Reads the process's environment: the one place that does.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn read() -> Self {
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let text = |value: OsString| value.into_string().ok();
+        let token = set("KEYWARD_TOKEN");
+        Self {
+            token_unreadable: token.as_ref().is_some_and(|token| token.to_str().is_none()),
+            token: token.and_then(text).map(zeroize::Zeroizing::new),
+            token_file: set("KEYWARD_TOKEN_FILE").map(PathBuf::from),
+            home: set("HOME").map(PathBuf::from),
+            no_color: set("NO_COLOR").is_some(),
+        }
+    }
+}
+
+impl Ctx {
+    /// The world of a command with these options.
+    pub fn new(global: Global, env: Env) -> Self {
+        let out = Out { json: global.json, quiet: global.quiet, no_color: global.no_color || env.no_color };
+        Self { global, env, out }
+    }
+
+    /// Milliseconds UTC, by this machine's clock.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    pub fn now(&self) -> i64 {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+/// Milliseconds UTC as RFC 3339, `2026-01-31T12:00:00Z`.
+pub fn rfc3339(millis: i64) -> String {
+    let since = std::time::Duration::from_millis(u64::try_from(millis).unwrap_or(0));
+    match SystemTime::UNIX_EPOCH.checked_add(since) {
+        // humantime ends at the year 9999.
+        Some(time) if millis < 253_402_300_800_000 => humantime::format_rfc3339_seconds(time).to_string(),
+        _ => "9999-12-31T23:59:59Z".to_owned(),
+    }
+}
+
+/// A span such as `12h` or `90d`, in milliseconds.
+///
+/// # Errors
+/// A text for the user.
+pub fn parse_span(text: &str) -> Result<i64, String> {
+    let span = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 12h or 90d"))?;
+    let millis = i64::try_from(span.as_millis()).map_err(|_| "too long".to_owned())?;
+    if millis == 0 { Err("must be longer than nothing".to_owned()) } else { Ok(millis) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339_and_never_panic() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(1_770_000_000_000), "2026-02-02T02:40:00Z");
+        assert_eq!(rfc3339(i64::MAX), "9999-12-31T23:59:59Z");
+        assert_eq!(rfc3339(i64::MIN), "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn spans_are_positive() {
+        assert_eq!(parse_span("90d"), Ok(90 * 86_400_000));
+        assert!(parse_span("0s").is_err() && parse_span("soon").is_err());
+    }
+}

@@ -1,0 +1,202 @@
+//! What can go wrong, as its user sees it: an exit code, what happened, what to do next.
+
+use std::fmt;
+
+use keyward_crypto::change::ChangeError;
+use keyward_crypto::edit::EditError;
+use keyward_crypto::verify::{Stale, VerifyError};
+use keyward_crypto::{Integrity, TokenError};
+
+/// Exit codes of every command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Code {
+    /// A fault of keyward or its surroundings.
+    Unexpected = 1,
+    /// The command line cannot be understood.
+    Usage = 2,
+    /// Not signed in, or the credential is refused or expired.
+    SignIn = 3,
+    /// No such thing, or not yours.
+    NotFound = 4,
+    /// The server could not be reached or did not answer properly.
+    Network = 5,
+    /// Something is not what was sealed for this reader.
+    Integrity = 6,
+    /// Authentic but too old.
+    Stale = 7,
+    /// Something that must be there is missing.
+    Missing = 8,
+    /// Refused by a rule.
+    Policy = 9,
+    /// Somebody or something else got there first.
+    Conflict = 10,
+    /// `run`: the program cannot be run, as shells say it.
+    CommandNotRun = 126,
+    /// `run`: there is no such program, as shells say it.
+    CommandNotFound = 127,
+}
+
+/// An error that says which exit code it is and what to do.
+#[derive(Debug)]
+pub struct Fault {
+    /// The exit code.
+    pub code: Code,
+    what: String,
+    next: Option<String>,
+}
+
+impl Fault {
+    /// `what` happened; say with [`next`](Self::next) what to do.
+    pub fn new(code: Code, what: impl Into<String>) -> Self {
+        Self { code, what: what.into(), next: None }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn next(mut self, next: impl Into<String>) -> Self {
+        self.next = Some(next.into());
+        self
+    }
+
+    /// A usage fault.
+    pub fn usage(what: impl Into<String>) -> Self {
+        Self::new(Code::Usage, what)
+    }
+
+    /// `kind` `name` is not among `names`: says so with the nearest match, or with what there is.
+    pub fn unknown<'a>(kind: &str, name: &str, names: impl Iterator<Item = &'a str>) -> Self {
+        let mut names: Vec<&str> = names.collect();
+        names.sort_unstable();
+        let nearest = names
+            .iter()
+            .map(|other| (strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase()), *other))
+            .filter(|(likeness, _)| *likeness > 0.8)
+            .max_by(|a, b| a.0.total_cmp(&b.0));
+        let fault =
+            Self::new(Code::NotFound, format!("no such {kind}, or not yours: {}", printable(name, 100)));
+        match nearest {
+            Some((_, other)) => fault.next(format!("did you mean {other}?")),
+            None if names.is_empty() => fault.next(format!("there is no {kind} yet")),
+            None => {
+                let shown = names.iter().take(12).copied().collect::<Vec<_>>().join(", ");
+                let more = if names.len() > 12 { ", …" } else { "" };
+                fault.next(format!("there is: {shown}{more}"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        match &self.next {
+            Some(next) => write!(f, "\n  → {next}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// The exit code of any error: the outermost layer that knows.
+pub fn code_of(error: &anyhow::Error) -> Code {
+    // anyhow looks through every layer of context.
+    error.downcast_ref::<Fault>().map_or(Code::Unexpected, |fault| fault.code)
+}
+
+impl From<Integrity> for Fault {
+    fn from(Integrity: Integrity) -> Self {
+        Self::new(Code::Integrity, "the server's answer is not what was sealed for you; nothing of it was used").next(
+            "if it persists, somebody tampers with the server or the connection: tell its operator by another channel",
+        )
+    }
+}
+
+impl From<VerifyError> for Fault {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Integrity(integrity) => integrity.into(),
+            VerifyError::Stale(Stale::Ended) => Self::new(Code::Stale, "this access has ended")
+                .next("sign in again, or ask an owner or admin for a new token; check this machine's clock"),
+            VerifyError::Stale(Stale::TooOld { age_secs }) => {
+                Self::new(Code::Stale, format!("the server's state was issued {age_secs} seconds ago, more than --max-age"))
+                    .next("ask an owner or admin to run `keyward org heartbeat`")
+            }
+            VerifyError::Stale(stale) => Self::new(Code::Stale, stale.to_string()).next(
+                "an old backup may have been restored, or the server shows different states to different people: \
+                 ask its operator",
+            ),
+            VerifyError::Missing(missing) => Self::new(Code::Missing, missing.to_string())
+                .next("nothing was used; the server holds back data: ask its operator"),
+            VerifyError::NotThere { kind, name } => {
+                Self::new(Code::NotFound, format!("no such {kind}, or not yours: {}", printable(&name, 100)))
+            }
+            VerifyError::Refused(refused) => Self::new(Code::Policy, refused.to_string()),
+        }
+    }
+}
+
+impl From<ChangeError> for Fault {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Edit(edit) => edit.into(),
+            ChangeError::Integrity(integrity) => integrity.into(),
+            too_much => Self::new(Code::Policy, too_much.to_string()),
+        }
+    }
+}
+
+impl From<EditError> for Fault {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::NotThere => Self::new(Code::NotFound, "what this changes is not there any more"),
+            taken => Self::new(Code::Conflict, taken.to_string()),
+        }
+    }
+}
+
+impl From<TokenError> for Fault {
+    fn from(error: TokenError) -> Self {
+        Self::new(Code::SignIn, error.to_string())
+    }
+}
+
+/// A foreign text made safe to print: no control or direction-changing characters, at most `limit` characters.
+pub fn printable(text: &str, limit: usize) -> String {
+    let mut shown: String = text
+        .chars()
+        .map(|c| if keyward_wire::name::is_unprintable(c) { '\u{fffd}' } else { c })
+        .take(limit)
+        .collect();
+    if text.chars().nth(limit).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_is_shown_inert_and_cut() {
+        assert_eq!(printable("a\u{1b}[31mb\u{202e}", 100), "a\u{fffd}[31mb\u{fffd}");
+        assert_eq!(printable(&"x".repeat(5), 3), "xxx…");
+    }
+
+    #[test]
+    fn an_unknown_name_offers_the_nearest_or_all() {
+        let names = || ["production", "staging"].into_iter();
+        assert!(
+            Fault::unknown("deployment", "prodution", names())
+                .to_string()
+                .contains("did you mean production?")
+        );
+        assert!(
+            Fault::unknown("deployment", "zzz", names())
+                .to_string()
+                .contains("there is: production, staging")
+        );
+    }
+}

@@ -1,0 +1,15 @@
+//! The `keyward` client.
+//!
+//! `session (who am I) → api (one request) → vault (verify, decrypt, remember) → export | run`; [`cmd`] has one file a
+//! command, [`out`] is the only writer of stdout and stderr, [`fault`] the only list of exit codes.
+
+pub mod api;
+pub mod cmd;
+pub mod ctx;
+pub mod export;
+pub mod fault;
+pub mod import;
+pub mod out;
+pub mod program;
+pub mod session;
+pub mod vault;

@@ -1,0 +1,105 @@
+//! The only writer of stdout and stderr. stdout is data, stderr is talk.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use serde::Serialize;
+
+use crate::fault::{Code, Fault};
+
+/// How to write.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Out {
+    /// Data as JSON.
+    pub json: bool,
+    /// No talk but warnings and errors.
+    pub quiet: bool,
+    /// No colours.
+    pub no_color: bool,
+}
+
+impl Out {
+    /// Writes bytes to stdout, as they are. A reader that went away is no error.
+    ///
+    /// # Errors
+    /// Any other failure to write.
+    pub fn bytes(self, bytes: &[u8]) -> anyhow::Result<()> {
+        let mut stdout = std::io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => {
+                Err(Fault::new(Code::Unexpected, format!("cannot write to standard output: {error}")).into())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Writes a line to stdout.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
+    pub fn line(self, text: &str) -> anyhow::Result<()> {
+        self.bytes(format!("{text}\n").as_bytes())
+    }
+
+    /// Writes a value as JSON and a newline to stdout.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
+    pub fn json<T: Serialize>(self, value: &T) -> anyhow::Result<()> {
+        let mut text = zeroize::Zeroizing::new(serde_json::to_vec_pretty(value)?);
+        text.push(b'\n');
+        self.bytes(&text)
+    }
+
+    /// Writes a table to stdout: columns padded, two spaces between, an upper-case head.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
+    pub fn table(self, head: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> {
+        let width = |column: usize| {
+            let cells = rows.iter().filter_map(|row| row.get(column)).map(String::as_str);
+            cells.chain(head.get(column).copied()).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..head.len()).map(width).collect();
+        let line = |cells: &mut dyn Iterator<Item = &str>| {
+            let padded: Vec<String> =
+                cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            padded.join("  ").trim_end().to_owned() + "\n"
+        };
+        let mut text = line(&mut head.iter().copied());
+        for row in rows {
+            text.push_str(&line(&mut row.iter().map(String::as_str)));
+        }
+        self.bytes(text.as_bytes())
+    }
+
+    /// Says something on stderr, unless quiet.
+    pub fn say(self, text: &str) {
+        if !self.quiet {
+            talk(text);
+        }
+    }
+
+    /// Warns on stderr, always.
+    pub fn warn(self, text: &str) {
+        talk(&format!("{}: {text}", self.paint("33", "warning")));
+    }
+
+    /// Reports an error on stderr.
+    pub fn error(self, text: &str) {
+        talk(&format!("{}: {text}", self.paint("31", "error")));
+    }
+
+    fn paint(self, colour: &str, text: &str) -> String {
+        if self.no_color || !std::io::stderr().is_terminal() {
+            text.to_owned()
+        } else {
+            format!("\u{1b}[{colour}m{text}\u{1b}[0m")
+        }
+    }
+}
+
+/// Writes to stderr; there is nobody to tell if that fails.
+fn talk(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}

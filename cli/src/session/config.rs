@@ -1,0 +1,105 @@
+//! `config.toml`: the login, and which identities this client has a memory of.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use keyward_crypto::Halves;
+use keyward_wire::{IdentityId, InstallId, OrgId};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::files;
+use super::home::Home;
+use crate::fault::{Code, Fault};
+
+/// The file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Tells this client's memory from another's.
+    pub install: InstallId,
+    /// Identities with a file in `state/`: a missing one is a fault, never a fresh start.
+    #[serde(default)]
+    pub pinned: Vec<IdentityId>,
+    /// Who is signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
+}
+
+/// A stored login. Holds a secret: no `Debug`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    /// The server.
+    pub url: String,
+    /// Trust only these certificate authorities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// http:// beyond this machine was allowed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_http: bool,
+    /// The organisation.
+    pub org: OrgId,
+    /// The identity.
+    pub identity: IdentityId,
+    /// For people: the e-mail, or nothing for an API user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// When the credential ends, milliseconds UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<i64>,
+    /// `kwh1_…`: the credential's two halves.
+    secret: Zeroizing<String>,
+}
+
+impl Login {
+    /// A login of these halves.
+    pub fn new(url: String, org: OrgId, identity: IdentityId, halves: &Halves) -> Self {
+        let secret = halves.encode();
+        Self { url, ca_file: None, allow_http: false, org, identity, email: None, not_after: None, secret }
+    }
+
+    /// The credential.
+    ///
+    /// # Errors
+    /// If the file was edited.
+    pub fn halves(&self) -> anyhow::Result<Halves> {
+        Ok(Halves::parse(&self.secret).map_err(Fault::from)?)
+    }
+}
+
+impl Config {
+    /// Reads the file; a fresh one if there is none.
+    ///
+    /// # Errors
+    /// If others may read it, or it cannot be understood.
+    pub fn load(home: &Home) -> anyhow::Result<Self> {
+        let path = home.config();
+        if home.path().exists() {
+            files::folder(home.path())?;
+        }
+        let Some(bytes) = files::read(&path)? else {
+            return Ok(Self { install: keyward_crypto::new_id(), pinned: Vec::new(), login: None });
+        };
+        let broken = || {
+            Fault::new(Code::Unexpected, format!("{} cannot be understood", path.display()))
+                .next("move it away and sign in again")
+        };
+        let text = std::str::from_utf8(&bytes).map_err(|_| broken())?;
+        // The parser's own error would quote the line, and with it the secret.
+        toml::from_str(text).map_err(|_| broken().into())
+    }
+
+    /// Changes the file under the folder's lock.
+    ///
+    /// # Errors
+    /// If it cannot be read or written.
+    pub fn update<T>(home: &Home, change: impl FnOnce(&mut Self) -> T) -> anyhow::Result<T> {
+        let _lock = home.lock()?;
+        let mut config = Self::load(home)?;
+        let answer = change(&mut config);
+        let text = Zeroizing::new(toml::to_string(&config).context("cannot write the configuration")?);
+        files::write(&home.config(), text.as_bytes())?;
+        Ok(answer)
+    }
+}

@@ -1,0 +1,123 @@
+//! Where this run's credential comes from: the environment first, then the stored login.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use keyward_crypto::{CredentialKeys, Halves, Token, TokenKind, derive_secret};
+use keyward_wire::CredentialId;
+use zeroize::Zeroizing;
+
+use super::config::Config;
+use super::home::Home;
+use crate::ctx::Ctx;
+use crate::fault::{Code, Fault};
+
+/// The server of a fresh start.
+pub const DEFAULT_URL: &str = "http://127.0.0.1:8420";
+
+/// A credential and where it is good.
+pub struct Credential {
+    /// Its id.
+    pub id: CredentialId,
+    /// Its two halves.
+    pub keys: CredentialKeys,
+    /// The server.
+    pub server: Server,
+    /// Where this run may remember things; `None`: nowhere.
+    pub home: Option<Home>,
+}
+
+/// How to reach a server.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Its address.
+    pub url: String,
+    /// Trust only these certificate authorities.
+    pub ca_file: Option<PathBuf>,
+    /// http:// beyond this machine is allowed.
+    pub allow_http: bool,
+}
+
+impl Server {
+    /// The server of the options alone.
+    pub fn of_options(ctx: &Ctx) -> Self {
+        Self {
+            url: ctx.global.url.clone().unwrap_or_else(|| DEFAULT_URL.to_owned()),
+            ca_file: ctx.global.ca.clone(),
+            allow_http: ctx.global.allow_http,
+        }
+    }
+}
+
+impl Credential {
+    /// `KEYWARD_TOKEN_FILE`, else `KEYWARD_TOKEN`, else the stored login.
+    ///
+    /// # Errors
+    /// If there is none, or it cannot be read.
+    pub fn find(ctx: &Ctx) -> anyhow::Result<Self> {
+        match from_environment(ctx)? {
+            Some(text) => {
+                let (id, keys) = parse(&text)?;
+                // With a token from outside, nothing is kept unless a folder was named for it.
+                let home = ctx.global.home.is_some().then(|| Home::find(ctx)).flatten();
+                Ok(Self { id, keys, server: Server::of_options(ctx), home })
+            }
+            None => Self::stored(ctx),
+        }
+    }
+
+    fn stored(ctx: &Ctx) -> anyhow::Result<Self> {
+        let not_signed_in = || {
+            Fault::new(Code::SignIn, "not signed in")
+                .next("run `keyward login`, or `keyward auth api-user --token-stdin`, or set KEYWARD_TOKEN")
+        };
+        let home = Home::find(ctx).ok_or_else(not_signed_in)?;
+        let login = Config::load(&home)?.login.ok_or_else(not_signed_in)?;
+        if login.not_after.is_some_and(|end| end <= ctx.now()) {
+            return Err(Fault::new(Code::SignIn, "the login on this device has ended")
+                .next("run `keyward login` again")
+                .into());
+        }
+        let (id, keys) = login.halves()?.into_keys();
+        let server = Server {
+            url: ctx.global.url.clone().unwrap_or(login.url),
+            ca_file: ctx.global.ca.clone().or(login.ca_file),
+            allow_http: ctx.global.allow_http || login.allow_http,
+        };
+        Ok(Self { id, keys, server, home: Some(home) })
+    }
+}
+
+/// The halves of a token as text: `kwt1_`, `kwd1_` or `kwh1_`.
+///
+/// # Errors
+/// If it is none of these, or mistyped.
+pub fn parse(text: &str) -> anyhow::Result<(CredentialId, CredentialKeys)> {
+    if text.starts_with("kwh1_") {
+        return Ok(Halves::parse(text).map_err(Fault::from)?.into_keys());
+    }
+    let token = Token::parse(text).map_err(Fault::from)?;
+    if !matches!(token.kind, TokenKind::Api | TokenKind::Device) {
+        return Err(
+            Fault::new(Code::SignIn, format!("this is {}, not a token", token.kind.describe())).into()
+        );
+    }
+    Ok((token.id, derive_secret(token.id, &token.secret)))
+}
+
+fn from_environment(ctx: &Ctx) -> anyhow::Result<Option<Zeroizing<String>>> {
+    if let Some(path) = &ctx.env.token_file {
+        // Not held to 0600: mounted secrets of container engines are 0444.
+        let bytes = std::fs::read(path)
+            .map(Zeroizing::new)
+            .with_context(|| format!("cannot read KEYWARD_TOKEN_FILE {}", path.display()))
+            .context(Fault::new(Code::SignIn, "there is no token to sign in with"))?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| Fault::new(Code::SignIn, "KEYWARD_TOKEN_FILE does not hold a token"))?;
+        return Ok(Some(Zeroizing::new(text.trim().to_owned())));
+    }
+    if ctx.env.token_unreadable {
+        return Err(Fault::new(Code::SignIn, "KEYWARD_TOKEN does not hold a token").into());
+    }
+    Ok(ctx.env.token.as_ref().map(|text| Zeroizing::new(text.trim().to_owned())))
+}

@@ -1,0 +1,266 @@
+//! An owner's or admin's session: opening the organisation, and carrying a change of it through (CRYPTO.md §2.7 “Admin
+//! client”).
+
+use std::time::{Duration, Instant};
+
+use keyward_crypto::change::{Author, Draft, Finished, open_current};
+use keyward_crypto::enrol::Enroller;
+use keyward_crypto::random_bytes;
+use keyward_crypto::state::cred::Cred;
+use keyward_crypto::state::org::{KeyEntry, Org};
+use keyward_crypto::state::roots::open_root;
+use keyward_crypto::state::secret::Secret;
+use keyward_crypto::verify::{Floors, VerifiedOrg, verify_org};
+use keyward_crypto::{OrgKey, RootKey};
+use keyward_wire::api::bundle::SecretItem;
+use keyward_wire::api::org::{AuditHead, OrgAnswer, SecretRef};
+use keyward_wire::api::write::Base;
+use keyward_wire::{Envelope, KeyId};
+
+use super::pins::Pins;
+use crate::api::{Api, ApiError};
+use crate::ctx::Ctx;
+use crate::fault::{Code, Fault};
+use crate::session::credential::Credential;
+use crate::session::home::Home;
+
+/// How long a write that meets others' writes is tried again.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Somebody signed in, with a session in memory.
+pub struct Session {
+    /// The server.
+    pub api: Api,
+    /// Who.
+    pub cred: Cred,
+    home: Option<Home>,
+}
+
+/// The organisation, opened and verified.
+pub struct Desk<'a> {
+    /// The server.
+    pub api: &'a Api,
+    /// Who opened it.
+    pub cred: &'a Cred,
+    /// ORG.
+    pub org: Org,
+    /// The root key, for owners.
+    pub root: Option<RootKey>,
+    /// The audit head the server named with it.
+    pub audit_head: AuditHead,
+    ok: OrgKey,
+    answer: OrgAnswer,
+    floors: Floors,
+    pins: Pins,
+}
+
+impl Session {
+    /// Signs in with this run's credential.
+    ///
+    /// # Errors
+    /// If there is none, or it is refused.
+    pub async fn start(ctx: &Ctx) -> anyhow::Result<Self> {
+        Self::with(Credential::find(ctx)?).await
+    }
+
+    /// Signs in with this credential.
+    ///
+    /// # Errors
+    /// If it is refused.
+    pub async fn with(credential: Credential) -> anyhow::Result<Self> {
+        let mut api = Api::new(&credential.server)?;
+        let answer = api.log_in(credential.id, &credential.keys).await.map_err(Fault::from)?;
+        let cred = Cred::open(&credential.keys.unlock, credential.id, &answer.cred).map_err(Fault::from)?;
+        Ok(Self { api, cred, home: credential.home })
+    }
+
+    /// What this client remembers of its own identity.
+    ///
+    /// # Errors
+    /// If that memory is gone or damaged.
+    pub fn pins(&self) -> anyhow::Result<Pins> {
+        Pins::load(self.home.as_ref(), &self.cred)
+    }
+
+    /// Fetches, verifies and remembers the organisation's state.
+    ///
+    /// # Errors
+    /// If this identity administers nothing, or anything is not as it must be.
+    pub async fn open(&self, ctx: &Ctx) -> anyhow::Result<Desk<'_>> {
+        let pins = self.pins()?;
+        let floors = Floors { local: pins.local.clone(), ..Floors::default() };
+        let answer = self.api.org().await.map_err(not_an_admin)?;
+        let VerifiedOrg { org, ok, seen, continuous } =
+            verify_org(&self.cred, &answer, &floors, ctx.now()).map_err(Fault::from)?;
+        if !continuous {
+            ctx.out
+                .warn("so much has changed since this client last looked that continuity cannot be verified");
+        }
+        let root = match &answer.root {
+            Some(item) => Some(
+                open_root(&self.cred.ik, self.cred.org, self.cred.id, item.generation, &item.env)
+                    .map_err(Fault::from)?,
+            ),
+            None => None,
+        };
+        pins.remember(ctx, &self.cred, &seen);
+        let (api, cred, audit_head) = (&self.api, &self.cred, answer.audit_head);
+        Ok(Desk { api, cred, org, root, audit_head, ok, answer, floors, pins })
+    }
+
+    /// Carries a change through: opens, changes, seals, writes; again from the start if somebody else wrote meanwhile, for
+    /// up to 30 seconds; then reads back that it is there. `change` may so be called several times.
+    ///
+    /// # Errors
+    /// Whatever `change` says; [`Code::Conflict`] if others kept writing.
+    pub async fn write<T>(
+        &self,
+        ctx: &Ctx,
+        mut change: impl AsyncFnMut(&mut Draft, &Desk<'_>) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let start = Instant::now();
+        loop {
+            let desk = self.open(ctx).await?;
+            let mut draft = desk.draft(ctx)?;
+            let answer = change(&mut draft, &desk).await?;
+            desk.reseal(&mut draft).await?;
+            let finished = draft.finish(&desk.ok).map_err(Fault::from)?;
+            match self.api.write(&finished.request).await {
+                Ok(_) => self.confirm(ctx, &finished, None).await?,
+                Err(error) if error.is_status(409) && start.elapsed() < PATIENCE => {
+                    tokio::time::sleep(jitter()).await;
+                    continue;
+                }
+                Err(error) if error.is_status(409) => {
+                    return Err(Fault::new(
+                        Code::Conflict,
+                        "others kept changing the organisation; nothing was written",
+                    )
+                    .next("run the command again")
+                    .into());
+                }
+                Err(error) if error.leaves_doubt() => self.confirm(ctx, &finished, Some(error)).await?,
+                Err(error) => return Err(Fault::from(error).into()),
+            }
+            return Ok(answer);
+        }
+    }
+
+    /// Reads back whether a write is there: now, or among the predecessors of what is there now.
+    async fn confirm(&self, ctx: &Ctx, finished: &Finished, doubt: Option<ApiError>) -> anyhow::Result<()> {
+        let desk = match self.open(ctx).await {
+            Ok(desk) => desk,
+            Err(error) => {
+                let doubt = doubt.map_or(error, |doubt| Fault::from(doubt).into());
+                return Err(
+                    doubt.context("the write may or may not have happened; look before you run it again")
+                );
+            }
+        };
+        let now = Base { seq: desk.answer.seq, sha256: desk.answer.env.sha256() };
+        let before = |base: Base| desk.org.prev.iter().any(|p| p.seq == base.seq && p.sha256 == base.sha256);
+        if now == finished.after || before(finished.after) {
+            return Ok(());
+        }
+        Err(match doubt {
+            Some(error) => Fault::from(error),
+            None => Fault::new(
+                Code::Integrity,
+                "the server said the change is stored, but shows a state without it",
+            )
+            .next("do not rely on the change; ask the server's operator"),
+        }
+        .into())
+    }
+}
+
+impl Desk<'_> {
+    /// Under whose key a new identity's key is kept.
+    pub fn enroller(&self) -> Enroller<'_> {
+        match &self.root {
+            Some(rk) => Enroller::Owner(rk),
+            None => Enroller::Admin(self.cred.id, &self.cred.ik),
+        }
+    }
+
+    /// The current value of a key.
+    ///
+    /// # Errors
+    /// If the server has none, or not this one.
+    pub async fn secret(&self, key: &KeyEntry) -> anyhow::Result<Secret> {
+        let envelope = self.envelope(key.id, key.version).await?;
+        Ok(open_current(&self.org, key, &envelope).map_err(Fault::from)?)
+    }
+
+    /// The sealed value of one version of a key.
+    ///
+    /// # Errors
+    /// If the server has none.
+    pub async fn envelope(&self, key: KeyId, version: u64) -> anyhow::Result<Envelope> {
+        let answer = self.api.secrets(vec![SecretRef { key, version }]).await.map_err(Fault::from)?;
+        let found = answer.secrets.into_iter().find(|item| item.key == key && item.version == version);
+        Ok(found.ok_or_else(held_back)?.env)
+    }
+
+    /// Remembers the audit head up to which the chain was verified.
+    pub fn remember_audit(&self, ctx: &Ctx, head: AuditHead) {
+        let mut seen = self.pins.local.clone();
+        seen.audit_head = Some(head);
+        self.pins.remember(ctx, self.cred, &seen);
+    }
+
+    /// The audit head that this client verified last.
+    pub fn known_audit_head(&self) -> Option<AuditHead> {
+        self.floors.local.audit_head
+    }
+
+    fn draft(&self, ctx: &Ctx) -> anyhow::Result<Draft> {
+        // Keys are never cloned: the same envelope is opened once for what was and once for what will be.
+        let open = || verify_org(self.cred, &self.answer, &self.floors, ctx.now()).map_err(Fault::from);
+        let author = Author {
+            identity: self.cred.id,
+            now: ctx.now(),
+            base_sha256: self.answer.env.sha256(),
+            audit_head: self.answer.audit_head,
+        };
+        Ok(Draft::new(open()?.org, open()?.org, author))
+    }
+
+    /// Reseals what somebody loses by this change.
+    async fn reseal(&self, draft: &mut Draft) -> anyhow::Result<()> {
+        let keys = draft.to_reseal();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let version =
+            |key: &KeyId| self.org.key(*key).map(|entry| SecretRef { key: *key, version: entry.version });
+        let wanted = keys.iter().filter_map(version).collect();
+        let answer = self.api.secrets(wanted).await.map_err(Fault::from)?;
+        for key in keys {
+            let found = answer.secrets.iter().find(|item: &&SecretItem| item.key == key);
+            draft.reseal(key, &found.ok_or_else(held_back)?.env).map_err(Fault::from)?;
+        }
+        Ok(())
+    }
+}
+
+fn not_an_admin(error: ApiError) -> Fault {
+    match error {
+        ApiError::Refused { status: 403, .. } => {
+            Fault::new(Code::Policy, "only owners and admins may do this")
+                .next("sign in as one: `keyward login`")
+        }
+        other => other.into(),
+    }
+}
+
+fn held_back() -> Fault {
+    Fault::new(Code::Missing, "the server left out a stored value")
+        .next("nothing was changed; ask its operator")
+}
+
+/// 50 to 306 ms, so that clients that collided do not collide again.
+fn jitter() -> Duration {
+    let [byte] = random_bytes::<1>();
+    Duration::from_millis(50 + u64::from(byte))
+}

@@ -1,0 +1,155 @@
+//! Reading as any identity: one request, verified whole, then used (CRYPTO.md §2.7).
+
+use clap::Args;
+use keyward_crypto::state::cred::Cred;
+use keyward_crypto::verify::{Floors, Variable, Verified, VerifyError, verify_bundle};
+use keyward_wire::DeploymentId;
+use keyward_wire::api::bundle::{Bundle, SecretItem};
+use keyward_wire::name::EnvName;
+
+use super::cache::Cached;
+use super::mapping_file;
+use super::pins::Pins;
+use crate::api::client::Answer;
+use crate::api::{Api, ApiError};
+use crate::ctx::{Ctx, parse_span};
+use crate::fault::{Code, Fault};
+use crate::session::credential::Credential;
+
+/// How new the server's state must be.
+#[derive(Args, Debug, Clone, Default)]
+pub struct Freshness {
+    /// Refuse a state older than this seq (printed by `keyward pin`)
+    #[arg(long, env = "KEYWARD_MIN_SEQ", value_name = "SEQ")]
+    pub min_seq: Option<u64>,
+    /// Refuse an epoch older than this
+    #[arg(long, env = "KEYWARD_MIN_EPOCH", value_name = "EPOCH")]
+    pub min_epoch: Option<u64>,
+    /// Refuse a state that was issued longer ago, such as 24h
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    pub max_age: Option<i64>,
+}
+
+/// A verified answer.
+pub struct Fetched {
+    /// What may be read.
+    pub verified: Verified,
+    /// Current versions, sealed.
+    pub secrets: Vec<SecretItem>,
+    /// Who reads.
+    pub cred: Cred,
+    /// The audit header, if there was one.
+    pub audit: Option<String>,
+    body: Vec<u8>,
+    cached: Cached,
+    pins: Pins,
+}
+
+/// The variables of one deployment, and what is known about their state.
+pub struct Variables {
+    /// Sorted by name.
+    pub variables: Vec<Variable>,
+    /// The answer they come from.
+    pub fetched: Fetched,
+}
+
+/// Fetches and verifies, with the secrets of `deployment` (non-admins: all of theirs if it is not known).
+///
+/// # Errors
+/// Any failure of CRYPTO.md §2.7; nothing may be used then.
+pub async fn fetch(
+    ctx: &Ctx,
+    credential: &Credential,
+    freshness: &Freshness,
+    deployment: Option<DeploymentId>,
+) -> anyhow::Result<Fetched> {
+    let api = Api::new(&credential.server)?;
+    let cached = Cached::load(credential.home.as_ref(), credential.id, deployment);
+    let answer = api.bundle(credential.id, &credential.keys, deployment, cached.known()).await;
+    let (body, audit, cached) = match answer.map_err(bundle_fault)? {
+        Answer::Body { body, audit } => (body, audit, cached),
+        Answer::Unchanged { audit } => {
+            let place = Cached::load(credential.home.as_ref(), credential.id, deployment);
+            (cached.into_body().unwrap_or_default(), audit, place)
+        }
+    };
+    let bundle: Bundle =
+        keyward_wire::json::from_slice(&body).map_err(|_| Fault::from(ApiError::Malformed))?;
+    let sealed = bundle.cred.as_ref().ok_or_else(|| missing("this credential's own part"))?;
+    let cred = Cred::open(&credential.keys.unlock, credential.id, sealed).map_err(Fault::from)?;
+    let pins = Pins::load(credential.home.as_ref(), &cred)?;
+    let floors = Floors {
+        local: pins.local.clone(),
+        min_seq: freshness.min_seq.unwrap_or(0),
+        min_epoch: freshness.min_epoch.unwrap_or(0),
+        max_age: freshness.max_age,
+    };
+    let verified = verify_bundle(&cred, &bundle, &floors, ctx.now()).map_err(Fault::from)?;
+    if !verified.continuous {
+        ctx.out.warn("so much has changed since this client last looked that continuity cannot be verified");
+    }
+    Ok(Fetched { verified, secrets: bundle.secrets, cred, audit, body, cached, pins })
+}
+
+/// Every variable of the deployment that `name` means here: all of them, verified, or an error.
+///
+/// # Errors
+/// As [`fetch`]; [`Code::NotFound`] if there is no such deployment.
+pub async fn variables(
+    ctx: &Ctx,
+    name: &str,
+    freshness: &Freshness,
+    allowed: &[EnvName],
+) -> anyhow::Result<Variables> {
+    let credential = Credential::find(ctx)?;
+    let mapped = mapping_file::find(name)?;
+    let wanted = mapped.map_or_else(|| name.to_owned(), |id| id.to_string());
+    let mut fetched = fetch(ctx, &credential, freshness, wanted.parse().ok()).await?;
+    let id = fetched.deployment(&wanted)?;
+    if fetched.verified.seen.org.is_some() && fetched.secrets.is_empty() {
+        // Owners and admins get the values of a deployment that they name by id.
+        fetched = fetch(ctx, &credential, freshness, Some(id)).await?;
+    }
+    let id = fetched.deployment(&id.to_string())?;
+    let deployment = fetched.verified.view.deployment(id).ok_or_else(|| missing("the deployment"))?;
+    let variables = fetched.verified.variables(deployment, &fetched.secrets, allowed).map_err(Fault::from)?;
+    fetched.remember(ctx);
+    Ok(Variables { variables, fetched })
+}
+
+impl Fetched {
+    /// Remembers this state and keeps its sealed answer. Call it once everything that is wanted was opened.
+    pub fn remember(&self, ctx: &Ctx) {
+        self.pins.remember(ctx, &self.cred, &self.verified.seen);
+        self.cached.store(&self.body);
+    }
+
+    /// The id of the deployment of this name or id.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`], with what there is.
+    pub fn deployment(&self, name_or_id: &str) -> anyhow::Result<DeploymentId> {
+        match self.verified.deployment(name_or_id) {
+            Ok(deployment) => Ok(deployment.id),
+            Err(VerifyError::NotThere { kind, name }) => {
+                let names = self.verified.view.deployments.iter().map(|deployment| deployment.name.as_str());
+                Err(Fault::unknown(kind, &name, names).into())
+            }
+            Err(other) => Err(Fault::from(other).into()),
+        }
+    }
+}
+
+/// A bundle is never “not found”: an address that says so holds something back.
+fn bundle_fault(error: ApiError) -> Fault {
+    match error {
+        ApiError::Refused { status: 200..=299 | 404, .. } => missing("the whole answer"),
+        ApiError::Refused { status: 304, .. } => missing("an answer that this client does not have"),
+        other => other.into(),
+    }
+}
+
+fn missing(what: &str) -> Fault {
+    Fault::new(Code::Missing, format!("the server left out {what}"))
+        .next("nothing was used; check the address, or ask the server's operator")
+}

@@ -1,0 +1,10 @@
+//! Sealed answers in, verified values out; and an administrator's writes.
+//!
+//! [`fetch`] reads as any identity in one request; [`admin`] signs an owner or admin in and carries a change of the
+//! organisation through; [`pins`] and [`cache`] are what this client keeps of both.
+
+pub mod admin;
+pub mod cache;
+pub mod fetch;
+pub mod mapping_file;
+pub mod pins;

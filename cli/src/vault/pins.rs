@@ -1,0 +1,105 @@
+//! The client's memory: the newest state it has verified, sealed (CRYPTO.md §2.7 rule 8).
+
+use keyward_crypto::state::cred::Cred;
+use keyward_crypto::state::local::Local;
+use keyward_wire::{Envelope, InstallId};
+
+use crate::ctx::Ctx;
+use crate::fault::{Code, Fault};
+use crate::session::config::Config;
+use crate::session::files;
+use crate::session::home::Home;
+
+/// Memory of one identity, in a folder or nowhere.
+pub struct Pins {
+    place: Option<(Home, InstallId)>,
+    recorded: bool,
+    /// As it was read.
+    pub local: Local,
+}
+
+impl Pins {
+    /// Reads the memory of the holder of `cred`.
+    ///
+    /// # Errors
+    /// If this client had one and it is gone or damaged: a fresh start would be a silent reset.
+    pub fn load(home: Option<&Home>, cred: &Cred) -> anyhow::Result<Self> {
+        let Some(home) = home else {
+            return Ok(Self { place: None, recorded: false, local: Local::default() });
+        };
+        let config = Config::load(home)?;
+        let recorded = config.pinned.contains(&cred.id);
+        let local = match (read(home, config.install, cred)?, recorded) {
+            (Some(local), _) => local,
+            (None, false) => Local::default(),
+            (None, true) => return Err(lost(home, cred).into()),
+        };
+        Ok(Self { place: Some((home.clone(), config.install)), recorded, local })
+    }
+
+    /// Remembers what was seen. A folder that cannot be written is a warning: the old memory stays good.
+    pub fn remember(&self, ctx: &Ctx, cred: &Cred, seen: &Local) {
+        let Some((home, install)) = &self.place else { return };
+        if *seen == self.local && self.recorded {
+            return;
+        }
+        if let Err(error) = self.write(home, *install, cred, seen) {
+            ctx.out.warn(&format!("this client could not remember what it saw: {error:#}"));
+        }
+    }
+
+    /// Forgets the memory of one identity, because its user said so.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn forget(home: &Home, cred: &Cred) -> anyhow::Result<()> {
+        Config::update(home, |config| config.pinned.retain(|identity| *identity != cred.id))?;
+        match std::fs::remove_file(home.file("state", &file_name(cred))?) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn write(&self, home: &Home, install: InstallId, cred: &Cred, seen: &Local) -> anyhow::Result<()> {
+        {
+            let _lock = home.lock()?;
+            // Another process may have seen something newer meanwhile.
+            let newest = read(home, install, cred)?.unwrap_or_default().merge(seen);
+            let envelope = newest.seal(&cred.ik, cred.org, cred.id, install);
+            files::write(&home.file("state", &file_name(cred))?, envelope.as_bytes())?;
+        }
+        if !self.recorded {
+            Config::update(home, |config| {
+                // A fresh folder has no install id on disk until now.
+                config.install = install;
+                if !config.pinned.contains(&cred.id) {
+                    config.pinned.push(cred.id);
+                }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn read(home: &Home, install: InstallId, cred: &Cred) -> anyhow::Result<Option<Local>> {
+    if !home.path().exists() {
+        return Ok(None);
+    }
+    // An unwritable folder without state/ is a folder without memory.
+    let Ok(path) = home.file("state", &file_name(cred)) else { return Ok(None) };
+    let Some(mut bytes) = files::read(&path)? else { return Ok(None) };
+    let envelope = Envelope::from_bytes(std::mem::take(&mut *bytes)).ok();
+    Ok(envelope.and_then(|envelope| Local::open(&cred.ik, cred.org, cred.id, install, &envelope).ok()))
+}
+
+fn lost(home: &Home, cred: &Cred) -> Fault {
+    let path = home.path().join("state").join(file_name(cred));
+    Fault::new(Code::Stale, format!("this client's memory {} is gone or damaged", path.display())).next(
+        "without it an old state of the server would go unnoticed. If you know why, start afresh with: \
+         keyward pin --forget",
+    )
+}
+
+fn file_name(cred: &Cred) -> String {
+    format!("{}.kwe", cred.id)
+}
