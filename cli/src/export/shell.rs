@@ -5,10 +5,12 @@
 //! single quotes. Any other byte is a reference to a variable, made in front by one `printf`:
 //!
 //! ```sh
-//! if kw_t="`printf 'kw_0a=\047\012\047\073'`"; then
+//! kw_5c='\ ';
+//! kw_5c="${kw_5c% }";
+//! if kw_t="`printf "kw_0a='${kw_5c}012';"`"; then
 //! eval "$kw_t";
 //! export KEY='line'"${kw_0a}"'line'"${kw_0a}${kw_0a}";
-//! unset kw_t kw_0a;
+//! unset kw_t kw_v kw_p kw_5c kw_0a;
 //! else false; fi
 //! ```
 //!
@@ -16,8 +18,10 @@
 //!   `printf` of its own (mksh) they show in `ps`, a secret never.
 //! - `if`, so that a failed `printf` (or an output cut short, which does not parse) sets nothing rather than wrong
 //!   values.
+//! - The only backslash stands at the end of a word. Anywhere else it would make the word a pattern (bash 5.0), which
+//!   `nullglob` removes and a file name without the backslash replaces.
 //! - No `''` beside or inside quoted text (zsh RC_QUOTES), no parenthesis (zsh GLOB_SUBST), no `{` but in a reference
-//!   (ksh), no comment. The backslashes stand in one word without a pattern character.
+//!   (ksh), no comment; the backquotes in quotes (zsh GLOB_ASSIGN).
 //! - zsh copies a word for each reference in it, so more than [`PIECE`] of them are put together in pieces.
 //!
 //! What cannot be served: an IFS with a character that this form is written in: letters, digits or any of
@@ -40,22 +44,25 @@ pub fn shell(vars: &[Var<'_>]) -> Zeroizing<Vec<u8>> {
         }
         define(out, &prefix, &used)?;
         vars.iter().try_for_each(|var| export(out, &prefix, var))?;
-        write!(out, "unset {prefix}t {prefix}v {prefix}p")?;
-        used.iter().try_for_each(|byte| write!(out, " {prefix}{byte:02x}"))?;
+        write!(out, "unset {prefix}t {prefix}v {prefix}p {prefix}5c")?;
+        used.iter().filter(|byte| **byte != b'\\').try_for_each(|byte| write!(out, " {prefix}{byte:02x}"))?;
         out.write_all(b";\nelse false; fi\n")
     })
 }
 
-/// Opens the `if` and defines a variable for each byte of `used`.
+/// Opens the `if` and defines a variable for each byte of `used`, the backslash first, since the others are made with it.
 ///
 /// The output of `printf` is code: in quotes, line ends survive the backquotes that would drop them at the end.
 fn define(out: &mut dyn Write, prefix: &str, used: &[u8]) -> io::Result<()> {
-    write!(out, "if {prefix}t=\"`printf '")?;
-    for byte in used {
-        let quote = if *byte == b'\'' { b'"' } else { b'\'' };
-        write!(out, "{prefix}{byte:02x}=\\{quote:03o}\\{byte:03o}\\{quote:03o}\\073")?;
+    let escape = format!("${{{prefix}5c}}");
+    write!(out, "{prefix}5c='\\ ';\n{prefix}5c=\"${{{prefix}5c% }}\";\nif {prefix}t=\"`printf \"")?;
+    for byte in used.iter().filter(|byte| **byte != b'\\') {
+        match byte {
+            b'\'' => write!(out, "{prefix}27={escape}042{escape}047{escape}042;")?,
+            _ => write!(out, "{prefix}{byte:02x}='{escape}{byte:03o}';")?,
+        }
     }
-    write!(out, "'`\"; then\neval \"${prefix}t\";\n")
+    write!(out, "\"`\"; then\neval \"${prefix}t\";\n")
 }
 
 fn export(out: &mut dyn Write, prefix: &str, var: &Var<'_>) -> io::Result<()> {
@@ -177,12 +184,14 @@ mod tests {
     fn other_bytes_are_references_to_what_one_printf_defines() {
         assert_eq!(
             text(&[("A", b"it's\n"), ("B", b"a  b"), ("C", b"plain")]),
-            "if kw_t=\"`printf 'kw_0a=\\047\\012\\047\\073kw_20=\\047\\040\\047\\073kw_27=\\042\\047\\042\\073'`\"; then\n\
+            "kw_5c='\\ ';\nkw_5c=\"${kw_5c% }\";\n\
+             if kw_t=\"`printf \"kw_0a='${kw_5c}012';kw_20='${kw_5c}040';\
+             kw_27=${kw_5c}042${kw_5c}047${kw_5c}042;\"`\"; then\n\
              eval \"$kw_t\";\n\
              export A='it'\"${kw_27}\"'s'\"${kw_0a}\";\n\
              export B='a '\"${kw_20}\"'b';\n\
              export C='plain';\n\
-             unset kw_t kw_v kw_p kw_0a kw_20 kw_27;\n\
+             unset kw_t kw_v kw_p kw_5c kw_0a kw_20 kw_27;\n\
              else false; fi\n",
         );
     }
@@ -191,7 +200,7 @@ mod tests {
     fn own_variables_never_meet_those_of_the_user() {
         let out = text(&[("kw_0a", b"\n"), ("kw__t", b"x")]);
         assert!(out.contains("export kw_0a=\"${kw___0a}\";"), "{out}");
-        assert!(out.contains("unset kw___t kw___v kw___p kw___0a;"), "{out}");
+        assert!(out.contains("unset kw___t kw___v kw___p kw___5c kw___0a;"), "{out}");
     }
 
     #[test]
@@ -200,10 +209,13 @@ mod tests {
         let vars: Vec<(&str, &[u8])> = vec![("A", long.as_bytes()); 20];
         let out = text(&vars);
         assert_eq!(out.matches('`').count(), 2, "one substitution");
-        assert!(out.split_ascii_whitespace().all(|word| word.matches("${").count() <= PIECE));
+        assert!(
+            out.split_ascii_whitespace()
+                .filter(|word| !word.starts_with("\"kw_"))
+                .all(|word| word.matches("${").count() <= PIECE)
+        );
     }
 
-    /// Product of the two kinds of splitting, seen as text: what no shell may find in a word.
     #[test]
     fn output_has_nothing_that_splitting_or_globbing_would_change() {
         let all: Vec<u8> = (1..=127).chain(b' '..=b'~').chain([b' ', b' ', b' ']).collect();
@@ -213,6 +225,7 @@ mod tests {
             !out.contains(['*', '?', '[', ']', '(', ')', '<', '>', '|', '&', '~', '^', '#', '!', ',', ':'])
         );
         assert!(!out.contains("''"));
+        assert_eq!(out.matches('\\').count(), out.matches("\\ ").count(), "a backslash only ends a word");
         assert_eq!(out.matches('{').count(), out.matches("${kw_").count());
     }
 }
