@@ -5,6 +5,7 @@ pub mod deployment;
 pub mod init;
 pub mod login;
 pub mod logout;
+mod resolve;
 pub mod run;
 pub mod whoami;
 

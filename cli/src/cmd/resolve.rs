@@ -1,0 +1,101 @@
+//! What a word on the command line means in a verified ORG: the exact name, else the id.
+
+use std::str::FromStr;
+
+use keyward_crypto::state::org::{Deployment, Group, Identity, KeyEntry, Org};
+use keyward_wire::name::{Email, Name};
+
+use crate::fault::Fault;
+use crate::vault::mapping_file;
+
+/// The key of this name or id.
+///
+/// # Errors
+/// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name.
+pub(super) fn key<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a KeyEntry> {
+    find("key", text, &org.keys, |key| (&key.name, key.id))
+}
+
+/// The group of this name or id.
+///
+/// # Errors
+/// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name.
+pub(super) fn group<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Group> {
+    find("group", text, &org.groups, |group| (&group.name, group.id))
+}
+
+/// The deployment of this name in `.keyward-deployment`, or of this name or id.
+///
+/// # Errors
+/// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name; or if that file cannot be understood.
+pub(super) fn deployment<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Deployment> {
+    let mapped = mapping_file::find(text)?.map(|id| id.to_string());
+    let wanted = mapped.as_deref().unwrap_or(text);
+    find("deployment", wanted, &org.deployments, |deployment| (&deployment.name, deployment.id))
+}
+
+/// The identity of this name, e-mail address or id.
+///
+/// # Errors
+/// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name.
+pub(super) fn identity<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Identity> {
+    let named = |name: Name| org.identities.iter().find(|identity| identity.name == name);
+    let addressed = |email: Email| {
+        org.identities.iter().find(|identity| identity.email.as_ref().is_some_and(|own| *own == email))
+    };
+    let by_name = text.parse().ok().and_then(named);
+    match by_name.or_else(|| text.parse().ok().and_then(addressed)) {
+        Some(identity) => Ok(identity),
+        None => find("identity", text, &org.identities, |identity| (&identity.name, identity.id)),
+    }
+}
+
+fn find<'a, T, I: FromStr + PartialEq>(
+    kind: &str,
+    text: &str,
+    all: &'a [T],
+    facts: impl Fn(&'a T) -> (&'a Name, I),
+) -> anyhow::Result<&'a T> {
+    let named = |name: Name| all.iter().find(|one| *facts(one).0 == name);
+    let numbered = |id: I| all.iter().find(|one| facts(one).1 == id);
+    let found = text.parse().ok().and_then(named).or_else(|| text.parse().ok().and_then(numbered));
+    found.ok_or_else(|| Fault::unknown(kind, text, all.iter().map(|one| facts(one).0.as_str())).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{Code, code_of};
+
+    fn groups() -> Vec<Group> {
+        let group = |byte: u8, name: &str| Group {
+            id: keyward_wire::id::Id::from_bytes([byte; 16]),
+            name: name.parse().unwrap(),
+        };
+        // The second one is named like the first one's id.
+        vec![group(1, "developers"), group(2, "01010101-0101-0101-0101-010101010101"), group(3, "é")]
+    }
+
+    fn at(text: &str) -> anyhow::Result<usize> {
+        let groups = groups();
+        let found = find("group", text, &groups, |group| (&group.name, group.id))?;
+        Ok(groups.iter().position(|group| group == found).unwrap())
+    }
+
+    #[test]
+    fn a_name_wins_over_an_id_and_is_compared_in_its_normal_form() {
+        assert_eq!(at("developers").unwrap(), 0);
+        assert_eq!(at("01010101-0101-0101-0101-010101010101").unwrap(), 1);
+        assert_eq!(at("02020202-0202-0202-0202-020202020202").unwrap(), 1);
+        assert_eq!(at("e\u{301}").unwrap(), 2);
+    }
+
+    #[test]
+    fn what_is_not_there_is_named_with_what_is_near() {
+        let error = at("develpers").unwrap_err();
+        assert_eq!(code_of(&error), Code::NotFound);
+        assert!(error.to_string().contains("did you mean developers?"), "{error}");
+        assert_eq!(code_of(&at("").unwrap_err()), Code::NotFound);
+        assert_eq!(code_of(&at("Developers").unwrap_err()), Code::NotFound);
+    }
+}
