@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyward_wire::access::{Facts, MappingFact, Readable, readable};
+use keyward_wire::access::{Facts, MappingFact};
 use keyward_wire::api::credentials::CredentialKind;
 use keyward_wire::api::write::NewKeys;
 use keyward_wire::api::{IdentityKind, Role};
@@ -80,11 +80,6 @@ impl State {
         }
     }
 
-    /// The groups that `identity` is in.
-    pub fn groups_of(&self, identity: IdentityId) -> BTreeSet<GroupId> {
-        self.members.iter().filter(|(_, member)| *member == identity).map(|(group, _)| *group).collect()
-    }
-
     /// The groups of each identity that reads by the rule, the expired included: everybody but owners and admins.
     pub fn readers(&self) -> BTreeMap<IdentityId, BTreeSet<GroupId>> {
         let by_the_rule = |(id, identity): (&IdentityId, &Identity)| {
@@ -97,13 +92,6 @@ impl State {
             }
         }
         readers
-    }
-
-    /// What the rule lets `identity` read; nothing once it has ended. Owners and admins are asked about nowhere near
-    /// here: they bypass the rule.
-    pub fn readable(&self, identity: IdentityId, now: i64) -> Readable {
-        let active = self.identities.get(&identity).is_some_and(|identity| identity.is_active(now));
-        if active { readable(&self.groups_of(identity), &self.facts()) } else { Readable::default() }
     }
 }
 

@@ -64,6 +64,8 @@ fn an_excluded_key_is_in_no_bundle() {
 #[test]
 fn a_foreign_or_unknown_deployment_holds_nothing() {
     assert_eq!(keys(Role::User, &[1], Some(2)), NOTHING);
+    // Key 2 may be read, but not as part of a deployment that is not theirs.
+    assert_eq!(keys(Role::User, &[2], Some(1)), NOTHING);
     assert_eq!(keys(Role::User, &[1], Some(9)), NOTHING);
     assert_eq!(keys(Role::User, &[], None), NOTHING);
     assert_eq!(keys(Role::Owner, &[], Some(9)), NOTHING);

@@ -20,10 +20,7 @@ pub(super) fn apply(before: &State, request: &WriteRequest, after: &mut State) -
                 key.old.pop_first();
             }
             (key.version, key.reseal, key.bytes) = (secret.version, 0, bytes);
-        } else if secret.version == key.version
-            && Some(secret.reseal) == key.reseal.checked_add(1)
-            && key.version > 0
-        {
+        } else if secret.version == key.version && Some(secret.reseal) == key.reseal.checked_add(1) {
             (key.reseal, key.bytes) = (secret.reseal, bytes);
         } else {
             return Err(Refusal::at(

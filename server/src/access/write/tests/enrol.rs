@@ -100,6 +100,17 @@ fn an_escrow_is_under_the_writers_own_key_or_the_root_key() {
 }
 
 #[test]
+fn an_escrow_is_an_escrow_and_stands_once() {
+    let world = world();
+    let mut request =
+        WriteRequest { escrows: vec![escrow(CI, None, 2), escrow(CI, None, 3)], ..empty(&world) };
+    assert_eq!(refused(&world, &request), "escrows[1]: twice in one write");
+    request.escrows.pop();
+    request.escrows[0].env = envelope(Purpose::Cred);
+    assert_eq!(refused(&world, &request), "escrows[0].env: an envelope of another purpose");
+}
+
+#[test]
 fn an_admin_does_not_overwrite_the_escrow_of_a_key_that_stands() {
     let world = world();
     let replacing =

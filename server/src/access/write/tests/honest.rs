@@ -71,11 +71,16 @@ pub(super) fn content(state: &State, groups: &BTreeSet<GroupId>) -> Content {
     (shown, keys.collect())
 }
 
+/// The groups that `id` is in.
+pub(super) fn groups_of(state: &State, id: IdentityId) -> BTreeSet<GroupId> {
+    state.members.iter().filter(|(_, member)| *member == id).map(|(group, _)| *group).collect()
+}
+
 /// Keys that `id` reads, owners and admins all of them.
 pub(super) fn reads(state: &State, id: IdentityId) -> BTreeSet<KeyId> {
     match state.identities.get(&id) {
         Some(identity) if identity.role.administers() => state.keys.keys().copied().collect(),
-        Some(_) => readable(&state.groups_of(id), &state.facts()).keys().clone(),
+        Some(_) => readable(&groups_of(state, id), &state.facts()).keys().clone(),
         None => BTreeSet::new(),
     }
 }

@@ -9,7 +9,7 @@ use keyward_wire::api::{IdentityKind, Role};
 use proptest::prelude::*;
 
 use super::check;
-use super::honest::{Content, content, honest, reads};
+use super::honest::{Content, content, groups_of, honest, reads};
 use super::world::*;
 use crate::access::State;
 use crate::access::write::delta::apply;
@@ -162,7 +162,7 @@ proptest! {
                 let reads = !identity.role.administers() && identity.is_active(now);
                 prop_assert_eq!(grant.is_some(), reads);
                 if let Some(grant) = grant {
-                    prop_assert_eq!(&state.views[&grant.view].groups, &state.groups_of(*id));
+                    prop_assert_eq!(&state.views[&grant.view].groups, &groups_of(&state, *id));
                     prop_assert!(grant.seq >= state.views[&grant.view].seq);
                 }
             }

@@ -69,6 +69,14 @@ fn owners_and_admins_are_made_and_unmade_by_owners_only() {
 }
 
 #[test]
+fn a_promotion_without_its_envelopes_is_no_way_around_the_owner() {
+    let world = world();
+    let mut request = honest(&world, vec![change(USER, Role::Admin)], &[]);
+    request.roots.clear();
+    assert_eq!(refused_to(&by(ADMIN), &world, &request), "Forbidden");
+}
+
+#[test]
 fn root_envelopes_and_epochs_are_for_owners() {
     let world = world();
     let mut roots = empty(&world);

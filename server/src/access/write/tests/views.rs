@@ -2,7 +2,7 @@ use keyward_wire::api::Role;
 use keyward_wire::api::write::{Delta, NewGrant, NewKeys, NewView, WriteRequest};
 use keyward_wire::{GroupId, Purpose, ViewId};
 
-use super::honest::{empty, honest};
+use super::honest::{empty, honest, reads};
 use super::world::*;
 use crate::access::State;
 
@@ -113,6 +113,16 @@ fn somebody_who_leaves_or_ends_needs_no_reseal() {
 }
 
 #[test]
+fn somebody_who_ends_while_losing_a_key_needs_no_reseal() {
+    let world = world();
+    let end = Delta::ChangeIdentity { id: CI, role: Role::User, not_after: Some(NOW) };
+    let leave = Delta::RemoveMember { group: group(1), identity: CI };
+    let mut request = honest(&world, vec![end, leave], &[]);
+    request.secrets.clear();
+    applied(&world, &request, NOW + 2);
+}
+
+#[test]
 fn a_demoted_admin_has_every_key_resealed_that_he_no_longer_reads() {
     let world = world();
     let demote = Delta::ChangeIdentity { id: ADMIN, role: Role::User, not_after: None };
@@ -206,6 +216,16 @@ fn a_view_lists_known_groups_sorted_and_once() {
     }
     let why = "views[0].groups: a group that is not in this organisation";
     assert_eq!(refused(&world, &building(&world, id, vec![group(1), group(9)])), why);
+}
+
+#[test]
+fn no_view_and_no_grant_stands_twice_in_a_write() {
+    let (world, request) = excluding();
+    let (mut views, mut grants) = (request.clone(), request);
+    views.views.push(views.views[0].clone());
+    grants.grants.push(grants.grants[0].clone());
+    assert_eq!(refused(&world, &views), "views[2]: twice in one write");
+    assert_eq!(refused(&world, &grants), "grants[2]: twice in one write");
 }
 
 #[test]
@@ -310,20 +330,35 @@ fn a_heartbeat_may_grant_without_building() {
     assert_eq!(accepted(&by(OWNER), &world, &request, NOW + 2).diff().grants.changed, [CI]);
 }
 
+const TOO_LARGE: &str =
+    "secrets: a bundle would be larger than 16 MiB; spread the keys over more deployments and groups";
+const MIB: usize = 1024 * 1024;
+
 #[test]
-fn a_bundle_larger_than_an_answer_is_refused() {
+fn a_bundle_of_all_ones_deployments_larger_than_an_answer_is_refused() {
     let mut world = world();
-    for n in [1, 2] {
-        world.keys.get_mut(&key(n)).unwrap().bytes = 6 * 1024 * 1024;
+    let include = Delta::RemoveExclusion { group: group(1), deployment: deployment(1), key: key(3) };
+    let request = honest(&world, vec![include], &[]);
+    // BOTH reads keys 1, 2 and 3 of deployment 1, and 4 of deployment 2.
+    for (n, bytes) in [(1, 3), (2, 4), (4, 4)] {
+        world.keys.get_mut(&key(n)).unwrap().bytes = bytes * MIB;
     }
-    let request = honest(&world, Vec::new(), &[key(1)]);
     applied(&world, &request, NOW + 2);
-    world.keys.get_mut(&key(2)).unwrap().bytes = 12 * 1024 * 1024;
-    let why = refused(&world, &request);
-    assert_eq!(
-        why,
-        "secrets: a bundle would be larger than 16 MiB; spread the keys over more deployments and groups"
-    );
+    world.keys.get_mut(&key(1)).unwrap().bytes = 5 * MIB;
+    assert_eq!(refused(&world, &request), TOO_LARGE);
+}
+
+#[test]
+fn an_owners_bundle_of_one_deployment_larger_than_an_answer_is_refused() {
+    let mut world = world();
+    let request = empty(&world);
+    // Nobody else reads key 3 together with the others.
+    for (n, bytes) in [(1, 3), (2, 4), (3, 4)] {
+        world.keys.get_mut(&key(n)).unwrap().bytes = bytes * MIB;
+    }
+    applied(&world, &request, NOW + 2);
+    world.keys.get_mut(&key(1)).unwrap().bytes = 5 * MIB;
+    assert_eq!(refused(&world, &request), TOO_LARGE);
 }
 
 #[test]
@@ -351,5 +386,5 @@ fn an_assignment_and_its_exclusions_are_one_write() {
         Delta::AddAssignment { group: group(2), deployment: deployment(1), new_keys: NewKeys::Allow };
     let request = honest(&world, vec![assign, exclude(2, 1, 1), exclude(2, 1, 2)], &[]);
     let state = applied(&world, &request, NOW + 2);
-    assert_eq!(*state.readable(USER, NOW).keys(), [key(3), key(4)].into());
+    assert_eq!(reads(&state, USER), [key(3), key(4)].into());
 }
