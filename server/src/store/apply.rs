@@ -1,0 +1,217 @@
+//! A checked write becomes rows: what the difference removes is deleted, children first; what it adds or changes is put,
+//! parents first; then the request's envelopes are stored, each in place of the former one (CRYPTO.md §2.12 S1, S5).
+
+use keyward_wire::OrgId;
+use keyward_wire::api::write::{NewView, WriteRequest};
+
+use super::StoreError;
+use super::engine::{Tx, id, int, statements};
+use super::state::new_keys_word;
+use crate::access::{Change, State};
+
+impl Tx {
+    /// Applies `change`, which was checked for `request` in this transaction.
+    pub async fn apply(
+        &mut self,
+        change: &Change,
+        request: &WriteRequest,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        self.delete_rows(change).await?;
+        self.put_people(change, now).await?;
+        self.put_things(change).await?;
+        self.put_envelopes(change, request, now).await?;
+        let after = change.after();
+        self.replace_org(change.org(), after.seq, &request.org, request.epoch.as_ref()).await
+    }
+
+    async fn delete_rows(&mut self, change: &Change) -> Result<(), StoreError> {
+        let (org, diff) = (change.org(), change.diff());
+        for identity in &diff.grants.removed {
+            self.execute_one(DELETE_GRANT, vec![id(org), id(*identity)]).await?;
+        }
+        for view in &diff.views.removed {
+            self.execute_one(DELETE_VIEW, vec![id(org), id(*view)]).await?;
+        }
+        for (group, deployment, key) in &diff.exclusions.removed {
+            self.execute_one(DELETE_EXCLUSION, vec![id(org), id(*group), id(*deployment), id(*key)]).await?;
+        }
+        for (group, deployment) in &diff.assignments.removed {
+            self.execute_one(DELETE_ASSIGNMENT, vec![id(org), id(*group), id(*deployment)]).await?;
+        }
+        for mapping in &diff.mappings.removed {
+            self.execute_one(DELETE_MAPPING, vec![id(org), id(*mapping)]).await?;
+        }
+        for deployment in &diff.deployments.removed {
+            self.execute_one(DELETE_DEPLOYMENT, vec![id(org), id(*deployment)]).await?;
+        }
+        for (key, version) in &diff.secrets.removed {
+            self.execute_one(DELETE_SECRET, vec![id(org), id(*key), int(*version)?]).await?;
+        }
+        for key in &diff.keys.removed {
+            self.execute_one(DELETE_KEY, vec![id(org), id(*key)]).await?;
+        }
+        for (group, identity) in &diff.members.removed {
+            self.execute_one(DELETE_MEMBER, vec![id(org), id(*group), id(*identity)]).await?;
+        }
+        for group in &diff.groups.removed {
+            self.execute_one(DELETE_GROUP, vec![id(org), id(*group)]).await?;
+        }
+        for identity in &diff.escrows.removed {
+            self.execute_one(DELETE_ESCROW, vec![id(org), id(*identity)]).await?;
+        }
+        for credential in &diff.credentials.removed {
+            self.delete_credential(org, *credential).await?;
+        }
+        for identity in &diff.identities.removed {
+            self.execute_one(DELETE_IDENTITY, vec![id(org), id(*identity)]).await?;
+        }
+        for (kind, holder) in change.dropped_roots() {
+            self.delete_root(org, *kind, *holder).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_people(&mut self, change: &Change, now: i64) -> Result<(), StoreError> {
+        let (org, diff, after) = (change.org(), change.diff(), change.after());
+        for identity in &diff.identities.added {
+            self.insert_identity(org, *identity, &after.identities[identity], now).await?;
+        }
+        for identity in &diff.identities.changed {
+            self.update_identity(org, *identity, &after.identities[identity]).await?;
+        }
+        for group in &diff.groups.added {
+            self.execute_one(INSERT_GROUP, vec![id(org), id(*group)]).await?;
+        }
+        for (group, identity) in &diff.members.added {
+            self.execute_one(INSERT_MEMBER, vec![id(org), id(*group), id(*identity)]).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_things(&mut self, change: &Change) -> Result<(), StoreError> {
+        let (org, diff, after) = (change.org(), change.diff(), change.after());
+        for key in diff.keys.put() {
+            self.execute_one(PUT_KEY, vec![id(org), id(key), int(after.keys[&key].version)?]).await?;
+        }
+        for deployment in &diff.deployments.added {
+            self.execute_one(INSERT_DEPLOYMENT, vec![id(org), id(*deployment)]).await?;
+        }
+        for mapping in diff.mappings.put() {
+            let row = after.mappings[&mapping];
+            self.execute_one(PUT_MAPPING, vec![id(org), id(mapping), id(row.deployment), id(row.key)])
+                .await?;
+        }
+        for (group, deployment) in diff.assignments.put() {
+            let new_keys = new_keys_word(after.assignments[&(group, deployment)]);
+            let args = vec![id(org), id(group), id(deployment), new_keys.into()];
+            self.execute_one(PUT_ASSIGNMENT, args).await?;
+        }
+        for (group, deployment, key) in &diff.exclusions.added {
+            self.execute_one(INSERT_EXCLUSION, vec![id(org), id(*group), id(*deployment), id(*key)]).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_envelopes(
+        &mut self,
+        change: &Change,
+        request: &WriteRequest,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let org = change.org();
+        for secret in &request.secrets {
+            let args = vec![
+                id(org),
+                id(secret.key),
+                int(secret.version)?,
+                int(secret.reseal)?,
+                secret.env.sha256().into(),
+                (&secret.env).into(),
+                now.into(),
+            ];
+            self.execute_one(PUT_SECRET, args).await?;
+        }
+        for view in &request.views {
+            self.put_view(org, change.after(), view).await?;
+        }
+        for grant in change.grants(request) {
+            let args =
+                vec![id(org), id(grant.identity), id(grant.view), int(grant.seq)?, (&grant.env).into()];
+            self.execute_one(PUT_GRANT, args).await?;
+        }
+        for credential in &request.credentials {
+            self.insert_credential(org, credential, now).await?;
+        }
+        for escrow in &request.escrows {
+            self.put_escrow(org, escrow).await?;
+        }
+        for root in &request.roots {
+            self.put_root(org, root).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_view(&mut self, org: OrgId, after: &State, view: &NewView) -> Result<(), StoreError> {
+        let groups = &after.views[&view.id].groups;
+        let set: Vec<u8> = groups.iter().flat_map(|group| *group.as_bytes()).collect();
+        let args = vec![id(org), id(view.id), set.as_slice().into(), int(view.seq)?, (&view.env).into()];
+        self.execute_one(PUT_VIEW, args).await?;
+        for key in keyward_wire::access::readable(groups, &after.facts()).keys() {
+            self.execute_one(INSERT_VIEW_KEY, vec![id(org), id(view.id), int(view.seq)?, id(*key)]).await?;
+        }
+        Ok(())
+    }
+}
+
+statements! {
+    DELETE_GRANT = "delete from grants where org_id = $1 and identity_id = $2";
+    DELETE_VIEW = "delete from views where org_id = $1 and id = $2";
+    DELETE_EXCLUSION = "
+        delete from exclusions
+        where org_id = $1 and group_id = $2 and deployment_id = $3 and key_id = $4";
+    DELETE_ASSIGNMENT = "delete from assignments where org_id = $1 and group_id = $2 and deployment_id = $3";
+    DELETE_MAPPING = "delete from mappings where org_id = $1 and id = $2";
+    DELETE_DEPLOYMENT = "delete from deployments where org_id = $1 and id = $2";
+    DELETE_SECRET = "delete from secrets where org_id = $1 and key_id = $2 and version = $3";
+    DELETE_KEY = "delete from keys where org_id = $1 and id = $2";
+    DELETE_MEMBER = "delete from members where org_id = $1 and group_id = $2 and identity_id = $3";
+    DELETE_GROUP = "delete from groups where org_id = $1 and id = $2";
+    DELETE_ESCROW = "delete from escrows where org_id = $1 and identity_id = $2";
+    DELETE_IDENTITY = "delete from identities where org_id = $1 and id = $2";
+    INSERT_GROUP = "insert into groups (org_id, id) values ($1, $2)";
+    INSERT_MEMBER = "insert into members (org_id, group_id, identity_id) values ($1, $2, $3)";
+    PUT_KEY = "
+        insert into keys (org_id, id, version)
+        values ($1, $2, $3)
+        on conflict (org_id, id) do update set version = excluded.version";
+    INSERT_DEPLOYMENT = "insert into deployments (org_id, id) values ($1, $2)";
+    PUT_MAPPING = "
+        insert into mappings (org_id, id, deployment_id, key_id)
+        values ($1, $2, $3, $4)
+        on conflict (org_id, id) do update
+        set deployment_id = excluded.deployment_id, key_id = excluded.key_id";
+    PUT_ASSIGNMENT = "
+        insert into assignments (org_id, group_id, deployment_id, new_keys)
+        values ($1, $2, $3, $4)
+        on conflict (org_id, group_id, deployment_id) do update set new_keys = excluded.new_keys";
+    INSERT_EXCLUSION = "
+        insert into exclusions (org_id, group_id, deployment_id, key_id)
+        values ($1, $2, $3, $4)";
+    PUT_SECRET = "
+        insert into secrets (org_id, key_id, version, reseal, sha256, env, created_at)
+        values ($1, $2, $3, $4, $5, $6, $7)
+        on conflict (org_id, key_id, version) do update
+        set reseal = excluded.reseal, sha256 = excluded.sha256, env = excluded.env";
+    PUT_VIEW = "
+        insert into views (org_id, id, groups, seq, env)
+        values ($1, $2, $3, $4, $5)
+        on conflict (org_id, id) do update
+        set groups = excluded.groups, seq = excluded.seq, env = excluded.env";
+    INSERT_VIEW_KEY = "insert into view_keys (org_id, view_id, seq, key_id) values ($1, $2, $3, $4)";
+    PUT_GRANT = "
+        insert into grants (org_id, identity_id, view_id, seq, env)
+        values ($1, $2, $3, $4, $5)
+        on conflict (org_id, identity_id) do update
+        set view_id = excluded.view_id, seq = excluded.seq, env = excluded.env";
+}

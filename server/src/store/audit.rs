@@ -1,0 +1,194 @@
+//! The audit chain as rows. What an entry says and how it is linked is [`crate::audit`]'s affair.
+
+use keyward_wire::{IdentityId, KeyId, OrgId, Sha256};
+
+use super::StoreError;
+use super::engine::{Row, Tx, id, int, maybe_id, statements};
+use crate::access::Permit;
+
+/// An entry of the chain.
+pub struct AuditRow {
+    /// Its place.
+    pub seq: u64,
+    /// Its time.
+    pub time: i64,
+    /// Who.
+    pub actor: Option<IdentityId>,
+    /// The exact JSON bytes.
+    pub entry: String,
+    /// Its link.
+    pub hash: Sha256,
+}
+
+/// What an entry is about, for the filters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ObjectRow {
+    /// What kind of thing.
+    pub kind: ObjectKind,
+    /// Which.
+    pub id: [u8; 16],
+    /// Which build, of a view.
+    pub view_seq: u64,
+}
+
+/// What can be filtered by. Views lead to the keys that they listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum ObjectKind {
+    Key,
+    Identity,
+    View,
+}
+
+/// Which entries.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AuditFilter {
+    /// Only later ones.
+    pub after: u64,
+    /// Only at or after this time.
+    pub since: Option<i64>,
+    /// Only by or about this identity.
+    pub identity: Option<IdentityId>,
+    /// Only about this key.
+    pub key: Option<KeyId>,
+}
+
+impl Tx {
+    /// Adds an entry and makes it the head. The organisation must be locked.
+    pub async fn append_audit(
+        &mut self,
+        org: OrgId,
+        row: &AuditRow,
+        objects: &[ObjectRow],
+    ) -> Result<(), StoreError> {
+        let args = vec![
+            id(org),
+            int(row.seq)?,
+            row.time.into(),
+            maybe_id(row.actor),
+            row.entry.as_str().into(),
+            row.hash.into(),
+        ];
+        self.execute_one(INSERT, args).await?;
+        for object in objects {
+            let args = vec![
+                id(org),
+                int(row.seq)?,
+                object.kind.as_str().into(),
+                object.id.as_slice().into(),
+                int(object.view_seq)?,
+            ];
+            self.execute(INSERT_OBJECT, args).await?;
+        }
+        self.set_audit_head(org, row.seq, row.hash).await
+    }
+
+    /// At most `limit` entries, oldest first.
+    pub async fn audit(
+        &mut self,
+        permit: &Permit,
+        filter: &AuditFilter,
+        limit: u32,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        let Ok(after) = int(filter.after) else { return Ok(Vec::new()) };
+        let since = filter.since.unwrap_or(i64::MIN);
+        let mut args = vec![id(permit.org()), after, since.into(), i64::from(limit).into()];
+        let sql = match (filter.identity, filter.key) {
+            (None, None) => PAGE,
+            (Some(identity), None) => {
+                args.push(id(identity));
+                PAGE_BY_IDENTITY
+            }
+            (None, Some(key)) => {
+                args.push(id(key));
+                PAGE_BY_KEY
+            }
+            (Some(identity), Some(key)) => {
+                args.extend([id(key), id(identity)]);
+                PAGE_BY_BOTH
+            }
+        };
+        self.all(sql, args).await?.iter().map(audit_row).collect()
+    }
+}
+
+impl ObjectKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Identity => "identity",
+            Self::View => "view",
+        }
+    }
+}
+
+fn audit_row(row: &Row) -> Result<AuditRow, StoreError> {
+    Ok(AuditRow {
+        seq: row.count("seq")?,
+        time: row.int("time")?,
+        actor: row.maybe_id("actor_id")?,
+        entry: row.text("entry")?,
+        hash: row.sha256("hash")?,
+    })
+}
+
+macro_rules! page {
+    ($($filter:literal),*) => {
+        concat!(
+            "
+            select a.seq, a.time, a.actor_id, a.entry, a.hash
+            from audit a
+            where a.org_id = $1 and a.seq > $2 and a.time >= $3",
+            $($filter,)*
+            "
+            order by a.seq
+            limit $4"
+        )
+    };
+}
+
+statements! {
+    INSERT = "
+        insert into audit (org_id, seq, time, actor_id, entry, hash)
+        values ($1, $2, $3, $4, $5, $6)";
+    INSERT_OBJECT = "
+        insert into audit_objects (org_id, audit_seq, kind, object_id, view_seq)
+        values ($1, $2, $3, $4, $5)
+        on conflict do nothing";
+    PAGE = page!();
+    PAGE_BY_IDENTITY = page!("
+        and (a.actor_id = $5 or exists (
+            select 1
+            from audit_objects o
+            where o.org_id = a.org_id and o.audit_seq = a.seq and o.kind = 'identity' and o.object_id = $5
+        ))");
+    PAGE_BY_KEY = page!("
+        and a.seq in (
+            select o.audit_seq
+            from audit_objects o
+            where o.org_id = $1 and o.kind = 'key' and o.object_id = $5
+            union
+            select o.audit_seq
+            from view_keys v
+            join audit_objects o on o.org_id = v.org_id and o.kind = 'view'
+                and o.object_id = v.view_id and o.view_seq = v.seq
+            where v.org_id = $1 and v.key_id = $5
+        )");
+    PAGE_BY_BOTH = page!("
+        and a.seq in (
+            select o.audit_seq
+            from audit_objects o
+            where o.org_id = $1 and o.kind = 'key' and o.object_id = $5
+            union
+            select o.audit_seq
+            from view_keys v
+            join audit_objects o on o.org_id = v.org_id and o.kind = 'view'
+                and o.object_id = v.view_id and o.view_seq = v.seq
+            where v.org_id = $1 and v.key_id = $5
+        )
+        and (a.actor_id = $6 or exists (
+            select 1
+            from audit_objects o
+            where o.org_id = a.org_id and o.audit_seq = a.seq and o.kind = 'identity' and o.object_id = $6
+        ))");
+}

@@ -1,0 +1,149 @@
+//! Ways to sign in.
+
+use keyward_wire::api::credentials::{CredentialInfo, CredentialKind, NewCredential};
+use keyward_wire::name::Email;
+use keyward_wire::{CredentialId, Envelope, IdentityId, OrgId, Salt, Sha256};
+
+use super::StoreError;
+use super::engine::{Row, Tx, id, statements};
+use crate::access::Permit;
+
+/// What a proof is compared with.
+pub struct StoredCredential {
+    /// Whose organisation.
+    pub org: OrgId,
+    /// Whose.
+    pub identity: IdentityId,
+    /// Its kind.
+    pub kind: CredentialKind,
+    /// SHA-256 of the auth half.
+    pub auth_sha256: Sha256,
+    /// CRED or RECOVERY. For whoever has proved the auth half, and nobody else.
+    pub env: Envelope,
+}
+
+impl Tx {
+    /// Adds a credential.
+    pub async fn insert_credential(
+        &mut self,
+        org: OrgId,
+        new: &NewCredential,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let args = vec![
+            id(new.id),
+            id(org),
+            id(new.identity),
+            new.kind.as_str().into(),
+            new.salt.into(),
+            new.auth_sha256.into(),
+            (&new.env).into(),
+            new.not_after.into(),
+            now.into(),
+        ];
+        self.execute_one(INSERT, args).await
+    }
+
+    /// The organisation that a credential belongs to: where to look further, nothing more.
+    pub async fn credential_org(&mut self, credential: CredentialId) -> Result<Option<OrgId>, StoreError> {
+        self.optional(ORG_OF, vec![id(credential)]).await?.map(|row| row.id("org_id")).transpose()
+    }
+
+    /// A credential of this organisation, ended or not.
+    pub async fn credential(
+        &mut self,
+        org: OrgId,
+        credential: CredentialId,
+    ) -> Result<Option<StoredCredential>, StoreError> {
+        let Some(row) = self.optional(FIND, vec![id(org), id(credential)]).await? else { return Ok(None) };
+        Ok(Some(StoredCredential {
+            org,
+            identity: row.id("identity_id")?,
+            kind: kind(&row)?,
+            auth_sha256: row.sha256("auth_sha256")?,
+            env: row.envelope("env")?,
+        }))
+    }
+
+    /// Newest password credential of an e-mail, on the whole server: its id and salt.
+    pub async fn password_of(&mut self, email: &Email) -> Result<Option<(CredentialId, Salt)>, StoreError> {
+        let Some(row) = self.optional(PASSWORD_OF, vec![email.as_str().into()]).await? else {
+            return Ok(None);
+        };
+        Ok(Some((row.id("id")?, Salt::from_bytes(row.array("salt")?))))
+    }
+
+    /// Notes that a credential has just proved itself.
+    pub async fn touch_credential(
+        &mut self,
+        org: OrgId,
+        credential: CredentialId,
+        identity: IdentityId,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        self.execute_one(TOUCH, vec![id(org), id(credential), now.into()]).await?;
+        self.touch_identity(org, identity, now).await
+    }
+
+    /// The permit holder's own, oldest first.
+    pub async fn own_credentials(&mut self, permit: &Permit) -> Result<Vec<CredentialInfo>, StoreError> {
+        let rows = self.all(LIST, vec![id(permit.org()), id(permit.identity())]).await?;
+        rows.iter().map(info).collect()
+    }
+
+    /// Deletes a credential of this organisation, its sessions with it. False if there was none.
+    pub async fn delete_credential(
+        &mut self,
+        org: OrgId,
+        credential: CredentialId,
+    ) -> Result<bool, StoreError> {
+        Ok(self.execute(DELETE, vec![id(org), id(credential)]).await? == 1)
+    }
+}
+
+fn info(row: &Row) -> Result<CredentialInfo, StoreError> {
+    Ok(CredentialInfo {
+        id: row.id("id")?,
+        kind: kind(row)?,
+        created_at: row.int("created_at")?,
+        not_after: row.maybe_int("not_after")?,
+        last_used_at: row.maybe_int("last_used_at")?,
+    })
+}
+
+pub(super) fn kind(row: &Row) -> Result<CredentialKind, StoreError> {
+    row.word("kind", KINDS, CredentialKind::as_str)
+}
+
+pub(super) const KINDS: &[CredentialKind] = &[
+    CredentialKind::Password,
+    CredentialKind::Token,
+    CredentialKind::Device,
+    CredentialKind::Link,
+    CredentialKind::Recovery,
+];
+
+statements! {
+    INSERT = "
+        insert into credentials (id, org_id, identity_id, kind, salt, auth_sha256, env, not_after, created_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    ORG_OF = "select org_id from credentials where id = $1";
+    FIND = "
+        select identity_id, kind, auth_sha256, env
+        from credentials
+        where org_id = $1 and id = $2";
+    PASSWORD_OF = "
+        select c.id, c.salt
+        from identities i
+        join credentials c on c.org_id = i.org_id and c.identity_id = i.id
+        where i.email = $1 and c.kind = 'password'
+        order by c.created_at desc, c.id
+        limit 1";
+    TOUCH = "update credentials set last_used_at = $3 where org_id = $1 and id = $2";
+    LIST = "
+        select id, kind, created_at, not_after, last_used_at
+        from credentials
+        where org_id = $1 and identity_id = $2
+        order by created_at, id";
+    DELETE = "delete from credentials where org_id = $1 and id = $2";
+}

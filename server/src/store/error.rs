@@ -1,0 +1,96 @@
+//! What can go wrong between the server and its database.
+
+/// The database did not do as it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// An id, an e-mail or another unique thing is taken.
+    #[error("something unique is taken")]
+    Taken,
+    /// A number of the request is larger than 2^63 − 1.
+    #[error("a number is too large to be stored")]
+    TooLarge,
+    /// No connection was free, or a lock was not, within the time limit.
+    #[error("the database is busy")]
+    Busy,
+    /// A stored row is not what this program wrote.
+    #[error("column {column} does not hold what belongs there")]
+    Inconsistent {
+        /// Where.
+        column: &'static str,
+    },
+    /// A statement that must change exactly one row changed another number of them.
+    #[error("{rows} rows were changed in place of one")]
+    WrongCount {
+        /// How many.
+        rows: u64,
+    },
+    /// The database is of a newer keyward.
+    #[error(
+        "the database has schema version {found}, this program knows {known}: it belongs to a newer keyward-server. \
+         Start that one, or restore a backup made before the upgrade."
+    )]
+    NewerSchema {
+        /// In the database.
+        found: i64,
+        /// Compiled in.
+        known: i64,
+    },
+    /// An applied migration is not the one that this program has.
+    #[error(
+        "migration {version} in the database differs from this program's: it was not made by this keyward-server"
+    )]
+    ForeignSchema {
+        /// Which.
+        version: i64,
+    },
+    /// `--database-url` is not a PostgreSQL address.
+    #[error("the database URL must start with postgres:// or postgresql://; without one, SQLite is used")]
+    Url,
+    /// A failure of the database or of the connection to it.
+    #[error("database failure")]
+    Driver(#[source] sqlx::Error),
+}
+
+impl StoreError {
+    /// For the log: the kind of failure and the database's own code, never its text, which may quote data.
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Driver(error) => match error.as_database_error() {
+                Some(database) => format!("database error {}", database.code().unwrap_or_default()),
+                None => driver_kind(error).to_owned(),
+            },
+            other => other.to_string(),
+        }
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        if matches!(error, sqlx::Error::PoolTimedOut) {
+            return Self::Busy;
+        }
+        let Some(database) = error.as_database_error() else { return Self::Driver(error) };
+        if database.is_unique_violation() {
+            return Self::Taken;
+        }
+        match database.code().as_deref() {
+            // SQLITE_BUSY and its variants; PostgreSQL: lock_not_available, query_canceled, deadlock, serialization.
+            Some("5" | "261" | "517" | "773" | "55P03" | "57014" | "40P01" | "40001") => Self::Busy,
+            _ => Self::Driver(error),
+        }
+    }
+}
+
+fn driver_kind(error: &sqlx::Error) -> &'static str {
+    match error {
+        sqlx::Error::Io(_) => "connection lost or refused",
+        sqlx::Error::Tls(_) => "TLS to the database failed",
+        sqlx::Error::Configuration(_) => "database configuration",
+        sqlx::Error::PoolClosed => "shutting down",
+        sqlx::Error::WorkerCrashed => "database worker ended",
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => {
+            "unexpected row"
+        }
+        _ => "database driver",
+    }
+}

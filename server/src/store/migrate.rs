@@ -1,0 +1,105 @@
+//! Brings a database up to date, in order, each migration in a transaction of its own (migrations/README.md).
+
+use keyward_wire::Sha256;
+use sqlx::Executor as _;
+
+use super::engine::{Inner, Tx, args, on, statements};
+use super::{Store, StoreError};
+
+/// Applies what is missing. A database of a newer keyward is refused.
+pub(super) async fn migrate(store: &Store) -> Result<(), StoreError> {
+    for (at, migration) in MIGRATIONS.iter().enumerate() {
+        let version = i64::try_from(at).expect("a handful") + 1;
+        let mut tx = store.begin().await?;
+        prepare(&mut tx).await?;
+        let sql = match &tx.inner {
+            Inner::Sqlite(_) => migration.sqlite,
+            Inner::Postgres(_) => migration.postgres,
+        };
+        let sha256 = Sha256::of(sql.as_bytes());
+        let applied = applied(&mut tx).await?;
+        refuse_newer(&applied)?;
+        match applied.iter().find(|(known, _)| *known == version) {
+            Some((_, stored)) if *stored == sha256 => {}
+            Some(_) => return Err(StoreError::ForeignSchema { version }),
+            None => {
+                on!(tx, connection => { connection.execute(sqlx::raw_sql(sql)).await?; });
+                let now = tx.now().await?;
+                tx.execute_one(INSERT, args![version, migration.name, sha256, now]).await?;
+            }
+        }
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Whether exactly this program's migrations are applied.
+pub(super) async fn is_current(tx: &mut Tx) -> Result<bool, StoreError> {
+    let row = tx.one(COUNT, args![]).await?;
+    Ok(row.size("applied")? == MIGRATIONS.len() && row.int("newest")? == known())
+}
+
+struct Migration {
+    name: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+const MIGRATIONS: &[Migration] = &[Migration {
+    name: "init",
+    sqlite: include_str!("../../../migrations/sqlite/0001_init.sql"),
+    postgres: include_str!("../../../migrations/postgres/0001_init.sql"),
+}];
+
+fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).expect("a handful")
+}
+
+fn refuse_newer(applied: &[(i64, Sha256)]) -> Result<(), StoreError> {
+    match applied.iter().map(|(version, _)| *version).max() {
+        Some(found) if found > known() => Err(StoreError::NewerSchema { found, known: known() }),
+        _ => Ok(()),
+    }
+}
+
+async fn applied(tx: &mut Tx) -> Result<Vec<(i64, Sha256)>, StoreError> {
+    let rows = tx.all(APPLIED, args![]).await?;
+    rows.iter().map(|row| Ok((row.int("version")?, row.sha256("sha256")?))).collect()
+}
+
+/// Waits for another server that is migrating, then makes the table of migrations.
+async fn prepare(tx: &mut Tx) -> Result<(), StoreError> {
+    let sql = match &mut tx.inner {
+        Inner::Sqlite(_) => SQLITE_TABLE,
+        Inner::Postgres(transaction) => {
+            transaction.execute("select pg_advisory_xact_lock(7742093311520841)").await?;
+            POSTGRES_TABLE
+        }
+    };
+    on!(tx, connection => { connection.execute(sqlx::raw_sql(sql)).await?; });
+    Ok(())
+}
+
+const SQLITE_TABLE: &str = "
+    create table if not exists schema_migrations (
+        version integer not null primary key, -- from 1, immutable
+        name text not null, -- of the file, immutable
+        sha256 blob not null, -- hash of the file's text, immutable
+        applied_at integer not null -- time in milliseconds UTC, immutable
+    ) strict";
+
+const POSTGRES_TABLE: &str = "
+    create table if not exists schema_migrations (
+        version bigint not null primary key, -- from 1, immutable
+        name text not null, -- of the file, immutable
+        sha256 bytea not null, -- hash of the file's text, immutable
+        applied_at bigint not null -- time in milliseconds UTC, immutable
+    )";
+
+statements! {
+    APPLIED = "select version, sha256 from schema_migrations order by version";
+    COUNT = "select count(*) as applied, cast(coalesce(max(version), 0) as bigint) as newest from schema_migrations";
+    INSERT = "
+        insert into schema_migrations (version, name, sha256, applied_at)
+        values ($1, $2, $3, $4)";
+}

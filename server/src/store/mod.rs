@@ -1,0 +1,195 @@
+//! The only SQL. Rows in, rows out: who may is decided in [`crate::access`], and what hands out another's sealed data
+//! takes its witness.
+//!
+//! | file | tables |
+//! |---|---|
+//! | `engine` | SQLite and PostgreSQL behind one face |
+//! | `migrate` | the schema and its versions |
+//! | `server` | the server's own row |
+//! | `orgs` | organisations, ORG, root envelopes, escrows |
+//! | `identities`, `credentials`, `sessions` | who, how they sign in, that they did |
+//! | `relations` | groups, deployments, mappings, assignments, exclusions |
+//! | `secrets`, `views` | keys and versions; views and grants |
+//! | `audit` | the chain and what its filters need |
+//! | `state`, `apply` | all relations at once: loaded for a check, changed by a checked write |
+
+mod apply;
+mod audit;
+mod credentials;
+mod engine;
+mod error;
+mod identities;
+mod migrate;
+mod orgs;
+mod relations;
+mod schema;
+mod secrets;
+mod server;
+mod sessions;
+mod state;
+mod views;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Executor as _, PgPool, SqlitePool};
+
+pub use audit::{AuditFilter, AuditRow, ObjectKind, ObjectRow};
+pub use credentials::StoredCredential;
+pub use engine::Tx;
+pub use error::StoreError;
+pub use orgs::OrgRow;
+pub use schema::Column;
+pub use sessions::{NewSession, SignedIn};
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+    clock: ClockOffset,
+}
+
+#[derive(Clone)]
+enum Pool {
+    /// One connection: SQLite has one writer anyway, and every request writes the audit.
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// Added to the database's clock. Zero but in tests, which would otherwise have to wait for expiry.
+#[derive(Clone, Default)]
+pub struct ClockOffset(Arc<AtomicI64>);
+
+impl ClockOffset {
+    /// Moves the clock of every store that was opened with this offset by `ms` milliseconds.
+    pub fn advance(&self, ms: i64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Store {
+    /// Opens the SQLite file, making it if need be, and brings its schema up to date. The caller sees to its mode.
+    pub async fn open_sqlite(file: &Path, clock: ClockOffset) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(WAIT)
+            // Deleted envelopes are overwritten with zeros, so that the file holds no superseded one.
+            .pragma("secure_delete", "on");
+        let pool =
+            SqlitePoolOptions::new().max_connections(1).acquire_timeout(WAIT).connect_with(options).await?;
+        Self::open(Pool::Sqlite(pool), clock).await
+    }
+
+    /// Connects to PostgreSQL and brings the schema up to date.
+    ///
+    /// TLS as `sslmode` in the URL says; `prefer` where it says nothing.
+    pub async fn open_postgres(url: &str, clock: ClockOffset) -> Result<Self, StoreError> {
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(StoreError::Url);
+        }
+        let options: PgConnectOptions = url.parse()?;
+        let options = options.application_name("keyward-server").options([
+            ("default_transaction_isolation", "read committed"),
+            ("lock_timeout", "10s"),
+            ("statement_timeout", "30s"),
+            ("idle_in_transaction_session_timeout", "60s"),
+        ]);
+        let pool =
+            PgPoolOptions::new().max_connections(16).acquire_timeout(WAIT).connect_with(options).await?;
+        Self::open(Pool::Postgres(pool), clock).await
+    }
+
+    async fn open(pool: Pool, clock: ClockOffset) -> Result<Self, StoreError> {
+        let store = Self { pool, clock };
+        migrate::migrate(&store).await?;
+        Ok(store)
+    }
+
+    /// A transaction that may write. On SQLite it is alone from here on; on PostgreSQL an organisation is locked by
+    /// [`Tx::lock_org`], and every statement after that sees what the holders of the lock before it committed.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        Ok(Tx::new(
+            match &self.pool {
+                Pool::Sqlite(pool) => engine::Inner::Sqlite(pool.begin_with("begin immediate").await?),
+                Pool::Postgres(pool) => engine::Inner::Postgres(pool.begin().await?),
+            },
+            self.clock.0.load(Ordering::SeqCst),
+        ))
+    }
+
+    /// The database answers and has exactly this program's schema.
+    pub async fn is_ready(&self) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let current = migrate::is_current(&mut tx).await?;
+        tx.rollback().await?;
+        Ok(current)
+    }
+
+    /// Prepares every statement of the server, so that a test can hold both engines to all of them.
+    ///
+    /// Err names the first that the engine refuses.
+    pub async fn prepare_all(&self) -> Result<usize, String> {
+        let all = ALL
+            .iter()
+            .flat_map(|(file, statements)| statements.iter().map(move |(name, sql)| (file, name, sql)));
+        let mut count = 0;
+        for (file, name, sql) in all {
+            let mut tx = self.begin().await.map_err(|error| error.cause())?;
+            let prepared: Result<(), sqlx::Error> = engine::on!(tx, connection => {
+                connection.prepare(sqlx::SqlSafeStr::into_sql_str(*sql)).await.map(|_| ())
+            });
+            prepared.map_err(|error| format!("{file}::{name}: {error}"))?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Waits for running transactions and closes every connection.
+    pub async fn close(&self) {
+        match &self.pool {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    /// Milliseconds UTC, of the database's clock, at this moment.
+    pub async fn now(&mut self) -> Result<i64, StoreError> {
+        let sql = match &self.inner {
+            engine::Inner::Sqlite(_) => "select cast(unixepoch('subsec') * 1000 as integer) as now",
+            // Not now(): that is when the transaction began, before it waited for a lock.
+            engine::Inner::Postgres(_) => {
+                "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as now"
+            }
+        };
+        Ok(self.one(sql, vec![]).await?.int("now")? + self.clock_offset_ms)
+    }
+}
+
+/// Every statement, by file.
+const ALL: &[(&str, &[(&str, &str)])] = &[
+    ("apply", apply::ALL),
+    ("audit", audit::ALL),
+    ("credentials", credentials::ALL),
+    ("identities", identities::ALL),
+    ("migrate", migrate::ALL),
+    ("orgs", orgs::ALL),
+    ("relations", relations::ALL),
+    ("secrets", secrets::ALL),
+    ("server", server::ALL),
+    ("sessions", sessions::ALL),
+    ("state", state::ALL),
+    ("views", views::ALL),
+];
+
+/// How long a request waits for a connection or for the writer before it.
+const WAIT: Duration = Duration::from_secs(10);

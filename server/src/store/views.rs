@@ -1,0 +1,29 @@
+//! What sets of groups may read, sealed, and who holds the key to it.
+
+use keyward_wire::api::bundle::{GrantItem, ViewItem};
+
+use super::StoreError;
+use super::engine::{Tx, id, statements};
+use crate::access::Permit;
+
+impl Tx {
+    /// GRANT of whoever the permit is for, with the VIEW it opens.
+    pub async fn own_grant(&mut self, permit: &Permit) -> Result<Option<(GrantItem, ViewItem)>, StoreError> {
+        let args = vec![id(permit.org()), id(permit.identity())];
+        let Some(row) = self.optional(OWN, args).await? else { return Ok(None) };
+        let grant = GrantItem {
+            view: row.id("view_id")?,
+            seq: row.count("grant_seq")?,
+            env: row.envelope("grant_env")?,
+        };
+        Ok(Some((grant, ViewItem { seq: row.count("view_seq")?, env: row.envelope("view_env")? })))
+    }
+}
+
+statements! {
+    OWN = "
+        select g.view_id, g.seq as grant_seq, g.env as grant_env, v.seq as view_seq, v.env as view_env
+        from grants g
+        join views v on v.org_id = g.org_id and v.id = g.view_id
+        where g.org_id = $1 and g.identity_id = $2";
+}
