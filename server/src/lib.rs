@@ -1,1 +1,23 @@
+//! keyward's server: keeps sealed envelopes and the relations between opaque ids, and never sees a name or a value.
+//!
+//! A request goes `http → auth → access → store → audit → http`. [`access`] is pure; SQL is written in [`store`] and
+//! nowhere else; only `http/error.rs` picks a status. There is no path from here to the code that can open an envelope.
 
+pub mod access;
+mod app;
+mod audit;
+mod auth;
+pub mod config;
+mod data;
+mod http;
+mod random;
+mod serve;
+pub mod store;
+#[cfg(test)]
+mod testing;
+mod tls;
+
+pub use app::{App, open_store};
+pub use auth::SetupCode;
+pub use http::{Failure, Guard, ROUTES, Route, Verb, document};
+pub use serve::serve;

@@ -56,7 +56,9 @@ pub enum ErrorCode {
     NotJson,
     /// 422: understood, but it would break a rule of the organisation's state.
     Unprocessable,
-    /// 431 or 503: the server has no room for this now.
+    /// 429: too many refused log-ins from this address; wait a little.
+    TooMany,
+    /// 503: the server has no room for this now.
     Unavailable,
     /// 500: a fault of the server.
     Internal,

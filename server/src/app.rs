@@ -1,0 +1,110 @@
+//! What a running server has: its settings, its database, its secrets.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use rustls::ServerConfig;
+
+use crate::auth::{PreloginSecret, SetupCode, Throttle};
+use crate::config::{Config, ConfigError};
+use crate::store::{ClockOffset, Store};
+use crate::{data, random, tls};
+
+pub(crate) use crate::config::Signup;
+
+/// A server, ready to serve. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    signup: Signup,
+    proxied: bool,
+    trusted_proxies: Vec<IpNet>,
+    setup_code: SetupCode,
+    prelogin_secret: PreloginSecret,
+    throttle: Throttle,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+impl App {
+    /// Makes the data directory, opens the database, brings it up to date.
+    ///
+    /// `clock` is [`ClockOffset::default`] but in tests.
+    pub async fn open(config: &Config, clock: ClockOffset) -> Result<Self, ConfigError> {
+        config.check()?;
+        let tls = config.tls.as_ref().map(|files| tls::load(&files.cert, &files.key)).transpose()?;
+        data::prepare(&config.data)?;
+        let store = open_store(config, clock).await?;
+        let mut tx = store.begin().await?;
+        let prelogin_secret = PreloginSecret::new(tx.prelogin_secret(&random::bytes()).await?);
+        let has_org = tx.has_org().await?;
+        tx.commit().await?;
+        Ok(Self(Arc::new(Inner {
+            store,
+            signup: config.signup,
+            proxied: config.public_url.is_some() || !config.trusted_proxies.is_empty(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            setup_code: setup_code(&config.data, config.signup == Signup::First && !has_org)?,
+            prelogin_secret,
+            throttle: Throttle::default(),
+            tls,
+        })))
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The one-time code that the first sign-up asks for, if one is waiting.
+    pub fn setup_code(&self) -> &SetupCode {
+        &self.0.setup_code
+    }
+
+    pub(crate) fn signup(&self) -> Signup {
+        self.0.signup
+    }
+
+    /// Whether the operator says that there is a proxy in front.
+    pub(crate) fn is_proxied(&self) -> bool {
+        self.0.proxied
+    }
+
+    pub(crate) fn trusted_proxies(&self) -> &[IpNet] {
+        &self.0.trusted_proxies
+    }
+
+    pub(crate) fn prelogin_secret(&self) -> &PreloginSecret {
+        &self.0.prelogin_secret
+    }
+
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.0.throttle
+    }
+
+    pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.0.tls.clone()
+    }
+}
+
+/// Opens the configured database and brings its schema up to date.
+pub async fn open_store(config: &Config, clock: ClockOffset) -> Result<Store, ConfigError> {
+    if let Some(url) = &config.database_url {
+        return Ok(Store::open_postgres(url, clock).await?);
+    }
+    let file = config.data.join("keyward.sqlite3");
+    data::private_file(&file)?;
+    Ok(Store::open_sqlite(&file, clock).await?)
+}
+
+fn setup_code(dir: &Path, wanted: bool) -> Result<SetupCode, ConfigError> {
+    let file = dir.join("setup-code");
+    let code = if wanted {
+        SetupCode::read_or_make(&file)
+    } else {
+        crate::auth::remove_setup_code(&file).map(|()| SetupCode::none())
+    };
+    code.map_err(|error| ConfigError::File { path: file, error })
+}

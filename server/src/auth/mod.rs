@@ -1,0 +1,19 @@
+//! Who is it? Proofs, sessions, and the answer for an e-mail that nobody has.
+//!
+//! Every request is looked at anew: identity, credential and session must be there and not have ended, by the database's
+//! clock (CRYPTO.md §2.12 S7). Whatever is wrong, the caller learns only that it is.
+
+mod leak;
+mod limit;
+mod prelogin;
+mod proof;
+mod session;
+mod setup;
+
+pub(crate) use leak::leaked;
+pub(crate) use limit::Throttle;
+pub(crate) use prelogin::{PreloginSecret, prelogin};
+pub(crate) use proof::{Proof, Proved, Verdict, authenticate, prove};
+pub(crate) use session::start;
+pub use setup::SetupCode;
+pub(crate) use setup::remove as remove_setup_code;

@@ -1,0 +1,35 @@
+//! Sessions: 256 random bits for the client, their SHA-256 here, 15 minutes (CRYPTO.md §2.9).
+
+use keyward_wire::SessionToken;
+
+use super::Proved;
+use crate::random;
+use crate::store::{NewSession, StoreError, Tx};
+
+/// A session for whoever was just proved.
+pub(crate) struct NewSessionToken {
+    /// For the client, once.
+    pub(crate) token: SessionToken,
+    /// When it ends.
+    pub(crate) expires_at: i64,
+}
+
+/// Starts a session, and notes that the credential was used.
+pub(crate) async fn start(tx: &mut Tx, proved: &Proved) -> Result<NewSessionToken, StoreError> {
+    let token = SessionToken::from_random(&random::bytes::<32>());
+    let (actor, now) = (&proved.actor, proved.now);
+    let expires_at = now + SESSION_MS;
+    tx.insert_session(&NewSession {
+        token_sha256: token.hash(),
+        org: actor.org,
+        identity: actor.identity,
+        credential: actor.credential,
+        created_at: now,
+        expires_at,
+    })
+    .await?;
+    tx.touch_credential(actor.org, actor.credential, actor.identity, now).await?;
+    Ok(NewSessionToken { token, expires_at })
+}
+
+const SESSION_MS: i64 = 15 * 60 * 1000;

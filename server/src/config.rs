@@ -1,0 +1,256 @@
+//! Flags and variables, read once.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
+
+use crate::store::StoreError;
+
+/// The command line.
+#[derive(Parser)]
+#[command(
+    name = "keyward-server",
+    version,
+    about = "keyward's server: keeps sealed secrets it cannot open, and who may read which",
+    args_conflicts_with_subcommands = true,
+    after_help = "Example:\n  keyward-server --data /var/lib/keyward --listen 127.0.0.1:8420"
+)]
+pub struct Cli {
+    /// Nothing said: serve.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// For serving without the word.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Serve (the default)
+    #[command(
+        after_help = "Example:\n  keyward-server serve --listen 0.0.0.0:8420 --tls-cert chain.pem --tls-key key.pem"
+    )]
+    Serve(Box<ServeArgs>),
+    /// Bring the database up to date, and do nothing else
+    #[command(after_help = "Example:\n  keyward-server migrate --database-url postgres://keyward@db/keyward")]
+    Migrate(DatabaseArgs),
+    /// Print the OpenAPI description of this server as JSON
+    #[command(after_help = "Example:\n  keyward-server openapi > openapi.json")]
+    Openapi,
+}
+
+/// Where the data is.
+#[derive(Args)]
+pub struct DatabaseArgs {
+    /// Directory for the database and the setup code
+    #[arg(long, value_name = "DIR", env = "KEYWARD_SERVER_DATA", default_value = "./keyward-data")]
+    pub data: PathBuf,
+    /// PostgreSQL in place of the embedded SQLite: postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full
+    #[arg(long, value_name = "URL", env = "KEYWARD_SERVER_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+}
+
+/// How to serve.
+#[derive(Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub database: DatabaseArgs,
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", env = "KEYWARD_SERVER_LISTEN", default_value = "127.0.0.1:8420")]
+    pub listen: SocketAddr,
+    /// Certificate chain, PEM
+    #[arg(long, value_name = "FILE", env = "KEYWARD_SERVER_TLS_CERT", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, PEM
+    #[arg(long, value_name = "FILE", env = "KEYWARD_SERVER_TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Who may create an organisation
+    #[arg(long, value_name = "MODE", env = "KEYWARD_SERVER_SIGNUP", default_value = "first")]
+    pub signup: Signup,
+    /// Address under which clients reach this server through a proxy
+    #[arg(long, value_name = "URL", env = "KEYWARD_SERVER_PUBLIC_URL")]
+    pub public_url: Option<String>,
+    /// Network of a proxy whose X-Forwarded-For is believed; may be repeated
+    #[arg(
+        long = "trusted-proxy",
+        value_name = "CIDR",
+        env = "KEYWARD_SERVER_TRUSTED_PROXY",
+        value_delimiter = ','
+    )]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Form of the log on stderr
+    #[arg(long, value_name = "FORM", env = "KEYWARD_SERVER_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+    /// Least level that is logged: error, warn, info, debug, trace or off
+    #[arg(long, value_name = "LEVEL", env = "KEYWARD_SERVER_LOG", default_value = "info")]
+    pub log: tracing_subscriber::filter::LevelFilter,
+}
+
+/// Who may create an organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Signup {
+    /// The first one may be created, with the setup code
+    First,
+    /// Anybody may create one
+    Open,
+    /// Nobody may
+    Closed,
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+/// What a server is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Data directory.
+    pub data: PathBuf,
+    /// PostgreSQL, in place of SQLite in the data directory.
+    pub database_url: Option<String>,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// With TLS.
+    pub tls: Option<TlsFiles>,
+    /// Who may create an organisation.
+    pub signup: Signup,
+    /// How clients see it.
+    pub public_url: Option<String>,
+    /// Whose X-Forwarded-For counts.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Certificate and key, PEM.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub struct TlsFiles {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Secrets would cross a network in the clear.
+    #[error(
+        "listening on {0} beyond this machine needs TLS: give --tls-cert and --tls-key, or --public-url https://… if a \
+         proxy in front speaks TLS"
+    )]
+    Cleartext(SocketAddr),
+    /// `--public-url` is no URL.
+    #[error("--public-url must start with https:// or http://")]
+    PublicUrl,
+    /// Certificate or key cannot be used.
+    #[error("{}: {what}", path.display())]
+    #[expect(missing_docs, reason = "the names say it all")]
+    Tls { path: PathBuf, what: &'static str },
+    /// Others can read what only the server may.
+    #[error("{0}: others on this machine can read it. Run: chmod {mode:o} {0}", path.display())]
+    #[expect(missing_docs, reason = "the names say it all")]
+    Loose { path: PathBuf, mode: u32 },
+    /// A file or directory cannot be used.
+    #[error("{}: {error}", path.display())]
+    #[expect(missing_docs, reason = "the names say it all")]
+    File {
+        path: PathBuf,
+        #[source]
+        error: std::io::Error,
+    },
+    /// The database cannot be used.
+    #[error("cannot use the database: {}", .0.cause())]
+    Store(#[from] StoreError),
+}
+
+impl Config {
+    /// Defaults, with this data directory.
+    pub fn in_directory(data: PathBuf) -> Self {
+        Self {
+            data,
+            database_url: None,
+            listen: SocketAddr::from(([127, 0, 0, 1], 8420)),
+            tls: None,
+            signup: Signup::First,
+            public_url: None,
+            trusted_proxies: Vec::new(),
+        }
+    }
+
+    /// Refuses what would put secrets on a network in the clear.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let behind_tls = match self.public_url.as_deref() {
+            Some(url) if url.starts_with("https://") => true,
+            Some(url) if !url.starts_with("http://") => return Err(ConfigError::PublicUrl),
+            _ => false,
+        };
+        if self.listen.ip().to_canonical().is_loopback() || self.tls.is_some() || behind_tls {
+            Ok(())
+        } else {
+            Err(ConfigError::Cleartext(self.listen))
+        }
+    }
+}
+
+impl From<DatabaseArgs> for Config {
+    fn from(args: DatabaseArgs) -> Self {
+        Self { database_url: args.database_url, ..Self::in_directory(args.data) }
+    }
+}
+
+impl From<ServeArgs> for Config {
+    fn from(args: ServeArgs) -> Self {
+        Self {
+            listen: args.listen,
+            tls: args.tls_cert.zip(args.tls_key).map(|(cert, key)| TlsFiles { cert, key }),
+            signup: args.signup,
+            public_url: args.public_url,
+            trusted_proxies: args.trusted_proxies,
+            ..args.database.into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+        let cli =
+            Cli::try_parse_from(["keyward-server", "--data", "x", "--trusted-proxy", "10.0.0.0/8"]).unwrap();
+        assert!(cli.command.is_none());
+        assert!(Cli::try_parse_from(["keyward-server", "serve", "--listen", "127.0.0.1:0"]).is_ok());
+        assert!(Cli::try_parse_from(["keyward-server", "migrate", "--data", "x"]).is_ok());
+        assert!(Cli::try_parse_from(["keyward-server", "--tls-cert", "x"]).is_err());
+    }
+
+    #[test]
+    fn nothing_leaves_the_machine_in_the_clear() {
+        let config = |listen: &str, url: Option<&str>| Config {
+            listen: listen.parse().unwrap(),
+            public_url: url.map(str::to_owned),
+            ..Config::in_directory(PathBuf::new())
+        };
+        for bad in [config("0.0.0.0:1", None), config("[::]:1", None), config("10.0.0.1:1", Some("http://x"))]
+        {
+            assert!(matches!(bad.check(), Err(ConfigError::Cleartext(_))));
+        }
+        assert!(matches!(config("127.0.0.1:1", Some("x")).check(), Err(ConfigError::PublicUrl)));
+        for good in
+            [config("127.0.0.9:1", None), config("[::1]:1", None), config("0.0.0.0:1", Some("https://x"))]
+        {
+            good.check().unwrap();
+        }
+    }
+}

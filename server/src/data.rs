@@ -1,0 +1,66 @@
+//! The data directory: for its owner's eyes only.
+
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt};
+use std::path::Path;
+
+use crate::config::ConfigError;
+
+/// Makes the directory, 0700. One that others can look into is refused, unless it is still empty: then it is closed.
+pub(crate) fn prepare(dir: &Path) -> Result<(), ConfigError> {
+    let failed = |error| ConfigError::File { path: dir.to_owned(), error };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+    let mode = dir.metadata().map_err(failed)?.permissions().mode();
+    if is_private(mode) {
+        return Ok(());
+    }
+    if dir.read_dir().map_err(failed)?.next().is_some() {
+        return Err(ConfigError::Loose { path: dir.to_owned(), mode: 0o700 });
+    }
+    std::fs::set_permissions(dir, PermissionsExt::from_mode(0o700)).map_err(failed)
+}
+
+/// Makes an empty file, 0600, unless it is there. SQLite gives the files beside it the same mode.
+pub(crate) fn private_file(path: &Path) -> Result<(), ConfigError> {
+    let failed = |error| ConfigError::File { path: path.to_owned(), error };
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.append(true).create(true).mode(0o600).open(path).map_err(failed)?;
+    if is_private(file.metadata().map_err(failed)?.permissions().mode()) {
+        Ok(())
+    } else {
+        Err(ConfigError::Loose { path: path.to_owned(), mode: 0o600 })
+    }
+}
+
+/// Nothing for the group and nothing for others.
+fn is_private(mode: u32) -> bool {
+    mode.trailing_zeros() >= 6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_directory_that_others_can_read_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("a/b");
+        prepare(&dir).unwrap();
+        assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        std::fs::set_permissions(&dir, PermissionsExt::from_mode(0o755)).unwrap();
+        prepare(&dir).unwrap();
+        assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        private_file(&dir.join("db")).unwrap();
+        std::fs::set_permissions(&dir, PermissionsExt::from_mode(0o750)).unwrap();
+        assert!(matches!(prepare(&dir), Err(ConfigError::Loose { mode: 0o700, .. })));
+    }
+
+    #[test]
+    fn a_database_file_that_others_can_read_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("db");
+        private_file(&file).unwrap();
+        private_file(&file).unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
+        assert!(matches!(private_file(&file), Err(ConfigError::Loose { mode: 0o600, .. })));
+    }
+}

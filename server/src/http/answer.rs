@@ -1,0 +1,52 @@
+//! Answers: JSON that no cache may keep.
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use keyward_wire::api::bundle::AUDIT_HEADER;
+use serde::Serialize;
+
+/// `value` as JSON.
+pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    bytes(status, encode(value))
+}
+
+/// 200 and `value` as JSON.
+pub(super) fn ok(value: &impl Serialize) -> Response {
+    json(StatusCode::OK, value)
+}
+
+/// 204.
+pub(super) fn empty() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+/// `value` as the bytes of its JSON.
+pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("wire types are JSON")
+}
+
+/// Bytes that are JSON already.
+pub(super) fn bytes(status: StatusCode, body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// With the audit header.
+pub(super) fn audited(mut response: Response, head: &str) -> Response {
+    let head = HeaderValue::from_str(head).expect("digits, a colon and base64url");
+    response.headers_mut().insert(HeaderName::from_static(AUDIT_HEADER), head);
+    response
+}
+
+/// What every answer has, whatever else it is.
+pub(super) fn finish(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

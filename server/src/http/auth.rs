@@ -1,0 +1,122 @@
+//! Signing in and out (CRYPTO.md §2.13 F2, F4).
+
+use std::time::Instant;
+
+use keyward_wire::api::auth::{LoginAnswer, LoginRequest, MeAnswer, PreloginAnswer};
+use keyward_wire::api::credentials::CredentialKind;
+use keyward_wire::error::ErrorBody;
+use keyward_wire::name::Email;
+use serde::Deserialize;
+
+use super::dispatch::refuse_login;
+use super::{Answer, Call, Failure, Work, answer};
+use crate::access::Action;
+use crate::audit::{self, Event, Origin};
+use crate::auth::{self, Proof, Proved, Verdict};
+use crate::store::Tx;
+
+/// Whose password credential.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PreloginQuery {
+    /// E-mail address; blanks around it and the case of A to Z do not matter.
+    email: String,
+}
+
+/// What a client needs to derive a password's keys. An unknown address gets a stable answer of the same shape.
+#[utoipa::path(get, path = "/v1/auth/prelogin", tag = "auth", params(PreloginQuery), responses(
+    (status = 200, description = "Credential, suite and salt", body = PreloginAnswer),
+))]
+pub(super) async fn prelogin(call: Call) -> Answer {
+    let query: PreloginQuery = call.query()?;
+    let not_an_email = |_| Failure::invalid("Not an e-mail address.", "email");
+    let email: Email = query.email.parse().map_err(not_an_email)?;
+    let app = &call.server.app;
+    let mut tx = app.store().begin().await?;
+    let answer = auth::prelogin(&mut tx, app.prelogin_secret(), &email).await?;
+    tx.rollback().await?;
+    Ok(answer::ok(&answer))
+}
+
+/// Exchanges a credential's proof for a session.
+#[utoipa::path(post, path = "/v1/auth/login", tag = "auth", request_body = LoginRequest, responses(
+    (status = 200, description = "A session, with CRED", body = LoginAnswer),
+    (status = 401, description = "Unknown, wrong, expired or revoked: not told apart", body = ErrorBody),
+    (status = 429, description = "Too many refused log-ins from this address", body = ErrorBody),
+))]
+pub(super) async fn login(call: Call) -> Answer {
+    let request: LoginRequest = call.json()?;
+    if !call.server.app.throttle().allows(call.ip, Instant::now()) {
+        return Err(Failure::TooMany);
+    }
+    let mut tx = call.server.app.store().begin().await?;
+    match auth::prove(&mut tx, request.cred, &request.auth, EVERY_KIND).await? {
+        Verdict::Proved(proved) => start(&call, tx, *proved).await,
+        refused => {
+            refuse_login(&call, tx, refused).await?;
+            Err(Failure::Unauthenticated)
+        }
+    }
+}
+
+async fn start(call: &Call, mut tx: Tx, mut proved: Proved) -> Answer {
+    let session = auth::start(&mut tx, &proved).await?;
+    let actor = proved.actor;
+    let event = Event::login_succeeded(actor.credential, actor.credential_kind);
+    let origin = Origin { actor: Some(actor.identity), ip: call.ip };
+    audit::append(&mut tx, &mut proved.org, proved.now, origin, &[event]).await?;
+    tx.commit().await?;
+    let cred = proved.cred.ok_or(Failure::Internal("a proved credential has no envelope"))?;
+    Ok(answer::ok(&LoginAnswer {
+        session: session.token,
+        expires_at: session.expires_at,
+        cred,
+        epoch: proved.org.epoch,
+        nonce: proved.org.nonce,
+    }))
+}
+
+/// Ends the session of the request.
+#[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", responses(
+    (status = 204, description = "The session has ended"),
+))]
+pub(super) async fn logout(call: Call, mut work: Work) -> Answer {
+    work.permit(Action::EndOwnSession)?;
+    let Proof::Session(token) = call.proof()? else { return Err(Failure::Unauthenticated) };
+    work.tx.delete_session(work.org.id, token).await?;
+    let event = Event::session_ended(work.actor.credential);
+    work.commit(&[event]).await?;
+    Ok(answer::empty())
+}
+
+/// Who the caller is.
+#[utoipa::path(get, path = "/v1/me", tag = "auth", responses(
+    (status = 200, description = "The caller", body = MeAnswer),
+))]
+pub(super) async fn me(_: Call, work: Work) -> Answer {
+    work.permit(Action::ReadMe)?;
+    let (actor, holder) = (work.actor, work.holder);
+    let (_, session_expires_at) = holder.session.ok_or(Failure::Internal("a session has no end"))?;
+    work.tx.rollback().await?;
+    Ok(answer::ok(&MeAnswer {
+        org: actor.org,
+        identity: actor.identity,
+        kind: actor.kind,
+        role: actor.role,
+        credential: actor.credential,
+        credential_kind: actor.credential_kind,
+        credential_not_after: holder.credential_not_after,
+        not_after: holder.not_after,
+        session_expires_at,
+    }))
+}
+
+/// What the session of a link or a recovery kit may do is little; [`crate::access`] says what.
+const EVERY_KIND: &[CredentialKind] = &[
+    CredentialKind::Password,
+    CredentialKind::Token,
+    CredentialKind::Device,
+    CredentialKind::Link,
+    CredentialKind::Recovery,
+];

@@ -1,0 +1,67 @@
+//! The caller's own credentials (CRYPTO.md §2.8, §2.12 S9).
+
+use axum::http::StatusCode;
+use keyward_wire::CredentialId;
+use keyward_wire::api::credentials::{CredentialInfo, CredentialKind, CredentialsAnswer, NewCredential};
+use keyward_wire::error::ErrorBody;
+
+use super::{Answer, Call, Failure, Work, answer};
+use crate::access::credential::check_own;
+use crate::access::{Action, Refusal};
+use crate::audit::Event;
+
+/// The caller's own credentials.
+#[utoipa::path(get, path = "/v1/credentials", tag = "credentials", responses(
+    (status = 200, description = "Oldest first", body = CredentialsAnswer),
+))]
+pub(super) async fn list(_: Call, mut work: Work) -> Answer {
+    let permit = work.permit(Action::ListOwnCredentials)?;
+    let credentials = work.tx.own_credentials(&permit).await?;
+    work.tx.rollback().await?;
+    Ok(answer::ok(&CredentialsAnswer { credentials }))
+}
+
+/// Adds a device credential for the caller. Needs a session made with the password within the last 10 minutes.
+#[utoipa::path(post, path = "/v1/credentials", tag = "credentials", request_body = NewCredential, responses(
+    (status = 201, description = "It is there", body = CredentialInfo),
+    (status = 409, description = "The id is taken", body = ErrorBody),
+    (status = 422, description = "It is not a well-formed device credential of the caller", body = ErrorBody),
+))]
+pub(super) async fn add(call: Call, mut work: Work) -> Answer {
+    let new: NewCredential = call.json()?;
+    check_own(&work.actor, &new, work.now)?;
+    if new.kind != CredentialKind::Device {
+        // A new password or kit replaces the old one and ends sessions: that is another request than this.
+        let reason = "Only a device credential can be added here.";
+        return Err(Refusal::Unprocessable { field: "kind".to_owned(), reason }.into());
+    }
+    work.tx.insert_credential(work.org.id, &new, work.now).await?;
+    let info = CredentialInfo {
+        id: new.id,
+        kind: new.kind,
+        created_at: work.now,
+        not_after: new.not_after,
+        last_used_at: None,
+    };
+    let event = Event::credential_added(work.actor.identity, new.id);
+    work.answer(&[event], answer::json(StatusCode::CREATED, &info)).await
+}
+
+/// Deletes one of the caller's own credentials, and the sessions made with it. Of another's, the server says 404.
+#[utoipa::path(delete, path = "/v1/credentials/{id}", tag = "credentials",
+    params(("id" = CredentialId, Path, description = "Which")),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 404, description = "No such credential of the caller", body = ErrorBody),
+    ))]
+pub(super) async fn remove(call: Call, mut work: Work) -> Answer {
+    let id: CredentialId = call.id()?;
+    let stored = work.tx.credential(work.org.id, id).await?.ok_or(Failure::NotFound)?;
+    if stored.identity != work.actor.identity {
+        return Err(Failure::NotFound);
+    }
+    work.permit(Action::DropOwnCredential(id))?;
+    work.tx.delete_credential(work.org.id, id).await?;
+    let event = Event::credential_removed(work.actor.identity, id);
+    work.answer(&[event], answer::empty()).await
+}

@@ -1,0 +1,177 @@
+//! What happens to every request, in this order: it arrives within its limits, it carries no token's secret, somebody is
+//! proved, the handler answers, a refusal is audited.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{RawPathParams, Request};
+use axum::response::{IntoResponse as _, Response};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use keyward_wire::IdentityId;
+use keyward_wire::OrgId;
+
+use super::work::Work;
+use super::{Answer, Call, Failure, Guard, Handler, Route, Server, call, error, origin};
+use crate::audit::{self, Event, Origin};
+use crate::auth::{self, Proof, Verdict};
+use crate::store::StoreError;
+
+/// Address of the other end of the connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub SocketAddr);
+
+/// Answers one request to `route`.
+pub(super) async fn dispatch(
+    server: Server,
+    route: &'static Route,
+    params: RawPathParams,
+    request: Request,
+) -> Response {
+    match respond(server, route, params, request).await {
+        Ok(response) => response,
+        Err(failure) => failure.into_response(),
+    }
+}
+
+async fn respond(server: Server, route: &'static Route, params: RawPathParams, request: Request) -> Answer {
+    let (parts, body) = request.into_parts();
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+    let ip = peer.map(|peer| origin::client(peer, &parts.headers, server.app.trusted_proxies()));
+    let mut call = Call {
+        server,
+        route,
+        uri: parts.uri,
+        id: call::parameter(&params),
+        headers: parts.headers,
+        body: Bytes::new(),
+        ip,
+    };
+    if route.body_bytes > keyward_wire::limits::REQUEST_BYTES {
+        // Nobody unknown may make the server hold a large body.
+        drop(known(&call).await?);
+    }
+    call.body = arrive(body, route.body_bytes).await?;
+    refuse_leaks(&call).await?;
+    match route.handler {
+        Handler::Open(handler) => handler(call).await,
+        Handler::Known(handler) => {
+            let work = known(&call).await?;
+            let (server, ip) = (call.server.clone(), call.ip);
+            let (org, actor) = (work.org.id, work.actor.identity);
+            let result = match route.guard {
+                Guard::Administers if !work.actor.role.administers() => {
+                    drop(work);
+                    Err(Failure::Access(crate::access::Refusal::Forbidden))
+                }
+                _ => handler(call, work).await,
+            };
+            if let Err(failure) = &result
+                && failure.is_refusal()
+            {
+                audit_refusal(&server, route, (org, actor), ip, failure).await?;
+            }
+            result
+        }
+    }
+}
+
+async fn arrive(body: Body, max_bytes: usize) -> Result<Bytes, Failure> {
+    let body = tokio::time::timeout(BODY_TIME, Limited::new(body, max_bytes).collect()).await;
+    match body {
+        Err(_) => Err(Failure::Timeout),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Failure::TooLarge),
+        Ok(Err(_)) => Err(Failure::Invalid { message: "The body did not arrive whole.", field: None }),
+    }
+}
+
+/// Proves who asks, and locks their organisation. Every way of not being known has the same answer.
+async fn known(call: &Call) -> Result<Work, Failure> {
+    let proof = call.proof()?;
+    let in_request = matches!(proof, Proof::Credential(..));
+    if in_request && call.route.guard != Guard::KnownOrProof {
+        return Err(Failure::Unauthenticated);
+    }
+    let mut tx = call.server.app.store().begin().await?;
+    match auth::authenticate(&mut tx, &proof).await? {
+        Verdict::Proved(proved) => Ok(Work::new(tx, *proved, call.ip)),
+        verdict => {
+            // A wrong session is not worth a line: it is 256 random bits, and ends by itself.
+            if in_request {
+                refuse_login(call, tx, verdict).await?;
+            }
+            Err(Failure::Unauthenticated)
+        }
+    }
+}
+
+/// Records a refused proof. One that names nothing costs as much time as one that does.
+pub(super) async fn refuse_login(
+    call: &Call,
+    mut tx: crate::store::Tx,
+    verdict: Verdict,
+) -> Result<(), Failure> {
+    let (throttle, now) = (call.server.app.throttle(), Instant::now());
+    let waits = !throttle.allows(call.ip, now);
+    throttle.refused(call.ip, now);
+    if waits {
+        return Err(Failure::TooMany);
+    }
+    match verdict {
+        Verdict::Refused { mut org, identity, credential, now } => {
+            let origin = Origin { actor: None, ip: call.ip };
+            let event = Event::login_refused(identity, credential);
+            audit::append(&mut tx, &mut org, now, origin, &[event]).await?;
+        }
+        Verdict::Unknown | Verdict::Proved(_) => tx.count_unknown_login().await?,
+    }
+    Ok(tx.commit().await?)
+}
+
+/// 400 for a request with a token's secret in it. The token is revoked if its holder or an admin sent it: the server
+/// cannot tell a real secret from a made-up one, so nobody else's word counts.
+async fn refuse_leaks(call: &Call) -> Result<(), Failure> {
+    let mut credentials = auth::leaked(call.uri.to_string().as_bytes());
+    credentials.extend(call.headers.values().flat_map(|value| auth::leaked(value.as_bytes())));
+    credentials.extend(auth::leaked(&call.body));
+    if credentials.is_empty() {
+        return Ok(());
+    }
+    // Whoever sent it sees why before anything else; a failure to revoke is not theirs to know.
+    if let Ok(work) = known(call).await {
+        revoke(work, &credentials).await?;
+    }
+    Err(Failure::TokenInRequest)
+}
+
+async fn revoke(mut work: Work, credentials: &[keyward_wire::CredentialId]) -> Result<(), Failure> {
+    let mut events = Vec::new();
+    for credential in credentials {
+        let Some(stored) = work.tx.credential(work.org.id, *credential).await? else { continue };
+        if stored.identity == work.actor.identity || work.actor.role.administers() {
+            work.tx.delete_credential(work.org.id, *credential).await?;
+            events.push(Event::credential_revoked(stored.identity, *credential));
+        }
+    }
+    work.commit(&events).await?;
+    Ok(())
+}
+
+async fn audit_refusal(
+    server: &Server,
+    route: &'static Route,
+    (org, actor): (OrgId, IdentityId),
+    ip: Option<std::net::IpAddr>,
+    failure: &Failure,
+) -> Result<(), StoreError> {
+    let mut tx = server.app.store().begin().await?;
+    let Some(mut org) = tx.lock_org(org).await? else { return Ok(()) };
+    let now = tx.now().await?;
+    let event = Event::refused(route.method.as_str(), route.path, error::word(failure.code()));
+    audit::append(&mut tx, &mut org, now, Origin { actor: Some(actor), ip }, &[event]).await?;
+    tx.commit().await
+}
+
+/// Within which a request's body must have arrived.
+const BODY_TIME: Duration = Duration::from_secs(30);

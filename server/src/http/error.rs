@@ -1,0 +1,189 @@
+//! Every failure → status and public body. The only place that picks a status.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use keyward_wire::error::{ErrorBody, ErrorCode, ErrorDetail};
+
+use super::answer;
+use crate::access::Refusal;
+use crate::store::StoreError;
+
+/// Why a request is not answered as it hoped. Two failures of one kind look the same to the byte, whatever is behind
+/// them: nobody learns from a refusal what exists.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "as in ErrorCode")]
+pub enum Failure {
+    #[error("{message}")]
+    Invalid { message: &'static str, field: Option<String> },
+    #[error("a token's secret was in the request")]
+    TokenInRequest,
+    #[error("unauthenticated")]
+    Unauthenticated,
+    #[error(transparent)]
+    Access(#[from] Refusal),
+    #[error("sign-up is closed")]
+    SignupClosed,
+    #[error("no or wrong setup code")]
+    SetupCode,
+    #[error("not found")]
+    NotFound,
+    #[error("method not allowed")]
+    MethodNotAllowed,
+    #[error("too slow")]
+    Timeout,
+    #[error("body too large")]
+    TooLarge,
+    #[error("not JSON")]
+    NotJson,
+    #[error("too many refusals")]
+    TooMany,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Internal(&'static str),
+}
+
+impl Failure {
+    /// A request that could not be read, with the field that was at fault.
+    pub fn invalid(message: &'static str, field: impl Into<String>) -> Self {
+        Self::Invalid { message, field: Some(field.into()) }
+    }
+
+    /// The code of its answer.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Invalid { .. } => ErrorCode::InvalidRequest,
+            Self::TokenInRequest => ErrorCode::TokenInRequest,
+            Self::Unauthenticated => ErrorCode::Unauthenticated,
+            Self::Access(Refusal::Forbidden) => ErrorCode::Forbidden,
+            Self::Access(Refusal::PasswordNeeded) => ErrorCode::PasswordNeeded,
+            Self::Access(Refusal::Conflict) | Self::Store(StoreError::Taken) => ErrorCode::Conflict,
+            Self::Access(Refusal::Unprocessable { .. }) | Self::Store(StoreError::TooLarge) => {
+                ErrorCode::Unprocessable
+            }
+            Self::SignupClosed => ErrorCode::SignupClosed,
+            Self::SetupCode => ErrorCode::SetupCode,
+            Self::NotFound => ErrorCode::NotFound,
+            Self::MethodNotAllowed => ErrorCode::MethodNotAllowed,
+            Self::Timeout => ErrorCode::Timeout,
+            Self::TooLarge => ErrorCode::TooLarge,
+            Self::NotJson => ErrorCode::NotJson,
+            Self::TooMany => ErrorCode::TooMany,
+            Self::Store(StoreError::Busy) => ErrorCode::Unavailable,
+            Self::Store(_) | Self::Internal(_) => ErrorCode::Internal,
+        }
+    }
+
+    /// Whether somebody known was told no: such an answer is audited.
+    pub fn is_refusal(&self) -> bool {
+        use ErrorCode::{Forbidden, NotFound, PasswordNeeded, Unprocessable};
+        matches!(self.code(), Forbidden | NotFound | PasswordNeeded | Unprocessable)
+    }
+
+    fn message(&self) -> String {
+        let message = match self {
+            Self::Invalid { message, .. } => message,
+            Self::TokenInRequest => {
+                "The request carries a token's secret, which a server must never see. Use keyward's own client, and \
+                 replace this token."
+            }
+            Self::Unauthenticated => {
+                "Not signed in, or the session or credential is wrong, expired or revoked."
+            }
+            Self::Access(Refusal::Forbidden) => "This identity may not do that.",
+            Self::Access(Refusal::PasswordNeeded) => {
+                "This needs a session made with the password within the last 10 minutes: sign in again."
+            }
+            Self::Access(Refusal::Conflict) => {
+                "The organisation has changed since `base`: read it and try again."
+            }
+            Self::Access(Refusal::Unprocessable { reason, .. }) => reason,
+            Self::Store(StoreError::Taken) => "An id or e-mail of the request is taken.",
+            Self::Store(StoreError::TooLarge) => "A number of the request is too large.",
+            Self::SignupClosed => "Sign-up is closed on this server: ask its operator, or be invited.",
+            Self::SetupCode => {
+                "The first sign-up needs the server's setup code. It is on the server's terminal and in the file \
+                 setup-code of its data directory."
+            }
+            Self::NotFound => "There is no such thing, or it is not yours.",
+            Self::MethodNotAllowed => "This address does not take this method.",
+            Self::Timeout => "The request took too long to arrive.",
+            Self::TooLarge => "The body is larger than this address takes.",
+            Self::NotJson => "The body must be application/json.",
+            Self::TooMany => "Too many refused log-ins from this address: wait a little.",
+            Self::Store(StoreError::Busy) => "The server is busy: try again.",
+            Self::Store(_) | Self::Internal(_) => "The server failed. Its log says more.",
+        };
+        message.to_owned()
+    }
+
+    fn field(&self) -> Option<String> {
+        match self {
+            Self::Invalid { field, .. } => field.clone(),
+            Self::Access(Refusal::Unprocessable { field, .. }) => Some(field.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        match &self {
+            Self::Store(StoreError::Taken | StoreError::TooLarge | StoreError::Busy) => {}
+            Self::Store(error) => tracing::error!(cause = error.cause(), "the store failed"),
+            Self::Internal(cause) => tracing::error!(cause, "a fault of the server"),
+            _ => {}
+        }
+        let code = self.code();
+        let body = ErrorBody { error: ErrorDetail { code, message: self.message(), field: self.field() } };
+        let mut response = answer::json(status(code), &body);
+        if code == ErrorCode::Unauthenticated {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// The status of a code.
+pub(super) const fn status(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::InvalidRequest | ErrorCode::TokenInRequest => StatusCode::BAD_REQUEST,
+        ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
+        ErrorCode::Forbidden | ErrorCode::PasswordNeeded | ErrorCode::SignupClosed | ErrorCode::SetupCode => {
+            StatusCode::FORBIDDEN
+        }
+        ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        ErrorCode::Timeout => StatusCode::REQUEST_TIMEOUT,
+        ErrorCode::Conflict => StatusCode::CONFLICT,
+        ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorCode::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ErrorCode::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorCode::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// As in JSON, for the audit.
+pub(super) const fn word(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::InvalidRequest => "invalid_request",
+        ErrorCode::TokenInRequest => "token_in_request",
+        ErrorCode::Unauthenticated => "unauthenticated",
+        ErrorCode::Forbidden => "forbidden",
+        ErrorCode::PasswordNeeded => "password_needed",
+        ErrorCode::SignupClosed => "signup_closed",
+        ErrorCode::SetupCode => "setup_code",
+        ErrorCode::NotFound => "not_found",
+        ErrorCode::MethodNotAllowed => "method_not_allowed",
+        ErrorCode::Timeout => "timeout",
+        ErrorCode::Conflict => "conflict",
+        ErrorCode::TooLarge => "too_large",
+        ErrorCode::NotJson => "not_json",
+        ErrorCode::Unprocessable => "unprocessable",
+        ErrorCode::TooMany => "too_many",
+        ErrorCode::Unavailable => "unavailable",
+        ErrorCode::Internal => "internal",
+    }
+}

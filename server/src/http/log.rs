@@ -1,0 +1,51 @@
+//! One line a request: method, route, status, time, an id. Never the path, the query, a header, a body or an address.
+
+use std::time::Instant;
+
+use axum::extract::Request;
+use axum::http::Method;
+use axum::response::Response;
+use data_encoding::HEXLOWER;
+
+use crate::random;
+
+/// A request under way.
+pub(super) struct Line {
+    method: Method,
+    start: Instant,
+}
+
+/// The route's template, for the log.
+#[derive(Clone, Copy)]
+struct Label(&'static str);
+
+/// Marks an answer as that of a route.
+pub(super) fn labelled(route: &'static str, mut response: Response) -> Response {
+    response.extensions_mut().insert(Label(route));
+    response
+}
+
+impl Line {
+    pub(super) fn start(request: &Request) -> Self {
+        Self { method: request.method().clone(), start: Instant::now() }
+    }
+
+    pub(super) fn end(self, response: &Response) {
+        let route = response.extensions().get::<Label>().map_or("-", |label| label.0);
+        // A method of one's own making could carry anything.
+        let method = if is_common(&self.method) { self.method.as_str() } else { "OTHER" };
+        tracing::info!(
+            method,
+            route,
+            status = response.status().as_u16(),
+            micros = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX),
+            request = HEXLOWER.encode(&*random::bytes::<8>()),
+            "request"
+        );
+    }
+}
+
+fn is_common(method: &Method) -> bool {
+    use Method as M;
+    [M::GET, M::HEAD, M::POST, M::PUT, M::PATCH, M::DELETE, M::OPTIONS].contains(method)
+}

@@ -1,0 +1,177 @@
+//! Request in, answer out. [`ROUTES`] is the API on one page.
+
+mod answer;
+mod audit;
+mod auth;
+mod bundle;
+mod call;
+mod credentials;
+mod dispatch;
+mod error;
+mod health;
+mod identities;
+mod log;
+mod openapi;
+mod org;
+mod origin;
+mod signup;
+mod work;
+
+use std::future::{Future, ready};
+use std::pin::Pin;
+
+use axum::Router;
+use axum::extract::{RawPathParams, Request};
+use axum::response::Response;
+use axum::routing::{MethodFilter, on};
+use keyward_wire::limits::{REQUEST_BYTES, WRITE_BYTES};
+
+use call::Call;
+pub(crate) use dispatch::Peer;
+pub use error::Failure;
+pub use openapi::document;
+use work::Work;
+
+use crate::app::App;
+
+/// One address with one method. Whoever does not say otherwise needs somebody known.
+pub struct Route {
+    /// Its method.
+    pub method: Verb,
+    /// With one parameter at most, as `{id}`.
+    pub path: &'static str,
+    /// Who may come in. What each may do is then decided in [`crate::access`].
+    pub guard: Guard,
+    /// Largest body, in bytes.
+    pub body_bytes: usize,
+    handler: Handler,
+}
+
+/// A method of HTTP. HEAD comes with GET.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum Verb {
+    Get,
+    Post,
+    Delete,
+}
+
+impl Verb {
+    /// As in a request.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// Who may come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// Anybody.
+    Anybody,
+    /// Somebody with a session.
+    Known,
+    /// Somebody with a session, or with a token's or device's proof in the request itself.
+    KnownOrProof,
+    /// An owner or admin with a session.
+    Administers,
+}
+
+#[derive(Clone, Copy)]
+enum Handler {
+    Open(fn(Call) -> Answering),
+    Known(fn(Call, Work) -> Answering),
+}
+
+type Answer = Result<Response, Failure>;
+type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// Everything the server answers to.
+pub const ROUTES: &[Route] = &[
+    open(Verb::Get, "/healthz", |_| Box::pin(ready(Ok(health::alive())))),
+    open(Verb::Get, "/readyz", |call| Box::pin(health::ready(call))),
+    open(Verb::Get, "/openapi.json", |_| Box::pin(ready(Ok(openapi::read())))),
+    open(Verb::Post, "/v1/signup", |call| Box::pin(signup::create(call))),
+    open(Verb::Get, "/v1/auth/prelogin", |call| Box::pin(auth::prelogin(call))),
+    open(Verb::Post, "/v1/auth/login", |call| Box::pin(auth::login(call))),
+    known(Verb::Post, "/v1/auth/logout", |call, work| Box::pin(auth::logout(call, work))),
+    known(Verb::Get, "/v1/me", |call, work| Box::pin(auth::me(call, work))),
+    Route {
+        guard: Guard::KnownOrProof,
+        ..known(Verb::Get, "/v1/me/bundle", |call, work| Box::pin(bundle::read(call, work)))
+    },
+    known(Verb::Get, "/v1/credentials", |call, work| Box::pin(credentials::list(call, work))),
+    known(Verb::Post, "/v1/credentials", |call, work| Box::pin(credentials::add(call, work))),
+    known(Verb::Delete, "/v1/credentials/{id}", |call, work| Box::pin(credentials::remove(call, work))),
+    admin(Verb::Get, "/v1/org", |call, work| Box::pin(org::read(call, work))),
+    Route {
+        body_bytes: WRITE_BYTES,
+        ..admin(Verb::Post, "/v1/org/write", |call, work| Box::pin(org::write(call, work)))
+    },
+    admin(Verb::Post, "/v1/secrets/get", |call, work| Box::pin(org::secrets(call, work))),
+    admin(Verb::Get, "/v1/escrows/{identity}", |call, work| Box::pin(identities::escrow(call, work))),
+    admin(Verb::Get, "/v1/identities", |call, work| Box::pin(identities::list(call, work))),
+    admin(Verb::Get, "/v1/audit", |call, work| Box::pin(audit::read(call, work))),
+];
+
+const fn open(method: Verb, path: &'static str, handler: fn(Call) -> Answering) -> Route {
+    Route { method, path, guard: Guard::Anybody, body_bytes: REQUEST_BYTES, handler: Handler::Open(handler) }
+}
+
+const fn known(method: Verb, path: &'static str, handler: fn(Call, Work) -> Answering) -> Route {
+    Route { method, path, guard: Guard::Known, body_bytes: REQUEST_BYTES, handler: Handler::Known(handler) }
+}
+
+const fn admin(method: Verb, path: &'static str, handler: fn(Call, Work) -> Answering) -> Route {
+    Route {
+        method,
+        path,
+        guard: Guard::Administers,
+        body_bytes: REQUEST_BYTES,
+        handler: Handler::Known(handler),
+    }
+}
+
+/// The server as its handlers see it. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Server {
+    /// Configuration and database.
+    pub app: App,
+    /// Whether it listens on loopback only.
+    pub loopback: bool,
+}
+
+/// All of [`ROUTES`], and the same 404 and 405 for everything else.
+pub(crate) fn router(server: &Server) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES {
+        let filter = match route.method {
+            Verb::Get => MethodFilter::GET,
+            Verb::Post => MethodFilter::POST,
+            Verb::Delete => MethodFilter::DELETE,
+        };
+        let server = server.clone();
+        let handler = move |params: RawPathParams, request: Request| async move {
+            log::labelled(route.path, dispatch::dispatch(server, route, params, request).await)
+        };
+        router = router.route(route.path, on(filter, handler));
+    }
+    router
+        .fallback(|| async { Failure::NotFound })
+        .method_not_allowed_fallback(|| async { Failure::MethodNotAllowed })
+}
+
+/// Answers one request of a connection, and logs that it did.
+pub(crate) async fn answer(mut router: Router, request: Request) -> Response {
+    let logged = log::Line::start(&request);
+    let response = tower_service::Service::call(&mut router, request).await;
+    let response = answer::finish(response.unwrap_or_else(|never| match never {}));
+    logged.end(&response);
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! Where a request comes from. A header counts only if a trusted proxy wrote it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::HeaderMap;
+use ipnet::IpNet;
+
+/// The address that the audit names: the peer's; behind trusted proxies the right-most of `X-Forwarded-For` that is not
+/// one of them. What stands left of that, the client may have made up.
+pub(super) fn client(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |ip: IpAddr| trusted.iter().any(|net| net.contains(&ip.to_canonical()));
+    let mut client = peer.ip().to_canonical();
+    let lines: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+    for hop in lines.iter().flat_map(|line| line.split(',')).rev() {
+        if !is_trusted(client) {
+            return client;
+        }
+        let Some(ip) = parse(hop.trim()) else { return client };
+        client = ip.to_canonical();
+    }
+    client
+}
+
+/// An address, perhaps with a port: proxies write both.
+fn parse(hop: &str) -> Option<IpAddr> {
+    let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
+    bare.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn from(peer: &str, forwarded: &[&'static str], trusted: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append("x-forwarded-for", HeaderValue::from_static(line));
+        }
+        let trusted: Vec<IpNet> = trusted.iter().map(|net| net.parse().unwrap()).collect();
+        client(SocketAddr::new(peer.parse().unwrap(), 1), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn nobody_can_claim_another_address() {
+        assert_eq!(from("192.0.2.9", &["10.1.1.1"], &[]), "192.0.2.9");
+        assert_eq!(from("192.0.2.9", &["10.1.1.1"], &["10.0.0.0/8"]), "192.0.2.9");
+        assert_eq!(from("10.0.0.1", &["1.1.1.1, 192.0.2.9"], &["10.0.0.0/8"]), "192.0.2.9");
+        assert_eq!(from("10.0.0.1", &["1.1.1.1", "192.0.2.9, 10.0.0.2"], &["10.0.0.0/8"]), "192.0.2.9");
+    }
+
+    #[test]
+    fn a_trusted_proxy_tells_who_it_was() {
+        assert_eq!(from("10.0.0.1", &["192.0.2.9"], &["10.0.0.0/8"]), "192.0.2.9");
+        assert_eq!(from("::ffff:10.0.0.1", &["192.0.2.9:4711"], &["10.0.0.0/8"]), "192.0.2.9");
+        assert_eq!(from("10.0.0.1", &["[2001:db8::1]"], &["10.0.0.1/32"]), "2001:db8::1");
+        assert_eq!(from("10.0.0.1", &["[2001:db8::1]:443"], &["10.0.0.1/32"]), "2001:db8::1");
+        assert_eq!(from("10.0.0.1", &["10.0.0.7"], &["10.0.0.0/8"]), "10.0.0.7");
+        assert_eq!(from("10.0.0.1", &["unknown"], &["10.0.0.0/8"]), "10.0.0.1");
+        assert_eq!(from("10.0.0.1", &[], &["10.0.0.0/8"]), "10.0.0.1");
+    }
+}

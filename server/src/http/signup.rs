@@ -1,0 +1,92 @@
+//! A new organisation with its first owner (CRYPTO.md §2.13 F1; sign-up modes).
+
+use axum::http::StatusCode;
+use keyward_wire::Sha256;
+use keyward_wire::api::audit::genesis;
+use keyward_wire::api::signup::SignupRequest;
+use keyward_wire::api::write::Base;
+use keyward_wire::api::{IdentityKind, Role};
+
+use super::{Answer, Call, Failure, answer};
+use crate::access::signup::check;
+use crate::access::state::Identity;
+use crate::app::Signup;
+use crate::audit::{self, Event, Origin};
+use crate::store::{OrgRow, Tx};
+
+/// Creates an organisation with its first owner.
+///
+/// Whether anybody may is the server's sign-up mode: `first` (the first organisation only, with the setup code), `open` or
+/// `closed`.
+#[utoipa::path(post, path = "/v1/signup", tag = "sign-up", request_body = SignupRequest, responses(
+    (status = 201, description = "The organisation is there, at seq 1", body = Base),
+    (status = 403, description = "Sign-up is closed, or the setup code is missing or wrong", body = keyward_wire::error::ErrorBody),
+    (status = 409, description = "An id or the e-mail is taken", body = keyward_wire::error::ErrorBody),
+))]
+pub(super) async fn create(call: Call) -> Answer {
+    let app = &call.server.app;
+    if app.signup() == Signup::Closed {
+        return Err(Failure::SignupClosed);
+    }
+    let request: SignupRequest = call.json()?;
+    let mut tx = app.store().begin().await?;
+    tx.lock_signup().await?;
+    if app.signup() == Signup::First {
+        if tx.has_org().await? {
+            return Err(Failure::SignupClosed);
+        }
+        let code = request.setup_code.as_deref().is_some_and(|code| app.setup_code().is(code));
+        if !code && !is_waived(&call) {
+            return Err(Failure::SetupCode);
+        }
+    }
+    let now = tx.now().await?;
+    check(&request, now)?;
+    store(&mut tx, &request, now).await?;
+    let mut org = tx.lock_org(request.org).await?.ok_or(Failure::Internal("a new organisation is gone"))?;
+    record(&mut tx, &mut org, &call, &request, now).await?;
+    tx.commit().await?;
+    if let Err(error) = app.setup_code().use_up() {
+        tracing::warn!(cause = %error.kind(), "the used setup code could not be removed from the data directory");
+    }
+    Ok(answer::json(StatusCode::CREATED, &Base { seq: 1, sha256: Sha256::of(request.state.as_bytes()) }))
+}
+
+/// Nobody but this machine's own users can reach a loopback listener without a proxy in front.
+fn is_waived(call: &Call) -> bool {
+    call.server.loopback && !call.server.app.is_proxied() && !call.is_forwarded()
+}
+
+async fn store(tx: &mut Tx, request: &SignupRequest, now: i64) -> Result<(), Failure> {
+    let owner = Identity {
+        kind: IdentityKind::Human,
+        role: Role::Owner,
+        not_after: None,
+        email: Some(request.email.clone()),
+    };
+    tx.insert_org(request.org, &request.state, request.nonce, genesis(request.org), now).await?;
+    tx.insert_identity(request.org, request.identity, &owner, now).await?;
+    for credential in &request.credentials {
+        tx.insert_credential(request.org, credential, now).await?;
+    }
+    tx.put_escrow(request.org, &request.escrow).await?;
+    for root in &request.roots {
+        tx.put_root(request.org, root).await?;
+    }
+    Ok(())
+}
+
+async fn record(
+    tx: &mut Tx,
+    org: &mut OrgRow,
+    call: &Call,
+    request: &SignupRequest,
+    now: i64,
+) -> Result<(), Failure> {
+    let mut events = vec![Event::org_created(request.identity)];
+    let credentials = request.credentials.iter();
+    events.extend(credentials.map(|new| Event::credential_added(request.identity, new.id)));
+    let origin = Origin { actor: Some(request.identity), ip: call.ip };
+    audit::append(tx, org, now, origin, &events).await?;
+    Ok(())
+}

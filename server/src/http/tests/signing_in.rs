@@ -1,0 +1,161 @@
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use keyward_wire::CredentialId;
+use keyward_wire::api::auth::{LoginAnswer, MeAnswer, PreloginAnswer};
+use keyward_wire::api::credentials::CredentialKind;
+use keyward_wire::error::{ErrorBody, ErrorCode};
+
+use crate::config::Signup;
+use crate::testing::{TestOwner, TestServer, id, login_request};
+
+#[tokio::test]
+async fn a_first_owner_signs_up_and_is_signed_in() {
+    let server = TestServer::start().await;
+    let owner = server.owner("alice@example.com").await;
+    let me: MeAnswer = server.get(&owner.session, "/v1/me").await.json();
+    assert_eq!((me.org, me.identity), (owner.signup.org, owner.signup.identity));
+    assert_eq!(me.credential_kind, CredentialKind::Password);
+    let answer = server.post(&owner.session, "/v1/auth/logout", &()).await;
+    assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    assert_eq!(server.get(&owner.session, "/v1/me").await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn only_the_first_may_sign_up_by_default() {
+    let server = TestServer::start().await;
+    server.owner("alice@example.com").await;
+    let second = server.post("", "/v1/signup", &TestOwner::new("bob@example.com").signup).await;
+    assert_eq!(second.json::<ErrorBody>().error.code, ErrorCode::SignupClosed);
+}
+
+#[tokio::test]
+async fn a_proxy_in_front_makes_the_setup_code_necessary() {
+    let server = TestServer::start().await;
+    let mut owner = TestOwner::new("alice@example.com");
+    let forwarded = |owner: &TestOwner, header: &str| {
+        let body = Body::from(serde_json::to_vec(&owner.signup).unwrap());
+        let request = Request::post("/v1/signup").header("content-type", "application/json");
+        server.send(request.header(header, "x").body(body).unwrap())
+    };
+    for header in ["Forwarded", "X-Forwarded-For", "X-Forwarded-Proto"] {
+        let answer = forwarded(&owner, header).await;
+        assert_eq!(answer.json::<ErrorBody>().error.code, ErrorCode::SetupCode, "{header}");
+    }
+    owner.signup.setup_code = Some("wrong".to_owned());
+    assert_eq!(forwarded(&owner, "Forwarded").await.status, StatusCode::FORBIDDEN);
+    owner.signup.setup_code = server.app.setup_code().text().map(|code| code.to_string());
+    assert_eq!(forwarded(&owner, "Forwarded").await.status, StatusCode::CREATED);
+    assert!(server.app.setup_code().text().is_none());
+}
+
+#[tokio::test]
+async fn a_server_that_others_can_reach_asks_for_the_setup_code() {
+    for change in [
+        |config: &mut crate::config::Config| config.public_url = Some("https://keyward.example".to_owned()),
+        |config: &mut crate::config::Config| config.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()],
+    ] {
+        let server = TestServer::start_with(change).await;
+        let answer = server.post("", "/v1/signup", &TestOwner::new("alice@example.com").signup).await;
+        assert_eq!(answer.json::<ErrorBody>().error.code, ErrorCode::SetupCode);
+    }
+}
+
+#[tokio::test]
+async fn sign_up_can_be_closed_or_open() {
+    let closed = TestServer::start_with(|config| config.signup = Signup::Closed).await;
+    let answer = closed.post("", "/v1/signup", &TestOwner::new("alice@example.com").signup).await;
+    assert_eq!(answer.json::<ErrorBody>().error.code, ErrorCode::SignupClosed);
+
+    let open = TestServer::start_with(|config| config.signup = Signup::Open).await;
+    let alice = open.owner("alice@example.com").await;
+    open.owner("bob@example.com").await;
+    let again = open.post("", "/v1/signup", &TestOwner::new(" Alice@Example.com").signup).await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    let mut stolen = TestOwner::new("carol@example.com");
+    stolen.signup.credentials[0].id = alice.credential(CredentialKind::Password);
+    assert_eq!(open.post("", "/v1/signup", &stolen.signup).await.status, StatusCode::CONFLICT);
+    let mut foreign = TestOwner::new("dave@example.com");
+    foreign.signup.credentials[0].identity = alice.signup.identity;
+    assert_eq!(open.post("", "/v1/signup", &foreign.signup).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn every_refused_log_in_looks_the_same() {
+    let server = TestServer::start().await;
+    let owner = server.owner("alice@example.com").await;
+    let device = owner.credential(CredentialKind::Device);
+    let try_in = async |credential, auth| {
+        let answer = server.post("", "/v1/auth/login", &login_request(credential, auth)).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", answer.text());
+        (answer.body, format!("{:?}", answer.headers))
+    };
+    let unknown = try_in(CredentialId::from_bytes(id()), 1).await;
+    assert_eq!(unknown, try_in(owner.credential(CredentialKind::Password), 2).await);
+    server.clock.advance(13 * 3_600_000);
+    assert_eq!(unknown, try_in(device, 1).await);
+}
+
+#[tokio::test]
+async fn a_session_ends_after_a_quarter_of_an_hour() {
+    let server = TestServer::start().await;
+    let owner = server.owner("alice@example.com").await;
+    server.clock.advance(14 * 60_000);
+    assert_eq!(server.get(&owner.session, "/v1/me").await.status, StatusCode::OK);
+    server.clock.advance(2 * 60_000);
+    assert_eq!(server.get(&owner.session, "/v1/me").await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn prelogin_does_not_tell_who_is_known() {
+    let server = TestServer::start().await;
+    let owner = server.owner("alice@example.com").await;
+    let ask = async |email: &str| server.get("", &format!("/v1/auth/prelogin?email={email}")).await;
+    let known: PreloginAnswer = ask("alice%40example.com").await.json();
+    assert_eq!(known.cred, owner.credential(CredentialKind::Password));
+    let (first, second) = (ask("bob%40example.com").await, ask("BOB%40example.com").await);
+    assert_eq!(first.body, second.body);
+    assert_eq!(first.body.len(), ask("alice%40example.com").await.body.len());
+    let other: PreloginAnswer = ask("carol%40example.com").await.json();
+    let first: PreloginAnswer = first.json();
+    assert_ne!((first.cred, first.salt), (other.cred, other.salt));
+    assert_eq!(ask("nonsense").await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_for_the_address_and_for_nobody_s_credential() {
+    let server =
+        TestServer::start_with(|config| config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()]).await;
+    let mut owner = TestOwner::new("alice@example.com");
+    owner.signup.setup_code = server.app.setup_code().text().map(|code| code.to_string());
+    assert_eq!(server.post("", "/v1/signup", &owner.signup).await.status, StatusCode::CREATED);
+    let password = owner.credential(CredentialKind::Password);
+    let login = async |ip: &str, auth| {
+        let body = Body::from(login_request(password, auth).to_string());
+        let request = Request::post("/v1/auth/login").header("content-type", "application/json");
+        server.send(request.header("x-forwarded-for", ip).body(body).unwrap()).await
+    };
+    for _ in 0..50 {
+        assert_eq!(login("192.0.2.1", 2).await.status, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(login("192.0.2.1", 1).await.json::<ErrorBody>().error.code, ErrorCode::TooMany);
+    let _: LoginAnswer = login("192.0.2.2", 1).await.json();
+}
+
+#[tokio::test]
+async fn a_token_that_is_sent_to_the_server_is_refused_and_revoked_for_its_holder_only() {
+    let server = TestServer::start_with(|config| config.signup = Signup::Open).await;
+    let alice = server.owner("alice@example.com").await;
+    let mallory = server.owner("mallory@example.com").await;
+    let device = alice.credential(CredentialKind::Device);
+    let text = data_encoding::BASE32_NOPAD.encode(device.as_bytes()).to_ascii_lowercase();
+    let token = format!("kwd1_{text}_aaaqeayeaudaocajbifqydiob4ibceqtcqkrmfyydenbwha5dypq_aaaaaa");
+    for authorization in ["", &mallory.session, &format!("Bearer {token}")] {
+        let answer = server.get(authorization, &format!("/v1/me?token={token}")).await;
+        assert_eq!(answer.json::<ErrorBody>().error.code, ErrorCode::TokenInRequest);
+        server.login(device).await;
+    }
+    let answer = server.post(&alice.session, "/v1/credentials", &serde_json::json!({ "note": token })).await;
+    assert_eq!(answer.json::<ErrorBody>().error.code, ErrorCode::TokenInRequest);
+    let gone = server.post("", "/v1/auth/login", &login_request(device, 1)).await;
+    assert_eq!(gone.status, StatusCode::UNAUTHORIZED);
+}
