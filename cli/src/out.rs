@@ -80,6 +80,11 @@ impl Out {
         }
     }
 
+    /// Says what was asked for on stderr, always.
+    pub fn note(self, text: &str) {
+        talk(text);
+    }
+
     /// Warns on stderr, always.
     pub fn warn(self, text: &str) {
         talk(&format!("{}: {text}", self.paint("33", "warning")));

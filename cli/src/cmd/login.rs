@@ -3,7 +3,6 @@
 use clap::Args;
 use keyward_crypto::state::cred::Cred;
 use keyward_crypto::{CredentialKeys, Password, derive_password, enrol};
-use keyward_wire::api::Role;
 use keyward_wire::api::auth::{LoginAnswer, PreloginAnswer};
 use keyward_wire::envelope::SUITE;
 use keyward_wire::name::Email;
@@ -16,6 +15,7 @@ use crate::session::config::{Config, Login};
 use crate::session::credential::Server;
 use crate::session::home::Home;
 use crate::session::prompt;
+use crate::vault::admin::Session;
 
 /// Longest life of a persisted login.
 const PERSIST_TTL: i64 = 90 * 86_400_000;
@@ -51,19 +51,21 @@ impl Options {
         let mut api = Api::new(&server)?;
         let (cred, answer) = self.sign_in(&mut api, &email).await?;
         let me = api.me().await.map_err(Fault::from)?;
-        if self.persist && me.role != Role::User && me.role != Role::Viewer && !self.allow_admin {
+        if self.persist && me.role.administers() && !self.allow_admin {
             return Err(Fault::new(Code::Policy, "owners and admins do not persist a login")
                 .next("use an API user for machines; or --allow-admin, if this device is guarded like you")
                 .into());
         }
         let end = ctx.now() + ttl;
-        let (device, credential) = enrol::new_device(&cred, answer.epoch, cred.min_seq, end);
-        api.add_credential(&credential).await.map_err(Fault::from)?;
-        api.log_out().await.map_err(Fault::from)?;
+        let session = Session::resume(api, cred, Some(home.clone()));
+        let seq = if me.role.administers() { show_state(ctx, &session).await? } else { session.cred.min_seq };
+        let (device, credential) = enrol::new_device(&session.cred, answer.epoch, seq, end);
+        session.api.add_credential(&credential).await.map_err(Fault::from)?;
+        session.api.log_out().await.map_err(Fault::from)?;
         if let Some(former) = &former {
             forget(ctx, former).await;
         }
-        let mut login = Login::new(server.url.clone(), cred.org, cred.id, &device);
+        let mut login = Login::new(server.url.clone(), session.cred.org, session.cred.id, &device);
         login.ca_file.clone_from(&server.ca_file);
         login.allow_http = server.allow_http;
         login.email = Some(email.to_string());
@@ -121,6 +123,21 @@ impl Options {
         };
         Ok(Password::entered(&text))
     }
+}
+
+/// Verifies the organisation's state and shows how new it is: a device without memory of its own can only be told. Its seq
+/// is what the new credential will insist on.
+async fn show_state(ctx: &Ctx, session: &Session) -> anyhow::Result<u64> {
+    let org = session.open(ctx).await?.org;
+    let author = org.identity(org.written_by).map_or("somebody who has left", |author| author.name.as_str());
+    ctx.out.say(&format!(
+        "{}: seq {}, epoch {}, last change by {author} at {}",
+        org.org_name,
+        org.seq,
+        org.epoch,
+        rfc3339(org.written_at)
+    ));
+    Ok(org.seq)
 }
 
 /// The suite settles how a password is stretched. Whatever else a server asks for, nothing is derived and nothing sent.

@@ -4,7 +4,9 @@ use clap::Args;
 
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::Fault;
+use crate::session::credential::Credential;
 use crate::vault::admin::Session;
+use crate::vault::fetch::{Freshness, fetch};
 
 /// Show who is signed in, and until when
 #[derive(Args)]
@@ -18,7 +20,10 @@ impl Options {
 }
 
 pub(super) async fn show(ctx: &Ctx) -> anyhow::Result<()> {
-    let session = Session::start(ctx).await?;
+    let credential = Credential::find(ctx)?;
+    let read = fetch(ctx, &credential, &Freshness::default(), None).await?;
+    read.remember(ctx);
+    let session = Session::with(credential).await?;
     let me = session.api.me().await.map_err(Fault::from)?;
     // Who one is comes from the sealed credential; what the server adds is its own word.
     let end = [session.cred.not_after, me.not_after].into_iter().flatten().min();
@@ -26,6 +31,7 @@ pub(super) async fn show(ctx: &Ctx) -> anyhow::Result<()> {
         return ctx.out.json(&serde_json::json!({
             "identity": session.cred.id,
             "organisation": session.cred.org,
+            "organisation_name": read.verified.view.org_name,
             "kind": me.kind,
             "role": me.role,
             "credential": me.credential,
@@ -34,7 +40,7 @@ pub(super) async fn show(ctx: &Ctx) -> anyhow::Result<()> {
         }));
     }
     ctx.out.line(&format!("{} ({} {})", session.cred.id, me.kind.as_str(), me.role.as_str()))?;
-    ctx.out.line(&format!("organisation {}", session.cred.org))?;
+    ctx.out.line(&format!("organisation {} ({})", read.verified.view.org_name, session.cred.org))?;
     let until = end.map_or_else(|| "never ends".to_owned(), |end| format!("until {}", rfc3339(end)));
     ctx.out.line(&format!("{} credential, {until}", session.cred.kind.as_str()))
 }

@@ -74,6 +74,11 @@ impl Session {
         Ok(Self { api, cred, home: credential.home })
     }
 
+    /// A session that was made otherwise: with a password.
+    pub fn resume(api: Api, cred: Cred, home: Option<Home>) -> Self {
+        Self { api, cred, home }
+    }
+
     /// What this client remembers of its own identity.
     ///
     /// # Errors

@@ -53,7 +53,7 @@ impl Options {
         let text = render(format, &vars).map_err(|error| Fault::new(Code::Policy, error.to_string()))?;
         if self.print_head {
             let head = read.fetched.audit.as_deref().unwrap_or("none");
-            ctx.out.warn(&format!("audit head of this read: {head}"));
+            ctx.out.note(&format!("audit head of this read: {head}"));
         }
         let verified = &read.fetched.verified;
         match &self.file {
