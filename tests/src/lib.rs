@@ -1,1 +1,45 @@
+//! What the black-box tests share. The programs are the real ones, on real sockets; nothing here is a mock.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`server`] | `keyward-server` on a free port, on SQLite or a fresh PostgreSQL database |
+//! | [`machine`] | a machine with nothing but `keyward` and an empty home |
+//! | [`world`] | an organisation: an owner, two keys for an agent, and one it must never see |
+//! | [`http`] | requests by hand |
+//! | [`liar`] | a server's man in the middle |
+//! | [`insider`] | what an owner can do by hand: forgeries that are authentic but hostile |
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test's tools: a failure is the test's failure, files and variables are its own"
+)]
+
+pub mod http;
+pub mod insider;
+pub mod liar;
+pub mod machine;
+pub mod server;
+pub mod world;
+
+/// Each function becomes two tests, one for each database engine: `sqlite::name` and `postgres::name`.
+#[macro_export]
+macro_rules! engines {
+    ($($(#[$meta:meta])* fn $name:ident($engine:ident) $body:block)+) => {
+        $($(#[$meta])* fn $name($engine: $crate::server::Engine) $body)+
+
+        mod sqlite {
+            $(#[test]
+            fn $name() {
+                super::$name($crate::server::Engine::Sqlite);
+            })+
+        }
+
+        mod postgres {
+            $(#[test]
+            fn $name() {
+                super::$name($crate::server::Engine::Postgres);
+            })+
+        }
+    };
+}

@@ -69,7 +69,7 @@ fn apt_get(args: &[&str]) -> Command {
 
 /// Program → the package that brings it. A C compiler is not here: without one this program could not have been built.
 /// `ksh93`, because mksh may call itself ksh too.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 10] = [
     ("dash", "dash"),
     ("bash", "bash"),
     ("busybox", "busybox"),
@@ -78,6 +78,8 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("mksh", "mksh"),
     ("yash", "yash"),
     ("openssl", "openssl"),
+    ("psql", "postgresql-client"),
+    ("sqlite3", "sqlite3"),
 ];
 
 /// Where Debian keeps the system's trusted roots.

@@ -1,0 +1,250 @@
+//! The real server program, started for one test and killed at its end.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use keyward_crypto::random_bytes;
+use tempfile::TempDir;
+
+use crate::http::{self, Answer, Request};
+
+/// Where a server keeps its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// In its data directory.
+    Sqlite,
+    /// In a fresh database of the cluster that `KEYWARD_TEST_POSTGRES` names.
+    Postgres,
+}
+
+/// A running `keyward-server`.
+pub struct Server {
+    process: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+    database: Option<Database>,
+    dir: TempDir,
+}
+
+impl Server {
+    /// Starts one with its defaults, on a free port.
+    pub fn start(engine: Engine) -> Self {
+        Self::start_with(engine, &[])
+    }
+
+    /// Starts one with these flags too.
+    pub fn start_with(engine: Engine, flags: &[&str]) -> Self {
+        let dir = tempfile::Builder::new().prefix("keyward-test.").tempdir().unwrap();
+        let database = (engine == Engine::Postgres).then(Database::create);
+        let (process, address) = launch(dir.path(), database.as_ref(), flags);
+        Self { process, address, database, dir }
+    }
+
+    /// Kills it and starts it again over the same data, on another port.
+    pub fn restart(&mut self) {
+        self.stop();
+        (self.process, self.address) = launch(self.dir.path(), self.database.as_ref(), &[]);
+    }
+
+    /// Kills it, as a power cut would.
+    pub fn stop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub fn terminate(&mut self) -> std::process::ExitStatus {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.process.wait().unwrap()
+    }
+
+    /// `http://127.0.0.1:port`
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Sends a request by hand.
+    pub fn send(&self, request: &Request) -> Answer {
+        http::send(self.address, request).unwrap()
+    }
+
+    /// Everything it has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap()
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Every byte it keeps or wrote: its files, its log, and a dump of its database if that is elsewhere.
+    pub fn everything(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        gather(self.dir.path(), &mut bytes);
+        if let Some(database) = &self.database {
+            bytes.extend(database.dump());
+        }
+        bytes
+    }
+
+    /// The answer of the database to a statement: rows in lines, columns between `|`.
+    pub fn sql(&self, statement: &str) -> String {
+        match &self.database {
+            Some(database) => psql(&database.url, statement),
+            None => sqlite(&self.sqlite_file(), statement),
+        }
+    }
+
+    /// The file of its SQLite database.
+    pub fn sqlite_file(&self) -> PathBuf {
+        self.data().join("keyward.sqlite3")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A program of this workspace, beside the test that runs.
+pub fn program(name: &str) -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    let profile = this.ancestors().nth(2).expect("target/<profile>/deps/<test>");
+    let path = profile.join(name);
+    assert!(
+        path.is_file(),
+        "{} is not there: run `cargo xtask test`, or `cargo build --workspace --bins`",
+        path.display()
+    );
+    path
+}
+
+/// Waits until `ready` says so.
+///
+/// # Panics
+/// After half a minute, with `what`.
+pub fn wait_until<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ready() {
+            return answer;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited {} s for {what}", PATIENCE.as_secs());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn launch(dir: &Path, database: Option<&Database>, flags: &[&str]) -> (Child, SocketAddr) {
+    let log = File::options().create(true).append(true).open(dir.join("log")).unwrap();
+    let out = dir.join("out");
+    let mut command = Command::new(program("keyward-server"));
+    command
+        .args(["--data", "data", "--listen", "127.0.0.1:0", "--log", "trace"])
+        .args(flags)
+        .env_clear()
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stdout(File::create(&out).unwrap())
+        .stderr(log);
+    if let Some(database) = database {
+        command.env("KEYWARD_SERVER_DATABASE_URL", &database.url);
+    }
+    let mut process = command.spawn().unwrap();
+    let address = wait_until("the server's ready line", || {
+        if let Some(status) = process.try_wait().unwrap() {
+            panic!("keyward-server ended with {status}:\n{}", fs::read_to_string(dir.join("log")).unwrap());
+        }
+        address(&fs::read_to_string(&out).unwrap())
+    });
+    (process, address)
+}
+
+fn address(text: &str) -> Option<SocketAddr> {
+    let line = text.strip_suffix('\n')?;
+    line.rsplit_once("://")?.1.parse().ok()
+}
+
+fn gather(path: &Path, bytes: &mut Vec<u8>) {
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            gather(&entry.unwrap().path(), bytes);
+        }
+    } else if path.is_file() {
+        bytes.extend(fs::read(path).unwrap());
+    }
+}
+
+/// A fresh database, dropped with its server.
+struct Database {
+    url: String,
+    name: String,
+}
+
+impl Database {
+    fn create() -> Self {
+        let name = format!("test_{}", data_encoding::HEXLOWER.encode(&random_bytes::<12>()));
+        psql(&cluster(), &format!("create database {name}"));
+        let (server, _) = cluster().rsplit_once('/').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        Self { url: format!("{server}/{name}"), name }
+    }
+
+    /// Every row of every table, binary columns in hexadecimal and as text.
+    fn dump(&self) -> Vec<u8> {
+        let tables = psql(&self.url, "select tablename from pg_tables where schemaname = 'public'");
+        let mut bytes = Vec::new();
+        for table in tables.lines() {
+            // hex(bytea) would hide a text: each row once as PostgreSQL writes it, once with its bytes decoded.
+            let rows = psql(&self.url, &format!("select to_json(t) from {table} t"));
+            for word in rows.split(|c: char| !c.is_ascii_alphanumeric()) {
+                if let Ok(decoded) = word
+                    .strip_prefix('x')
+                    .map_or(Err(()), |hex| data_encoding::HEXLOWER.decode(hex.as_bytes()).map_err(drop))
+                {
+                    bytes.extend(decoded);
+                }
+            }
+            bytes.extend(rows.into_bytes());
+        }
+        bytes
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // A test that fails has its own words; the cluster dies with the run anyway.
+        let statement = format!("drop database if exists {} with (force)", self.name);
+        let _ = Command::new("psql").args(["-d", &cluster(), "-c", &statement]).output();
+    }
+}
+
+fn cluster() -> String {
+    std::env::var("KEYWARD_TEST_POSTGRES").expect(
+        "KEYWARD_TEST_POSTGRES names no PostgreSQL: run `cargo xtask test`, or export the line that \
+         `cargo xtask postgres` prints",
+    )
+}
+
+fn psql(url: &str, statement: &str) -> String {
+    let output =
+        Command::new("psql").args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", statement]).output();
+    text_of(output.expect("psql is installed"), statement)
+}
+
+fn sqlite(file: &Path, statement: &str) -> String {
+    let output = Command::new("sqlite3").arg(file).arg(statement).output();
+    text_of(output.expect("sqlite3 is installed"), statement)
+}
+
+fn text_of(output: std::process::Output, statement: &str) -> String {
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "`{statement}`: {error}");
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
