@@ -35,7 +35,6 @@ impl App {
     pub async fn open(config: &Config, clock: ClockOffset) -> Result<Self, ConfigError> {
         config.check()?;
         let tls = config.tls.as_ref().map(|files| tls::load(&files.cert, &files.key)).transpose()?;
-        data::prepare(&config.data)?;
         let store = open_store(config, clock).await?;
         let mut tx = store.begin().await?;
         let prelogin_secret = PreloginSecret::new(tx.prelogin_secret(&random::bytes()).await?);
@@ -91,6 +90,7 @@ impl App {
 
 /// Opens the configured database and brings its schema up to date.
 pub async fn open_store(config: &Config, clock: ClockOffset) -> Result<Store, ConfigError> {
+    data::prepare(&config.data)?;
     if let Some(url) = &config.database_url {
         return Ok(Store::open_postgres(url, clock).await?);
     }

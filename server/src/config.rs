@@ -158,7 +158,7 @@ pub enum ConfigError {
     #[expect(missing_docs, reason = "the names say it all")]
     Loose { path: PathBuf, mode: u32 },
     /// A file or directory cannot be used.
-    #[error("{}: {error}", path.display())]
+    #[error("cannot use {}", path.display())]
     #[expect(missing_docs, reason = "the names say it all")]
     File {
         path: PathBuf,
@@ -167,7 +167,14 @@ pub enum ConfigError {
     },
     /// The database cannot be used.
     #[error("cannot use the database: {}", .0.cause())]
-    Store(#[from] StoreError),
+    Store(StoreError),
+}
+
+/// The cause is in the message: what the driver itself says may quote a password.
+impl From<StoreError> for ConfigError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 impl Config {

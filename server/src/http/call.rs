@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use axum::body::Bytes;
-use axum::extract::{Query, RawPathParams};
+use axum::extract::Query;
 use axum::http::{HeaderMap, Uri, header};
 use keyward_wire::json::{JsonError, check_depth};
 use serde::de::DeserializeOwned;
@@ -19,8 +19,6 @@ pub(super) struct Call {
     pub route: &'static Route,
     /// Path and query as sent.
     pub uri: Uri,
-    /// Its one path parameter, as sent.
-    pub id: Option<String>,
     /// Headers.
     pub headers: HeaderMap,
     /// Body, whole.
@@ -30,9 +28,11 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// The id in the path. Another spelling of an id is no id, and not found.
+    /// The id that ends the path. Another spelling of an id is no id, and not found.
     pub(super) fn id<T: std::str::FromStr>(&self) -> Result<T, Failure> {
-        self.id.as_deref().and_then(|text| text.parse().ok()).ok_or(Failure::NotFound)
+        // Not axum's parameter, which is decoded: a percent sign is not part of an id.
+        let (_, last) = self.uri.path().rsplit_once('/').ok_or(Failure::NotFound)?;
+        last.parse().map_err(|_| Failure::NotFound)
     }
 
     /// The query.
@@ -65,11 +65,6 @@ impl Call {
     pub(super) fn is_forwarded(&self) -> bool {
         self.headers.keys().any(|name| name == "forwarded" || name.as_str().starts_with("x-forwarded-"))
     }
-}
-
-/// The one parameter of a path, not decoded: a percent sign is not part of an id.
-pub(super) fn parameter(params: &RawPathParams) -> Option<String> {
-    params.iter().next().map(|(_, value)| value.to_owned())
 }
 
 fn is_json(content_type: &[u8]) -> bool {

@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
-use axum::extract::{RawPathParams, Request};
+use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use keyward_wire::IdentityId;
 use keyward_wire::OrgId;
 
 use super::work::Work;
-use super::{Answer, Call, Failure, Guard, Handler, Route, Server, call, error, origin};
+use super::{Answer, Call, Failure, Guard, Handler, Route, Server, error, origin};
 use crate::audit::{self, Event, Origin};
 use crate::auth::{self, Proof, Verdict};
 use crate::store::StoreError;
@@ -22,31 +22,18 @@ use crate::store::StoreError;
 pub(crate) struct Peer(pub SocketAddr);
 
 /// Answers one request to `route`.
-pub(super) async fn dispatch(
-    server: Server,
-    route: &'static Route,
-    params: RawPathParams,
-    request: Request,
-) -> Response {
-    match respond(server, route, params, request).await {
+pub(super) async fn dispatch(server: Server, route: &'static Route, request: Request) -> Response {
+    match respond(server, route, request).await {
         Ok(response) => response,
         Err(failure) => failure.into_response(),
     }
 }
 
-async fn respond(server: Server, route: &'static Route, params: RawPathParams, request: Request) -> Answer {
+async fn respond(server: Server, route: &'static Route, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
     let ip = peer.map(|peer| origin::client(peer, &parts.headers, server.app.trusted_proxies()));
-    let mut call = Call {
-        server,
-        route,
-        uri: parts.uri,
-        id: call::parameter(&params),
-        headers: parts.headers,
-        body: Bytes::new(),
-        ip,
-    };
+    let mut call = Call { server, route, uri: parts.uri, headers: parts.headers, body: Bytes::new(), ip };
     if route.body_bytes > keyward_wire::limits::REQUEST_BYTES {
         // Nobody unknown may make the server hold a large body.
         drop(known(&call).await?);

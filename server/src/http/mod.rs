@@ -21,7 +21,7 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 
 use axum::Router;
-use axum::extract::{RawPathParams, Request};
+use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 use keyward_wire::limits::{REQUEST_BYTES, WRITE_BYTES};
@@ -38,7 +38,7 @@ use crate::app::App;
 pub struct Route {
     /// Its method.
     pub method: Verb,
-    /// With one parameter at most, as `{id}`.
+    /// With one parameter at most, as `{id}`, at its end.
     pub path: &'static str,
     /// Who may come in. What each may do is then decided in [`crate::access`].
     pub guard: Guard,
@@ -154,8 +154,8 @@ pub(crate) fn router(server: &Server) -> Router {
             Verb::Delete => MethodFilter::DELETE,
         };
         let server = server.clone();
-        let handler = move |params: RawPathParams, request: Request| async move {
-            log::labelled(route.path, dispatch::dispatch(server, route, params, request).await)
+        let handler = move |request: Request| async move {
+            log::labelled(route.path, dispatch::dispatch(server, route, request).await)
         };
         router = router.route(route.path, on(filter, handler));
     }

@@ -1,4 +1,6 @@
 //! The server as a client sees it, on SQLite, without a socket. Both engines and real sockets: the `tests` package.
 
+mod data;
 mod routes;
 mod signing_in;
+mod world;

@@ -57,7 +57,7 @@ impl StoreError {
         match self {
             Self::Driver(error) => match error.as_database_error() {
                 Some(database) => format!("database error {}", database.code().unwrap_or_default()),
-                None => driver_kind(error).to_owned(),
+                None => driver_kind(error),
             },
             other => other.to_string(),
         }
@@ -81,9 +81,9 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-fn driver_kind(error: &sqlx::Error) -> &'static str {
-    match error {
-        sqlx::Error::Io(_) => "connection lost or refused",
+fn driver_kind(error: &sqlx::Error) -> String {
+    let kind = match error {
+        sqlx::Error::Io(error) => return format!("connection failed: {}", error.kind()),
         sqlx::Error::Tls(_) => "TLS to the database failed",
         sqlx::Error::Configuration(_) => "database configuration",
         sqlx::Error::PoolClosed => "shutting down",
@@ -92,5 +92,6 @@ fn driver_kind(error: &sqlx::Error) -> &'static str {
             "unexpected row"
         }
         _ => "database driver",
-    }
+    };
+    kind.to_owned()
 }
