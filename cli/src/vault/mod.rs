@@ -1,10 +1,13 @@
 //! Sealed answers in, verified values out; and an administrator's writes.
 //!
 //! [`fetch`] reads as any identity in one request; [`admin`] signs an owner or admin in and carries a change of the
-//! organisation through; [`pins`] and [`cache`] are what this client keeps of both.
+//! organisation through; [`pins`] and [`cache`] are what this client keeps of both. [`explain`] says why somebody can or
+//! cannot read, [`audit`] whether the server's log is whole: both are pure.
 
 pub mod admin;
+pub mod audit;
 pub mod cache;
+pub mod explain;
 pub mod fetch;
 pub mod mapping_file;
 pub mod pins;
