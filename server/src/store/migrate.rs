@@ -103,3 +103,39 @@ statements! {
         insert into schema_migrations (version, name, sha256, applied_at)
         values ($1, $2, $3, $4)";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::ClockOffset;
+
+    async fn opened_after(change: &'static str) -> Result<Store, StoreError> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("db");
+        let store = Store::open_sqlite(&file, ClockOffset::default()).await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        tx.execute(change, args![]).await.unwrap();
+        tx.commit().await.unwrap();
+        store.close().await;
+        Store::open_sqlite(&file, ClockOffset::default()).await
+    }
+
+    #[tokio::test]
+    async fn a_database_opens_again() {
+        assert!(opened_after("update schema_migrations set name = name").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_newer_schema_is_refused_with_a_clear_word() {
+        let newer = "insert into schema_migrations (version, name, sha256, applied_at) values (99, 'x', zeroblob(32), 1)";
+        let Err(error) = opened_after(newer).await else { panic!("a newer schema was taken") };
+        assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 1 }));
+        assert!(error.to_string().contains("newer keyward-server"));
+    }
+
+    #[tokio::test]
+    async fn a_migration_that_was_applied_in_another_form_is_refused() {
+        let other = opened_after("update schema_migrations set sha256 = zeroblob(32)").await;
+        assert!(matches!(other, Err(StoreError::ForeignSchema { version: 1 })));
+    }
+}
