@@ -9,9 +9,11 @@
 //! ```
 //! Recipients come from ORG alone (I2). Pure but for randomness.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod loss;
 
-use keyward_wire::access::{Facts, readable};
+use std::collections::BTreeSet;
+
+use keyward_wire::access::Facts;
 use keyward_wire::api::bundle::SecretItem;
 use keyward_wire::api::credentials::NewCredential;
 use keyward_wire::api::org::AuditHead;
@@ -20,11 +22,13 @@ use keyward_wire::limits::{OLD_VERSIONS, VIEWS};
 use keyward_wire::name::Name;
 use keyward_wire::{CredentialId, Envelope, GroupId, IdentityId, KeyId, Sha256, ViewId};
 
+pub use self::loss::Lost;
 use crate::TooLarge;
+use crate::absent::assert_secret;
 use crate::edit::{EditError, free};
 use crate::relations::delta;
 use crate::state::grant::{Grant, GrantPlace};
-use crate::state::org::{Exposure, KeyEntry, OldVersion, Org, PREV_LIMIT, Prev, ViewEntry};
+use crate::state::org::{KeyEntry, OldVersion, Org, PREV_LIMIT, Prev, ViewEntry};
 use crate::state::secret::{Secret, SecretPlace};
 use crate::state::view::{View, ViewPlace};
 use crate::view::{build, same_content};
@@ -44,6 +48,9 @@ pub enum ChangeError {
         "more than {VIEWS} different combinations of groups are in use; put identities into fewer combinations"
     )]
     TooManyViews,
+    /// A key that somebody loses by this write was not resealed: see [`Draft::to_reseal`].
+    #[error("a key that somebody loses is still sealed as they know it")]
+    NotResealed,
     /// A stored value that must be resealed is not what ORG says it is.
     #[error(transparent)]
     Integrity(#[from] Integrity),
@@ -85,14 +92,7 @@ pub struct Finished {
     pub after: Base,
 }
 
-/// A key whose current value somebody could read before the write and may not after it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lost {
-    /// The key.
-    pub key: KeyId,
-    /// Who.
-    pub identities: Vec<IdentityId>,
-}
+assert_secret!(Draft);
 
 impl Draft {
     /// `before` and `after` are the same ORG, opened twice: keys are never cloned.
@@ -210,52 +210,15 @@ impl Draft {
         self.org.seq
     }
 
-    /// Keys that somebody loses by this write and that still exist, those with a new version among them.
-    pub fn lost(&self) -> Vec<Lost> {
-        let (old, new) = (self.before.facts(), self.org.facts());
-        let mut lost: BTreeMap<KeyId, Vec<IdentityId>> = BTreeMap::new();
-        for identity in self.before.readers() {
-            let now = match self.org.identity(identity.id) {
-                Some(after) if after.role.administers() => continue,
-                Some(after) => readable(&after.groups, &new).keys().clone(),
-                None if self.compromised.contains(&identity.id) => BTreeSet::new(),
-                None => continue,
-            };
-            for key in readable(&identity.groups, &old).keys().difference(&now) {
-                if self.org.key(*key).is_some() {
-                    lost.entry(*key).or_default().push(identity.id);
-                }
-            }
-        }
-        lost.into_iter().map(|(key, identities)| Lost { key, identities }).collect()
-    }
-
-    /// Keys whose current SECRET must be resealed before [`finish`](Self::finish).
-    pub fn to_reseal(&self) -> Vec<KeyId> {
-        let written = |key: &KeyId| self.secrets.iter().any(|secret| secret.key == *key);
-        self.lost().into_iter().map(|lost| lost.key).filter(|key| !written(key)).collect()
-    }
-
-    /// Seals the current value again under a fresh DEK.
-    ///
-    /// # Errors
-    /// [`ChangeError::Integrity`] if `envelope` is not the key's current SECRET.
-    pub fn reseal(&mut self, id: KeyId, envelope: &Envelope) -> Result<(), ChangeError> {
-        let key = self.org.key(id).ok_or(EditError::NotThere)?;
-        let (version, reseal) = (key.version, key.reseal + 1);
-        let secret = open_current(&self.org, key, envelope)?;
-        let (dek, envelope) = self.seal_secret(id, version, reseal, &secret)?;
-        let key = self.org.key_mut(id).ok_or(EditError::NotThere)?;
-        (key.dek, key.reseal, key.sha256) = (dek, reseal, envelope.sha256());
-        self.secrets.push(SecretItem { key: id, version, reseal, env: envelope });
-        Ok(())
-    }
-
     /// Rebuilds the views and grants whose readers would notice, seals ORG and makes the request.
     ///
     /// # Errors
-    /// [`ChangeError::TooLarge`], [`ChangeError::TooManyViews`].
+    /// [`ChangeError::TooLarge`], [`ChangeError::TooManyViews`], [`ChangeError::NotResealed`].
     pub fn finish(mut self, ok: &OrgKey) -> Result<Finished, ChangeError> {
+        if !self.to_reseal().is_empty() {
+            return Err(ChangeError::NotResealed);
+        }
+        self.secrets.retain(|secret| self.org.key(secret.key).is_some());
         self.mark_exposed();
         let (views, drop_views) = self.rebuild_views()?;
         let grants = self.grants(&views);
@@ -290,22 +253,6 @@ impl Draft {
         let place = SecretPlace { org: self.org.org, key, version, reseal };
         let envelope = secret.seal(&dek, place).map_err(|TooLarge| ChangeError::TooLarge("the value"))?;
         Ok((dek, envelope))
-    }
-
-    /// Notes, for each key that was lost, who still knows its value. A version written in the same write is news to them.
-    fn mark_exposed(&mut self) {
-        for Lost { key, identities } in self.lost() {
-            let Some(version) = self.before.key(key).map(|was| was.version) else { continue };
-            for id in identities {
-                let Some(identity) = self.before.identity(id) else { continue };
-                let why = if self.compromised.contains(&id) { "compromised" } else { self.why };
-                let (name, at) = (identity.name.clone(), self.author.now);
-                if let Some(key) = self.org.key_mut(key) {
-                    key.exposed.retain(|exposure| exposure.identity_name != name);
-                    key.exposed.push(Exposure { identity_name: name, version, at, why: why.to_owned() });
-                }
-            }
-        }
     }
 
     fn rebuild_views(&mut self) -> Result<(Vec<NewView>, Vec<ViewId>), ChangeError> {

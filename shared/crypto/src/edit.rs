@@ -167,6 +167,7 @@ impl Org {
     ) -> Result<(), EditError> {
         self.group(group).ok_or(EditError::NotThere)?;
         self.deployment(deployment).ok_or(EditError::NotThere)?;
+        self.all_there(&excluded)?;
         if let Some(assignment) = self.assignment_mut(group, deployment) {
             assignment.excluded.extend(excluded);
             assignment.new_keys = new_keys;
@@ -194,6 +195,7 @@ impl Org {
         deployment: DeploymentId,
         keys: &BTreeSet<KeyId>,
     ) -> Result<(), EditError> {
+        self.all_there(keys)?;
         self.assignment_mut(group, deployment).ok_or(EditError::NotThere)?.excluded.extend(keys);
         Ok(())
     }
@@ -213,6 +215,10 @@ impl Org {
             .excluded
             .retain(|key| !keys.contains(key));
         Ok(())
+    }
+
+    fn all_there(&self, keys: &BTreeSet<KeyId>) -> Result<(), EditError> {
+        if keys.iter().all(|key| self.key(*key).is_some()) { Ok(()) } else { Err(EditError::NotThere) }
     }
 
     fn groups_mut(&mut self, identity: IdentityId) -> Result<&mut BTreeSet<GroupId>, EditError> {

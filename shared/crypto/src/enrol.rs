@@ -10,8 +10,9 @@ use keyward_wire::api::{IdentityKind, Role};
 use keyward_wire::name::{Email, Name};
 use keyward_wire::{CredentialId, GroupId, IdentityId, Nonce, OrgId, Salt};
 
+use crate::absent::assert_secret;
 use crate::change::{ChangeError, Draft};
-use crate::edit::free;
+use crate::edit::{EditError, free};
 use crate::state::V1;
 use crate::state::cred::{Cred, CredFacts};
 use crate::state::org::{Identity, Org};
@@ -45,9 +46,12 @@ impl Draft {
     /// Adds an API user with one token. Show the token only once the write is confirmed.
     ///
     /// # Errors
-    /// [`ChangeError::Edit`] if the name is taken.
+    /// [`ChangeError::Edit`] if the name is taken or a group is not there.
     pub fn enrol_api_user(&mut self, user: ApiUser, enroller: &Enroller<'_>) -> Result<Token, ChangeError> {
         free(&user.name, self.org.identities.iter().map(|identity| &identity.name))?;
+        if user.groups.iter().any(|group| self.org.group(*group).is_none()) {
+            return Err(EditError::NotThere.into());
+        }
         let (id, ik) = (new_id(), IdentityKey::generate());
         self.org.identities.push(Identity {
             id,
@@ -142,6 +146,8 @@ pub struct Signup {
     pub ik: IdentityKey,
 }
 
+assert_secret!(Signup, Enroller<'_>);
+
 /// Makes everything of F1. `device_not_after` ends the device credential.
 pub fn sign_up(
     org_name: Name,
@@ -183,7 +189,8 @@ pub fn sign_up(
     let (device, device_credential) = device(device_facts, &ik);
 
     let orgkey = OrgKeyDocument::new(&ok, nonce);
-    let owner_name = email.as_str().parse().expect("an e-mail address is a usable name");
+    // An address may hold characters that a name may not.
+    let owner_name = email.as_str().parse().unwrap_or_else(|_| "owner".parse().expect("a usable name"));
     let state = first_state(
         org,
         org_name,

@@ -7,6 +7,8 @@
 //! ```
 //! The server's numbers and ids are selectors: a wrong one opens nothing.
 
+mod error;
+
 use std::collections::BTreeMap;
 
 use keyward_wire::api::bundle::{Bundle, SecretItem};
@@ -15,6 +17,8 @@ use keyward_wire::name::{EnvName, Name};
 use keyward_wire::{DeploymentId, Envelope, IdentityId, KeyId, Nonce, OrgId};
 use zeroize::Zeroizing;
 
+pub use self::error::{Missing, Refused, Stale, VerifyError};
+use crate::absent::assert_secret;
 use crate::state::cred::Cred;
 use crate::state::grant::{Grant, GrantPlace};
 use crate::state::local::{Local, Pin};
@@ -24,69 +28,6 @@ use crate::state::secret::{Secret, SecretPlace};
 use crate::state::view::{View, ViewDeployment, ViewKeyEntry, ViewPlace};
 use crate::view::whole;
 use crate::{DeliveryKey, IdentityKey, Integrity, OrgKey, derive_delivery};
-
-/// Why an answer is not believed.
-#[derive(Debug, thiserror::Error)]
-pub enum VerifyError {
-    /// Something is not what was sealed for this reader.
-    #[error(transparent)]
-    Integrity(#[from] Integrity),
-    /// Authentic, but older than what this client knows, or a second truth beside it.
-    #[error("{0}")]
-    Stale(Stale),
-    /// Something that must be there is missing.
-    #[error("{0}")]
-    Missing(Missing),
-    /// The deployment or key is not among what this identity may read.
-    #[error("no such {kind}, or not yours: {name}")]
-    NotThere {
-        /// `deployment` or `key`.
-        kind: &'static str,
-        /// As it was asked for.
-        name: String,
-    },
-    /// An authentic state asks for something that this client refuses.
-    #[error("{0}")]
-    Refused(Refused),
-}
-
-/// How an answer is too old.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the texts say it all")]
-pub enum Stale {
-    #[error("the server's state is at seq {seen}, older than {floor}, which {source_of_floor} requires")]
-    Seq { seen: u64, floor: u64, source_of_floor: &'static str },
-    #[error("the server's epoch is {seen}, older than {floor}, which {source_of_floor} requires")]
-    Epoch { seen: u64, floor: u64, source_of_floor: &'static str },
-    #[error("the server shows another state for seq {seq} than this client saw before")]
-    Fork { seq: u64 },
-    #[error("this access ended")]
-    Ended,
-    #[error("the server's state was issued {age_secs} seconds ago, longer than --max-age allows")]
-    TooOld { age_secs: i64 },
-}
-
-/// What is missing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the texts say it all")]
-pub enum Missing {
-    #[error("the server left out the value of the key {0}")]
-    Secret(Name),
-    #[error("the server left out {0}")]
-    Part(&'static str),
-}
-
-/// What is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the texts say it all")]
-pub enum Refused {
-    #[error("the variable {0} steers programs; allow it with --allow-env {0} if that is meant")]
-    Steers(EnvName),
-    #[error("two keys are mapped to the variable {0}")]
-    Twice(EnvName),
-    #[error("the value of the key {0} holds a NUL byte, which no environment variable can")]
-    Nul(Name),
-}
 
 /// Lower bounds that this client insists on.
 #[derive(Debug, Clone, Default)]
@@ -172,10 +113,9 @@ pub fn verify_bundle(
         }
         _ => verify_grant(cred, &dk, bundle, floors, now)?,
     };
-    if let Some(max_age) = floors.max_age
-        && now - verified.issued_at > max_age
-    {
-        return Err(VerifyError::Stale(Stale::TooOld { age_secs: (now - verified.issued_at) / 1000 }));
+    let age = now.saturating_sub(verified.issued_at);
+    if floors.max_age.is_some_and(|max_age| age > max_age) {
+        return Err(VerifyError::Stale(Stale::TooOld { age_secs: age / 1000 }));
     }
     Ok(verified)
 }
@@ -197,6 +137,8 @@ pub fn verify_org(
     let (seen, continuous) = check_org_floor(cred, &org, &answer.env, floors)?;
     Ok(VerifiedOrg { org, ok, seen, continuous })
 }
+
+assert_secret!(Verified, VerifiedOrg, Variable);
 
 impl Verified {
     /// The deployment of this exact name, or of this id.

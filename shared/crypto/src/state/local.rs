@@ -11,7 +11,7 @@ use crate::{Context, IdentityKey, Integrity};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Local {
-    v: V1,
+    pub(crate) v: V1,
     /// Newest ORG, for owners and admins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub org: Option<Pin>,

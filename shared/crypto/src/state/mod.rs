@@ -20,7 +20,30 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use crate::absent::{assert_absent, assert_secret};
 use crate::{Context, Integrity, Key, TooLarge, open, seal};
+
+/// Documents are serialised when they are sealed; shown, copied or compared they are not.
+macro_rules! assert_sealed {
+    ($($type:ty),+ $(,)?) => {$(
+        assert_absent!($type: std::fmt::Debug, std::fmt::Display, Clone, PartialEq, AsRef<[u8]>);
+    )+};
+}
+
+assert_sealed!(
+    cred::Cred,
+    grant::Grant,
+    org::Identity,
+    org::KeyEntry,
+    org::OldVersion,
+    org::Org,
+    org::ViewEntry,
+    roots::OrgKeyDocument,
+    roots::Recovery,
+    view::View,
+    view::ViewKeyEntry,
+);
+assert_secret!(secret::Secret);
 
 /// Version of a document: the number 1, and only that.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -64,7 +87,7 @@ pub(crate) fn open_document<K: Key, T: DeserializeOwned>(
 }
 
 /// The document as JSON, written once into a buffer of the right size, so that no copy is left behind by growth.
-fn to_json<T: Serialize>(document: &T) -> Zeroizing<Vec<u8>> {
+pub(crate) fn to_json<T: Serialize>(document: &T) -> Zeroizing<Vec<u8>> {
     let mut length = Length(0);
     serde_json::to_writer(&mut length, document).expect("documents have string keys and no failing parts");
     let mut json = Zeroizing::new(Vec::with_capacity(length.0));

@@ -1,0 +1,80 @@
+//! Keys that a write takes from somebody: sealed anew, so that what he kept opens nothing stored, and marked until the
+//! value is rotated (CRYPTO.md §1 I9).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keyward_wire::access::readable;
+use keyward_wire::api::bundle::SecretItem;
+use keyward_wire::{Envelope, IdentityId, KeyId};
+
+use super::{ChangeError, Draft, open_current};
+use crate::edit::EditError;
+use crate::state::org::Exposure;
+
+/// A key whose current value somebody could read before the write and may not after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// The key.
+    pub key: KeyId,
+    /// Who.
+    pub identities: Vec<IdentityId>,
+}
+
+impl Draft {
+    /// Keys that somebody loses by this write and that still exist, those with a new version among them.
+    pub fn lost(&self) -> Vec<Lost> {
+        let (old, new) = (self.before.facts(), self.org.facts());
+        let mut lost: BTreeMap<KeyId, Vec<IdentityId>> = BTreeMap::new();
+        for identity in self.before.readers() {
+            let now = match self.org.identity(identity.id) {
+                Some(after) if after.role.administers() => continue,
+                Some(after) => readable(&after.groups, &new).keys().clone(),
+                None if self.compromised.contains(&identity.id) => BTreeSet::new(),
+                None => continue,
+            };
+            for key in readable(&identity.groups, &old).keys().difference(&now) {
+                if self.org.key(*key).is_some() {
+                    lost.entry(*key).or_default().push(identity.id);
+                }
+            }
+        }
+        lost.into_iter().map(|(key, identities)| Lost { key, identities }).collect()
+    }
+
+    /// Keys whose current SECRET must be resealed before [`finish`](Self::finish).
+    pub fn to_reseal(&self) -> Vec<KeyId> {
+        let written = |key: &KeyId| self.secrets.iter().any(|secret| secret.key == *key);
+        self.lost().into_iter().map(|lost| lost.key).filter(|key| !written(key)).collect()
+    }
+
+    /// Seals the current value again under a fresh DEK.
+    ///
+    /// # Errors
+    /// [`ChangeError::Integrity`] if `envelope` is not the key's current SECRET.
+    pub fn reseal(&mut self, id: KeyId, envelope: &Envelope) -> Result<(), ChangeError> {
+        let key = self.org.key(id).ok_or(EditError::NotThere)?;
+        let (version, reseal) = (key.version, key.reseal + 1);
+        let secret = open_current(&self.org, key, envelope)?;
+        let (dek, envelope) = self.seal_secret(id, version, reseal, &secret)?;
+        let key = self.org.key_mut(id).ok_or(EditError::NotThere)?;
+        (key.dek, key.reseal, key.sha256) = (dek, reseal, envelope.sha256());
+        self.secrets.push(SecretItem { key: id, version, reseal, env: envelope });
+        Ok(())
+    }
+
+    /// Notes, for each key that was lost, who still knows its value. A version written in the same write is news to them.
+    pub(super) fn mark_exposed(&mut self) {
+        for Lost { key, identities } in self.lost() {
+            let Some(version) = self.before.key(key).map(|was| was.version) else { continue };
+            for id in identities {
+                let Some(identity) = self.before.identity(id) else { continue };
+                let why = if self.compromised.contains(&id) { "compromised" } else { self.why };
+                let (name, at) = (identity.name.clone(), self.author.now);
+                if let Some(key) = self.org.key_mut(key) {
+                    key.exposed.retain(|exposure| exposure.identity_name != name);
+                    key.exposed.push(Exposure { identity_name: name, version, at, why: why.to_owned() });
+                }
+            }
+        }
+    }
+}
