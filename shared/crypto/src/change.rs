@@ -344,3 +344,6 @@ pub fn open_old(org: &Org, key: KeyId, old: &OldVersion, envelope: &Envelope) ->
         envelope,
     )
 }
+
+#[cfg(test)]
+mod tests;

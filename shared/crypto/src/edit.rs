@@ -237,3 +237,6 @@ fn removed<T>(list: &mut Vec<T>, gone: impl Fn(&T) -> bool) -> Result<(), EditEr
     list.retain(|item| !gone(item));
     if list.len() < before { Ok(()) } else { Err(EditError::NotThere) }
 }
+
+#[cfg(test)]
+mod tests;

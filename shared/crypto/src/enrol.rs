@@ -282,3 +282,6 @@ fn credential(
         not_after: facts.not_after,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,8 @@ mod derive;
 pub mod edit;
 pub mod enrol;
 mod envelope;
+#[cfg(test)]
+mod fixture;
 mod hazmat;
 mod key;
 mod padding;

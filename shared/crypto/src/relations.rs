@@ -147,3 +147,6 @@ fn changed<'a, K: Ord + Copy, V: PartialEq>(
         .filter(|(key, value)| old.get(key).is_some_and(|was| was != *value))
         .map(|(key, value)| (*key, value))
 }
+
+#[cfg(test)]
+mod tests;

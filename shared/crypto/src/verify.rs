@@ -361,3 +361,6 @@ fn not_there(kind: &'static str, name: &str) -> VerifyError {
 pub fn delivery_key(ik: &IdentityKey, org: &Org, identity: IdentityId) -> DeliveryKey {
     derive_delivery(ik, org.org, identity, org.epoch, &org.nonce)
 }
+
+#[cfg(test)]
+mod tests;
