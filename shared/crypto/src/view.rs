@@ -70,3 +70,6 @@ fn view_key(key: &KeyEntry) -> ViewKeyEntry {
         sha256: key.sha256,
     }
 }
+
+#[cfg(test)]
+mod tests;
