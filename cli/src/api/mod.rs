@@ -104,10 +104,18 @@ impl Api {
     /// [`ApiError`].
     pub async fn secrets(&self, secrets: Vec<SecretRef>) -> Result<SecretsAnswer, ApiError> {
         let mut answer = SecretsAnswer { secrets: Vec::with_capacity(secrets.len()) };
-        for chunk in secrets.chunks(SECRETS_PER_REQUEST.min(1_000)) {
-            let request = SecretsRequest { secrets: chunk.to_vec() };
-            let page: SecretsAnswer = self.post("/v1/secrets/get", &request).await?;
-            answer.secrets.extend(page.secrets);
+        let (mut rest, mut page) = (secrets.as_slice(), SECRETS_PER_REQUEST.min(1_000));
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(page.min(rest.len()));
+            match self.post("/v1/secrets/get", &SecretsRequest { secrets: now.to_vec() }).await {
+                Ok(SecretsAnswer { secrets }) => {
+                    answer.secrets.extend(secrets);
+                    rest = later;
+                }
+                // Values are of very different sizes: fewer at a time.
+                Err(ApiError::TooLarge) if now.len() > 1 => page = now.len() / 2,
+                Err(error) => return Err(error),
+            }
         }
         Ok(answer)
     }
