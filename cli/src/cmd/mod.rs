@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod deployment;
 pub mod init;
+pub mod key;
 pub mod login;
 pub mod logout;
 mod resolve;
@@ -36,6 +37,8 @@ enum Command {
     #[command(subcommand)]
     Auth(auth::Command),
     #[command(subcommand)]
+    Key(key::Command),
+    #[command(subcommand)]
     Deployment(deployment::Command),
     Run(run::Options),
 }
@@ -54,6 +57,7 @@ impl Cli {
                 Command::Logout(options) => options.run(ctx).await,
                 Command::Whoami(options) => options.run(ctx).await,
                 Command::Auth(command) => command.run(ctx).await,
+                Command::Key(command) => command.run(ctx).await,
                 Command::Deployment(command) => command.run(ctx).await,
                 Command::Run(options) => options.run(ctx).await,
             }

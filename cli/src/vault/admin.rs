@@ -1,6 +1,7 @@
 //! An owner's or admin's session: opening the organisation, and carrying a change of it through (CRYPTO.md §2.7 “Admin
 //! client”).
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use keyward_crypto::change::{Author, Draft, Finished, open_current};
@@ -195,6 +196,22 @@ impl Desk<'_> {
     pub async fn secret(&self, key: &KeyEntry) -> anyhow::Result<Secret> {
         let envelope = self.envelope(key.id, key.version).await?;
         Ok(open_current(&self.org, key, &envelope).map_err(Fault::from)?)
+    }
+
+    /// The current values of several keys, in their order.
+    ///
+    /// # Errors
+    /// If the server leaves one out, or has another one.
+    pub async fn secrets(&self, keys: &[&KeyEntry]) -> anyhow::Result<Vec<Secret>> {
+        let wanted = keys.iter().map(|key| SecretRef { key: key.id, version: key.version }).collect();
+        let answer = self.api.secrets(wanted).await.map_err(Fault::from)?;
+        let sealed: BTreeMap<_, _> =
+            answer.secrets.iter().map(|item| ((item.key, item.version), &item.env)).collect();
+        let open = |key: &&KeyEntry| {
+            let envelope = sealed.get(&(key.id, key.version)).ok_or_else(held_back)?;
+            Ok(open_current(&self.org, key, envelope).map_err(Fault::from)?)
+        };
+        keys.iter().map(open).collect()
     }
 
     /// The sealed value of one version of a key.

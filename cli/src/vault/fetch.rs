@@ -2,6 +2,7 @@
 
 use clap::Args;
 use keyward_crypto::state::cred::Cred;
+use keyward_crypto::state::view::ViewKeyEntry;
 use keyward_crypto::verify::{Floors, Variable, Verified, VerifyError, verify_bundle};
 use keyward_wire::DeploymentId;
 use keyward_wire::api::bundle::{Bundle, SecretItem};
@@ -36,6 +37,8 @@ pub struct Fetched {
     pub verified: Verified,
     /// Current versions, sealed.
     pub secrets: Vec<SecretItem>,
+    /// An owner's or admin's answer: it holds everything but values.
+    pub administers: bool,
     /// Who reads.
     pub cred: Cred,
     /// The audit header, if there was one.
@@ -88,7 +91,8 @@ pub async fn fetch(
     if !verified.continuous {
         ctx.out.warn("so much has changed since this client last looked that continuity cannot be verified");
     }
-    Ok(Fetched { verified, secrets: bundle.secrets, cred, audit, body, cached, pins })
+    let administers = bundle.orgkey.is_some() && bundle.org.is_some();
+    Ok(Fetched { verified, secrets: bundle.secrets, administers, cred, audit, body, cached, pins })
 }
 
 /// Every variable of the deployment that `name` means here: all of them, verified, or an error.
@@ -106,7 +110,7 @@ pub async fn variables(
     let wanted = mapped.map_or_else(|| name.to_owned(), |id| id.to_string());
     let mut fetched = fetch(ctx, &credential, freshness, wanted.parse().ok()).await?;
     let id = fetched.deployment(&wanted)?;
-    if fetched.verified.seen.org.is_some() && fetched.secrets.is_empty() {
+    if fetched.administers && fetched.secrets.is_empty() {
         // Owners and admins get the values of a deployment that they name by id.
         fetched = fetch(ctx, &credential, freshness, Some(id)).await?;
     }
@@ -122,6 +126,20 @@ impl Fetched {
     pub fn remember(&self, ctx: &Ctx) {
         self.pins.remember(ctx, &self.cred, &self.verified.seen);
         self.cached.store(&self.body);
+    }
+
+    /// The key of this name or id.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`], with what there is.
+    pub fn key(&self, name_or_id: &str) -> anyhow::Result<&ViewKeyEntry> {
+        self.verified.key(name_or_id).map_err(|error| match error {
+            VerifyError::NotThere { kind, name } => {
+                let names = self.verified.view.keys.iter().map(|key| key.name.as_str());
+                Fault::unknown(kind, &name, names).into()
+            }
+            other => Fault::from(other).into(),
+        })
     }
 
     /// The id of the deployment of this name or id.

@@ -1,0 +1,145 @@
+//! What the caller may see of keys: owners and admins all of ORG, everybody else what stands in their view.
+
+use keyward_crypto::state::org::{KeyEntry, Org};
+use keyward_crypto::state::view::{View, ViewKeyEntry};
+use keyward_wire::name::{EnvName, Name};
+use keyward_wire::{DeploymentId, IdentityId, KeyId};
+use serde::Serialize;
+
+use crate::ctx::{Ctx, rfc3339};
+use crate::fault::{Code, Fault};
+use crate::session::credential::Credential;
+use crate::vault::admin::{Desk, Session};
+use crate::vault::fetch::{Fetched, Freshness, fetch};
+
+/// How the caller reads.
+pub(super) enum Reader {
+    /// An owner or admin.
+    Admin(Box<Session>, u64),
+    /// Somebody with a view.
+    Viewer(Box<Fetched>),
+}
+
+impl Reader {
+    /// Reads what the caller may read, and finds out which of the two that is.
+    pub(super) async fn open(ctx: &Ctx, freshness: &Freshness) -> anyhow::Result<Self> {
+        let credential = Credential::find(ctx)?;
+        let fetched = fetch(ctx, &credential, freshness, None).await?;
+        if !fetched.administers {
+            return Ok(Self::Viewer(Box::new(fetched)));
+        }
+        fetched.remember(ctx);
+        Ok(Self::Admin(Box::new(Session::with(credential).await?), fetched.verified.seq))
+    }
+}
+
+/// Opens ORG, no older than the state of `seq` that was seen a moment ago.
+pub(super) async fn open_since<'a>(session: &'a Session, ctx: &Ctx, seq: u64) -> anyhow::Result<Desk<'a>> {
+    let desk = session.open(ctx).await?;
+    if desk.org.seq < seq {
+        let fault = Fault::new(Code::Stale, "the server went back to an older state between two requests");
+        return Err(fault.next("nothing was used; ask its operator").into());
+    }
+    Ok(desk)
+}
+
+/// What is known of a key. What the caller may not see is absent.
+#[derive(Serialize)]
+pub(super) struct Facts {
+    pub id: KeyId,
+    pub name: Name,
+    pub alias: Option<String>,
+    pub provider: Option<String>,
+    pub tags: Vec<String>,
+    pub set: Option<String>,
+    pub version: u64,
+    pub updated_at: Option<String>,
+    pub updated_by: Option<IdentityId>,
+    pub updated_by_name: Option<Name>,
+    pub mapped: Vec<Mapped>,
+    pub exposed: Vec<Exposed>,
+}
+
+/// Where a key is mapped.
+#[derive(Serialize)]
+pub(super) struct Mapped {
+    pub deployment: DeploymentId,
+    pub deployment_name: Name,
+    pub env: EnvName,
+}
+
+/// Who lost access while knowing the value.
+#[derive(Serialize)]
+pub(super) struct Exposed {
+    pub identity_name: Name,
+    pub version: u64,
+    pub at: String,
+    pub why: String,
+}
+
+impl Facts {
+    pub(super) fn of_org(org: &Org, key: &KeyEntry) -> Self {
+        let exposed = key.exposed.iter().map(|exposure| Exposed {
+            identity_name: exposure.identity_name.clone(),
+            version: exposure.version,
+            at: rfc3339(exposure.at),
+            why: exposure.why.clone(),
+        });
+        Self {
+            id: key.id,
+            name: key.name.clone(),
+            alias: key.alias.clone(),
+            provider: key.provider.clone(),
+            tags: key.tags.clone(),
+            set: key.set.clone(),
+            version: key.version,
+            updated_at: Some(rfc3339(key.updated_at)),
+            updated_by: Some(key.updated_by),
+            updated_by_name: org.identity(key.updated_by).map(|identity| identity.name.clone()),
+            mapped: mapped_in(org, key.id),
+            exposed: exposed.collect(),
+        }
+    }
+
+    pub(super) fn of_view(view: &View, key: &ViewKeyEntry) -> Self {
+        let mapped = view.deployments.iter().flat_map(|deployment| {
+            deployment.mappings.iter().filter(|mapping| mapping.key == key.id).map(|mapping| Mapped {
+                deployment: deployment.id,
+                deployment_name: deployment.name.clone(),
+                env: mapping.env.clone(),
+            })
+        });
+        Self {
+            id: key.id,
+            name: key.name.clone(),
+            alias: None,
+            provider: key.provider.clone(),
+            tags: Vec::new(),
+            set: None,
+            version: key.version,
+            updated_at: None,
+            updated_by: None,
+            updated_by_name: None,
+            mapped: mapped.collect(),
+            exposed: Vec::new(),
+        }
+    }
+}
+
+/// The variables that take their value from a key.
+pub(super) fn mapped_in(org: &Org, key: KeyId) -> Vec<Mapped> {
+    let of_deployment = |deployment: &keyward_crypto::state::org::Deployment| {
+        let (id, name) = (deployment.id, deployment.name.clone());
+        let mapped = deployment.mappings.iter().filter(|mapping| mapping.key == key).map(move |mapping| {
+            Mapped { deployment: id, deployment_name: name.clone(), env: mapping.env.clone() }
+        });
+        mapped.collect::<Vec<_>>()
+    };
+    org.deployments.iter().flat_map(of_deployment).collect()
+}
+
+impl std::fmt::Display for Mapped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}={}", self.deployment_name, self.env)
+    }
+}

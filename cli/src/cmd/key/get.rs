@@ -1,0 +1,67 @@
+//! `keyward key get`: the one command that prints a value.
+
+use std::io::IsTerminal as _;
+
+use clap::Args;
+use keyward_crypto::state::secret::Secret;
+use keyward_wire::name::Name;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::facts::{Reader, open_since};
+use crate::cmd::resolve;
+use crate::ctx::Ctx;
+use crate::fault::Fault;
+use crate::vault::fetch::Freshness;
+
+/// Print the value of a key
+///
+/// To a pipe or file exactly its bytes; to a terminal a newline after them. With --json: name and value, or value_b64
+/// (base64) if it is not UTF-8.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  keyward key get DATABASE_URL\n  keyward key get TLS_KEY > tls.key")]
+pub struct Options {
+    /// Name or id of the key
+    #[arg(value_name = "NAME")]
+    key: String,
+    #[command(flatten)]
+    freshness: Freshness,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    name: &'a Name,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_b64: Option<Zeroizing<String>>,
+}
+
+impl Options {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let (name, secret) = match Reader::open(ctx, &self.freshness).await? {
+            Reader::Admin(session, seq) => {
+                let desk = open_since(&session, ctx, seq).await?;
+                let key = resolve::key(&desk.org, &self.key)?;
+                (key.name.clone(), desk.secret(key).await?)
+            }
+            Reader::Viewer(fetched) => {
+                let key = fetched.key(&self.key)?;
+                let secret = fetched.verified.secret(key, &fetched.secrets).map_err(Fault::from)?;
+                fetched.remember(ctx);
+                (key.name.clone(), secret)
+            }
+        };
+        print(ctx, &name, &secret)
+    }
+}
+
+fn print(ctx: &Ctx, name: &Name, secret: &Secret) -> anyhow::Result<()> {
+    if ctx.out.json {
+        let value = std::str::from_utf8(&secret.value).ok();
+        let value_b64 = value.is_none().then(|| Zeroizing::new(data_encoding::BASE64.encode(&secret.value)));
+        return ctx.out.json(&Answer { name, value, value_b64 });
+    }
+    ctx.out.bytes(&secret.value)?;
+    if std::io::stdout().is_terminal() { ctx.out.bytes(b"\n") } else { Ok(()) }
+}

@@ -1,0 +1,184 @@
+//! From the plan to the write: what each item of the file means for the organisation as it is now.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use keyward_crypto::change::Draft;
+use keyward_crypto::state::org::{Deployment, KeyEntry};
+use keyward_crypto::state::secret::Secret;
+use keyward_wire::name::{EnvName, Name};
+use keyward_wire::{DeploymentId, KeyId};
+use zeroize::Zeroizing;
+
+use super::Options;
+use super::items::Item;
+use super::plan::{Step, plan, variables};
+use crate::cmd::key::{list, replace};
+use crate::cmd::resolve;
+use crate::fault::{Code, Fault};
+use crate::vault::admin::Desk;
+
+/// What becomes of one item.
+pub(super) struct Decision {
+    pub action: Action,
+    /// The key it becomes, or meets.
+    pub name: Name,
+    /// Its id, as soon as there is one.
+    pub id: Option<KeyId>,
+    /// Label of the set it belongs to.
+    pub set: Option<String>,
+    /// The variable it is mapped to by this import.
+    pub env: Option<EnvName>,
+    /// Who had lost access while knowing the former value.
+    pub knowing: Vec<Name>,
+    deployment: Option<DeploymentId>,
+    /// Note of the key that gets a new version.
+    note: Option<Zeroizing<String>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    Create,
+    /// A new key under another name.
+    Rename,
+    Version,
+    /// The key that is there has this value already.
+    Same,
+    Skip,
+}
+
+impl Action {
+    /// Stable, for `--json`.
+    pub(super) fn code(self) -> &'static str {
+        match self {
+            Self::Create => "created",
+            Self::Rename => "renamed",
+            Self::Version => "new_version",
+            Self::Same | Self::Skip => "skipped",
+        }
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.action {
+            Action::Create => f.write_str("created"),
+            Action::Rename => write!(f, "renamed to {}", self.name),
+            Action::Version => f.write_str("new version"),
+            Action::Same => f.write_str("skipped (same value)"),
+            Action::Skip => f.write_str("skipped"),
+        }
+    }
+}
+
+/// A decision for each item. Changes nothing.
+///
+/// # Errors
+/// [`Code::Conflict`] if names are taken and nothing is said about them, or a variable is another key's; and for names
+/// that no variable may have.
+pub(super) async fn decide(
+    desk: &Desk<'_>,
+    items: &[Item],
+    options: &Options,
+) -> anyhow::Result<Vec<Decision>> {
+    let existing: BTreeMap<&Name, &KeyEntry> = desk.org.keys.iter().map(|key| (&key.name, key)).collect();
+    let names: Vec<&Name> = items.iter().map(|item| &item.name).collect();
+    let steps = plan(&names, &existing.keys().copied().collect(), options.on_conflict)
+        .map_err(|taken| names_taken(&taken))?;
+    let met = names.iter().map(|name| existing.get(name).copied());
+    let mut decisions: Vec<Decision> =
+        items.iter().zip(steps).zip(met).map(|((item, step), met)| decision(item, step, met)).collect();
+    compare(desk, items, &mut decisions, &existing).await?;
+    if let Some(deployment) = &options.map {
+        map(resolve::deployment(&desk.org, deployment)?, &mut decisions, &options.allow_env)?;
+    }
+    Ok(decisions)
+}
+
+/// Writes one decision into the draft.
+pub(super) fn apply(draft: &mut Draft, item: &Item, decision: &mut Decision) -> Result<(), Fault> {
+    let secret = || Secret { value: item.value.clone(), note: decision.note.clone() };
+    match (decision.action, decision.id) {
+        (Action::Create | Action::Rename, _) => {
+            decision.id = Some(draft.add_key(decision.name.clone(), &secret())?);
+        }
+        (Action::Version, Some(id)) => decision.knowing = replace(draft, id, &secret())?.1,
+        (Action::Version | Action::Same | Action::Skip, _) => {}
+    }
+    let Some(id) = decision.id.filter(|_| decision.action != Action::Skip) else { return Ok(()) };
+    if let Some(key) = draft.org.key_mut(id)
+        && key.set.is_none()
+    {
+        key.set.clone_from(&decision.set);
+    }
+    if let (Some(deployment), Some(env)) = (decision.deployment, &decision.env) {
+        draft.org.map(deployment, id, env.clone())?;
+    }
+    Ok(())
+}
+
+fn decision(item: &Item, step: Step, met: Option<&KeyEntry>) -> Decision {
+    let set = item.set.clone();
+    let (action, name, set) = match step {
+        Step::Create => (Action::Create, item.name.clone(), set),
+        Step::Skip => (Action::Skip, item.name.clone(), None),
+        Step::Version => (Action::Version, item.name.clone(), set),
+        // Another set than the one whose names were taken.
+        Step::Rename { to, number } => (Action::Rename, to, set.map(|set| format!("{set} {number}"))),
+    };
+    let id = met.map(|key| key.id).filter(|_| action != Action::Rename);
+    Decision { action, name, id, set, env: None, knowing: Vec::new(), deployment: None, note: None }
+}
+
+/// Finds out which values are not new, and keeps the notes of those that are.
+async fn compare(
+    desk: &Desk<'_>,
+    items: &[Item],
+    decisions: &mut [Decision],
+    existing: &BTreeMap<&Name, &KeyEntry>,
+) -> anyhow::Result<()> {
+    let mut versions: Vec<(&Item, &mut Decision)> =
+        items.iter().zip(decisions).filter(|(_, decision)| decision.action == Action::Version).collect();
+    let keys: Vec<&KeyEntry> =
+        versions.iter().filter_map(|(item, _)| existing.get(&item.name).copied()).collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    for ((item, decision), current) in versions.iter_mut().zip(desk.secrets(&keys).await?) {
+        if current.value == item.value {
+            decision.action = Action::Same;
+        } else {
+            decision.note = current.note;
+        }
+    }
+    Ok(())
+}
+
+/// Gives each key that is imported, or was there with the same value, the variable of its name.
+fn map(deployment: &Deployment, decisions: &mut [Decision], allowed: &[EnvName]) -> Result<(), Fault> {
+    let mut mapped: Vec<&mut Decision> =
+        decisions.iter_mut().filter(|decision| decision.action != Action::Skip).collect();
+    let variables = variables(mapped.iter().map(|decision| &decision.name), allowed)?;
+    let others: BTreeMap<&EnvName, KeyId> =
+        deployment.mappings.iter().map(|mapping| (&mapping.env, mapping.key)).collect();
+    let mut taken = BTreeSet::new();
+    for (decision, env) in mapped.iter_mut().zip(variables) {
+        if others.get(&env).is_some_and(|key| Some(*key) != decision.id) {
+            taken.insert(decision.name.clone());
+        }
+        decision.deployment = Some(deployment.id);
+        decision.env = Some(env);
+    }
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let taken: Vec<Name> = taken.into_iter().collect();
+    let what = format!("in {}, other keys are mapped to: {}", deployment.name, list(&taken));
+    Err(Fault::new(Code::Conflict, what)
+        .next("nothing was stored; unmap those first, or import without --map"))
+}
+
+fn names_taken(taken: &[Name]) -> Fault {
+    Fault::new(Code::Conflict, format!("these keys are there already: {}", list(taken)))
+        .next("nothing was stored; say what to do with --on-conflict skip, version or rename")
+}

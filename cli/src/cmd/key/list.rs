@@ -1,0 +1,77 @@
+//! `keyward key list`.
+
+use clap::Args;
+
+use super::facts::{Facts, Reader, open_since};
+use crate::ctx::Ctx;
+use crate::fault::printable;
+use crate::vault::fetch::Freshness;
+
+/// List the keys you may read
+#[derive(Args)]
+#[command(after_help = "Examples:\n  keyward key list\n  keyward key list --json | jq -r '.[].name'")]
+pub struct Options {
+    #[command(flatten)]
+    freshness: Freshness,
+}
+
+impl Options {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let (mut keys, all) = match Reader::open(ctx, &self.freshness).await? {
+            Reader::Admin(session, seq) => {
+                let desk = open_since(&session, ctx, seq).await?;
+                let facts = desk.org.keys.iter().map(|key| Facts::of_org(&desk.org, key));
+                (facts.collect::<Vec<_>>(), true)
+            }
+            Reader::Viewer(fetched) => {
+                let view = &fetched.verified.view;
+                let facts = view.keys.iter().map(|key| Facts::of_view(view, key)).collect();
+                fetched.remember(ctx);
+                (facts, false)
+            }
+        };
+        keys.sort_by(|a, b| a.name.cmp(&b.name));
+        if ctx.out.json {
+            return ctx.out.json(&keys);
+        }
+        if keys.is_empty() {
+            ctx.out.say(if all {
+                "there is no key yet; put keys in with: keyward key import .env, or keyward key create NAME"
+            } else {
+                "you may read no key yet; an owner or admin can give your groups a deployment"
+            });
+            return Ok(());
+        }
+        if all {
+            let rows: Vec<_> = keys.iter().map(row).collect();
+            ctx.out.table(&["NAME", "PROVIDER", "VERSION", "UPDATED", "SET", "TAGS"], &rows)?;
+        } else {
+            let rows: Vec<_> = keys.iter().map(|key| row(key).into_iter().take(3).collect()).collect();
+            ctx.out.table(&["NAME", "PROVIDER", "VERSION"], &rows)?;
+        }
+        let exposed: Vec<_> =
+            keys.iter().filter(|key| !key.exposed.is_empty()).map(|key| key.name.clone()).collect();
+        if !exposed.is_empty() {
+            ctx.out.say(&format!(
+                "somebody who lost access may know the value of: {}\n  → rotate it at the provider, then: keyward key set",
+                super::list(&exposed)
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn row(key: &Facts) -> Vec<String> {
+    let shown = |text: Option<&str>| match text {
+        Some(text) if !text.is_empty() => printable(text, 60),
+        _ => "-".to_owned(),
+    };
+    vec![
+        key.name.to_string(),
+        shown(key.provider.as_deref()),
+        key.version.to_string(),
+        shown(key.updated_at.as_deref()),
+        shown(key.set.as_deref()),
+        shown(Some(&key.tags.join(","))),
+    ]
+}

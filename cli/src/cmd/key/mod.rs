@@ -1,0 +1,131 @@
+//! `keyward key`: names, values and versions.
+
+pub mod create;
+pub mod delete;
+mod facts;
+pub mod get;
+pub mod history;
+pub mod import;
+pub mod list;
+pub mod rename;
+pub mod rollback;
+pub mod set;
+pub mod show;
+mod source;
+mod words;
+
+use clap::Subcommand;
+use keyward_crypto::change::Draft;
+use keyward_crypto::state::org::Org;
+use keyward_crypto::state::secret::Secret;
+use keyward_wire::name::Name;
+use keyward_wire::{IdentityId, KeyId};
+
+use crate::ctx::Ctx;
+use crate::fault::{Code, Fault};
+
+/// Manage keys: names, values, versions
+#[derive(Subcommand)]
+pub enum Command {
+    Create(create::Options),
+    List(list::Options),
+    Get(get::Options),
+    Show(show::Options),
+    Set(set::Options),
+    History(history::Options),
+    Rollback(rollback::Options),
+    Rename(rename::Options),
+    Delete(delete::Options),
+    Import(import::Options),
+}
+
+impl Command {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        match self {
+            Self::Create(options) => options.run(ctx).await,
+            Self::List(options) => options.run(ctx).await,
+            Self::Get(options) => options.run(ctx).await,
+            Self::Show(options) => options.run(ctx).await,
+            Self::Set(options) => options.run(ctx).await,
+            Self::History(options) => options.run(ctx).await,
+            Self::Rollback(options) => options.run(ctx).await,
+            Self::Rename(options) => options.run(ctx).await,
+            Self::Delete(options) => options.run(ctx).await,
+            Self::Import(options) => options.run(ctx).await,
+        }
+    }
+}
+
+/// Gives a key another value. Answers its version, and who had lost access while knowing the former value: they do not
+/// know this one, so the marks are taken away.
+fn replace(draft: &mut Draft, id: KeyId, secret: &Secret) -> Result<(u64, Vec<Name>), Fault> {
+    let version = draft.add_version(id, secret)?;
+    let exposed = draft.org.key_mut(id).map(|key| std::mem::take(&mut key.exposed)).unwrap_or_default();
+    Ok((version, exposed.into_iter().map(|exposure| exposure.identity_name).collect()))
+}
+
+/// Reminds that the former value of `key` is still good at its provider, and who knows it.
+fn remind_to_revoke(ctx: &Ctx, key: &Name, knowing: &[Name]) {
+    if !knowing.is_empty() {
+        ctx.out.warn(&format!(
+            "{} had lost access but may know the former value of {key}: revoke it at the provider, if it still is good \
+             there",
+            list(knowing)
+        ));
+    }
+}
+
+fn name_taken(name: &Name) -> Fault {
+    Fault::new(Code::Conflict, format!("there is a key {name} already"))
+        .next(format!("to give it another value: keyward key set {}", quoted(name.as_str())))
+}
+
+/// Who an identity is: its name, or its id if it is gone.
+fn who(org: &Org, id: IdentityId) -> String {
+    org.identity(id).map_or_else(|| id.to_string(), |identity| identity.name.to_string())
+}
+
+/// Names in a row, at most a dozen of them.
+fn list(names: &[Name]) -> String {
+    let shown: Vec<&str> = names.iter().take(12).map(Name::as_str).collect();
+    match names.len().saturating_sub(shown.len()) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// `1 key`, `2 keys`.
+fn count(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
+/// A word as one would type it in a shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | '@' | '=' | '+');
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_can_be_pasted_whatever_the_name() {
+        assert_eq!(quoted("STRIPE_KEY"), "STRIPE_KEY");
+        assert_eq!(quoted("my key"), "'my key'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted("$(x)"), "'$(x)'");
+    }
+
+    #[test]
+    fn a_long_row_of_names_is_cut() {
+        let names: Vec<Name> = (1..=14).map(|n| format!("K{n}").parse().unwrap()).collect();
+        assert_eq!(list(&names[..2]), "K1, K2");
+        assert!(list(&names).ends_with("K12 and 2 more"));
+    }
+}

@@ -1,0 +1,70 @@
+//! `keyward key rollback`.
+
+use clap::Args;
+use keyward_crypto::change::open_old;
+use keyward_crypto::state::org::KeyEntry;
+
+use crate::cmd::resolve;
+use crate::ctx::Ctx;
+use crate::fault::{Code, Fault};
+use crate::vault::admin::Session;
+
+/// Give a key the value and note of an older version again, as a new version
+#[derive(Args)]
+#[command(after_help = "Example:\n  keyward key rollback STRIPE_SECRET_KEY 3")]
+pub struct Options {
+    /// Name or id of the key
+    #[arg(value_name = "NAME")]
+    key: String,
+    /// Number of the version, from `key history`
+    #[arg(value_name = "N")]
+    version: u64,
+}
+
+impl Options {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let session = Session::start(ctx).await?;
+        let (id, name, version, knowing) = session
+            .write(ctx, async |draft, desk| {
+                let key = resolve::key(&desk.org, &self.key)?;
+                let old = key.history.iter().find(|old| old.version == self.version);
+                let old = old.ok_or_else(|| self.no_such_version(key))?;
+                let envelope = desk.envelope(key.id, old.version).await?;
+                let secret = open_old(&desk.org, key.id, old, &envelope).map_err(Fault::from)?;
+                let version = draft.add_version(key.id, &secret).map_err(Fault::from)?;
+                // Whoever lost access may well know the older value, too: their marks stay.
+                let knowing: Vec<_> = key.exposed.iter().map(|e| e.identity_name.clone()).collect();
+                Ok((key.id, key.name.clone(), version, knowing))
+            })
+            .await?;
+        let from = self.version;
+        ctx.out.say(&format!("{name} is at version {version} now, with the value of version {from}"));
+        if !knowing.is_empty() {
+            ctx.out.warn(&format!("{} had lost access and may know this value", super::list(&knowing)));
+        }
+        if ctx.out.json {
+            ctx.out.json(&serde_json::json!({
+                "id": id,
+                "name": name,
+                "version": version,
+                "from_version": from,
+                "exposed_to": knowing,
+            }))?;
+        }
+        Ok(())
+    }
+
+    fn no_such_version(&self, key: &KeyEntry) -> Fault {
+        if key.version == self.version {
+            return Fault::usage(format!("{} is at version {} already", key.name, key.version));
+        }
+        let fault =
+            Fault::new(Code::NotFound, format!("{} has no version {} any more", key.name, self.version));
+        let kept: Vec<String> = key.history.iter().map(|old| old.version.to_string()).collect();
+        if kept.is_empty() {
+            fault.next("it has one version only")
+        } else {
+            fault.next(format!("kept are: {}", kept.join(", ")))
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What is said about a key, beside its name and value.
+
+use clap::Args;
+use keyward_crypto::state::org::KeyEntry;
+use keyward_wire::name::{Name, NameError};
+use zeroize::Zeroizing;
+
+/// Largest note, in bytes.
+const NOTE_BYTES: usize = 4096;
+
+#[derive(Args)]
+pub(super) struct Words {
+    /// Whose service it is for, such as Stripe (empty: nobody's)
+    #[arg(long, value_name = "PROVIDER", value_parser = word)]
+    provider: Option<String>,
+    /// A label; may be given several times and replaces all former ones (empty: none)
+    #[arg(long = "tag", value_name = "TAG", value_parser = word)]
+    tags: Option<Vec<String>>,
+    /// Another word for it, for people (empty: none)
+    #[arg(long, value_name = "WORD", value_parser = word)]
+    alias: Option<String>,
+    /// A note, sealed with the value and shown by `key show` (empty: none)
+    #[arg(long, value_name = "TEXT", value_parser = note)]
+    note: Option<String>,
+}
+
+impl Words {
+    /// Whether any of them is given.
+    pub(super) fn are_given(&self) -> bool {
+        self.provider.is_some() || self.tags.is_some() || self.alias.is_some() || self.note.is_some()
+    }
+
+    /// Writes those that stand in ORG, as far as they are given.
+    pub(super) fn apply(&self, key: &mut KeyEntry) {
+        let unless_empty = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        if let Some(provider) = &self.provider {
+            key.provider = unless_empty(provider);
+        }
+        if let Some(alias) = &self.alias {
+            key.alias = unless_empty(alias);
+        }
+        if let Some(tags) = &self.tags {
+            key.tags.clear();
+            for tag in tags.iter().filter_map(unless_empty) {
+                if !key.tags.contains(&tag) {
+                    key.tags.push(tag);
+                }
+            }
+        }
+    }
+
+    /// Whether a note is given, or taken away.
+    pub(super) fn have_note(&self) -> bool {
+        self.note.is_some()
+    }
+
+    /// The note of a key that had this one.
+    pub(super) fn note(&self, former: Option<Zeroizing<String>>) -> Option<Zeroizing<String>> {
+        match self.note.as_deref() {
+            None => former,
+            Some("") => None,
+            Some(note) => Some(Zeroizing::new(note.to_owned())),
+        }
+    }
+}
+
+/// Nothing, or what would do as a name.
+fn word(text: &str) -> Result<String, NameError> {
+    if text.is_empty() { Ok(String::new()) } else { text.parse().map(|name: Name| name.to_string()) }
+}
+
+fn note(text: &str) -> Result<String, String> {
+    if text.len() > NOTE_BYTES {
+        return Err(format!("a note may have {NOTE_BYTES} bytes"));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        words: Words,
+    }
+
+    fn words(arguments: &[&str]) -> Words {
+        Line::try_parse_from([&["x"], arguments].concat()).unwrap().words
+    }
+
+    #[test]
+    fn an_empty_note_takes_the_former_one_away_and_none_given_keeps_it() {
+        let after = |arguments: &[&str]| {
+            words(arguments).note(Some(Zeroizing::new("former".to_owned()))).map(|note| note.to_string())
+        };
+        assert_eq!(after(&[]).as_deref(), Some("former"));
+        assert_eq!(after(&["--note", "new"]).as_deref(), Some("new"));
+        assert_eq!(after(&["--note", ""]), None);
+        assert!(words(&["--note", ""]).have_note() && !words(&[]).are_given());
+    }
+
+    #[test]
+    fn words_that_would_disturb_a_terminal_are_refused() {
+        for bad in ["a\u{1b}[2J", "\u{202e}", " a", "a\n"] {
+            for flag in ["--provider", "--tag", "--alias"] {
+                assert!(Line::try_parse_from(["x", flag, bad]).is_err(), "{flag} {bad:?}");
+            }
+        }
+        assert!(words(&["--tag", ""]).are_given());
+    }
+}
