@@ -1,20 +1,19 @@
-//! What an owner, or whoever stole an owner's machine, can do by hand: open everything, and forge what is authentic.
+//! What an owner, or whoever stole an owner's machine, can do by hand: open everything, write anything.
 
 use std::collections::BTreeSet;
 
 use keyward_crypto::change::{Author, Draft};
 use keyward_crypto::enrol::Enroller;
 use keyward_crypto::state::cred::Cred;
-use keyward_crypto::state::grant::{Grant, GrantPlace};
 use keyward_crypto::state::org::{Identity, Org};
 use keyward_crypto::state::roots::open_root;
 use keyward_crypto::verify::{Floors, VerifiedOrg, verify_org};
-use keyward_crypto::{Context, DataKey, Halves, Key, OrgKey, RootKey, ViewKey, open, seal};
+use keyward_crypto::{Context, DataKey, DeliveryKey, Halves, OrgKey, RootKey, Token, ViewKey, derive_secret};
 use keyward_wire::api::auth::LoginAnswer;
-use keyward_wire::api::bundle::{Bundle, GrantItem, SecretItem, ViewItem};
+use keyward_wire::api::bundle::{GrantItem, SecretItem};
 use keyward_wire::api::org::{OrgAnswer, SecretsAnswer};
 use keyward_wire::{Envelope, GroupId, KeyId, Purpose};
-use serde_json::{Value, json};
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::http::{Answer, Request};
@@ -98,17 +97,6 @@ impl Insider {
         self.org.keys.iter().find(|key| key.name.as_str() == name).unwrap().id
     }
 
-    /// DEK of a key's current version.
-    pub fn dek(&self, key: KeyId) -> DataKey {
-        self.org.key(key).unwrap().dek.duplicate()
-    }
-
-    /// Context of a key's current SECRET.
-    pub fn secret_context(&self, key: KeyId) -> Context {
-        let entry = self.org.key(key).unwrap();
-        Context::new(Purpose::Secret).org(self.org.org).b(key.as_bytes()).n1(entry.reseal).n2(entry.version)
-    }
-
     /// The view that a reader of this name has: its key and its context.
     pub fn view(&self, name: &str) -> (ViewKey, Context) {
         let entry = self.view_entry(&self.identity(name).groups);
@@ -116,39 +104,27 @@ impl Insider {
         (entry.vk.duplicate(), context)
     }
 
-    /// Rewrites what a reader of this name may read, as a hostile owner would: `change` gets the view as JSON; the grant
-    /// is made anew over it. Both are authentic.
-    pub fn rewrite_view(&self, name: &str, bundle: &mut Bundle, change: impl FnOnce(&mut Value)) {
-        let (vk, context) = self.view(name);
-        let old = bundle.view.as_ref().unwrap();
-        let env = rewrite(&vk, &context, &old.env, change);
-        bundle.view = Some(ViewItem { seq: old.seq, env });
-        self.regrant(name, bundle, |_| ());
+    /// DK of a reader of this name, and the context of this GRANT of it.
+    pub fn grant(&self, name: &str, item: &GrantItem) -> (DeliveryKey, Context) {
+        let identity = self.identity(name);
+        let context = Context::new(Purpose::Grant)
+            .org(self.org.org)
+            .a(identity.id.as_bytes())
+            .b(item.view.as_bytes())
+            .n1(self.org.epoch)
+            .n2(item.seq);
+        (identity.dk.duplicate(), context)
     }
 
-    /// Makes the reader's GRANT anew over the bundle's VIEW; `change` gets it as JSON.
-    pub fn regrant(&self, name: &str, bundle: &mut Bundle, change: impl FnOnce(&mut Value)) {
-        let identity = self.identity(name);
-        let (vk, _) = self.view(name);
-        let (item, view) = (bundle.grant.as_ref().unwrap(), bundle.view.as_ref().unwrap());
-        let place = GrantPlace {
-            org: self.org.org,
-            identity: identity.id,
-            view: item.view,
-            epoch: self.org.epoch,
-            seq: item.seq,
-        };
-        let honest = Grant::open(&identity.dk, place, &item.env).unwrap();
-        let grant = Grant::new(&vk, view.seq, view.env.sha256(), honest.issued_at, honest.not_after)
-            .seal(&identity.dk, place);
-        let context = Context::new(Purpose::Grant)
-            .org(place.org)
-            .a(place.identity.as_bytes())
-            .b(place.view.as_bytes())
-            .n1(place.epoch)
-            .n2(place.seq);
-        let env = rewrite(&identity.dk, &context, &grant, change);
-        bundle.grant = Some(GrantItem { view: item.view, seq: item.seq, env });
+    /// DEK of a key's current version, and the context of its SECRET.
+    pub fn secret(&self, key: KeyId) -> (DataKey, Context) {
+        let entry = self.org.key(key).unwrap();
+        let context = Context::new(Purpose::Secret)
+            .org(self.org.org)
+            .b(key.as_bytes())
+            .n1(entry.reseal)
+            .n2(entry.version);
+        (entry.dek.duplicate(), context)
     }
 
     fn view_entry(&self, groups: &BTreeSet<GroupId>) -> &keyward_crypto::state::org::ViewEntry {
@@ -164,32 +140,17 @@ pub fn sign_in(server: &Server, halves: &Halves) -> (Cred, String) {
     (cred, answer.session.authorization().to_string())
 }
 
+/// The two halves of a token.
+pub fn token_halves(token: &str) -> Halves {
+    let token = Token::parse(token).unwrap();
+    Halves::from_keys(token.id, &derive_secret(token.id, &token.secret))
+}
+
 /// The credential that a machine keeps.
 pub fn stored_halves(machine: &Machine) -> Halves {
     let config = Zeroizing::new(std::fs::read_to_string(machine.path(".keyward/config.toml")).unwrap());
     let text = config.split('"').find(|word| word.starts_with("kwh1_")).expect("a stored login");
     Halves::parse(text).unwrap()
-}
-
-/// Opens an envelope, changes its JSON, and seals it again under the same key for the same place.
-pub fn rewrite<K: Key>(
-    key: &K,
-    context: &Context,
-    env: &Envelope,
-    change: impl FnOnce(&mut Value),
-) -> Envelope {
-    let mut value: Value = serde_json::from_slice(&open(key, context, env).unwrap()).unwrap();
-    change(&mut value);
-    seal(key, context, &document(&value)).unwrap()
-}
-
-/// A sealed document's JSON: its version comes first.
-pub fn document(value: &Value) -> Vec<u8> {
-    let mut rest = value.clone();
-    let version = rest.as_object_mut().unwrap().remove("v").unwrap_or(json!(1));
-    let rest = serde_json::to_string(&rest).unwrap();
-    let comma = if rest == "{}" { "" } else { "," };
-    format!("{{\"v\":{version}{comma}{}", rest.strip_prefix('{').unwrap()).into_bytes()
 }
 
 /// Milliseconds UTC.

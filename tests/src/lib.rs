@@ -7,7 +7,8 @@
 //! | [`world`] | an organisation: an owner, two keys for an agent, and one it must never see |
 //! | [`http`] | requests by hand |
 //! | [`liar`] | a server's man in the middle |
-//! | [`insider`] | what an owner can do by hand: forgeries that are authentic but hostile |
+//! | [`insider`] | what an owner can do by hand |
+//! | [`forge`] | bundles that are authentic but hostile |
 
 #![expect(
     clippy::unwrap_used,
@@ -15,6 +16,7 @@
     reason = "a test's tools: a failure is the test's failure, files and variables are its own"
 )]
 
+pub mod forge;
 pub mod http;
 pub mod insider;
 pub mod liar;

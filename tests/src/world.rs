@@ -6,13 +6,16 @@
 
 use std::collections::BTreeMap;
 
+use keyward_crypto::change::Draft;
 use keyward_crypto::enrol::ApiUser;
 use keyward_crypto::state::secret::Secret;
 use keyward_wire::api::Role;
+use keyward_wire::api::bundle::Bundle;
 use keyward_wire::api::write::NewKeys;
 use zeroize::Zeroizing;
 
-use crate::insider::Insider;
+use crate::http::Request;
+use crate::insider::{Insider, token_halves};
 use crate::liar::Liar;
 use crate::machine::{Ended, Machine};
 use crate::server::{Engine, Server};
@@ -85,6 +88,33 @@ impl World {
     /// What the owner's keys open.
     pub fn insider(&self) -> Insider {
         Insider::open(&self.server, &self.owner)
+    }
+
+    /// Changes the organisation, as the owner.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Draft, &Insider) -> T) -> T {
+        let insider = self.insider();
+        let mut draft = insider.draft();
+        let made = change(&mut draft, &insider);
+        let answer = insider.write(&self.server, draft);
+        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        made
+    }
+
+    /// Another API user, and its token.
+    pub fn enrol(&self, name: &str, groups: &[&str]) -> String {
+        self.change(|draft, insider| {
+            let group = |name: &&str| draft.org.groups.iter().find(|g| g.name.as_str() == *name).unwrap().id;
+            let groups = groups.iter().map(group).collect();
+            let user = ApiUser { name: name.parse().unwrap(), role: Role::Viewer, groups, not_after: None };
+            draft.enrol_api_user(user, &insider.enroller()).unwrap().encode().to_string()
+        })
+    }
+
+    /// What the server truly answers to a token's request for everything.
+    pub fn bundle(&self, token: &str) -> Bundle {
+        let halves = token_halves(token);
+        let authorization = halves.auth.authorization(halves.id);
+        self.server.send(&Request::get("/v1/me/bundle").by(&authorization)).read()
     }
 
     /// A liar before the server.

@@ -1,0 +1,220 @@
+//! What the house rests on, and nothing about style (docs/ARCHITECTURE.md): who can reach whom, and which names stand in
+//! which files only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+#[test]
+fn the_server_has_no_path_to_what_opens_an_envelope() {
+    let packages = Packages::read();
+    let reached = packages.reached_from("keyward-server");
+    for unwanted in ["keyward-crypto", "aes-gcm", "aes", "pbkdf2", "keyward", "chacha20poly1305"] {
+        assert!(!reached.contains(unwanted), "keyward-server reaches {unwanted}");
+    }
+    // The walk itself sees what is there.
+    for wanted in ["keyward-wire", "sqlx", "sqlx-core", "sha2"] {
+        assert!(reached.contains(wanted), "keyward-server does not reach {wanted}");
+    }
+}
+
+#[test]
+fn the_wire_is_types_and_nothing_else() {
+    let packages = Packages::read();
+    let reached = packages.reached_from("keyward-wire");
+    let ours = packages.members.iter().filter(|name| *name != "keyward-wire").map(String::as_str);
+    let others =
+        ["sqlx", "axum", "hyper", "reqwest", "tokio", "rustls", "aes", "aes-gcm", "hkdf", "pbkdf2", "hmac"];
+    for unwanted in ours.chain(others) {
+        assert!(!reached.contains(unwanted), "keyward-wire reaches {unwanted}");
+    }
+}
+
+#[test]
+fn the_crypto_does_no_input_and_output() {
+    let reached = Packages::read().reached_from("keyward-crypto");
+    for unwanted in
+        ["tokio", "mio", "socket2", "reqwest", "hyper", "sqlx", "keyward", "keyward-server", "clap"]
+    {
+        assert!(!reached.contains(unwanted), "keyward-crypto reaches {unwanted}");
+    }
+    assert!(reached.contains("aes-gcm") && reached.contains("keyward-wire"));
+}
+
+#[test]
+fn client_and_server_meet_on_the_wire_only() {
+    let packages = Packages::read();
+    for unwanted in ["keyward-server", "sqlx", "axum"] {
+        assert!(!packages.reached_from("keyward").contains(unwanted), "keyward reaches {unwanted}");
+    }
+    for member in packages.members.iter().filter(|name| *name != "keyward-tests") {
+        assert!(!packages.reached_from(member).contains("keyward-tests"), "{member} reaches the tests");
+    }
+}
+
+#[test]
+fn what_is_dangerous_is_named_in_one_place() {
+    let places: &[(&[&str], &str)] = &[
+        (&["sqlx"], "server/src/store/"),
+        (&["aes_gcm", "hkdf", "pbkdf2"], "shared/crypto/src/hazmat.rs"),
+        (&["reqwest"], "cli/src/api/"),
+        (&["SysRng", "OsRng"], "shared/crypto/src/random.rs server/src/random.rs"),
+        (&["std::io::stdout().lock", "std::io::stderr().lock"], "cli/src/out.rs cli/src/session/prompt.rs"),
+        (&["println!", "eprintln!", "print!", "eprint!"], ""),
+    ];
+    let files = sources();
+    for (words, place) in places {
+        let mut seen = false;
+        for (path, text) in &files {
+            let inside = place.split(' ').any(|place| !place.is_empty() && path.starts_with(place));
+            for word in words.iter().filter(|word| names(text, word)) {
+                assert!(inside, "{path} names {word}; its place is {place:?}");
+                seen = true;
+            }
+        }
+        assert!(seen || place.is_empty(), "nothing names {words:?}: the test is blind");
+    }
+}
+
+#[test]
+fn a_part_does_not_reach_back() {
+    let directions: &[(&str, &[&str])] = &[
+        (
+            "server/src/access",
+            &["crate::http", "crate::store", "crate::auth", "crate::audit", "async ", "tokio"],
+        ),
+        ("server/src/store", &["crate::http", "crate::auth", "crate::audit"]),
+        ("server/src/audit", &["crate::http"]),
+        ("server/src/auth", &["crate::http"]),
+        ("cli/src/export", &["crate::api", "crate::cmd", "crate::session"]),
+        ("cli/src/import", &["crate::api", "crate::cmd", "crate::session"]),
+        ("shared", &["std::fs", "std::net", "std::env", "std::process", "async "]),
+    ];
+    let files = sources();
+    for (part, unwanted) in directions {
+        let mut seen = false;
+        for (path, text) in files.iter().filter(|(path, _)| path.starts_with(&format!("{part}"))) {
+            seen = true;
+            for word in unwanted.iter().filter(|word| names(text, word)) {
+                panic!("{path} names {word}");
+            }
+        }
+        assert!(seen, "there is no {part}");
+    }
+}
+
+#[test]
+fn both_engines_have_the_same_migrations() {
+    let names = |engine: &str| -> Vec<String> {
+        let entries = std::fs::read_dir(root().join("migrations").join(engine)).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let (sqlite, postgres) = (names("sqlite"), names("postgres"));
+    assert_eq!(sqlite, postgres);
+    assert!(!sqlite.is_empty());
+    for (number, name) in (1..).zip(&sqlite) {
+        assert!(name.starts_with(&format!("{number:04}_")) && name.ends_with(".sql"), "{name}");
+    }
+}
+
+/// The packages that a build of this workspace, with all features, is made of.
+struct Packages {
+    members: BTreeSet<String>,
+    /// Normal and build dependencies.
+    needs: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Packages {
+    fn read() -> Self {
+        let metadata = metadata();
+        let list = |value: &Value| value.as_array().unwrap().clone();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let names: BTreeMap<String, String> = list(&metadata["packages"])
+            .iter()
+            .map(|package| (text(&package["id"]), text(&package["name"])))
+            .collect();
+        let mut needs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for node in list(&metadata["resolve"]["nodes"]) {
+            // Several versions of one package count as one: that can only find more.
+            let needs = needs.entry(names[&text(&node["id"])].clone()).or_default();
+            for dependency in list(&node["deps"]) {
+                if list(&dependency["dep_kinds"]).iter().any(|kind| kind["kind"] != "dev") {
+                    needs.insert(names[&text(&dependency["pkg"])].clone());
+                }
+            }
+        }
+        let members = list(&metadata["workspace_members"]);
+        Self { members: members.iter().map(|id| names[&text(id)].clone()).collect(), needs }
+    }
+
+    fn reached_from(&self, package: &str) -> BTreeSet<String> {
+        let mut reached = BTreeSet::new();
+        let mut next = vec![package.to_owned()];
+        while let Some(name) = next.pop() {
+            let needs = self.needs.get(&name).unwrap_or_else(|| panic!("no package {name}"));
+            next.extend(needs.iter().filter(|need| reached.insert((*need).clone())).cloned());
+        }
+        reached
+    }
+}
+
+fn metadata() -> Value {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // Packages for other systems are not looked at: they need not be on this machine.
+    let host = Command::new("rustc").arg("-vV").current_dir(root()).output().unwrap().stdout;
+    let host = String::from_utf8(host).unwrap();
+    let host = host.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    let words =
+        ["metadata", "--locked", "--all-features", "--format-version", "1", "--filter-platform", host];
+    let output = Command::new(cargo).args(words).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The code of the product, without its tests and comments: path from the root, text.
+fn sources() -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    for package in ["shared/wire/src", "shared/crypto/src", "server/src", "cli/src"] {
+        gather(&root().join(package), &mut files);
+    }
+    assert!(files.len() > 100, "{}", files.len());
+    files
+}
+
+fn gather(path: &Path, files: &mut Vec<(String, String)>) {
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            gather(&entry.unwrap().path(), files);
+        }
+        return;
+    }
+    let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+    let is_test = name.contains("/tests/") || name.ends_with("/tests.rs") || name.ends_with("/testing.rs");
+    if name.ends_with(".rs") && !is_test {
+        let text = std::fs::read_to_string(path).unwrap();
+        // Unit tests stand at the foot of their file.
+        let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
+        let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        files.push((name, code.collect::<Vec<_>>().join("\n")));
+    }
+}
+
+/// Whether `word` stands in `text` as a whole word.
+fn names(text: &str, word: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + word.len()..].chars().next();
+        let ends = |c: char, beyond: Option<char>| !(part(c) && beyond.is_some_and(part));
+        ends(word.chars().next().unwrap(), before) && ends(word.chars().next_back().unwrap(), after)
+    })
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
