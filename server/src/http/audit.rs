@@ -9,7 +9,7 @@ use crate::audit::Event;
 use crate::store::{AuditFilter, AuditRow};
 
 /// A run of the audit chain, oldest first. Filters drop entries, so only an unfiltered run can be verified.
-#[utoipa::path(get, path = "/v1/audit", tag = "audit", params(AuditQuery), responses(
+#[utoipa::path(get, path = "/v1/audit", operation_id = "audit", tag = "audit", params(AuditQuery), responses(
     (status = 200, description = "Entries, and the head before this request's own", body = AuditAnswer),
 ))]
 pub(super) async fn read(call: Call, mut work: Work) -> Answer {

@@ -25,7 +25,7 @@ pub(super) struct PreloginQuery {
 }
 
 /// What a client needs to derive a password's keys. An unknown address gets a stable answer of the same shape.
-#[utoipa::path(get, path = "/v1/auth/prelogin", tag = "auth", params(PreloginQuery), responses(
+#[utoipa::path(get, path = "/v1/auth/prelogin", operation_id = "prelogin", tag = "auth", params(PreloginQuery), responses(
     (status = 200, description = "Credential, suite and salt", body = PreloginAnswer),
 ))]
 pub(super) async fn prelogin(call: Call) -> Answer {
@@ -40,7 +40,7 @@ pub(super) async fn prelogin(call: Call) -> Answer {
 }
 
 /// Exchanges a credential's proof for a session.
-#[utoipa::path(post, path = "/v1/auth/login", tag = "auth", request_body = LoginRequest, responses(
+#[utoipa::path(post, path = "/v1/auth/login", operation_id = "log_in", tag = "auth", request_body = LoginRequest, responses(
     (status = 200, description = "A session, with CRED", body = LoginAnswer),
     (status = 401, description = "Unknown, wrong, expired or revoked: not told apart", body = ErrorBody),
     (status = 429, description = "Too many refused log-ins from this address", body = ErrorBody),
@@ -78,7 +78,7 @@ async fn start(call: &Call, mut tx: Tx, mut proved: Proved) -> Answer {
 }
 
 /// Ends the session of the request.
-#[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", responses(
+#[utoipa::path(post, path = "/v1/auth/logout", operation_id = "log_out", tag = "auth", responses(
     (status = 204, description = "The session has ended"),
 ))]
 pub(super) async fn logout(call: Call, mut work: Work) -> Answer {
@@ -91,7 +91,7 @@ pub(super) async fn logout(call: Call, mut work: Work) -> Answer {
 }
 
 /// Who the caller is.
-#[utoipa::path(get, path = "/v1/me", tag = "auth", responses(
+#[utoipa::path(get, path = "/v1/me", operation_id = "me", tag = "auth", responses(
     (status = 200, description = "The caller", body = MeAnswer),
 ))]
 pub(super) async fn me(_: Call, work: Work) -> Answer {

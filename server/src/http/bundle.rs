@@ -25,7 +25,7 @@ pub(super) struct BundleQuery {
 ///
 /// With `Authorization: Keyward <credential>.<auth>` the request carries a token's or device's own proof, and the answer
 /// has CRED too. `ETag` is the quoted SHA-256 of the body; the header `keyward-audit` tells this read's audit entry.
-#[utoipa::path(get, path = "/v1/me/bundle", tag = "data",
+#[utoipa::path(get, path = "/v1/me/bundle", operation_id = "bundle", tag = "data",
     params(BundleQuery, ("If-None-Match" = Option<String>, Header, description = "An `ETag` of before")),
     responses(
         (status = 200, description = "The bundle", body = Bundle, headers(

@@ -11,7 +11,7 @@ use crate::access::{Action, Refusal};
 use crate::audit::Event;
 
 /// The caller's own credentials.
-#[utoipa::path(get, path = "/v1/credentials", tag = "credentials", responses(
+#[utoipa::path(get, path = "/v1/credentials", operation_id = "credentials", tag = "credentials", responses(
     (status = 200, description = "Oldest first", body = CredentialsAnswer),
 ))]
 pub(super) async fn list(_: Call, mut work: Work) -> Answer {
@@ -22,7 +22,7 @@ pub(super) async fn list(_: Call, mut work: Work) -> Answer {
 }
 
 /// Adds a device credential for the caller. Needs a session made with the password within the last 10 minutes.
-#[utoipa::path(post, path = "/v1/credentials", tag = "credentials", request_body = NewCredential, responses(
+#[utoipa::path(post, path = "/v1/credentials", operation_id = "add_credential", tag = "credentials", request_body = NewCredential, responses(
     (status = 201, description = "It is there", body = CredentialInfo),
     (status = 409, description = "The id is taken", body = ErrorBody),
     (status = 422, description = "It is not a well-formed device credential of the caller", body = ErrorBody),
@@ -48,7 +48,7 @@ pub(super) async fn add(call: Call, mut work: Work) -> Answer {
 }
 
 /// Deletes one of the caller's own credentials, and the sessions made with it. Of another's, the server says 404.
-#[utoipa::path(delete, path = "/v1/credentials/{id}", tag = "credentials",
+#[utoipa::path(delete, path = "/v1/credentials/{id}", operation_id = "remove_credential", tag = "credentials",
     params(("id" = CredentialId, Path, description = "Which")),
     responses(
         (status = 204, description = "It is gone"),

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -64,6 +64,10 @@ async fn respond(server: Server, route: &'static Route, request: Request) -> Ans
 }
 
 async fn arrive(body: Body, max_bytes: usize) -> Result<Bytes, Failure> {
+    // One that says how large it is need not arrive to be refused.
+    if body.size_hint().lower() > max_bytes as u64 {
+        return Err(Failure::TooLarge);
+    }
     let body = tokio::time::timeout(BODY_TIME, Limited::new(body, max_bytes).collect()).await;
     match body {
         Err(_) => Err(Failure::Timeout),

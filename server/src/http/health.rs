@@ -14,7 +14,7 @@ pub(super) struct Health {
 }
 
 /// The process is up.
-#[utoipa::path(get, path = "/healthz", tag = "server", responses(
+#[utoipa::path(get, path = "/healthz", operation_id = "alive", tag = "server", responses(
     (status = 200, description = "The process is up", body = Health),
 ))]
 pub(super) fn alive() -> Response {
@@ -22,7 +22,7 @@ pub(super) fn alive() -> Response {
 }
 
 /// The database answers and has this server's schema.
-#[utoipa::path(get, path = "/readyz", tag = "server", responses(
+#[utoipa::path(get, path = "/readyz", operation_id = "ready", tag = "server", responses(
     (status = 200, description = "The database answers and has this server's schema", body = Health),
     (status = 503, description = "It does not", body = Health),
 ))]

@@ -10,7 +10,7 @@ use crate::access::Action;
 use crate::audit::Event;
 
 /// All identities, with when each was last used.
-#[utoipa::path(get, path = "/v1/identities", tag = "data", responses(
+#[utoipa::path(get, path = "/v1/identities", operation_id = "identities", tag = "data", responses(
     (status = 200, description = "All identities, oldest first", body = IdentitiesAnswer),
 ))]
 pub(super) async fn list(_: Call, mut work: Work) -> Answer {
@@ -20,7 +20,7 @@ pub(super) async fn list(_: Call, mut work: Work) -> Answer {
 }
 
 /// An identity's key, sealed for whoever enrolled it.
-#[utoipa::path(get, path = "/v1/escrows/{identity}", tag = "data",
+#[utoipa::path(get, path = "/v1/escrows/{identity}", operation_id = "escrow", tag = "data",
     params(("identity" = IdentityId, Path, description = "Whose")),
     responses(
         (status = 200, description = "ESCROW", body = EscrowAnswer),

@@ -27,7 +27,7 @@ pub fn document() -> OpenApi {
 }
 
 /// This document.
-#[utoipa::path(get, path = "/openapi.json", tag = "server", responses(
+#[utoipa::path(get, path = "/openapi.json", operation_id = "openapi", tag = "server", responses(
     (status = 200, description = "OpenAPI 3.1", content_type = "application/json", body = serde_json::Value),
 ))]
 pub(super) fn read() -> Response {

@@ -10,7 +10,7 @@ use crate::access::{Action, Refusal, write as rule};
 use crate::audit::Event;
 
 /// ORG, the caller's ORGKEY_ADMIN and, for owners, ROOT.
-#[utoipa::path(get, path = "/v1/org", tag = "data", responses(
+#[utoipa::path(get, path = "/v1/org", operation_id = "org", tag = "data", responses(
     (status = 200, description = "The organisation's state", body = OrgAnswer),
 ))]
 pub(super) async fn read(_: Call, mut work: Work) -> Answer {
@@ -33,7 +33,7 @@ pub(super) async fn read(_: Call, mut work: Work) -> Answer {
 /// The one write of all state: whole or not at all.
 ///
 /// 409 if the organisation is no longer at `base`; 422 if the write would break a rule, with the field at fault.
-#[utoipa::path(post, path = "/v1/org/write", tag = "data", request_body = WriteRequest, responses(
+#[utoipa::path(post, path = "/v1/org/write", operation_id = "write", tag = "data", request_body = WriteRequest, responses(
     (status = 200, description = "Where the organisation stands now", body = Base),
     (status = 409, description = "The organisation has changed since `base`, or an id or e-mail is taken", body = ErrorBody),
     (status = 422, description = "It would break a rule of the organisation's state", body = ErrorBody),
@@ -53,7 +53,7 @@ pub(super) async fn write(call: Call, mut work: Work) -> Answer {
 }
 
 /// Sealed versions of keys, old ones too.
-#[utoipa::path(post, path = "/v1/secrets/get", tag = "data", request_body = SecretsRequest, responses(
+#[utoipa::path(post, path = "/v1/secrets/get", operation_id = "secrets", tag = "data", request_body = SecretsRequest, responses(
     (status = 200, description = "What there is of them, in their order", body = SecretsAnswer),
     (status = 422, description = "More than one answer can hold: ask for fewer", body = ErrorBody),
 ))]

@@ -18,7 +18,7 @@ use crate::store::{OrgRow, Tx};
 ///
 /// Whether anybody may is the server's sign-up mode: `first` (the first organisation only, with the setup code), `open` or
 /// `closed`.
-#[utoipa::path(post, path = "/v1/signup", tag = "sign-up", request_body = SignupRequest, responses(
+#[utoipa::path(post, path = "/v1/signup", operation_id = "sign_up", tag = "sign-up", request_body = SignupRequest, responses(
     (status = 201, description = "The organisation is there, at seq 1", body = Base),
     (status = 403, description = "Sign-up is closed, or the setup code is missing or wrong", body = keyward_wire::error::ErrorBody),
     (status = 409, description = "An id or the e-mail is taken", body = keyward_wire::error::ErrorBody),

@@ -64,6 +64,20 @@ async fn every_reference_in_the_description_leads_somewhere() {
     }
 }
 
+#[test]
+fn operations_have_names_of_their_own_and_parameters_stand_where_they_are_read() {
+    let document = serde_json::to_value(document()).unwrap();
+    let mut names = std::collections::BTreeSet::new();
+    for route in ROUTES {
+        let operation = &document["paths"][route.path][route.method.as_str().to_lowercase()];
+        assert!(names.insert(operation["operationId"].as_str().unwrap()), "{operation}");
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let in_path = route.path.contains(&format!("{{{}}}", parameter["name"].as_str().unwrap()));
+            assert_eq!(parameter["in"] == "path", in_path, "{parameter}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn unknown_addresses_and_methods_are_answered_in_json_without_a_cache() {
     let server = TestServer::start().await;

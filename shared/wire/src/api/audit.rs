@@ -7,7 +7,7 @@ use crate::{IdentityId, KeyId, OrgId, Sha256};
 
 /// Which entries. Filters drop entries from the answer, so only an unfiltered one can be verified.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema, utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema, utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
 pub struct AuditQuery {
     /// Only entries with a greater seq. Default 0.
