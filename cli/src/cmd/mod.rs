@@ -1,13 +1,24 @@
 //! The commands: their words, and which file runs each.
 
+pub mod access;
+mod aftermath;
+pub mod api_user;
+mod assigned;
+pub mod audit;
 pub mod auth;
+mod confirm;
 pub mod deployment;
+pub mod group;
 pub mod init;
 pub mod key;
 pub mod login;
 pub mod logout;
+pub mod org;
+pub mod pin;
 mod resolve;
 pub mod run;
+#[cfg(test)]
+mod sample;
 pub mod whoami;
 
 use clap::{Parser, Subcommand};
@@ -40,6 +51,16 @@ enum Command {
     Key(key::Command),
     #[command(subcommand)]
     Deployment(deployment::Command),
+    #[command(subcommand)]
+    Group(group::Command),
+    #[command(subcommand)]
+    ApiUser(api_user::Command),
+    Access(access::Options),
+    #[command(subcommand)]
+    Audit(audit::Command),
+    #[command(subcommand)]
+    Org(org::Command),
+    Pin(pin::Options),
     Run(run::Options),
 }
 
@@ -59,6 +80,12 @@ impl Cli {
                 Command::Auth(command) => command.run(ctx).await,
                 Command::Key(command) => command.run(ctx).await,
                 Command::Deployment(command) => command.run(ctx).await,
+                Command::Group(command) => command.run(ctx).await,
+                Command::ApiUser(command) => command.run(ctx).await,
+                Command::Access(options) => options.run(ctx).await,
+                Command::Audit(command) => command.run(ctx).await,
+                Command::Org(command) => command.run(ctx).await,
+                Command::Pin(options) => options.run(ctx).await,
                 Command::Run(options) => options.run(ctx).await,
             }
         })

@@ -1,8 +1,11 @@
 //! What a word on the command line means in a verified ORG: the exact name, else the id.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use keyward_crypto::state::org::{Deployment, Group, Identity, KeyEntry, Org};
+use keyward_wire::KeyId;
+use keyward_wire::api::IdentityKind;
 use keyward_wire::name::{Email, Name};
 
 use crate::fault::Fault;
@@ -50,16 +53,41 @@ pub(super) fn identity<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Ident
     }
 }
 
-fn find<'a, T, I: FromStr + PartialEq>(
+/// The API user of this name or id.
+///
+/// # Errors
+/// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name.
+pub(super) fn api_user<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Identity> {
+    let users = org.identities.iter().filter(|identity| identity.kind == IdentityKind::Api);
+    find("API user", text, users, |identity| (&identity.name, identity.id))
+}
+
+/// The keys of these names or ids, out of `among`; `kind` says what those are, as `key of production`.
+///
+/// # Errors
+/// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name.
+pub(super) fn keys_among(
+    org: &Org,
+    kind: &str,
+    texts: &[String],
+    among: &BTreeSet<KeyId>,
+) -> anyhow::Result<BTreeSet<KeyId>> {
+    let candidates = || org.keys.iter().filter(|key| among.contains(&key.id));
+    let one = |text: &String| find(kind, text, candidates(), |key| (&key.name, key.id)).map(|key| key.id);
+    texts.iter().map(one).collect()
+}
+
+fn find<'a, T: 'a, I: FromStr + PartialEq>(
     kind: &str,
     text: &str,
-    all: &'a [T],
+    all: impl IntoIterator<Item = &'a T, IntoIter: Clone>,
     facts: impl Fn(&'a T) -> (&'a Name, I),
 ) -> anyhow::Result<&'a T> {
-    let named = |name: Name| all.iter().find(|one| *facts(one).0 == name);
-    let numbered = |id: I| all.iter().find(|one| facts(one).1 == id);
+    let all = all.into_iter();
+    let named = |name: Name| all.clone().find(|one| *facts(one).0 == name);
+    let numbered = |id: I| all.clone().find(|one| facts(one).1 == id);
     let found = text.parse().ok().and_then(named).or_else(|| text.parse().ok().and_then(numbered));
-    found.ok_or_else(|| Fault::unknown(kind, text, all.iter().map(|one| facts(one).0.as_str())).into())
+    found.ok_or_else(|| Fault::unknown(kind, text, all.clone().map(|one| facts(one).0.as_str())).into())
 }
 
 #[cfg(test)]

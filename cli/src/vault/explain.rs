@@ -55,10 +55,12 @@ pub struct Override {
 
 /// Exclusions that win, for the members of `groups`, over an assignment that includes the key (CRYPTO.md §2.6).
 pub fn overrides(groups: &BTreeSet<GroupId>, facts: &Facts) -> BTreeSet<Override> {
+    let mapped: BTreeSet<(DeploymentId, KeyId)> =
+        facts.mappings.iter().map(|mapping| (mapping.deployment, mapping.key)).collect();
     let mut found = BTreeSet::new();
     for (group, deployment, key) in exclusions_of(groups, facts) {
         for included in assignments_of(groups, facts) {
-            let maps = facts.mappings.iter().any(|m| m.deployment == included.1 && m.key == key);
+            let maps = mapped.contains(&(included.1, key));
             if maps && !facts.exclusions.contains(&(included.0, included.1, key)) {
                 found.insert(Override { key, excluded: (group, deployment), included });
             }

@@ -1,0 +1,216 @@
+//! What a write means beyond itself: values that somebody still knows, and inclusions that have no effect.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keyward_crypto::change::Draft;
+use keyward_crypto::state::org::Org;
+use keyward_wire::{DeploymentId, GroupId, KeyId};
+use serde::Serialize;
+
+use crate::ctx::Ctx;
+use crate::vault::explain::{Override, overrides};
+
+/// What to tell about a write. The default is nothing.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Aftermath {
+    /// Keys that somebody lost by it.
+    exposed: Vec<Exposed>,
+    /// Inclusions that an exclusion overrides since it.
+    overridden: Vec<Overridden>,
+}
+
+/// A command's own data, and what the write means beyond it.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    data: serde_json::Value,
+    #[serde(flatten)]
+    aftermath: &'a Aftermath,
+}
+
+#[derive(Debug, Serialize)]
+struct Exposed {
+    key: String,
+    was_readable_by: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Overridden {
+    key: String,
+    excluded: Assigned,
+    included: Assigned,
+    identities: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Assigned {
+    group: String,
+    deployment: String,
+}
+
+impl Aftermath {
+    /// Of a draft that started from `before`, once all its changes are made.
+    pub(super) fn of(draft: &Draft, before: &Org) -> Self {
+        Self { exposed: exposed(draft, before), overridden: overridden(before, &draft.org) }
+    }
+
+    /// Tells it on stderr, and with --json as fields of `data` on stdout.
+    ///
+    /// # Errors
+    /// If stdout cannot be written.
+    pub(super) fn report(&self, ctx: &Ctx, data: serde_json::Value) -> anyhow::Result<()> {
+        self.say(ctx);
+        if ctx.out.json { ctx.out.json(&Told { data, aftermath: self }) } else { Ok(()) }
+    }
+
+    /// Tells it on stderr.
+    pub(super) fn say(&self, ctx: &Ctx) {
+        for line in self.lines() {
+            ctx.out.warn(&line);
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut by_readers: BTreeMap<&[String], Vec<&str>> = BTreeMap::new();
+        for exposed in &self.exposed {
+            by_readers.entry(&exposed.was_readable_by).or_default().push(&exposed.key);
+        }
+        for (readers, keys) in by_readers {
+            let count = if readers.len() == 1 { "identity" } else { "identities" };
+            lines.push(format!(
+                "{} {} readable by {} {count} ({}); rotate at the provider",
+                keys.join(", "),
+                if keys.len() == 1 { "was" } else { "were" },
+                readers.len(),
+                readers.join(", ")
+            ));
+        }
+        for Overridden { key, excluded, included, identities } in &self.overridden {
+            lines.push(format!(
+                "{key} stays unreadable for {}: it is excluded for {} in {}, which wins over {} in {}",
+                identities.join(", "),
+                excluded.group,
+                excluded.deployment,
+                included.group,
+                included.deployment
+            ));
+        }
+        lines
+    }
+}
+
+fn exposed(draft: &Draft, before: &Org) -> Vec<Exposed> {
+    let reader = |id| before.identity(id).map(|identity| identity.name.to_string());
+    let mut exposed: Vec<Exposed> = draft
+        .lost()
+        .into_iter()
+        .map(|lost| {
+            let mut readers: Vec<String> = lost.identities.into_iter().filter_map(reader).collect();
+            readers.sort_unstable();
+            Exposed { key: key_name(&draft.org, lost.key), was_readable_by: readers }
+        })
+        .collect();
+    exposed.sort_by(|a, b| a.key.cmp(&b.key));
+    exposed
+}
+
+fn overridden(before: &Org, after: &Org) -> Vec<Overridden> {
+    let (mut old, mut new) = (Overrides::of(before), Overrides::of(after));
+    let mut readers: BTreeMap<Override, Vec<String>> = BTreeMap::new();
+    for reader in after.readers() {
+        let known = before.identity(reader.id).map(|was| old.for_groups(&was.groups).clone());
+        for found in new.for_groups(&reader.groups) {
+            if !known.as_ref().is_some_and(|known| known.contains(found)) {
+                readers.entry(*found).or_default().push(reader.name.to_string());
+            }
+        }
+    }
+    let assigned = |(group, deployment): (GroupId, DeploymentId)| Assigned {
+        group: after.group(group).map(|group| group.name.to_string()).unwrap_or_default(),
+        deployment: after.deployment(deployment).map(|d| d.name.to_string()).unwrap_or_default(),
+    };
+    readers
+        .into_iter()
+        .map(|(found, identities)| Overridden {
+            key: key_name(after, found.key),
+            excluded: assigned(found.excluded),
+            included: assigned(found.included),
+            identities,
+        })
+        .collect()
+}
+
+/// Worked out once for each set of groups: there are few of them, and many identities.
+struct Overrides {
+    facts: keyward_wire::access::Facts,
+    known: BTreeMap<BTreeSet<GroupId>, BTreeSet<Override>>,
+}
+
+impl Overrides {
+    fn of(org: &Org) -> Self {
+        Self { facts: org.facts(), known: BTreeMap::new() }
+    }
+
+    fn for_groups(&mut self, groups: &BTreeSet<GroupId>) -> &BTreeSet<Override> {
+        self.known.entry(groups.clone()).or_insert_with(|| overrides(groups, &self.facts))
+    }
+}
+
+fn key_name(org: &Org, key: KeyId) -> String {
+    org.key(key).map_or_else(|| key.to_string(), |key| key.name.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use keyward_wire::api::write::NewKeys;
+
+    use super::*;
+    use crate::cmd::sample::Sample;
+
+    #[test]
+    fn a_key_that_somebody_loses_is_to_be_rotated() {
+        let sample = Sample::new();
+        let mut draft = sample.draft();
+        draft.org.exclude(sample.web, sample.production, &[sample.alpha, sample.beta].into()).unwrap();
+        let aftermath = Aftermath::of(&draft, &sample.org());
+        assert_eq!(
+            aftermath.lines(),
+            [
+                "ALPHA, BETA were readable by 2 identities (agent, both); rotate at the provider",
+                "BETA stays unreadable for both: it is excluded for web in production, which wins over ops in backup",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_overridden_before_is_no_news() {
+        let sample = Sample::new();
+        let mut draft = sample.draft();
+        draft.org.add_group("idle".parse().unwrap()).unwrap();
+        assert!(Aftermath::of(&draft, &sample.org()).lines().is_empty());
+        draft.org.add_member(sample.ops, sample.agent).unwrap();
+        let lines = Aftermath::of(&draft, &sample.org()).lines();
+        let wins = "which wins over ops in backup";
+        assert_eq!(
+            lines,
+            [format!("SECRET stays unreadable for agent: it is excluded for web in production, {wins}")]
+        );
+    }
+
+    #[test]
+    fn an_inclusion_that_has_no_effect_is_told_when_it_is_made() {
+        let sample = Sample::new();
+        let mut draft = sample.draft();
+        let extra = draft.org.add_deployment("extra".parse().unwrap()).unwrap();
+        draft.org.map(extra, sample.secret, "SECRET".parse().unwrap()).unwrap();
+        draft.org.assign(sample.web, extra, BTreeSet::new(), NewKeys::Allow).unwrap();
+        let lines = Aftermath::of(&draft, &sample.org()).lines();
+        assert_eq!(
+            lines,
+            [
+                "SECRET stays unreadable for agent, both: it is excluded for web in production, which wins over web in extra"
+            ]
+        );
+    }
+}

@@ -1,0 +1,40 @@
+//! `keyward api-user revoke`.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cmd::aftermath::Aftermath;
+use crate::cmd::resolve;
+use crate::ctx::Ctx;
+use crate::vault::admin::Session;
+
+/// Remove an API user: its token ends at once
+///
+/// If the token may have leaked, use --compromised: then everything that it could read is sealed afresh.
+#[derive(Args)]
+#[command(after_help = "Example:\n  keyward api-user revoke ci-bot")]
+pub struct Options {
+    /// Name or id of the API user
+    name: String,
+    /// Somebody else may have the token
+    #[arg(long)]
+    compromised: bool,
+}
+
+impl Options {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let session = Session::start(ctx).await?;
+        let (id, name, aftermath) = session
+            .write(ctx, async |draft, desk| {
+                let user = resolve::api_user(&desk.org, &self.name)?;
+                if self.compromised {
+                    draft.compromised(user.id);
+                }
+                draft.org.identities.retain(|identity| identity.id != user.id);
+                Ok((user.id, user.name.clone(), Aftermath::of(draft, &desk.org)))
+            })
+            .await?;
+        ctx.out.say(&format!("{name} is revoked"));
+        aftermath.report(ctx, json!({ "id": id, "name": name }))
+    }
+}

@@ -1,0 +1,81 @@
+//! `keyward api-user rotate`.
+
+use clap::Args;
+use keyward_crypto::IdentityKey;
+use keyward_crypto::change::Draft;
+use keyward_crypto::enrol::ApiUser;
+use keyward_crypto::state::org::Identity;
+use keyward_wire::api::write::NewEscrow;
+
+use super::issued::Issued;
+use crate::cmd::aftermath::Aftermath;
+use crate::cmd::resolve;
+use crate::ctx::Ctx;
+use crate::fault::{Code, Fault};
+use crate::session::credential::Credential;
+use crate::vault::admin::{Desk, Session};
+
+/// Give an API user a new token; the old one ends at once
+///
+/// If the old token may have leaked, use --compromised: then the identity is replaced by one of the same name, groups,
+/// role and expiry, and everything that it could read is sealed afresh.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  keyward api-user rotate ci-bot > token.txt\n  \
+                        keyward api-user rotate ci-bot --compromised > token.txt")]
+pub struct Options {
+    /// Name or id of the API user
+    name: String,
+    /// Somebody else may have the old token
+    #[arg(long)]
+    compromised: bool,
+}
+
+impl Options {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let credential = Credential::find(ctx)?;
+        let url = credential.server.url.clone();
+        let session = Session::with(credential).await?;
+        let (issued, aftermath) = session
+            .write(ctx, async |draft, desk| {
+                let user = resolve::api_user(&desk.org, &self.name)?;
+                let issued = if self.compromised {
+                    replace(draft, desk, user)?
+                } else {
+                    let ik = key_of(desk, user).await?;
+                    let token = draft.issue_token(user.id, user.ik_gen, &ik);
+                    Issued { id: user.id, name: user.name.clone(), not_after: user.not_after, token }
+                };
+                Ok((issued, Aftermath::of(draft, &desk.org)))
+            })
+            .await?;
+        issued.show(ctx, &url, &aftermath)
+    }
+}
+
+/// A new identity in the place of one that cannot be trusted any more.
+fn replace(draft: &mut Draft, desk: &Desk<'_>, user: &Identity) -> anyhow::Result<Issued> {
+    draft.compromised(user.id);
+    draft.org.identities.retain(|identity| identity.id != user.id);
+    let successor = ApiUser {
+        name: user.name.clone(),
+        role: user.role,
+        groups: user.groups.clone(),
+        not_after: user.not_after,
+    };
+    let token = draft.enrol_api_user(successor, &desk.enroller()).map_err(Fault::from)?;
+    let named = draft.org.identities.iter().find(|identity| identity.name == user.name);
+    let id = named.map_or(user.id, |identity| identity.id);
+    Ok(Issued { id, name: user.name.clone(), not_after: user.not_after, token })
+}
+
+/// The identity's key, from its ESCROW. Whose it is and of which generation, ORG says; the server only stores it.
+async fn key_of(desk: &Desk<'_>, user: &Identity) -> anyhow::Result<IdentityKey> {
+    let stored = desk.api.escrow(user.id).await.map_err(Fault::from)?.escrow;
+    let escrow = NewEscrow { identity: user.id, ik_gen: user.ik_gen, ..stored };
+    desk.enroller().open(desk.org.org, &escrow).map_err(|_| {
+        let what = format!("the key of {} was not put away by you: another admin enrolled it", user.name);
+        Fault::new(Code::Policy, what)
+            .next("ask that admin or an owner; or replace it, with --compromised")
+            .into()
+    })
+}

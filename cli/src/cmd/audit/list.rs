@@ -1,0 +1,172 @@
+//! `keyward audit list`.
+
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use clap::Args;
+use keyward_wire::api::audit::{AuditEntry, AuditQuery, AuditRecord};
+use keyward_wire::limits::AUDIT_PAGE;
+use serde_json::json;
+
+use super::names::Names;
+use crate::api::{Api, ApiError};
+use crate::cmd::resolve;
+use crate::ctx::{Ctx, parse_span, rfc3339};
+use crate::fault::{Fault, printable};
+use crate::vault::admin::Session;
+
+/// List what happened, oldest first
+///
+/// The server writes the log; `keyward audit verify` tells whether it changed what it wrote.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  keyward audit list --since 24h\n  \
+                        keyward audit list --identity ci-bot --since 2026-01-31T12:00:00Z")]
+pub struct Options {
+    /// Only since this long ago, or this time: 24h, 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "SPAN|TIME", value_parser = parse_since)]
+    since: Option<Since>,
+    /// Only by or about this identity: name, e-mail address or id
+    #[arg(long)]
+    identity: Option<String>,
+    /// Only about this key, by name or id: changes of it, and reads of it
+    #[arg(long)]
+    key: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Since {
+    /// Milliseconds before now.
+    Ago(i64),
+    /// Milliseconds UTC.
+    At(i64),
+}
+
+impl Options {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let session = Session::start(ctx).await?;
+        let org = session.open(ctx).await?.org;
+        let query = AuditQuery {
+            identity: named(self.identity.as_deref(), |text| Ok(resolve::identity(&org, text)?.id))?,
+            key: named(self.key.as_deref(), |text| Ok(resolve::key(&org, text)?.id))?,
+            since: self.since.map(|since| match since {
+                Since::Ago(span) => ctx.now().saturating_sub(span),
+                Since::At(time) => time,
+            }),
+            after: None,
+            limit: None,
+        };
+        let entries = all(&session.api, query).await?;
+        show(ctx, &Names::of(&org), &entries)
+    }
+}
+
+/// A thing of this name; or of this id, though it may be gone by now.
+fn named<I: FromStr>(
+    text: Option<&str>,
+    resolve: impl Fn(&str) -> anyhow::Result<I>,
+) -> anyhow::Result<Option<I>> {
+    text.map(|text| resolve(text).or_else(|unknown| text.parse().map_err(|_| unknown))).transpose()
+}
+
+async fn all(api: &Api, mut query: AuditQuery) -> anyhow::Result<Vec<AuditEntry>> {
+    let mut entries = Vec::new();
+    let mut limit = AUDIT_PAGE;
+    loop {
+        query.limit = Some(limit);
+        match api.audit(&query).await {
+            // Entries differ in size by a factor of thousands.
+            Err(ApiError::TooLarge) if limit > 1 => limit /= 8,
+            Err(error) => return Err(Fault::from(error).into()),
+            Ok(page) => {
+                let last = page.entries.last().map(|entry| entry.seq);
+                let ended = page.entries.len() < limit as usize || last <= query.after;
+                entries.extend(page.entries);
+                if ended {
+                    return Ok(entries);
+                }
+                query.after = last;
+            }
+        }
+    }
+}
+
+fn show(ctx: &Ctx, names: &Names, entries: &[AuditEntry]) -> anyhow::Result<()> {
+    let record = |entry: &AuditEntry| -> anyhow::Result<AuditRecord> {
+        Ok(keyward_wire::json::from_slice(entry.entry.as_bytes())
+            .map_err(|_| Fault::from(ApiError::Malformed))?)
+    };
+    let records = entries.iter().map(record).collect::<anyhow::Result<Vec<_>>>()?;
+    if ctx.out.json {
+        let list: Vec<_> = records
+            .iter()
+            .map(|record| {
+                let objects = record.objects.iter();
+                let objects: Vec<_> =
+                    objects.map(|object| json!({ "object": object, "name": names.object(object) })).collect();
+                let actor = record.actor.map(|id| json!({ "id": id, "name": names.identity(id) }));
+                json!({
+                    "seq": record.seq,
+                    "time": rfc3339(record.time),
+                    "actor": actor,
+                    "action": record.action,
+                    "objects": objects,
+                    "ip": record.ip,
+                })
+            })
+            .collect();
+        return ctx.out.json(&list);
+    }
+    let rows: Vec<Vec<String>> = records
+        .iter()
+        .map(|record| {
+            let actor =
+                record.actor.map(|id| names.identity(id).map_or_else(|| id.to_string(), str::to_owned));
+            vec![
+                record.seq.to_string(),
+                rfc3339(record.time),
+                actor.unwrap_or_else(|| "–".to_owned()),
+                printable(&record.action, 50),
+                record.ip.as_deref().map_or_else(|| "–".to_owned(), |ip| printable(ip, 50)),
+                names.objects(&record.objects),
+            ]
+        })
+        .collect();
+    ctx.out.table(&["SEQ", "TIME", "ACTOR", "ACTION", "FROM", "OBJECTS"], &rows)
+}
+
+fn parse_since(text: &str) -> Result<Since, String> {
+    match humantime::parse_rfc3339_weak(text) {
+        Ok(time) => {
+            let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            Ok(Since::At(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
+        }
+        Err(_) => parse_span(text)
+            .map(Since::Ago)
+            .map_err(|_| "write it as a span, 24h, or as a time, 2026-01-31T12:00:00Z".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_is_a_span_or_a_time() {
+        assert_eq!(parse_since("24h"), Ok(Since::Ago(86_400_000)));
+        assert_eq!(parse_since("2026-02-02T02:40:00Z"), Ok(Since::At(1_770_000_000_000)));
+        assert_eq!(parse_since("2026-02-02 02:40:00"), Ok(Since::At(1_770_000_000_000)));
+        for bad in ["yesterday", "", "24", "2026-13-01T00:00:00Z"] {
+            assert!(parse_since(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_gone_can_be_asked_for_by_its_id() {
+        let gone = "482bd7d9-38e0-4568-99be-6ae3a44d48a2";
+        let unknown = |_: &str| Err(Fault::usage("unknown").into());
+        let by_id = named::<keyward_wire::KeyId>(Some(gone), unknown).unwrap();
+        assert_eq!(by_id.unwrap().to_string(), gone);
+        assert!(named::<keyward_wire::KeyId>(Some("STRIPE"), unknown).is_err());
+        assert_eq!(named::<keyward_wire::KeyId>(None, unknown).unwrap(), None);
+    }
+}

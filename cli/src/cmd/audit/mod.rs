@@ -1,0 +1,25 @@
+//! `keyward audit`: what happened, as the server tells it, and whether it tells the same story as before.
+
+pub mod list;
+mod names;
+pub mod verify;
+
+use clap::Subcommand;
+
+use crate::ctx::Ctx;
+
+/// Read the audit log, and verify that it was not changed
+#[derive(Subcommand)]
+pub enum Command {
+    List(list::Options),
+    Verify(verify::Options),
+}
+
+impl Command {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        match self {
+            Self::List(options) => options.run(ctx).await,
+            Self::Verify(options) => options.run(ctx).await,
+        }
+    }
+}

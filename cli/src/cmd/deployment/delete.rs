@@ -1,0 +1,39 @@
+//! `keyward deployment delete`.
+
+use clap::Args;
+
+use crate::cmd::aftermath::Aftermath;
+use crate::cmd::{confirm, resolve};
+use crate::ctx::Ctx;
+use crate::fault::Fault;
+use crate::vault::admin::Session;
+
+/// Delete a deployment: its mappings and assignments; the keys stay
+#[derive(Args)]
+#[command(after_help = "Example:\n  keyward deployment delete staging --yes")]
+pub struct Options {
+    /// Name in .keyward-deployment, or name, or id of the deployment
+    deployment: String,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Options {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let session = Session::start(ctx).await?;
+        let desk = session.open(ctx).await?;
+        let deployment = resolve::deployment(&desk.org, &self.deployment)?;
+        let (id, name) = (deployment.id, deployment.name.clone());
+        confirm::by_typing(name.as_str(), "delete this deployment", self.yes)?;
+        let aftermath = session
+            .write(ctx, async |draft, desk| {
+                draft.because("unmapped");
+                draft.org.remove_deployment(id).map_err(Fault::from)?;
+                Ok(Aftermath::of(draft, &desk.org))
+            })
+            .await?;
+        ctx.out.say(&format!("deployment {name} deleted"));
+        aftermath.report(ctx, serde_json::json!({ "id": id, "name": name }))
+    }
+}

@@ -1,0 +1,48 @@
+//! `keyward group exclude`.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cmd::aftermath::Aftermath;
+use crate::cmd::assigned::Assigned;
+use crate::cmd::resolve;
+use crate::ctx::Ctx;
+use crate::fault::Fault;
+use crate::vault::admin::Session;
+
+/// Exclude keys of an assigned deployment: the group's members cannot read them any more, from anywhere
+///
+/// An exclusion wins over every inclusion in any group or deployment. What somebody could read before is sealed afresh.
+#[derive(Args)]
+#[command(after_help = "Example:\n  keyward group exclude agents production STRIPE_KEY")]
+pub struct Options {
+    /// Name or id of the group
+    group: String,
+    /// Name in .keyward-deployment, or name, or id of the deployment
+    deployment: String,
+    /// Keys of the deployment, by name or id
+    #[arg(required = true, value_name = "KEY")]
+    keys: Vec<String>,
+}
+
+impl Options {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let session = Session::start(ctx).await?;
+        let (assigned, aftermath) = session
+            .write(ctx, async |draft, desk| {
+                let (group, deployment, _) = super::assignment(&desk.org, &self.group, &self.deployment)?;
+                let mapped = deployment.mappings.iter().map(|mapping| mapping.key).collect();
+                let kind = format!("key in {}", deployment.name);
+                let keys = resolve::keys_among(&desk.org, &kind, &self.keys, &mapped)?;
+                draft.because("excluded");
+                draft.org.exclude(group.id, deployment.id, &keys).map_err(Fault::from)?;
+                let (_, _, assignment) = super::assignment(&draft.org, &self.group, &self.deployment)?;
+                let assigned = Assigned::of(&draft.org, &draft.org.facts(), assignment);
+                Ok((assigned, Aftermath::of(draft, &desk.org)))
+            })
+            .await?;
+        let (deployment, group) = (&assigned.deployment.name, &assigned.group.name);
+        ctx.out.say(&format!("{group} may read {} of {deployment}", assigned.count()));
+        aftermath.report(ctx, json!(assigned))
+    }
+}

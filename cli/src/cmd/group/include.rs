@@ -1,0 +1,45 @@
+//! `keyward group include`.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cmd::aftermath::Aftermath;
+use crate::cmd::assigned::Assigned;
+use crate::cmd::resolve;
+use crate::ctx::Ctx;
+use crate::fault::Fault;
+use crate::vault::admin::Session;
+
+/// Let a group read excluded keys of an assigned deployment again
+#[derive(Args)]
+#[command(after_help = "Example:\n  keyward group include agents production STRIPE_KEY")]
+pub struct Options {
+    /// Name or id of the group
+    group: String,
+    /// Name in .keyward-deployment, or name, or id of the deployment
+    deployment: String,
+    /// Excluded keys, by name or id
+    #[arg(required = true, value_name = "KEY")]
+    keys: Vec<String>,
+}
+
+impl Options {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let session = Session::start(ctx).await?;
+        let (assigned, aftermath) = session
+            .write(ctx, async |draft, desk| {
+                let (group, deployment, former) =
+                    super::assignment(&desk.org, &self.group, &self.deployment)?;
+                let kind = format!("key excluded for {} in {}", group.name, deployment.name);
+                let keys = resolve::keys_among(&desk.org, &kind, &self.keys, &former.excluded)?;
+                draft.org.include(group.id, deployment.id, &keys).map_err(Fault::from)?;
+                let (_, _, assignment) = super::assignment(&draft.org, &self.group, &self.deployment)?;
+                let assigned = Assigned::of(&draft.org, &draft.org.facts(), assignment);
+                Ok((assigned, Aftermath::of(draft, &desk.org)))
+            })
+            .await?;
+        let (deployment, group) = (&assigned.deployment.name, &assigned.group.name);
+        ctx.out.say(&format!("{group} may read {} of {deployment}", assigned.count()));
+        aftermath.report(ctx, json!(assigned))
+    }
+}

@@ -1,0 +1,27 @@
+//! `keyward org`: the organisation itself.
+
+pub mod heartbeat;
+pub mod rename;
+pub mod show;
+
+use clap::Subcommand;
+
+use crate::ctx::Ctx;
+
+/// Show and manage the organisation itself
+#[derive(Subcommand)]
+pub enum Command {
+    Show(show::Options),
+    Rename(rename::Options),
+    Heartbeat(heartbeat::Options),
+}
+
+impl Command {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        match self {
+            Self::Show(options) => options.run(ctx).await,
+            Self::Rename(options) => options.run(ctx).await,
+            Self::Heartbeat(options) => options.run(ctx).await,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `keyward pin`: the floors that a deployer gives to a client without a memory of its own.
+
+use clap::Args;
+use keyward_crypto::state::org::{Identity, Org};
+use serde_json::json;
+
+use crate::cmd::{confirm, resolve};
+use crate::ctx::Ctx;
+use crate::fault::{Code, Fault};
+use crate::session::credential::Credential;
+use crate::vault::admin::Session;
+use crate::vault::fetch::{Freshness, fetch};
+use crate::vault::pins::Pins;
+
+/// Print what a container needs to refuse an older state of the server
+///
+/// Without IDENTITY: what this client itself was given last. With it (owners and admins): the seq at which what that
+/// identity may read was sealed last; its own state is never older, and may be newer.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  keyward pin ci-bot >> container.env\n  keyward pin --forget")]
+pub struct Options {
+    /// Name, e-mail address or id of an identity
+    identity: Option<String>,
+    /// Forget what this client remembers of the server's state, after its memory was lost or the server restored
+    #[arg(long, conflicts_with = "identity")]
+    forget: bool,
+    /// Do not ask
+    #[arg(long, requires = "forget")]
+    yes: bool,
+}
+
+impl Options {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let credential = Credential::find(ctx)?;
+        if self.forget {
+            return forget(ctx, credential, self.yes).await;
+        }
+        let Some(name) = &self.identity else { return own(ctx, &credential).await };
+        let session = Session::with(credential).await?;
+        let desk = session.open(ctx).await?;
+        let identity = resolve::identity(&desk.org, name)?;
+        let seq = floor(&desk.org, identity).ok_or_else(|| {
+            Fault::new(Code::Missing, format!("nothing was sealed for {} yet", identity.name))
+        })?;
+        print(ctx, seq, desk.org.epoch)
+    }
+}
+
+async fn own(ctx: &Ctx, credential: &Credential) -> anyhow::Result<()> {
+    let fetched = fetch(ctx, credential, &Freshness::default(), None).await?;
+    fetched.remember(ctx);
+    print(ctx, fetched.verified.seq, fetched.verified.epoch)
+}
+
+fn print(ctx: &Ctx, seq: u64, epoch: u64) -> anyhow::Result<()> {
+    if ctx.out.json {
+        return ctx.out.json(&json!({ "min_seq": seq, "min_epoch": epoch }));
+    }
+    ctx.out.line(&format!("KEYWARD_MIN_SEQ={seq}"))?;
+    ctx.out.line(&format!("KEYWARD_MIN_EPOCH={epoch}"))
+}
+
+/// A seq that no honest state for `identity` is below.
+///
+/// Owners and admins are held to ORG's seq. Everybody else is held to its GRANT's, which is not in ORG; but a GRANT is
+/// made with or after the build of its view.
+fn floor(org: &Org, identity: &Identity) -> Option<u64> {
+    if identity.role.administers() {
+        return Some(org.seq);
+    }
+    org.views.iter().find(|view| view.groups == identity.groups).map(|view| view.seq)
+}
+
+async fn forget(ctx: &Ctx, credential: Credential, yes: bool) -> anyhow::Result<()> {
+    let home = credential.home.clone().ok_or_else(|| {
+        Fault::usage("this client remembers nothing").next("it has a memory only with a folder: --home")
+    })?;
+    let session = Session::with(credential).await?;
+    confirm::by_typing("forget", "forget what this client has seen of the server's state", yes)?;
+    Pins::forget(&home, &session.cred)?;
+    ctx.out.say("forgotten; the next answer of the server is taken as it is, and remembered");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cmd::sample::Sample;
+
+    #[test]
+    fn the_floor_of_a_reader_is_the_build_of_its_view() {
+        let sample = Sample::new();
+        let mut org = sample.org();
+        org.seq = 9;
+        let of = |org: &Org, id| floor(org, org.identity(id).unwrap());
+        assert_eq!(of(&org, sample.owner), Some(9));
+        assert_eq!(of(&org, sample.agent), Some(2));
+        org.views.clear();
+        assert_eq!(of(&org, sample.agent), None);
+    }
+}
