@@ -58,7 +58,9 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests had not ended after {} s", DRAIN.as_secs());
     }
-    app.store().close().await;
+    if tokio::time::timeout(DRAIN, app.store().close()).await.is_err() {
+        tracing::warn!("the database was still busy");
+    }
     Ok(())
 }
 

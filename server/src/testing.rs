@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use keyward_wire::api::auth::LoginAnswer;
 use keyward_wire::api::credentials::{CredentialKind, NewCredential};
@@ -69,6 +69,7 @@ impl TestServer {
     }
 
     pub(crate) async fn send(&self, mut request: Request<Body>) -> Answered {
+        request.headers_mut().entry("host").or_insert(HeaderValue::from_static("127.0.0.1:8420"));
         request.extensions_mut().insert(Peer(SocketAddr::from(([127, 0, 0, 1], 4711))));
         let response = http::answer(self.router.clone(), request).await;
         let (parts, body) = response.into_parts();

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use axum::body::Bytes;
 use axum::extract::Query;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri, header};
 use keyward_wire::json::{JsonError, check_depth};
 use serde::de::DeserializeOwned;
@@ -59,6 +60,14 @@ impl Call {
             _ => None,
         }
         .ok_or(Failure::Unauthenticated)
+    }
+
+    /// Whether the client meant this machine: `Host` is localhost or a loopback address.
+    pub(super) fn names_loopback(&self) -> bool {
+        let host = self.headers.get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let Ok(authority) = host.parse::<Authority>() else { return false };
+        let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+        name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
     /// Whether a proxy says that it passed this on.

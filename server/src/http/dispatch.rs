@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::Request;
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use keyward_wire::IdentityId;
-use keyward_wire::OrgId;
+
+use keyward_wire::limits::REQUEST_BYTES;
+use keyward_wire::{CredentialId, OrgId};
 
 use super::work::Work;
 use super::{Answer, Call, Failure, Guard, Handler, Route, Server, error, origin};
+use crate::access::Refusal;
 use crate::audit::{self, Event, Origin};
 use crate::auth::{self, Proof, Verdict};
 use crate::store::StoreError;
@@ -23,9 +26,20 @@ pub(crate) struct Peer(pub SocketAddr);
 
 /// Answers one request to `route`.
 pub(super) async fn dispatch(server: Server, route: &'static Route, request: Request) -> Response {
-    match respond(server, route, request).await {
+    let answered = tokio::time::timeout(WHOLE_TIME, respond(server, route, request)).await;
+    match answered.unwrap_or(Err(Failure::Store(StoreError::Busy))) {
         Ok(response) => response,
         Err(failure) => failure.into_response(),
+    }
+}
+
+/// An address that is none. Its URL may carry a token all the same.
+pub(super) async fn nowhere(request: Request) -> Failure {
+    let (parts, _) = request.into_parts();
+    if leaked_in_head(&parts.uri, &parts.headers).is_empty() {
+        Failure::NotFound
+    } else {
+        Failure::TokenInRequest
     }
 }
 
@@ -34,33 +48,31 @@ async fn respond(server: Server, route: &'static Route, request: Request) -> Ans
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
     let ip = peer.map(|peer| origin::client(peer, &parts.headers, server.app.trusted_proxies()));
     let mut call = Call { server, route, uri: parts.uri, headers: parts.headers, body: Bytes::new(), ip };
-    if route.body_bytes > keyward_wire::limits::REQUEST_BYTES {
-        // Nobody unknown may make the server hold a large body.
-        drop(known(&call).await?);
+    if route.body_bytes > REQUEST_BYTES {
+        // Nobody who may not use it can make the server hold a large body.
+        admitted(&call).await?;
     }
     call.body = arrive(body, route.body_bytes).await?;
     refuse_leaks(&call).await?;
     match route.handler {
         Handler::Open(handler) => handler(call).await,
         Handler::Known(handler) => {
-            let work = known(&call).await?;
-            let (server, ip) = (call.server.clone(), call.ip);
-            let (org, actor) = (work.org.id, work.actor.identity);
-            let result = match route.guard {
-                Guard::Administers if !work.actor.role.administers() => {
-                    drop(work);
-                    Err(Failure::Access(crate::access::Refusal::Forbidden))
-                }
-                _ => handler(call, work).await,
-            };
-            if let Err(failure) = &result
-                && failure.is_refusal()
-            {
-                audit_refusal(&server, route, (org, actor), ip, failure).await?;
-            }
-            result
+            let work = admitted(&call).await?;
+            let refusals = Refusals::of(&call, &work);
+            refusals.audited(handler(call, work).await).await
         }
     }
+}
+
+/// Somebody known whom the route's guard lets in.
+async fn admitted(call: &Call) -> Result<Work, Failure> {
+    let work = known(call).await?;
+    if call.route.guard != Guard::Administers || work.actor.role.administers() {
+        return Ok(work);
+    }
+    let refusals = Refusals::of(call, &work);
+    drop(work);
+    refusals.audited(Err(Refusal::Forbidden.into())).await
 }
 
 async fn arrive(body: Body, max_bytes: usize) -> Result<Bytes, Failure> {
@@ -123,8 +135,7 @@ pub(super) async fn refuse_login(
 /// 400 for a request with a token's secret in it. The token is revoked if its holder or an admin sent it: the server
 /// cannot tell a real secret from a made-up one, so nobody else's word counts.
 async fn refuse_leaks(call: &Call) -> Result<(), Failure> {
-    let mut credentials = auth::leaked(call.uri.to_string().as_bytes());
-    credentials.extend(call.headers.values().flat_map(|value| auth::leaked(value.as_bytes())));
+    let mut credentials = leaked_in_head(&call.uri, &call.headers);
     credentials.extend(auth::leaked(&call.body));
     if credentials.is_empty() {
         return Ok(());
@@ -136,7 +147,13 @@ async fn refuse_leaks(call: &Call) -> Result<(), Failure> {
     Err(Failure::TokenInRequest)
 }
 
-async fn revoke(mut work: Work, credentials: &[keyward_wire::CredentialId]) -> Result<(), Failure> {
+fn leaked_in_head(uri: &Uri, headers: &HeaderMap) -> Vec<CredentialId> {
+    let mut credentials = auth::leaked(uri.to_string().as_bytes());
+    credentials.extend(headers.values().flat_map(|value| auth::leaked(value.as_bytes())));
+    credentials
+}
+
+async fn revoke(mut work: Work, credentials: &[CredentialId]) -> Result<(), Failure> {
     let mut events = Vec::new();
     for credential in credentials {
         let Some(stored) = work.tx.credential(work.org.id, *credential).await? else { continue };
@@ -149,20 +166,40 @@ async fn revoke(mut work: Work, credentials: &[keyward_wire::CredentialId]) -> R
     Ok(())
 }
 
-async fn audit_refusal(
-    server: &Server,
+/// Records that somebody known was told no.
+struct Refusals {
+    server: Server,
     route: &'static Route,
-    (org, actor): (OrgId, IdentityId),
-    ip: Option<std::net::IpAddr>,
-    failure: &Failure,
-) -> Result<(), StoreError> {
-    let mut tx = server.app.store().begin().await?;
-    let Some(mut org) = tx.lock_org(org).await? else { return Ok(()) };
-    let now = tx.now().await?;
-    let event = Event::refused(route.method.as_str(), route.path, error::word(failure.code()));
-    audit::append(&mut tx, &mut org, now, Origin { actor: Some(actor), ip }, &[event]).await?;
-    tx.commit().await
+    org: OrgId,
+    origin: Origin,
+}
+
+impl Refusals {
+    fn of(call: &Call, work: &Work) -> Self {
+        let origin = Origin { actor: Some(work.actor.identity), ip: call.ip };
+        Self { server: call.server.clone(), route: call.route, org: work.org.id, origin }
+    }
+
+    /// `result`, recorded if it is a refusal. Its own transaction has ended without a trace by now.
+    async fn audited<T>(self, result: Result<T, Failure>) -> Result<T, Failure> {
+        if let Err(failure) = &result
+            && failure.is_refusal()
+        {
+            let mut tx = self.server.app.store().begin().await?;
+            if let Some(mut org) = tx.lock_org(self.org).await? {
+                let now = tx.now().await?;
+                let code = error::word(failure.code());
+                let event = Event::refused(self.route.method.as_str(), self.route.path, code);
+                audit::append(&mut tx, &mut org, now, self.origin, &[event]).await?;
+                tx.commit().await?;
+            }
+        }
+        result
+    }
 }
 
 /// Within which a request's body must have arrived.
 const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// Within which a request must have arrived and been answered.
+const WHOLE_TIME: Duration = Duration::from_mins(1);

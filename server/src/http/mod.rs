@@ -159,9 +159,7 @@ pub(crate) fn router(server: &Server) -> Router {
         };
         router = router.route(route.path, on(filter, handler));
     }
-    router
-        .fallback(|| async { Failure::NotFound })
-        .method_not_allowed_fallback(|| async { Failure::MethodNotAllowed })
+    router.fallback(dispatch::nowhere).method_not_allowed_fallback(|| async { Failure::MethodNotAllowed })
 }
 
 /// Answers one request of a connection, and logs that it did.

@@ -52,9 +52,10 @@ pub(super) async fn create(call: Call) -> Answer {
     Ok(answer::json(StatusCode::CREATED, &Base { seq: 1, sha256: Sha256::of(request.state.as_bytes()) }))
 }
 
-/// Nobody but this machine's own users can reach a loopback listener without a proxy in front.
+/// Nobody but this machine's own users can reach a loopback listener without a proxy in front; a web page can, through
+/// their browser, but not under a name of this machine.
 fn is_waived(call: &Call) -> bool {
-    call.server.loopback && !call.server.app.is_proxied() && !call.is_forwarded()
+    call.server.loopback && !call.server.app.is_proxied() && !call.is_forwarded() && call.names_loopback()
 }
 
 async fn store(tx: &mut Tx, request: &SignupRequest, now: i64) -> Result<(), Failure> {

@@ -109,7 +109,7 @@ async fn an_unchanged_bundle_is_confirmed_and_audited() {
     let actions = world.actions().await;
     assert_eq!(actions.iter().filter(|action| *action == "bundle.read").count(), 3);
     assert_eq!(actions.iter().filter(|action| *action == "bundle.not_modified").count(), 1);
-    world.exclude(world.allowed[0]).await;
+    world.exclude(world.allowed[0], 1).await;
     assert_eq!(again(&etag).await.status, StatusCode::OK);
 }
 
@@ -118,10 +118,34 @@ async fn an_exclusion_takes_effect_with_the_next_request() {
     let world = World::build().await;
     let agent = world.server.login(world.token).await;
     let before: Bundle = world.server.get(&agent, "/v1/me/bundle").await.json();
-    world.exclude(world.allowed[0]).await;
+    world.exclude(world.allowed[0], 1).await;
     let after: Bundle = world.server.get(&agent, "/v1/me/bundle").await.json();
     assert_eq!(keys(&after), world.allowed[1..]);
     assert_ne!(before.grant.unwrap().env.sha256(), after.grant.unwrap().env.sha256());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_is_never_a_mix_of_two_states() {
+    let world = World::build().await;
+    let (agent, key) = (proof(world.token, 1), world.allowed[0]);
+    let base = world.org().await.seq;
+    let toggle = async {
+        for reseal in 1..=15 {
+            world.exclude(key, reseal).await;
+            world.include(key).await;
+        }
+    };
+    let read = async {
+        for _ in 0..60 {
+            let bundle: Bundle = world.server.get(&agent, "/v1/me/bundle").await.json();
+            let (grant, view) = (bundle.grant.as_ref().unwrap().seq, bundle.view.as_ref().unwrap().seq);
+            let excluded = (view - base) % 2 == 1;
+            assert_eq!((grant, keys(&bundle).contains(&key)), (view, !excluded));
+        }
+    };
+    tokio::join!(toggle, read, async { world.server.get(&agent, "/v1/me/bundle").await });
+    let all: AuditAnswer = world.server.get(&world.owner.session, "/v1/audit").await.json();
+    assert_eq!(all.entries.len() as u64, all.head.seq);
 }
 
 #[tokio::test]

@@ -41,6 +41,14 @@ async fn a_proxy_in_front_makes_the_setup_code_necessary() {
         let answer = forwarded(&owner, header).await;
         assert_eq!(answer.json::<ErrorBody>().error.code, ErrorCode::SetupCode, "{header}");
     }
+    let rebound = |host: &str| {
+        let body = Body::from(serde_json::to_vec(&owner.signup).unwrap());
+        let request = Request::post("/v1/signup").header("content-type", "application/json");
+        server.send(request.header("host", host).body(body).unwrap())
+    };
+    for host in ["evil.example:8420", "localhost.evil.example", "127.0.0.1.evil.example", "192.0.2.1", ""] {
+        assert_eq!(rebound(host).await.json::<ErrorBody>().error.code, ErrorCode::SetupCode, "{host}");
+    }
     owner.signup.setup_code = Some("wrong".to_owned());
     assert_eq!(forwarded(&owner, "Forwarded").await.status, StatusCode::FORBIDDEN);
     owner.signup.setup_code = server.app.setup_code().text().map(|code| code.to_string());
@@ -150,8 +158,10 @@ async fn a_token_that_is_sent_to_the_server_is_refused_and_revoked_for_its_holde
     let text = data_encoding::BASE32_NOPAD.encode(device.as_bytes()).to_ascii_lowercase();
     let token = format!("kwd1_{text}_aaaqeayeaudaocajbifqydiob4ibceqtcqkrmfyydenbwha5dypq_aaaaaa");
     for authorization in ["", &mallory.session, &format!("Bearer {token}")] {
-        let answer = server.get(authorization, &format!("/v1/me?token={token}")).await;
-        assert_eq!(answer.json::<ErrorBody>().error.code, ErrorCode::TokenInRequest);
+        for path in ["/v1/me", "/nowhere"] {
+            let answer = server.get(authorization, &format!("{path}?token={token}")).await;
+            assert_eq!(answer.json::<ErrorBody>().error.code, ErrorCode::TokenInRequest);
+        }
         server.login(device).await;
     }
     let answer = server.post(&alice.session, "/v1/credentials", &serde_json::json!({ "note": token })).await;

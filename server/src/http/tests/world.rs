@@ -87,11 +87,20 @@ impl World {
     }
 
     /// Excludes a key for the group, as a client must: resealed, with a new view and a new grant.
-    pub(super) async fn exclude(&self, key: KeyId) {
+    pub(super) async fn exclude(&self, key: KeyId, reseal: u64) {
         let base = self.org().await;
         let delta = vec![Delta::AddExclusion { group: self.group, deployment: self.deployment, key }];
         let mut new = write(&base, delta);
-        new.secrets = vec![secret(key, 1)];
+        new.secrets = vec![secret(key, reseal)];
+        self.add_view(&mut new);
+        self.send(&new).await;
+    }
+
+    /// Takes back an exclusion.
+    pub(super) async fn include(&self, key: KeyId) {
+        let base = self.org().await;
+        let delta = vec![Delta::RemoveExclusion { group: self.group, deployment: self.deployment, key }];
+        let mut new = write(&base, delta);
         self.add_view(&mut new);
         self.send(&new).await;
     }
