@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keyward_wire::api::bundle::AUDIT_HEADER;
 use keyward_wire::error::{ErrorBody, ErrorCode, ErrorDetail};
-use keyward_wire::limits::ANSWER_BYTES;
+use keyward_wire::limits::{ANSWER_BYTES, WRITE_BYTES};
 use keyward_wire::{DeploymentId, Sha256};
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, IF_NONE_MATCH};
 use reqwest::redirect::Policy;
@@ -48,12 +48,19 @@ pub enum ApiError {
     /// The answer is larger than any may be.
     #[error("the server's answer is larger than {ANSWER_BYTES} bytes")]
     TooLarge,
+    /// No server takes such a large request; it was not sent.
+    #[error("this is more than one request can carry ({} MiB); nothing was sent", WRITE_BYTES / 1024 / 1024)]
+    RequestTooLarge,
 }
 
 impl ApiError {
     /// Whether the write may or may not have happened: only a re-read can tell.
     pub fn leaves_doubt(&self) -> bool {
-        !matches!(self, Self::Refused { status, .. } if *status < 500) && !matches!(self, Self::Redirect)
+        match self {
+            Self::Refused { status, .. } => *status >= 500,
+            Self::Redirect | Self::RequestTooLarge => false,
+            Self::Network { .. } | Self::Malformed | Self::TooLarge => true,
+        }
     }
 
     /// Whether the server refused with this status.
@@ -77,6 +84,7 @@ impl From<ApiError> for Fault {
             ApiError::Malformed => Self::new(Code::Integrity, text)
                 .next("is this the address of a keyward server? if it is, somebody may be tampering with it"),
             ApiError::TooLarge => Self::new(Code::Network, text),
+            ApiError::RequestTooLarge => Self::new(Code::Policy, text).next("do it in parts"),
             ApiError::Refused { status: 401, .. } => {
                 Self::new(Code::SignIn, "the server refused the sign-in")
                     .next("the password or token is wrong, or it has ended or was revoked")
@@ -200,6 +208,9 @@ impl Api {
 
     async fn send_json<B: Serialize>(&self, path: &str, body: &B) -> Result<Response, ApiError> {
         let json = serde_json::to_vec(body).expect("requests have string keys and no failing parts");
+        if json.len() > WRITE_BYTES {
+            return Err(ApiError::RequestTooLarge);
+        }
         let request = |client: &Client| {
             client.post(self.url(path)).header(CONTENT_TYPE, "application/json").body(json.clone())
         };

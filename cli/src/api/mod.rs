@@ -112,8 +112,12 @@ impl Api {
                     answer.secrets.extend(secrets);
                     rest = later;
                 }
-                // Values are of very different sizes: fewer at a time.
-                Err(ApiError::TooLarge) if now.len() > 1 => page = now.len() / 2,
+                // Values are of very different sizes: fewer at a time. The server counts, too, and says 422.
+                Err(error)
+                    if now.len() > 1 && (error.is_status(422) || matches!(error, ApiError::TooLarge)) =>
+                {
+                    page = now.len() / 2;
+                }
                 Err(error) => return Err(error),
             }
         }
