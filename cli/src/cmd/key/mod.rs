@@ -21,6 +21,7 @@ use keyward_crypto::state::secret::Secret;
 use keyward_wire::name::Name;
 use keyward_wire::{IdentityId, KeyId};
 
+use crate::cmd::phrase::{count, list, quoted};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 
@@ -83,49 +84,4 @@ fn name_taken(name: &Name) -> Fault {
 /// Who an identity is: its name, or its id if it is gone.
 fn who(org: &Org, id: IdentityId) -> String {
     org.identity(id).map_or_else(|| id.to_string(), |identity| identity.name.to_string())
-}
-
-/// Names in a row, at most a dozen of them.
-fn list(names: &[Name]) -> String {
-    let shown: Vec<&str> = names.iter().take(12).map(Name::as_str).collect();
-    match names.len().saturating_sub(shown.len()) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
-}
-
-/// `1 key`, `2 keys`.
-fn count(number: usize, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
-}
-
-/// A word as one would type it in a shell.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | '@' | '=' | '+');
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hint_can_be_pasted_whatever_the_name() {
-        assert_eq!(quoted("STRIPE_KEY"), "STRIPE_KEY");
-        assert_eq!(quoted("my key"), "'my key'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted("$(x)"), "'$(x)'");
-    }
-
-    #[test]
-    fn a_long_row_of_names_is_cut() {
-        let names: Vec<Name> = (1..=14).map(|n| format!("K{n}").parse().unwrap()).collect();
-        assert_eq!(list(&names[..2]), "K1, K2");
-        assert!(list(&names).ends_with("K12 and 2 more"));
-    }
 }

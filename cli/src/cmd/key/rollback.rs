@@ -18,7 +18,7 @@ pub struct Options {
     key: String,
     /// Number of the version, from `key history`
     #[arg(value_name = "N")]
-    version: u64,
+    number: u64,
 }
 
 impl Options {
@@ -27,7 +27,7 @@ impl Options {
         let (id, name, version, knowing) = session
             .write(ctx, async |draft, desk| {
                 let key = resolve::key(&desk.org, &self.key)?;
-                let old = key.history.iter().find(|old| old.version == self.version);
+                let old = key.history.iter().find(|old| old.version == self.number);
                 let old = old.ok_or_else(|| self.no_such_version(key))?;
                 let envelope = desk.envelope(key.id, old.version).await?;
                 let secret = open_old(&desk.org, key.id, old, &envelope).map_err(Fault::from)?;
@@ -37,7 +37,7 @@ impl Options {
                 Ok((key.id, key.name.clone(), version, knowing))
             })
             .await?;
-        let from = self.version;
+        let from = self.number;
         ctx.out.say(&format!("{name} is at version {version} now, with the value of version {from}"));
         if !knowing.is_empty() {
             ctx.out.warn(&format!("{} had lost access and may know this value", super::list(&knowing)));
@@ -55,11 +55,13 @@ impl Options {
     }
 
     fn no_such_version(&self, key: &KeyEntry) -> Fault {
-        if key.version == self.version {
+        if key.version == self.number {
             return Fault::usage(format!("{} is at version {} already", key.name, key.version));
         }
-        let fault =
-            Fault::new(Code::NotFound, format!("{} has no version {} any more", key.name, self.version));
+        let fault = Fault::new(
+            Code::NotFound,
+            format!("{} has no version {}, or not any more", key.name, self.number),
+        );
         let kept: Vec<String> = key.history.iter().map(|old| old.version.to_string()).collect();
         if kept.is_empty() {
             fault.next("it has one version only")

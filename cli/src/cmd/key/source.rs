@@ -91,8 +91,10 @@ fn within_limit(value: Value) -> anyhow::Result<Value> {
     Err(Fault::new(Code::Policy, "the value is larger than 63 KiB").next("nothing was stored").into())
 }
 
-fn unreadable(what: &str, error: &std::io::Error) -> Fault {
-    Fault::usage(format!("cannot read {what}: {error}"))
+/// `what` cannot be read, without the number that Rust adds to the reason.
+pub(super) fn unreadable(what: &str, error: &std::io::Error) -> Fault {
+    let reason = error.to_string();
+    Fault::usage(format!("cannot read {what}: {}", reason.split(" (os error").next().unwrap_or_default()))
 }
 
 const OTHERWISE: &str = "there is no terminal to ask on: use --value-stdin or --from-file FILE";

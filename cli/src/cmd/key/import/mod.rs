@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use self::decide::{Action, Decision, apply, decide};
 use self::items::{Item, items};
 use self::plan::OnConflict;
-use super::source::Value;
+use super::source::{Value, unreadable};
 use super::{count, remind_to_revoke};
 use crate::ctx::Ctx;
 use crate::fault::Fault;
@@ -85,16 +85,17 @@ impl Options {
         if self.file == Path::new("-") {
             return prompt::stdin(FILE_BYTES);
         }
-        let unreadable =
-            |error: std::io::Error| Fault::usage(format!("cannot read {}: {error}", self.file.display()));
-        let file = File::open(&self.file).map_err(unreadable)?;
+        let shown = self.file.display().to_string();
+        let file = File::open(&self.file).map_err(|error| unreadable(&shown, &error))?;
         let size = file.metadata().map_or(0, |facts| facts.len());
         let size = usize::try_from(size).unwrap_or(FILE_BYTES).min(FILE_BYTES);
         // In its final size, so that growing leaves no copy behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(size + 64));
-        file.take(FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        file.take(FILE_BYTES as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| unreadable(&shown, &error))?;
         if bytes.len() > FILE_BYTES {
-            let what = format!("{} holds more than {FILE_BYTES} bytes", self.file.display());
+            let what = format!("{shown} holds more than {FILE_BYTES} bytes");
             return Err(Fault::usage(what).next("nothing was stored; import it in parts").into());
         }
         Ok(bytes)
