@@ -49,7 +49,7 @@ impl Options {
         let server = server(ctx, former.as_ref());
         let email = self.email(former.as_ref())?;
         let mut api = Api::new(&server)?;
-        let (cred, answer) = self.sign_in(&mut api, &email).await?;
+        let cred = self.sign_in(&mut api, &email).await?;
         let me = api.me().await.map_err(Fault::from)?;
         if self.persist && me.role.administers() && !self.allow_admin {
             return Err(Fault::new(Code::Policy, "owners and admins do not persist a login")
@@ -58,8 +58,12 @@ impl Options {
         }
         let end = ctx.now() + ttl;
         let session = Session::resume(api, cred, Some(home.clone()));
-        let seq = if me.role.administers() { show_state(ctx, &session).await? } else { session.cred.min_seq };
-        let (device, credential) = enrol::new_device(&session.cred, answer.epoch, seq, end);
+        let (seq, epoch) = if me.role.administers() {
+            show_state(ctx, &session).await?
+        } else {
+            (session.cred.min_seq, session.cred.epoch)
+        };
+        let (device, credential) = enrol::new_device(&session.cred, epoch, seq, end);
         session.api.add_credential(&credential).await.map_err(Fault::from)?;
         session.api.log_out().await.map_err(Fault::from)?;
         if let Some(former) = &former {
@@ -99,12 +103,12 @@ impl Options {
     }
 
     /// At most three tries on a terminal, one otherwise.
-    async fn sign_in(&self, api: &mut Api, email: &Email) -> anyhow::Result<(Cred, LoginAnswer)> {
-        let prelogin = checked(api.prelogin(email).await.map_err(Fault::from)?)?;
+    async fn sign_in(&self, api: &mut Api, email: &Email) -> anyhow::Result<Cred> {
+        let prelogin = checked(api.prelogin(email).await)?;
         for tries_left in (0..3).rev() {
             let keys = derive_password(&self.password()?, email, prelogin.cred, &prelogin.salt);
             match api.log_in(prelogin.cred, &keys).await {
-                Ok(answer) => return Ok((open(&keys, &prelogin, &answer)?, answer)),
+                Ok(answer) => return open(&keys, &prelogin, &answer),
                 Err(ApiError::Refused { status: 401, .. }) if tries_left > 0 && !self.password_stdin => {
                     crate::out::Out::default().warn("e-mail or password is wrong");
                 }
@@ -126,8 +130,8 @@ impl Options {
 }
 
 /// Verifies the organisation's state and shows how new it is: a device without memory of its own can only be told. Its seq
-/// is what the new credential will insist on.
-async fn show_state(ctx: &Ctx, session: &Session) -> anyhow::Result<u64> {
+/// and epoch are what the new credential will insist on.
+async fn show_state(ctx: &Ctx, session: &Session) -> anyhow::Result<(u64, u64)> {
     let org = session.open(ctx).await?.org;
     let author = org.identity(org.written_by).map_or("somebody who has left", |author| author.name.as_str());
     ctx.out.say(&format!(
@@ -137,17 +141,22 @@ async fn show_state(ctx: &Ctx, session: &Session) -> anyhow::Result<u64> {
         org.epoch,
         rfc3339(org.written_at)
     ));
-    Ok(org.seq)
+    Ok((org.seq, org.epoch))
 }
 
 /// The suite settles how a password is stretched. Whatever else a server asks for, nothing is derived and nothing sent.
-fn checked(prelogin: PreloginAnswer) -> anyhow::Result<PreloginAnswer> {
-    if prelogin.suite == SUITE {
-        return Ok(prelogin);
-    }
-    Err(Fault::new(Code::Policy, "the server asks for a way of signing in that this client does not know")
+fn checked(prelogin: Result<PreloginAnswer, ApiError>) -> anyhow::Result<PreloginAnswer> {
+    match prelogin {
+        Ok(prelogin) if prelogin.suite == SUITE => Ok(prelogin),
+        // A salt of another length, or none, is another way, too.
+        Ok(_) | Err(ApiError::Malformed) => Err(Fault::new(
+            Code::Policy,
+            "the server asks for a way of signing in that this client does not know",
+        )
         .next("update this client if the server is newer; otherwise do not trust that server")
-        .into())
+        .into()),
+        Err(error) => Err(Fault::from(error).into()),
+    }
 }
 
 fn open(keys: &CredentialKeys, prelogin: &PreloginAnswer, answer: &LoginAnswer) -> anyhow::Result<Cred> {
