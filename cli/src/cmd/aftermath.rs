@@ -7,6 +7,7 @@ use keyward_crypto::state::org::Org;
 use keyward_wire::{DeploymentId, GroupId, KeyId};
 use serde::Serialize;
 
+use crate::cmd::phrase::list;
 use crate::ctx::Ctx;
 use crate::vault::explain::{Override, overrides};
 
@@ -80,16 +81,16 @@ impl Aftermath {
             let count = if readers.len() == 1 { "identity" } else { "identities" };
             lines.push(format!(
                 "{} {} readable by {} {count} ({}); rotate at the provider",
-                keys.join(", "),
+                list(&keys),
                 if keys.len() == 1 { "was" } else { "were" },
                 readers.len(),
-                readers.join(", ")
+                list(readers)
             ));
         }
         for Overridden { key, excluded, included, identities } in &self.overridden {
             lines.push(format!(
                 "{key} stays unreadable for {}: it is excluded for {} in {}, which wins over {} in {}",
-                identities.join(", "),
+                list(identities),
                 excluded.group,
                 excluded.deployment,
                 included.group,

@@ -14,6 +14,7 @@ pub mod key;
 pub mod login;
 pub mod logout;
 pub mod org;
+mod phrase;
 pub mod pin;
 mod resolve;
 pub mod run;

@@ -7,6 +7,7 @@ use keyward_wire::name::Name;
 
 use super::issued::Issued;
 use crate::cmd::aftermath::Aftermath;
+use crate::cmd::phrase::quoted;
 use crate::cmd::resolve;
 use crate::ctx::{Ctx, parse_span};
 use crate::fault::Fault;
@@ -82,7 +83,10 @@ impl Options {
             })
             .await?;
         if self.group.is_empty() {
-            ctx.out.say(&format!("{} is in no group and can read nothing: keyward group add", self.name));
+            let (name, word) = (&self.name, quoted(self.name.as_str()));
+            ctx.out.say(&format!(
+                "{name} can read nothing yet; put it into a group: keyward group add GROUP {word}"
+            ));
         }
         issued.show(ctx, &url, &aftermath)
     }

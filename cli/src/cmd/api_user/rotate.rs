@@ -10,7 +10,7 @@ use keyward_wire::api::write::NewEscrow;
 use super::issued::Issued;
 use crate::cmd::aftermath::Aftermath;
 use crate::cmd::resolve;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault};
 use crate::session::credential::Credential;
 use crate::vault::admin::{Desk, Session};
@@ -38,6 +38,7 @@ impl Options {
         let (issued, aftermath) = session
             .write(ctx, async |draft, desk| {
                 let user = resolve::api_user(&desk.org, &self.name)?;
+                refuse_ended(user, ctx.now())?;
                 let issued = if self.compromised {
                     replace(draft, desk, user)?
                 } else {
@@ -49,6 +50,18 @@ impl Options {
             })
             .await?;
         issued.show(ctx, &url, &aftermath)
+    }
+}
+
+/// A token cannot outlive its identity.
+fn refuse_ended(user: &Identity, now: i64) -> Result<(), Fault> {
+    match user.not_after {
+        Some(end) if end <= now => Err(Fault::new(
+            Code::Policy,
+            format!("{} ended at {}: a new token would not work", user.name, rfc3339(end)),
+        )
+        .next("revoke it, and create it anew")),
+        _ => Ok(()),
     }
 }
 

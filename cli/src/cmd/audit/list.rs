@@ -22,7 +22,7 @@ use crate::vault::admin::Session;
 #[command(after_help = "Examples:\n  keyward audit list --since 24h\n  \
                         keyward audit list --identity ci-bot --since 2026-01-31T12:00:00Z")]
 pub struct Options {
-    /// Only since this long ago, or this time: 24h, 2026-01-31T12:00:00Z
+    /// Only since this long ago, or this time (UTC): 24h, 2026-01-31, 2026-01-31T12:00:00Z
     #[arg(long, value_name = "SPAN|TIME", value_parser = parse_since)]
     since: Option<Since>,
     /// Only by or about this identity: name, e-mail address or id
@@ -135,14 +135,16 @@ fn show(ctx: &Ctx, names: &Names, entries: &[AuditEntry]) -> anyhow::Result<()> 
 }
 
 fn parse_since(text: &str) -> Result<Since, String> {
-    match humantime::parse_rfc3339_weak(text) {
+    // A day alone is its beginning.
+    let time = if text.len() == "2026-01-31".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    match humantime::parse_rfc3339_weak(&time) {
         Ok(time) => {
             let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             Ok(Since::At(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
         }
-        Err(_) => parse_span(text)
-            .map(Since::Ago)
-            .map_err(|_| "write it as a span, 24h, or as a time, 2026-01-31T12:00:00Z".to_owned()),
+        Err(_) => parse_span(text).map(Since::Ago).map_err(|_| {
+            "write it as a span, 24h, or as a time, 2026-01-31 or 2026-01-31T12:00:00Z".to_owned()
+        }),
     }
 }
 
@@ -155,7 +157,8 @@ mod tests {
         assert_eq!(parse_since("24h"), Ok(Since::Ago(86_400_000)));
         assert_eq!(parse_since("2026-02-02T02:40:00Z"), Ok(Since::At(1_770_000_000_000)));
         assert_eq!(parse_since("2026-02-02 02:40:00"), Ok(Since::At(1_770_000_000_000)));
-        for bad in ["yesterday", "", "24", "2026-13-01T00:00:00Z"] {
+        assert_eq!(parse_since("2026-02-02"), Ok(Since::At(1_770_000_000_000 - (2 * 60 + 40) * 60_000)));
+        for bad in ["yesterday", "", "24", "2026-13-01T00:00:00Z", "2026-02-30", "0123456789"] {
             assert!(parse_since(bad).is_err(), "{bad}");
         }
     }

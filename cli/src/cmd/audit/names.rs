@@ -34,7 +34,7 @@ impl Names {
             let groups: Vec<_> = groups.map(|group| group.name.as_str()).collect();
             add(
                 view.id.to_string(),
-                if groups.is_empty() { "no group".to_owned() } else { groups.join("+") },
+                if groups.is_empty() { "(no group)".to_owned() } else { groups.join("+") },
             );
         }
         Self(names)

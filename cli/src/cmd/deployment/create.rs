@@ -3,6 +3,7 @@
 use clap::Args;
 use keyward_wire::name::Name;
 
+use crate::cmd::phrase::quoted;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::vault::admin::Session;
@@ -23,7 +24,9 @@ impl Options {
                 Ok(draft.org.add_deployment(self.name.clone()).map_err(Fault::from)?)
             })
             .await?;
-        ctx.out.say(&format!("deployment {} created; map keys into it: keyward deployment map", self.name));
+        let (name, word) = (&self.name, quoted(self.name.as_str()));
+        ctx.out
+            .say(&format!("deployment {name} is made; put keys into it: keyward deployment map {word} KEY"));
         if ctx.out.json {
             ctx.out.json(&serde_json::json!({ "id": id, "name": self.name }))?;
         }

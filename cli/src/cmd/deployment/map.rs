@@ -9,6 +9,7 @@ use keyward_wire::KeyId;
 use keyward_wire::name::EnvName;
 
 use crate::cmd::aftermath::Aftermath;
+use crate::cmd::phrase::{count, quoted};
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault, printable};
@@ -58,7 +59,7 @@ impl Options {
         ctx.out.say(&match mapped.as_slice() {
             [] => format!("every key is in {name} already"),
             [(key, env)] => format!("{key} is {env} in {name}"),
-            more => format!("{} keys mapped in {name}", more.len()),
+            more => format!("{} mapped in {name}", count(more.len(), "key")),
         });
         let mapped: Vec<_> =
             mapped.iter().map(|(key, env)| serde_json::json!({ "key": key, "env": env })).collect();
@@ -107,7 +108,7 @@ fn own_name(key: &KeyEntry) -> Result<EnvName, Fault> {
     key.name.as_str().parse().map_err(|_| {
         let word = format!("{}={}", key.name, suggestion(key.name.as_str()));
         Fault::usage(format!("the key {} does not have the name of a variable", key.name))
-            .next(format!("say which variable it is to be: '{word}'"))
+            .next(format!("say which variable it is to be: {}", quoted(&word)))
     })
 }
 

@@ -3,6 +3,7 @@
 use clap::Args;
 use keyward_wire::name::Name;
 
+use crate::cmd::phrase::quoted;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::vault::admin::Session;
@@ -21,7 +22,8 @@ impl Options {
         let id = session
             .write(ctx, async |draft, _| Ok(draft.org.add_group(self.name.clone()).map_err(Fault::from)?))
             .await?;
-        ctx.out.say(&format!("group {} created; assign deployments to it: keyward group assign", self.name));
+        let (name, word) = (&self.name, quoted(self.name.as_str()));
+        ctx.out.say(&format!("group {name} is made; let it read: keyward group assign {word} DEPLOYMENT"));
         if ctx.out.json {
             ctx.out.json(&serde_json::json!({ "id": id, "name": self.name }))?;
         }

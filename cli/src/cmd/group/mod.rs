@@ -14,6 +14,7 @@ pub mod unassign;
 use clap::Subcommand;
 use keyward_crypto::state::org::{Assignment, Deployment, Group, Org};
 
+use crate::cmd::phrase::quoted;
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
@@ -59,9 +60,9 @@ fn assignment<'a>(
     let group = resolve::group(org, group)?;
     let deployment = resolve::deployment(org, deployment)?;
     let assignment = org.assignment(group.id, deployment.id).ok_or_else(|| {
-        let (g, d) = (&group.name, &deployment.name);
-        Fault::new(Code::NotFound, format!("{d} is not assigned to {g}"))
-            .next(format!("assign it: keyward group assign '{g}' '{d}'"))
+        let what = format!("{} is not assigned to {}", deployment.name, group.name);
+        let (group, deployment) = (quoted(group.name.as_str()), quoted(deployment.name.as_str()));
+        Fault::new(Code::NotFound, what).next(format!("assign it: keyward group assign {group} {deployment}"))
     })?;
     Ok((group, deployment, assignment))
 }
