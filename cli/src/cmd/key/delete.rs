@@ -2,16 +2,15 @@
 
 use clap::Args;
 use keyward_crypto::edit::EditError;
-use keyward_crypto::state::org::{KeyEntry, Org};
+use keyward_crypto::state::org::{Identity, KeyEntry, Org};
 use keyward_wire::access::readable;
 use keyward_wire::name::Name;
 
 use super::facts::{Mapped, mapped_in};
-use super::quoted;
-use crate::cmd::resolve;
+use crate::cmd::phrase::list;
+use crate::cmd::{confirm, resolve};
 use crate::ctx::Ctx;
 use crate::fault::Fault;
-use crate::session::prompt;
 use crate::vault::admin::Session;
 
 /// Delete a key with all its versions, for good
@@ -30,11 +29,6 @@ pub struct Options {
 
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
-        if !self.yes && !prompt::on_terminal() {
-            return Err(Fault::usage("nobody can be asked here whether the key should go")
-                .next(format!("if it should: keyward key delete {} --yes", quoted(&self.key)))
-                .into());
-        }
         let session = Session::start(ctx).await?;
         let desk = session.open(ctx).await?;
         let key = resolve::key(&desk.org, &self.key)?;
@@ -43,9 +37,7 @@ impl Options {
             let variables: Vec<String> = mapped.iter().map(Mapped::to_string).collect();
             ctx.out.warn(&format!("with {name}, deployments lose: {}", variables.join(", ")));
         }
-        if !self.yes {
-            confirm(&name)?;
-        }
+        confirm::by_typing(name.as_str(), "delete it with all its versions", self.yes)?;
         let readers = readers(&desk.org, key);
         // By its id: what was asked about, whatever its name has become meanwhile.
         let gone = |error: EditError| match error {
@@ -54,9 +46,9 @@ impl Options {
         };
         session.write(ctx, async |draft, _| Ok(draft.org.remove_key(id).map_err(gone)?)).await?;
         ctx.out.say(&format!("{name} is deleted"));
-        if readers > 0 {
-            let who = if readers == 1 { "1 identity".to_owned() } else { format!("{readers} identities") };
-            ctx.out.say(&format!("it was readable by {who}: revoke it at the provider"));
+        if !readers.is_empty() {
+            let names = list(&readers);
+            ctx.out.warn(&format!("its value may be known to: {names}; revoke it at the provider"));
         }
         if ctx.out.json {
             ctx.out.json(&serde_json::json!({
@@ -70,16 +62,9 @@ impl Options {
     }
 }
 
-fn confirm(name: &Name) -> anyhow::Result<()> {
-    let typed = prompt::line(&format!("Type {name} to delete it with all its versions"), "use --yes")?;
-    match typed.parse::<Name>() {
-        Ok(typed) if typed == *name => Ok(()),
-        _ => Err(Fault::usage("that is not its name; nothing was deleted").into()),
-    }
-}
-
-/// How many identities could read the key, beside owners and admins.
-fn readers(org: &Org, key: &KeyEntry) -> usize {
+/// Who could read the key, beside owners and admins.
+fn readers(org: &Org, key: &KeyEntry) -> Vec<Name> {
     let facts = org.facts();
-    org.readers().filter(|reader| readable(&reader.groups, &facts).keys().contains(&key.id)).count()
+    let reads = |identity: &&Identity| readable(&identity.groups, &facts).keys().contains(&key.id);
+    org.readers().filter(reads).map(|identity| identity.name.clone()).collect()
 }

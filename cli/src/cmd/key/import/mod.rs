@@ -18,6 +18,7 @@ use self::items::{Item, items};
 use self::plan::OnConflict;
 use super::source::{Value, unreadable};
 use super::{count, remind_to_revoke};
+use crate::cmd::aftermath::Aftermath;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::session::prompt;
@@ -58,15 +59,20 @@ impl Options {
             ctx.out.warn(&warning.to_string());
         }
         let session = Session::start(ctx).await?;
-        let decisions = if self.dry_run {
-            decide(&session.open(ctx).await?, &items, &self).await?
+        let (decisions, aftermath) = if self.dry_run {
+            (decide(&session.open(ctx).await?, &items, &self).await?, Aftermath::default())
         } else {
             self.store(ctx, &session, &items).await?
         };
-        self.report(ctx, &items, &decisions)
+        self.report(ctx, &items, &decisions, &aftermath)
     }
 
-    async fn store(&self, ctx: &Ctx, session: &Session, items: &[Item]) -> anyhow::Result<Vec<Decision>> {
+    async fn store(
+        &self,
+        ctx: &Ctx,
+        session: &Session,
+        items: &[Item],
+    ) -> anyhow::Result<(Vec<Decision>, Aftermath)> {
         let progress = progress(ctx, items.len());
         session
             .write(ctx, async |draft, desk| {
@@ -76,7 +82,7 @@ impl Options {
                     apply(draft, item, decision)?;
                     progress.inc(1);
                 }
-                Ok(decisions)
+                Ok((decisions, Aftermath::of(draft, &desk.org)))
             })
             .await
     }
@@ -101,30 +107,31 @@ impl Options {
         Ok(bytes)
     }
 
-    fn report(&self, ctx: &Ctx, items: &[Item], decisions: &[Decision]) -> anyhow::Result<()> {
+    fn report(
+        &self,
+        ctx: &Ctx,
+        items: &[Item],
+        decisions: &[Decision],
+        aftermath: &Aftermath,
+    ) -> anyhow::Result<()> {
         for decision in decisions {
             remind_to_revoke(ctx, &decision.name, &decision.knowing);
         }
         let with_items = || items.iter().zip(decisions);
-        if ctx.out.json {
-            let keys = with_items().map(|(item, decision)| {
-                serde_json::json!({
-                    "line": item.line,
-                    "name": item.name,
-                    "action": decision.action.code(),
-                    "same_value": decision.action == Action::Same,
-                    "key": decision.name,
-                    "id": decision.id,
-                    "set": decision.set,
-                    "env": decision.env,
-                })
-            });
-            ctx.out.json(&serde_json::json!({
-                "dry_run": self.dry_run,
-                "deployment": self.map,
-                "keys": keys.collect::<Vec<_>>(),
-            }))?;
-        } else {
+        let keys = with_items().map(|(item, decision)| {
+            serde_json::json!({
+                "line": item.line,
+                "name": item.name,
+                "action": decision.action.code(),
+                "same_value": decision.action == Action::Same,
+                "key": decision.name,
+                "id": decision.id,
+                "set": decision.set,
+                "env": decision.env,
+            })
+        });
+        let keys: Vec<_> = keys.collect();
+        if !ctx.out.json {
             let rows: Vec<Vec<String>> = with_items()
                 .map(|(item, decision)| {
                     let set = decision.set.clone().unwrap_or_default();
@@ -134,7 +141,8 @@ impl Options {
             ctx.out.table(&["NAME", "RESULT", "SET"], &rows)?;
         }
         ctx.out.say(&self.summary(decisions));
-        Ok(())
+        aftermath
+            .report(ctx, serde_json::json!({ "dry_run": self.dry_run, "deployment": self.map, "keys": keys }))
     }
 
     fn summary(&self, decisions: &[Decision]) -> String {
