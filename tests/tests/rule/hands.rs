@@ -7,7 +7,7 @@ use keyward_crypto::enrol::{ApiUser, Enroller};
 use keyward_crypto::state::cred::Cred;
 use keyward_crypto::state::org::Org;
 use keyward_crypto::verify::{Floors, verify_bundle};
-use keyward_crypto::{CredentialKeys, Halves, Token, derive_secret};
+use keyward_crypto::{CredentialKeys, Token, derive_secret};
 use keyward_tests::http::Request;
 use keyward_tests::insider::{Insider, now, stored_halves};
 use keyward_tests::machine::Machine;
@@ -21,7 +21,7 @@ use keyward_wire::{CredentialId, DeploymentId, GroupId, IdentityId, KeyId};
 use crate::oracle::{N, Op, Oracle, Readable};
 
 /// An owner at work, and the tokens that were issued.
-pub struct Hands<'a> {
+pub(crate) struct Hands<'a> {
     server: &'a Server,
     owner: &'a Machine,
     tokens: BTreeMap<N, (CredentialId, CredentialKeys)>,
@@ -29,7 +29,7 @@ pub struct Hands<'a> {
 
 impl<'a> Hands<'a> {
     /// On an organisation that is emptied first.
-    pub fn new(server: &'a Server, owner: &'a Machine) -> Self {
+    pub(crate) fn new(server: &'a Server, owner: &'a Machine) -> Self {
         let hands = Self { server, owner, tokens: BTreeMap::new() };
         let insider = hands.insider();
         let mut draft = insider.draft();
@@ -43,7 +43,7 @@ impl<'a> Hands<'a> {
     }
 
     /// Does in one write what makes sense of `ops`, in both worlds. What makes none is refused in both.
-    pub fn write(&mut self, oracle: &mut Oracle, ops: &[Op]) {
+    pub(crate) fn write(&mut self, oracle: &mut Oracle, ops: &[Op]) {
         let insider = self.insider();
         let mut draft = insider.draft();
         let mut issued = Vec::new();
@@ -70,7 +70,7 @@ impl<'a> Hands<'a> {
     }
 
     /// Everybody reads exactly what they may, whichever way they ask.
-    pub fn check(&self, oracle: &Oracle) {
+    pub(crate) fn check(&self, oracle: &Oracle) {
         assert_eq!(self.tokens.keys().collect::<Vec<_>>(), oracle.users().iter().collect::<Vec<_>>());
         for (user, (id, keys)) in &self.tokens {
             let reader = Reader { server: self.server, id: *id, keys };
@@ -113,7 +113,8 @@ impl<'a> Hands<'a> {
         match op {
             Op::AddKey(key) => {
                 // The oracle has no value for a key that it would not add.
-                let value = if ids.keys.contains_key(&format!("key-{key}")) { "" } else { oracle.value(*key) };
+                let value =
+                    if ids.keys.contains_key(&format!("key-{key}")) { "" } else { oracle.value(*key) };
                 draft.add_key(format!("key-{key}").parse().unwrap(), &secret(value))?;
             }
             Op::NewVersion(key) => {

@@ -6,11 +6,11 @@ use proptest::prelude::*;
 use proptest::sample::subsequence;
 
 /// Numbers stand for names: key 2 is `key-2`, variable 2 is `VAR_2`.
-pub type N = u8;
+pub(crate) type N = u8;
 
 /// What an administrator may do.
 #[derive(Debug, Clone)]
-pub enum Op {
+pub(crate) enum Op {
     AddKey(N),
     RemoveKey(N),
     NewVersion(N),
@@ -32,7 +32,7 @@ pub enum Op {
 }
 
 /// Any of them, on few names, so that they meet.
-pub fn op() -> impl Strategy<Value = Op> {
+pub(crate) fn op() -> impl Strategy<Value = Op> {
     let (key, deployment, group, user, var) = (0..KEYS, 0..DEPLOYMENTS, 0..GROUPS, 0..USERS, 0..VARS);
     let some = |of: N| subsequence((0..of).collect::<Vec<_>>(), 0..=3_usize.min(of.into()));
     let at = (group.clone(), deployment.clone());
@@ -64,7 +64,7 @@ pub fn op() -> impl Strategy<Value = Op> {
 }
 
 /// An organisation to start from, in which something can be read.
-pub fn beginning() -> Vec<Op> {
+pub(crate) fn beginning() -> Vec<Op> {
     let mut ops: Vec<Op> = (0..KEYS).map(Op::AddKey).collect();
     ops.extend((0..DEPLOYMENTS).map(Op::AddDeployment));
     ops.extend((0..GROUPS).map(Op::AddGroup));
@@ -73,7 +73,12 @@ pub fn beginning() -> Vec<Op> {
         ops.push(Op::Map { deployment: (key + 1) % DEPLOYMENTS, key, var: key });
     }
     for group in 0..GROUPS {
-        ops.push(Op::Assign { group, deployment: group % DEPLOYMENTS, excluded: vec![group], deny_new: false });
+        ops.push(Op::Assign {
+            group,
+            deployment: group % DEPLOYMENTS,
+            excluded: vec![group],
+            deny_new: group > 0,
+        });
     }
     for user in 0..USERS {
         ops.push(Op::AddUser { user, groups: vec![user % GROUPS] });
@@ -83,7 +88,7 @@ pub fn beginning() -> Vec<Op> {
 
 /// What is true.
 #[derive(Debug, Clone, Default)]
-pub struct Oracle {
+pub(crate) struct Oracle {
     keys: BTreeMap<N, String>,
     deployments: BTreeMap<N, BTreeMap<N, N>>,
     groups: BTreeSet<N>,
@@ -95,11 +100,11 @@ pub struct Oracle {
 }
 
 /// Deployment → variable → value, by their names.
-pub type Readable = BTreeMap<String, BTreeMap<String, String>>;
+pub(crate) type Readable = BTreeMap<String, BTreeMap<String, String>>;
 
 impl Oracle {
     /// Does it. `false` if it makes no sense now; then nothing has changed.
-    pub fn apply(&mut self, op: &Op) -> bool {
+    pub(crate) fn apply(&mut self, op: &Op) -> bool {
         if !self.makes_sense(op) {
             return false;
         }
@@ -123,7 +128,8 @@ impl Oracle {
                 let mapped = self.deployments.get_mut(deployment).unwrap();
                 let is_new = !mapped.values().any(|k| k == key);
                 mapped.insert(*var, *key);
-                for ((group, _), _) in self.assigned.iter().filter(|((_, d), deny)| d == deployment && **deny) {
+                for ((group, _), _) in self.assigned.iter().filter(|((_, d), deny)| d == deployment && **deny)
+                {
                     if is_new {
                         self.excluded.insert((*group, *deployment, *key));
                     }
@@ -169,17 +175,17 @@ impl Oracle {
     }
 
     /// Value of a key.
-    pub fn value(&self, key: N) -> &str {
+    pub(crate) fn value(&self, key: N) -> &str {
         &self.keys[&key]
     }
 
     /// Users there are.
-    pub fn users(&self) -> &BTreeSet<N> {
+    pub(crate) fn users(&self) -> &BTreeSet<N> {
         &self.users
     }
 
     /// **The rule.**
-    pub fn readable(&self, user: N) -> Readable {
+    pub(crate) fn readable(&self, user: N) -> Readable {
         let mine = |group: &N| self.members.contains(&(*group, user));
         let excluded: BTreeSet<N> =
             self.excluded.iter().filter(|(group, _, _)| mine(group)).map(|(_, _, key)| *key).collect();
@@ -188,7 +194,7 @@ impl Oracle {
     }
 
     /// What an owner may read.
-    pub fn everything(&self) -> Readable {
+    pub(crate) fn everything(&self) -> Readable {
         self.named(self.deployments.keys().copied(), |_| true)
     }
 
@@ -209,7 +215,8 @@ impl Oracle {
             Op::AddDeployment(d) => !self.deployments.contains_key(d),
             Op::RemoveDeployment(d) => self.deployments.contains_key(d),
             Op::Map { deployment, key: k, var } => {
-                key(k) && self.deployments.get(deployment).is_some_and(|m| m.get(var).is_none_or(|is| is == k))
+                key(k)
+                    && self.deployments.get(deployment).is_some_and(|m| m.get(var).is_none_or(|is| is == k))
             }
             Op::Unmap { deployment, key } => {
                 self.deployments.get(deployment).is_some_and(|mapped| mapped.values().any(|k| k == key))
@@ -239,4 +246,4 @@ const KEYS: N = 6;
 const DEPLOYMENTS: N = 3;
 const GROUPS: N = 3;
 const USERS: N = 4;
-const VARS: N = 8;
+const VARS: N = 12;
