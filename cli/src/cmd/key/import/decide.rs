@@ -18,6 +18,14 @@ use crate::cmd::resolve;
 use crate::fault::{Code, Fault};
 use crate::vault::admin::Desk;
 
+/// What becomes of a file.
+pub(super) struct Decided {
+    /// One for each item.
+    pub decisions: Vec<Decision>,
+    /// Where the keys are mapped.
+    pub deployment: Option<(DeploymentId, Name)>,
+}
+
 /// What becomes of one item.
 pub(super) struct Decision {
     pub action: Action,
@@ -31,7 +39,6 @@ pub(super) struct Decision {
     pub env: Option<EnvName>,
     /// Who had lost access while knowing the former value.
     pub knowing: Vec<Name>,
-    deployment: Option<DeploymentId>,
     /// Note of the key that gets a new version.
     note: Option<Zeroizing<String>>,
 }
@@ -76,11 +83,7 @@ impl fmt::Display for Decision {
 /// # Errors
 /// [`Code::Conflict`] if names are taken and nothing is said about them, or a variable is another key's; and for names
 /// that no variable may have.
-pub(super) async fn decide(
-    desk: &Desk<'_>,
-    items: &[Item],
-    options: &Options,
-) -> anyhow::Result<Vec<Decision>> {
+pub(super) async fn decide(desk: &Desk<'_>, items: &[Item], options: &Options) -> anyhow::Result<Decided> {
     let existing: BTreeMap<&Name, &KeyEntry> = desk.org.keys.iter().map(|key| (&key.name, key)).collect();
     let names: Vec<&Name> = items.iter().map(|item| &item.name).collect();
     let steps = plan(&names, &existing.keys().copied().collect(), options.on_conflict)
@@ -89,14 +92,19 @@ pub(super) async fn decide(
     let mut decisions: Vec<Decision> =
         items.iter().zip(steps).zip(met).map(|((item, step), met)| decision(item, step, met)).collect();
     compare(desk, items, &mut decisions, &existing).await?;
-    if let Some(deployment) = &options.map {
-        map(resolve::deployment(&desk.org, deployment)?, &mut decisions, &options.allow_env)?;
-    }
-    Ok(decisions)
+    let Some(deployment) = &options.map else { return Ok(Decided { decisions, deployment: None }) };
+    let deployment = resolve::deployment(&desk.org, deployment)?;
+    map(deployment, &mut decisions, &options.allow_env)?;
+    Ok(Decided { decisions, deployment: Some((deployment.id, deployment.name.clone())) })
 }
 
 /// Writes one decision into the draft.
-pub(super) fn apply(draft: &mut Draft, item: &Item, decision: &mut Decision) -> Result<(), Fault> {
+pub(super) fn apply(
+    draft: &mut Draft,
+    item: &Item,
+    decision: &mut Decision,
+    deployment: Option<DeploymentId>,
+) -> Result<(), Fault> {
     let secret = || Secret { value: item.value.clone(), note: decision.note.clone() };
     match (decision.action, decision.id) {
         (Action::Create | Action::Rename, _) => {
@@ -111,7 +119,7 @@ pub(super) fn apply(draft: &mut Draft, item: &Item, decision: &mut Decision) -> 
     {
         key.set.clone_from(&decision.set);
     }
-    if let (Some(deployment), Some(env)) = (decision.deployment, &decision.env) {
+    if let (Some(deployment), Some(env)) = (deployment, &decision.env) {
         draft.org.map(deployment, id, env.clone())?;
     }
     Ok(())
@@ -127,7 +135,7 @@ fn decision(item: &Item, step: Step, met: Option<&KeyEntry>) -> Decision {
         Step::Rename { to, number } => (Action::Rename, to, set.map(|set| format!("{set} {number}"))),
     };
     let id = met.map(|key| key.id).filter(|_| action != Action::Rename);
-    Decision { action, name, id, set, env: None, knowing: Vec::new(), deployment: None, note: None }
+    Decision { action, name, id, set, env: None, knowing: Vec::new(), note: None }
 }
 
 /// Finds out which values are not new, and keeps the notes of those that are.
@@ -166,7 +174,6 @@ fn map(deployment: &Deployment, decisions: &mut [Decision], allowed: &[EnvName])
         if others.get(&env).is_some_and(|key| Some(*key) != decision.id) {
             taken.insert(decision.name.clone());
         }
-        decision.deployment = Some(deployment.id);
         decision.env = Some(env);
     }
     if taken.is_empty() {

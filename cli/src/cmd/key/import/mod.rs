@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish};
-use keyward_wire::name::EnvName;
+use keyward_wire::name::{EnvName, Name};
 use zeroize::Zeroizing;
 
-use self::decide::{Action, Decision, apply, decide};
+use self::decide::{Action, Decided, Decision, apply, decide};
 use self::items::{Item, items};
 use self::plan::OnConflict;
 use super::source::{Value, unreadable};
@@ -59,12 +59,12 @@ impl Options {
             ctx.out.warn(&warning.to_string());
         }
         let session = Session::start(ctx).await?;
-        let (decisions, aftermath) = if self.dry_run {
+        let (decided, aftermath) = if self.dry_run {
             (decide(&session.open(ctx).await?, &items, &self).await?, Aftermath::default())
         } else {
             self.store(ctx, &session, &items).await?
         };
-        self.report(ctx, &items, &decisions, &aftermath)
+        self.report(ctx, &items, &decided, &aftermath)
     }
 
     async fn store(
@@ -72,17 +72,18 @@ impl Options {
         ctx: &Ctx,
         session: &Session,
         items: &[Item],
-    ) -> anyhow::Result<(Vec<Decision>, Aftermath)> {
+    ) -> anyhow::Result<(Decided, Aftermath)> {
         let progress = progress(ctx, items.len());
         session
             .write(ctx, async |draft, desk| {
                 progress.set_position(0);
-                let mut decisions = decide(desk, items, self).await?;
-                for (item, decision) in items.iter().zip(&mut decisions) {
-                    apply(draft, item, decision)?;
+                let mut decided = decide(desk, items, self).await?;
+                let deployment = decided.deployment.as_ref().map(|(id, _)| *id);
+                for (item, decision) in items.iter().zip(&mut decided.decisions) {
+                    apply(draft, item, decision, deployment)?;
                     progress.inc(1);
                 }
-                Ok((decisions, Aftermath::of(draft, &desk.org)))
+                Ok((decided, Aftermath::of(draft, &desk.org)))
             })
             .await
     }
@@ -111,9 +112,10 @@ impl Options {
         &self,
         ctx: &Ctx,
         items: &[Item],
-        decisions: &[Decision],
+        Decided { decisions, deployment }: &Decided,
         aftermath: &Aftermath,
     ) -> anyhow::Result<()> {
+        let deployment = deployment.as_ref().map(|(_, name)| name);
         for decision in decisions {
             remind_to_revoke(ctx, &decision.name, &decision.knowing);
         }
@@ -140,12 +142,14 @@ impl Options {
                 .collect();
             ctx.out.table(&["NAME", "RESULT", "SET"], &rows)?;
         }
-        ctx.out.say(&self.summary(decisions));
-        aftermath
-            .report(ctx, serde_json::json!({ "dry_run": self.dry_run, "deployment": self.map, "keys": keys }))
+        ctx.out.say(&self.summary(decisions, deployment));
+        aftermath.report(
+            ctx,
+            serde_json::json!({ "dry_run": self.dry_run, "deployment": deployment, "keys": keys }),
+        )
     }
 
-    fn summary(&self, decisions: &[Decision]) -> String {
+    fn summary(&self, decisions: &[Decision], deployment: Option<&Name>) -> String {
         let number = |action: Action| decisions.iter().filter(|decision| decision.action == action).count();
         let parts = [
             (number(Action::Create), "created"),
@@ -157,7 +161,7 @@ impl Options {
         let parts: Vec<String> =
             parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
         let mapped = decisions.iter().filter(|decision| decision.env.is_some()).count();
-        let mapped = match &self.map {
+        let mapped = match deployment {
             Some(deployment) => format!("; {mapped} mapped in {deployment}"),
             None => String::new(),
         };
