@@ -8,6 +8,7 @@
 //! | [`http`] | requests by hand |
 //! | [`liar`] | a server's man in the middle |
 //! | [`insider`] | what an owner can do by hand |
+//! | [`leak`] | looking for secrets where they must not be |
 //! | [`forge`] | bundles that are authentic but hostile |
 
 #![expect(
@@ -19,6 +20,7 @@
 pub mod forge;
 pub mod http;
 pub mod insider;
+pub mod leak;
 pub mod liar;
 pub mod machine;
 pub mod server;

@@ -10,6 +10,7 @@ use keyward_crypto::random_bytes;
 use tempfile::TempDir;
 
 use crate::http::{self, Answer, Request};
+use crate::machine::{Ended, run};
 
 /// Where a server keeps its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +58,34 @@ impl Server {
 
     /// Asks it to end, and waits until it has.
     pub fn terminate(&mut self) -> std::process::ExitStatus {
+        self.ask_to_end();
+        self.wait()
+    }
+
+    /// Asks it to end.
+    pub fn ask_to_end(&self) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(&mut self) -> std::process::ExitStatus {
         self.process.wait().unwrap()
+    }
+
+    /// Another `keyward-server WORD…` over the same data, to its end.
+    pub fn another(&self, words: &[&str]) -> Ended {
+        let mut command = Command::new(program("keyward-server"));
+        command.args(words).env_clear().env("KEYWARD_SERVER_DATA", self.data()).current_dir(self.dir.path());
+        if let Some(database) = &self.database {
+            command.env("KEYWARD_SERVER_DATABASE_URL", &database.url);
+        }
+        run(command, b"")
+    }
+
+    /// Everything it has written to stdout.
+    pub fn stdout(&self) -> String {
+        fs::read_to_string(self.dir.path().join("out")).unwrap()
     }
 
     /// `http://127.0.0.1:port`

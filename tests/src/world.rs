@@ -11,7 +11,7 @@ use keyward_crypto::enrol::ApiUser;
 use keyward_crypto::state::secret::Secret;
 use keyward_wire::api::Role;
 use keyward_wire::api::bundle::Bundle;
-use keyward_wire::api::write::NewKeys;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::http::Request;
@@ -55,25 +55,12 @@ impl World {
     /// All of it.
     pub fn new(engine: Engine) -> Self {
         let (server, owner) = founded(engine);
-        let insider = Insider::open(&server, &owner);
-        let mut draft = insider.draft();
-        let deployment = draft.org.add_deployment(DEPLOYMENT.parse().unwrap()).unwrap();
-        let group = draft.org.add_group(GROUP.parse().unwrap()).unwrap();
-        let keys = [ALPHA, BETA, EXCLUDED].map(|(name, value)| {
-            let key = draft.add_key(name.parse().unwrap(), &secret(value)).unwrap();
-            draft.org.map(deployment, key, name.parse().unwrap()).unwrap();
-            key
-        });
-        draft.org.assign(group, deployment, [keys[2]].into(), NewKeys::Allow).unwrap();
-        let robot = ApiUser {
-            name: ROBOT.parse().unwrap(),
-            role: Role::Viewer,
-            groups: [group].into(),
-            not_after: None,
-        };
-        let token = draft.enrol_api_user(robot, &insider.enroller()).unwrap().encode().to_string();
-        let answer = insider.write(&server, draft);
-        assert_eq!(answer.status, 200, "{answer:?}");
+        owner.write("keys.env", [ALPHA, BETA, EXCLUDED].map(|(name, value)| dotenv(name, value)).concat());
+        owner.ok(&["deployment", "create", DEPLOYMENT]);
+        owner.ok(&["key", "import", "keys.env", "--map", DEPLOYMENT]);
+        owner.ok(&["group", "create", GROUP]);
+        owner.ok(&["group", "assign", GROUP, DEPLOYMENT, "--exclude", EXCLUDED.0]);
+        let token = new_robot(&owner, ROBOT, &[GROUP]);
         let robot = Machine::new(&server.url()).without("HOME").with("KEYWARD_TOKEN", &token);
         Self { server, owner, robot, token }
     }
@@ -115,6 +102,11 @@ impl World {
         let halves = token_halves(token);
         let authorization = halves.auth.authorization(halves.id);
         self.server.send(&Request::get("/v1/me/bundle").by(&authorization)).read()
+    }
+
+    /// What the server truly answers to an owner.
+    pub fn bundle_of(&self, insider: &Insider) -> Value {
+        self.server.send(&Request::get("/v1/me/bundle").by(&insider.authorization)).json()
     }
 
     /// A liar before the server.
@@ -183,4 +175,8 @@ pub const ENV_FILE: &[&str] = &["deployment", "env-file", DEPLOYMENT, "--stdout"
 /// A value as it is sealed.
 pub fn secret(value: impl AsRef<[u8]>) -> Secret {
     Secret::new(Zeroizing::new(value.as_ref().to_vec()))
+}
+
+fn dotenv(name: &str, value: &str) -> String {
+    format!("{name}=\"{}\"\n", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
