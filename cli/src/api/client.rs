@@ -30,6 +30,8 @@ pub enum ApiError {
         why: String,
         /// The certificate does not chain to a trusted root.
         untrusted: bool,
+        /// There was a connection: the request may have arrived.
+        sent: bool,
     },
     /// The server refused.
     #[error("the server refused ({status}): {}", .detail.as_ref().map_or("no reason given", |d| d.message.as_str()))]
@@ -59,7 +61,8 @@ impl ApiError {
         match self {
             Self::Refused { status, .. } => *status >= 500,
             Self::Redirect | Self::RequestTooLarge => false,
-            Self::Network { .. } | Self::Malformed | Self::TooLarge => true,
+            Self::Network { sent, .. } => *sent,
+            Self::Malformed | Self::TooLarge => true,
         }
     }
 
@@ -295,11 +298,11 @@ impl Api {
             _ if error.is_connect() => "no connection".to_owned(),
             _ => "the connection broke".to_owned(),
         };
-        ApiError::Network { host: self.host(), why, untrusted }
+        ApiError::Network { host: self.host(), why, untrusted, sent: !error.is_connect() }
     }
 
     fn broken(&self, why: &str) -> ApiError {
-        ApiError::Network { host: self.host(), why: why.to_owned(), untrusted: false }
+        ApiError::Network { host: self.host(), why: why.to_owned(), untrusted: false, sent: true }
     }
 
     fn host(&self) -> String {
