@@ -1,0 +1,7 @@
+//! The server as its operator meets it: the same on SQLite and on PostgreSQL, closed by default, plain about what it refuses.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers: a failure is the test's failure")]
+
+mod doors;
+mod life;
+mod schema;
