@@ -95,6 +95,7 @@ fn a_group_that_takes_no_new_keys_excludes_what_is_newly_mapped_only() {
     let (sample, mut draft) = sample();
     let org = &mut draft.org;
     org.assign(sample.ops, sample.backup, BTreeSet::new(), NewKeys::Deny).unwrap();
+    org.assign(sample.web, sample.production, BTreeSet::new(), NewKeys::Deny).unwrap();
     org.map(sample.backup, sample.beta, variable("ANOTHER_NAME")).unwrap();
     assert_eq!(org.assignment(sample.ops, sample.backup).unwrap().excluded, [].into());
     org.map(sample.backup, sample.alpha, variable("ALPHA")).unwrap();

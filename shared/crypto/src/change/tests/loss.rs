@@ -172,6 +172,19 @@ fn a_key_lost_with_a_new_version_in_the_same_write_is_not_resealed_twice() {
 }
 
 #[test]
+fn who_loses_a_key_once_more_is_marked_once_with_the_version_it_knew_last() {
+    let mut sample = Sample::new();
+    let (web, production, alpha) = (sample.web, sample.production, sample.alpha);
+    exclude(&mut sample);
+    sample.organisation.write(|draft| draft.org.include(web, production, &[alpha].into()).unwrap());
+    sample.organisation.write(|draft| draft.add_version(alpha, &value("new")).unwrap());
+    exclude(&mut sample);
+    let key = &sample.organisation.org().keys[0];
+    assert_eq!((key.version, key.reseal), (2, 1));
+    assert_eq!(key.exposed, [exposure(&sample, "agent", 2, "excluded")]);
+}
+
+#[test]
 fn a_write_that_leaves_a_lost_key_as_it_was_is_refused() {
     let sample = Sample::new();
     let mut draft = sample.organisation.draft();

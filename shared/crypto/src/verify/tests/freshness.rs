@@ -155,6 +155,7 @@ fn memory_only_moves_forward() {
     let later = Local { epoch: 5, org: pin(&old, 9), ..Local::default() };
     let both = newer.merge(&later);
     assert_eq!((both.grant, both.org, both.epoch), (newer.grant, later.org, 5));
+    assert_eq!(later.merge(&newer), both);
     let audited = Local { audit_head: Some(head(4)), ..Local::default() };
     assert_eq!(audited.merge(&Local { audit_head: Some(head(3)), ..Local::default() }), audited);
     assert_eq!(Local::default().merge(&audited), audited);
