@@ -99,6 +99,40 @@ fn values_without_care_arrive_as_plain_lines_too() {
     }
 }
 
+/// Some variables are numbers of the shell itself, and it works them out: a subscript in the value is then run.
+#[test]
+fn a_variable_whose_value_a_shell_would_run_is_one_that_is_refused() {
+    const SCRIPT: &str = r#"
+        if [ -n "${ZSH_VERSION-}" ]; then setopt sh_word_split; fi
+        names=$(set | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'
+                (typeset; typeset -i) 2>/dev/null | sed 's/=.*//; s/.* //' | grep '^[A-Za-z_][A-Za-z0-9_]*$')
+        for name in $names RANDOM SRANDOM HISTCMD OPTIND BASHPID COLUMNS LINES SECONDS TMOUT LINENO SHLVL HISTSIZE \
+            SAVEHIST FUNCNEST KEYTIMEOUT LISTMAX MAILCHECK PERIOD EPOCHSECONDS USER_ID PGRP KSHUID OPTARG REPLY ERRNO; do
+            (eval "$name='x[\$(: > ran-$name)]'; export $name; : \"\$$name\"") >/dev/null 2>&1
+        done
+        true
+    "#;
+    let mut found = 0;
+    for shell in SHELLS {
+        let place = TempDir::new().unwrap();
+        let (program, arguments) = shell.command.split_first().unwrap();
+        let out = Command::new(program)
+            .args(arguments)
+            .args(["-c", SCRIPT])
+            .current_dir(place.path())
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{:?}: {}", shell.command, String::from_utf8_lossy(&out.stderr));
+        for entry in fs::read_dir(place.path()).unwrap() {
+            let entry = entry.unwrap().file_name().into_string().unwrap();
+            let name: EnvName = entry.strip_prefix("ran-").unwrap().parse().unwrap();
+            assert!(name.steers_programs(), "{:?} runs what stands in {name}", shell.command);
+            found += 1;
+        }
+    }
+    assert!(found > 10, "bash and mksh have some of them; the search has found {found}");
+}
+
 #[test]
 fn random_bytes_arrive_in_every_shell() {
     let byte = prop_oneof![

@@ -111,10 +111,27 @@ impl FromStr for Name {
     }
 }
 
-/// Control characters, and those that change the direction or visibility of the text around them.
+/// Control characters, and those that change the direction or visibility of the text around them, or show nothing: two
+/// names could look the same. Variation selectors are not among them: emoji need them.
 pub fn is_unprintable(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{115f}'
+                | '\u{1160}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{2800}'
+                | '\u{3164}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 macro_rules! as_text {
@@ -161,39 +178,26 @@ macro_rules! as_text {
 
 as_text!(EnvName, Email, Name);
 
+/// Loaders, shells and interpreters take orders from these. Shells evaluate a value of some as arithmetic, and so run what
+/// stands in it: bash `RANDOM`, mksh `LINES` and many more.
+#[rustfmt::skip]
 const STEERING: &[&str] = &[
-    "PATH",
-    "IFS",
-    "ENV",
-    "BASH_ENV",
-    "BASHOPTS",
-    "SHELLOPTS",
-    "ZDOTDIR",
-    "PS4",
-    "PROMPT_COMMAND",
-    "UID",
-    "EUID",
-    "PPID",
-    "status",
-    "path",
-    "GLIBC_TUNABLES",
-    "GCONV_PATH",
-    "NODE_OPTIONS",
-    "NODE_PATH",
+    // Where programs and code are looked for.
+    "PATH", "path", "CDPATH", "cdpath", "FPATH", "fpath", "MODULE_PATH", "module_path", "MAILPATH", "GCONV_PATH",
+    "BASH_LOADABLES_PATH", "NODE_PATH", "PYTHONPATH", "PYTHONHOME", "PERL5LIB", "RUBYLIB",
+    // What is run at a start, a prompt or an empty command.
+    "ENV", "BASH_ENV", "ZDOTDIR", "PROMPT", "PROMPT_COMMAND", "PS0", "PS1", "PS2", "PS4", "NULLCMD", "READNULLCMD",
     "PYTHONSTARTUP",
-    "PYTHONPATH",
-    "PYTHONHOME",
-    "PERL5OPT",
-    "PERL5LIB",
-    "RUBYOPT",
-    "RUBYLIB",
-    "JAVA_TOOL_OPTIONS",
-    "GIT_EXEC_PATH",
-    "GIT_PROXY_COMMAND",
-    "GIT_ASKPASS",
-    "GIT_PAGER",
-    "GIT_EDITOR",
-    "GIT_EXTERNAL_DIFF",
+    // How words are read.
+    "IFS", "BASHOPTS", "SHELLOPTS", "GLOBIGNORE", "BASH_XTRACEFD",
+    // Numbers of the shell itself.
+    "BASHPID", "COLUMNS", "EPOCHREALTIME", "EPOCHSECONDS", "EUID", "HISTCMD", "KSHEGID", "KSHGID", "KSHUID", "LINENO",
+    "LINES", "OPTIND", "PGRP", "PIPESTATUS", "PPID", "RANDOM", "SECONDS", "SHLVL", "SRANDOM", "TMOUT", "UID", "USER_ID",
+    "status",
+    // Options of loaders and interpreters.
+    "GLIBC_TUNABLES", "JAVA_TOOL_OPTIONS", "NODE_OPTIONS", "PERL5OPT", "RUBYOPT",
+    // Programs that git runs.
+    "GIT_ASKPASS", "GIT_EDITOR", "GIT_EXEC_PATH", "GIT_EXTERNAL_DIFF", "GIT_PAGER", "GIT_PROXY_COMMAND",
     "GIT_TEMPLATE_DIR",
 ];
 
@@ -247,6 +251,21 @@ mod tests {
         assert!(serde_json::from_str::<Name>(&format!("\"{decomposed}\"")).is_err());
         for bad in ["", " a", "a\u{202e}b", "a\nb", "\u{1b}[31m", &"x".repeat(257)] {
             assert_eq!(bad.parse::<Name>(), Err(NameError::NotAName), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_shows_nothing_or_turns_text_around_is_in_no_name() {
+        for code in [
+            0x00, 0x7f, 0x85, 0xad, 0x61c, 0x115f, 0x1160, 0x180e, 0x200b, 0x200e, 0x2028, 0x202e, 0x2060, 0x2066,
+            0x206f, 0x2800, 0x3164, 0xfeff, 0xffa0, 0xfff9, 0xfffb, 0xe0000, 0xe0041, 0xe007f,
+        ] {
+            let c = char::from_u32(code).unwrap();
+            assert!(is_unprintable(c), "U+{code:04X}");
+            assert_eq!(format!("a{c}b").parse::<Name>(), Err(NameError::NotAName), "U+{code:04X}");
+        }
+        for c in ['a', ' ', 'é', 'ß', '漢', '한', 'ع', '\u{301}', '⠿', '❤', '\u{fe0f}', '\u{fffd}', '😀'] {
+            assert!(!is_unprintable(c), "{c}");
         }
     }
 }
