@@ -14,8 +14,7 @@ use crate::vault::pins::Pins;
 
 /// Print what a container needs to refuse an older state of the server
 ///
-/// Without IDENTITY: what this client itself was given last. With it (owners and admins): the seq at which what that
-/// identity may read was sealed last; its own state is never older, and may be newer.
+/// Without IDENTITY: what this client itself was given last. With it (owners and admins): what that identity is given now.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  keyward pin ci-bot >> container.env\n  keyward pin --forget")]
 pub struct Options {
@@ -60,15 +59,9 @@ fn print(ctx: &Ctx, seq: u64, epoch: u64) -> anyhow::Result<()> {
     ctx.out.line(&format!("KEYWARD_MIN_EPOCH={epoch}"))
 }
 
-/// A seq that no honest state for `identity` is below.
-///
-/// Owners and admins are held to ORG's seq. Everybody else is held to its GRANT's, which is not in ORG; but a GRANT is
-/// made with or after the build of its view.
+/// Owners and admins are held to ORG's seq, everybody else to its own GRANT's.
 fn floor(org: &Org, identity: &Identity) -> Option<u64> {
-    if identity.role.administers() {
-        return Some(org.seq);
-    }
-    org.views.iter().find(|view| view.groups == identity.groups).map(|view| view.seq)
+    if identity.role.administers() { Some(org.seq) } else { identity.grant_seq }
 }
 
 async fn forget(ctx: &Ctx, credential: Credential, yes: bool) -> anyhow::Result<()> {
@@ -88,14 +81,12 @@ mod tests {
     use crate::cmd::sample::Sample;
 
     #[test]
-    fn the_floor_of_a_reader_is_the_build_of_its_view() {
+    fn the_floor_of_a_reader_is_its_own_grant() {
         let sample = Sample::new();
         let mut org = sample.org();
         org.seq = 9;
         let of = |org: &Org, id| floor(org, org.identity(id).unwrap());
         assert_eq!(of(&org, sample.owner), Some(9));
         assert_eq!(of(&org, sample.agent), Some(2));
-        org.views.clear();
-        assert_eq!(of(&org, sample.agent), None);
     }
 }

@@ -222,6 +222,13 @@ impl Draft {
         self.mark_exposed();
         let (views, drop_views) = self.rebuild_views()?;
         let grants = self.grants(&views);
+        for identity in &mut self.org.identities {
+            if identity.role.administers() {
+                identity.grant_seq = None;
+            } else if let Some(grant) = grants.iter().find(|grant| grant.identity == identity.id) {
+                identity.grant_seq = Some(grant.seq);
+            }
+        }
         let org = self.org.seal(ok).map_err(|_| ChangeError::TooLarge("the organisation's state"))?;
         let after = Base { seq: self.org.seq, sha256: org.sha256() };
         let request = WriteRequest {

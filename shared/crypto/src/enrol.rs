@@ -64,6 +64,7 @@ impl Draft {
             dk: derive_delivery(&ik, self.org.org, id, self.org.epoch, &self.org.nonce),
             not_after: user.not_after,
             groups: user.groups,
+            grant_seq: None,
         });
         let place = EscrowPlace { org: self.org.org, creator: enroller.creator(), identity: id, ik_gen: 1 };
         let env = enroller.seal(place, &ik);
@@ -208,6 +209,7 @@ pub fn sign_up(
             dk: dk.duplicate(),
             not_after: None,
             groups: BTreeSet::new(),
+            grant_seq: None,
         },
     );
     let root = |kind, identity, env| RootEnvelope { kind, identity, generation: 1, env };

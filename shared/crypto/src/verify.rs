@@ -141,6 +141,11 @@ pub fn verify_org(
 assert_secret!(Verified, VerifiedOrg, Variable);
 
 impl Verified {
+    /// Whether ORG itself was opened: the reader is an owner or admin, whatever the server says of its role.
+    pub fn administers(&self) -> bool {
+        self.seen.org.is_some_and(|pin| pin.seq == self.seq)
+    }
+
     /// The deployment of this exact name, or of this id.
     ///
     /// # Errors

@@ -86,6 +86,11 @@ pub(crate) fn open_document<K: Key, T: DeserializeOwned>(
     keyward_wire::json::from_slice(&json).map_err(|_| Integrity)
 }
 
+/// Integers of sealed JSON are below 2^53: counting on from one never overflows, and JavaScript reads it exactly.
+pub(crate) fn check_numbers(mut numbers: impl Iterator<Item = u64>) -> Result<(), Integrity> {
+    if numbers.all(|number| number < 1 << 53) { Ok(()) } else { Err(Integrity) }
+}
+
 /// The document as JSON, written once into a buffer of the right size, so that no copy is left behind by growth.
 pub(crate) fn to_json<T: Serialize>(document: &T) -> Zeroizing<Vec<u8>> {
     let mut length = Length(0);

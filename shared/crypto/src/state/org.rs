@@ -12,7 +12,7 @@ use keyward_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{V1, open_document, seal_document, text};
+use super::{V1, check_numbers, open_document, seal_document, text};
 use crate::TooLarge;
 use crate::{Context, DataKey, DeliveryKey, Integrity, OrgKey, ViewKey};
 
@@ -98,6 +98,9 @@ pub struct Identity {
     /// Its groups.
     #[serde(with = "text::ids")]
     pub groups: BTreeSet<GroupId>,
+    /// Seq of its GRANT; absent for owners and admins. What `keyward pin` prints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant_seq: Option<u64>,
 }
 
 /// A group.
@@ -284,7 +287,14 @@ impl Org {
         if org.org != place.org || org.epoch != place.epoch || org.seq != place.seq {
             return Err(Integrity);
         }
+        check_numbers(org.numbers())?;
         Ok(org)
+    }
+
+    /// Every number that is counted on from.
+    fn numbers(&self) -> impl Iterator<Item = u64> {
+        let keys = self.keys.iter().flat_map(|key| [key.version, key.reseal]);
+        keys.chain([self.seq, self.epoch]).chain(self.identities.iter().map(|identity| identity.ik_gen))
     }
 
     /// The relations the access rule looks at.

@@ -70,6 +70,8 @@ fn an_org_with_one_thing_wrong_in_its_text_does_not_read() {
     lie("\"seq\":1,", "\"seq\":\"1\",");
     lie("\"seq\":1,", "\"seq\":-1,");
     lie("\"seq\":1,", "\"seq\":2,");
+    lie("\"ik_gen\":1,", "\"ik_gen\":9007199254740992,");
+    assert!(reads(&json.replacen("\"ik_gen\":1,", "\"ik_gen\":9007199254740991,", 1)));
     lie("\"role\":\"owner\"", "\"role\":\"Owner\"");
     lie("\"role\":\"owner\"", "\"role\":\"owner\",\"state\":\"active\"");
     lie("\"Example Ltd\"", "\" Example Ltd\"");

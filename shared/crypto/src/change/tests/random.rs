@@ -168,6 +168,8 @@ impl World {
             let expected = self.organisation.server.tables.readable(&shown.groups);
             let keys: BTreeSet<KeyId> = verified.view.keys.iter().map(|key| key.id).collect();
             assert_eq!(keys, expected, "the view is what the rule says");
+            let grant_seq = self.organisation.server.grants[&reader.cred.id].seq;
+            assert_eq!(org.identity(reader.cred.id).unwrap().grant_seq, Some(grant_seq));
             let noticed = shown != reader.shown;
             assert_eq!(
                 granted.contains(&reader.cred.id),

@@ -21,6 +21,21 @@ fn renaming_the_organisation_rebuilds_nothing() {
 }
 
 #[test]
+fn everybodys_entry_says_the_seq_of_their_own_grant() {
+    let mut sample = Sample::new();
+    let before = sample.organisation.org().identity(sample.robot.id).unwrap().grant_seq;
+    let (alpha, agent) = (sample.alpha, sample.agent.id);
+    sample.organisation.write(|draft| draft.org.rename_key(alpha, name("a")).unwrap());
+    let org = sample.organisation.org();
+    assert_eq!(org.identity(agent).unwrap().grant_seq, Some(org.seq));
+    assert_eq!(org.identity(sample.robot.id).unwrap().grant_seq, before);
+    assert!(before.is_some_and(|seq| seq < org.seq));
+    assert!(
+        org.identities.iter().all(|identity| identity.grant_seq.is_none() == identity.role.administers())
+    );
+}
+
+#[test]
 fn a_renamed_key_rebuilds_the_views_that_show_it_and_no_other() {
     let mut sample = Sample::new();
     let (alpha, beta, secret) = (sample.alpha, sample.beta, sample.secret);
@@ -106,6 +121,22 @@ fn a_heartbeat_grants_everybody_anew_and_builds_nothing() {
     let bundle = organisation.server.bundle(sample.agent.id);
     let verified = verify_bundle(&sample.agent, &bundle, &floors, organisation.now).unwrap();
     assert_eq!((verified.seq, verified.view.seq, verified.issued_at), (3, 2, organisation.now));
+}
+
+#[test]
+fn org_knows_the_seq_of_every_grant_and_of_no_other() {
+    let mut sample = Sample::new();
+    let (alpha, agent) = (sample.alpha, sample.agent.id);
+    sample.organisation.write(|draft| draft.org.rename_key(alpha, name("a")).unwrap());
+    let seqs = |sample: &Sample| -> Vec<Option<u64>> {
+        sample.organisation.org().identities.iter().map(|identity| identity.grant_seq).collect()
+    };
+    assert_eq!(seqs(&sample), [None, Some(3), Some(2), Some(2)]);
+    let mut draft = sample.organisation.draft();
+    let promoted = draft.org.identities.iter_mut().find(|identity| identity.id == agent).unwrap();
+    promoted.role = keyward_wire::api::Role::Admin;
+    sample.organisation.apply(sample.organisation.finish(draft).request);
+    assert_eq!(seqs(&sample), [None, None, Some(2), Some(2)]);
 }
 
 #[test]
