@@ -54,6 +54,10 @@ pub struct Env {
     pub token: Option<zeroize::Zeroizing<String>>,
     /// `KEYWARD_TOKEN_FILE`.
     pub token_file: Option<PathBuf>,
+    /// `KEYWARD_MIN_SEQ`, as it is written.
+    pub min_seq: Option<OsString>,
+    /// `KEYWARD_MIN_EPOCH`, as it is written.
+    pub min_epoch: Option<OsString>,
     /// `HOME`.
     pub home: Option<PathBuf>,
     /// `NO_COLOR`, set to anything.
@@ -83,6 +87,8 @@ impl Env {
             token_unreadable: token.as_ref().is_some_and(|token| token.to_str().is_none()),
             token: token.and_then(text).map(zeroize::Zeroizing::new),
             token_file: set("KEYWARD_TOKEN_FILE").map(PathBuf::from),
+            min_seq: set("KEYWARD_MIN_SEQ"),
+            min_epoch: set("KEYWARD_MIN_EPOCH"),
             home: set("HOME").map(PathBuf::from),
             no_color: set("NO_COLOR").is_some(),
         }

@@ -6,6 +6,7 @@ mod tls;
 use keyward_crypto::CredentialKeys;
 use keyward_wire::api::audit::{AuditAnswer, AuditQuery};
 use keyward_wire::api::auth::{LoginAnswer, LoginRequest, MeAnswer, PreloginAnswer};
+use keyward_wire::api::bundle::Bundle;
 use keyward_wire::api::credentials::{CredentialsAnswer, NewCredential};
 use keyward_wire::api::identities::IdentitiesAnswer;
 use keyward_wire::api::org::{OrgAnswer, SecretRef, SecretsAnswer, SecretsRequest};
@@ -80,6 +81,14 @@ impl Api {
         known: Option<Sha256>,
     ) -> Result<Answer, ApiError> {
         self.bundle_request(&keys.auth.authorization(cred), deployment, known).await
+    }
+
+    /// `GET /v1/me/bundle` with the session, without secrets that an owner or admin would have to name.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn own_bundle(&self) -> Result<Bundle, ApiError> {
+        self.get("/v1/me/bundle", &[]).await
     }
 
     /// `GET /v1/org`.

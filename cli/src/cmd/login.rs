@@ -46,28 +46,30 @@ impl Options {
         let ttl = self.checked_ttl()?;
         let home = Home::required(ctx)?;
         let former = Config::load(&home)?.login;
-        let server = server(ctx, former.as_ref());
+        let server = match &former {
+            Some(former) => Server::of_login(ctx, former),
+            None => Server::of_options(ctx),
+        };
         let email = self.email(former.as_ref())?;
         let mut api = Api::new(&server)?;
         let cred = self.sign_in(&mut api, &email).await?;
-        let me = api.me().await.map_err(Fault::from)?;
-        if self.persist && me.role.administers() && !self.allow_admin {
+        let session = Session::resume(api, cred, Some(home.clone()));
+        let standing = session.standing(ctx).await?;
+        if self.persist && standing.administers() && !self.allow_admin {
             return Err(Fault::new(Code::Policy, "owners and admins do not persist a login")
                 .next("use an API user for machines; or --allow-admin, if this device is guarded like you")
                 .into());
         }
         let end = ctx.now() + ttl;
-        let session = Session::resume(api, cred, Some(home.clone()));
-        let (seq, epoch) = if me.role.administers() {
-            show_state(ctx, &session).await?
-        } else {
-            (session.cred.min_seq, session.cred.epoch)
-        };
-        let (device, credential) = enrol::new_device(&session.cred, epoch, seq, end);
+        if standing.administers() {
+            show_state(ctx, &session).await?;
+        }
+        let (device, credential) = enrol::new_device(&session.cred, standing.epoch, standing.seq, end);
         session.api.add_credential(&credential).await.map_err(Fault::from)?;
         session.api.log_out().await.map_err(Fault::from)?;
-        if let Some(former) = &former {
-            forget(ctx, former).await;
+        // A stored token is not this device's alone: others may use it.
+        if let Some(former) = former.filter(|former| former.email.is_some()) {
+            forget(ctx, &former).await;
         }
         let mut login = Login::new(server.url.clone(), session.cred.org, session.cred.id, &device);
         login.ca_file.clone_from(&server.ca_file);
@@ -129,9 +131,8 @@ impl Options {
     }
 }
 
-/// Verifies the organisation's state and shows how new it is: a device without memory of its own can only be told. Its seq
-/// and epoch are what the new credential will insist on.
-async fn show_state(ctx: &Ctx, session: &Session) -> anyhow::Result<(u64, u64)> {
+/// Shows how new the organisation's state is: a device without memory of its own can only be told.
+async fn show_state(ctx: &Ctx, session: &Session) -> anyhow::Result<()> {
     let org = session.open(ctx).await?.org;
     let author = org.identity(org.written_by).map_or("somebody who has left", |author| author.name.as_str());
     ctx.out.say(&format!(
@@ -141,7 +142,7 @@ async fn show_state(ctx: &Ctx, session: &Session) -> anyhow::Result<(u64, u64)> 
         org.epoch,
         rfc3339(org.written_at)
     ));
-    Ok((org.seq, org.epoch))
+    Ok(())
 }
 
 /// The suite settles how a password is stretched. Whatever else a server asks for, nothing is derived and nothing sent.
@@ -163,18 +164,6 @@ fn open(keys: &CredentialKeys, prelogin: &PreloginAnswer, answer: &LoginAnswer) 
     Ok(Cred::open(&keys.unlock, prelogin.cred, &answer.cred).map_err(Fault::from)?)
 }
 
-fn server(ctx: &Ctx, former: Option<&Login>) -> Server {
-    let options = Server::of_options(ctx);
-    match former {
-        Some(former) if ctx.global.url.is_none() => Server {
-            url: former.url.clone(),
-            ca_file: options.ca_file.or_else(|| former.ca_file.clone()),
-            allow_http: options.allow_http || former.allow_http,
-        },
-        _ => options,
-    }
-}
-
 /// Ends the device credential of a former login on the server, as far as it still lives.
 pub(super) async fn forget(ctx: &Ctx, login: &Login) {
     let server =
@@ -187,9 +176,7 @@ pub(super) async fn forget(ctx: &Ctx, login: &Login) {
     };
     if let Err(error) = attempt.await {
         let ended = error.downcast_ref::<ApiError>().is_some_and(|error| error.is_status(401));
-        // An API user's token is not this device's to end.
-        let token = error.downcast_ref::<ApiError>().is_some_and(|error| error.is_status(403));
-        if !ended && !token {
+        if !ended {
             ctx.out.warn("the former login could not be ended on the server; it ends by itself");
         }
     }

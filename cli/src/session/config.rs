@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::files;
-use super::home::Home;
+use super::home::{Home, Lock};
 use crate::fault::{Code, Fault};
 
 /// The file.
@@ -95,11 +95,19 @@ impl Config {
     /// # Errors
     /// If it cannot be read or written.
     pub fn update<T>(home: &Home, change: impl FnOnce(&mut Self) -> T) -> anyhow::Result<T> {
-        let _lock = home.lock()?;
+        let lock = home.lock()?;
         let mut config = Self::load(home)?;
         let answer = change(&mut config);
-        let text = Zeroizing::new(toml::to_string(&config).context("cannot write the configuration")?);
-        files::write(&home.config(), text.as_bytes())?;
+        config.store(home, &lock)?;
         Ok(answer)
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn store(&self, home: &Home, _: &Lock) -> anyhow::Result<()> {
+        let text = Zeroizing::new(toml::to_string(self).context("cannot write the configuration")?);
+        files::write(&home.config(), text.as_bytes())
     }
 }

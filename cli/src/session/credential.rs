@@ -7,7 +7,7 @@ use keyward_crypto::{CredentialKeys, Halves, Token, TokenKind, derive_secret};
 use keyward_wire::CredentialId;
 use zeroize::Zeroizing;
 
-use super::config::Config;
+use super::config::{Config, Login};
 use super::home::Home;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
@@ -49,6 +49,19 @@ impl Server {
     }
 }
 
+impl Server {
+    /// The server of a stored login, unless the options name another. That http:// was allowed there says nothing of
+    /// anywhere else.
+    pub fn of_login(ctx: &Ctx, login: &Login) -> Self {
+        let same = ctx.global.url.as_ref().is_none_or(|url| *url == login.url);
+        Self {
+            url: ctx.global.url.clone().unwrap_or_else(|| login.url.clone()),
+            ca_file: ctx.global.ca.clone().or_else(|| login.ca_file.clone()),
+            allow_http: ctx.global.allow_http || (same && login.allow_http),
+        }
+    }
+}
+
 impl Credential {
     /// `KEYWARD_TOKEN_FILE`, else `KEYWARD_TOKEN`, else the stored login.
     ///
@@ -79,11 +92,7 @@ impl Credential {
                 .into());
         }
         let (id, keys) = login.halves()?.into_keys();
-        let server = Server {
-            url: ctx.global.url.clone().unwrap_or(login.url),
-            ca_file: ctx.global.ca.clone().or(login.ca_file),
-            allow_http: ctx.global.allow_http || login.allow_http,
-        };
+        let server = Server::of_login(ctx, &login);
         Ok(Self { id, keys, server, home: Some(home) })
     }
 }

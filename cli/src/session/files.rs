@@ -31,25 +31,52 @@ pub fn read(path: &Path) -> anyhow::Result<Option<Zeroizing<Vec<u8>>>> {
 /// Replaces a private file atomically; on disk when this returns.
 ///
 /// # Errors
-/// If it cannot be written; then the former file is unchanged.
+/// If it cannot be written, or is not [`replaceable`]; then what was there is unchanged.
 pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    replaceable(path)?;
+    let folder = folder_of(path);
     let attempt = || -> std::io::Result<()> {
         // tempfile makes it 0600.
         let mut file = NamedTempFile::new_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
-        File::open(folder)?.sync_all()
+        sync_folder(folder)
     };
     attempt().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Writes a new private file; refuses to replace one.
+/// Refuses what is there and is no regular file. To write to a device or pipe would replace it; so would it a symbolic
+/// link, which is not followed either, since somebody else may have laid it.
 ///
 /// # Errors
-/// If there is one already, or it cannot be written.
+/// [`Code::Policy`].
+pub fn replaceable(path: &Path) -> Result<(), Fault> {
+    match fs::symlink_metadata(path) {
+        Ok(facts) if !facts.is_file() => {
+            let kind = if facts.is_symlink() { "a symbolic link" } else { "not a regular file" };
+            let fault = Fault::new(Code::Policy, format!("{} is {kind}; it was left alone", path.display()));
+            Err(fault.next("name a regular file, or one that is not there yet"))
+        }
+        // What cannot be looked at cannot be written either, which is an error of its own.
+        _ => Ok(()),
+    }
+}
+
+/// Writes a new private file, on disk when this returns; refuses to replace one.
+///
+/// # Errors
+/// If there is one already, or it cannot be written; then there is no new one.
 pub fn create(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    create_and(path, bytes, sync_folder)
+}
+
+/// The file, and then its entry in the folder: each needs its own sync to survive a power cut.
+fn create_and(
+    path: &Path,
+    bytes: &[u8],
+    sync_entry: impl FnOnce(&Path) -> std::io::Result<()>,
+) -> anyhow::Result<()> {
     let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let fault = Fault::new(Code::Conflict, format!("{} exists already", path.display()));
@@ -57,9 +84,21 @@ pub fn create(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         }
         other => other.with_context(|| format!("cannot create {}", path.display()))?,
     };
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .with_context(|| format!("cannot write {}", path.display()))
+    let written =
+        file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| sync_entry(folder_of(path)));
+    if written.is_err() {
+        // Half a file would stand in the way of the next attempt.
+        let _ = fs::remove_file(path);
+    }
+    written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 /// Makes sure that a folder is there and private.
@@ -118,5 +157,40 @@ mod tests {
         create(&path, b"one").unwrap();
         assert_eq!(crate::fault::code_of(&create(&path, b"two").unwrap_err()), Code::Conflict);
         assert_eq!(fs::read(&path).unwrap(), b"one");
+    }
+
+    #[test]
+    fn a_new_file_is_there_only_if_its_folder_holds_it_for_good() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kit");
+        let failing = |asked: &Path| {
+            assert_eq!(asked, folder.path());
+            Err(std::io::Error::other("no space"))
+        };
+        assert!(create_and(&path, b"one", failing).is_err());
+        assert!(!path.exists(), "it would stand in the way");
+        create(&path, b"one").unwrap();
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_never_replaced() {
+        use std::os::unix::net::UnixListener;
+
+        let folder = tempfile::tempdir().unwrap();
+        let [socket, link, dangling, regular] =
+            ["socket", "link", "dangling", "regular"].map(|name| folder.path().join(name));
+        let _listener = UnixListener::bind(&socket).unwrap();
+        create(&regular, b"former").unwrap();
+        std::os::unix::fs::symlink(&regular, &link).unwrap();
+        std::os::unix::fs::symlink(folder.path().join("nowhere"), &dangling).unwrap();
+        for path in [&socket, &link, &dangling, folder.path()] {
+            let before = fs::symlink_metadata(path).unwrap();
+            let error = write(path, b"secret").unwrap_err();
+            assert_eq!(crate::fault::code_of(&error), Code::Policy, "{}", path.display());
+            let after = fs::symlink_metadata(path).unwrap();
+            assert_eq!((before.ino(), before.mode()), (after.ino(), after.mode()), "{}", path.display());
+        }
+        assert_eq!(fs::read(&regular).unwrap(), b"former");
+        write(&regular, b"secret").unwrap();
     }
 }

@@ -62,7 +62,7 @@ impl Home {
     ///
     /// # Errors
     /// If the lock file cannot be opened.
-    pub fn lock(&self) -> anyhow::Result<File> {
+    pub fn lock(&self) -> anyhow::Result<Lock> {
         files::folder(&self.path)?;
         let path = self.path.join("lock");
         let file = OpenOptions::new()
@@ -74,6 +74,11 @@ impl Home {
             .with_context(|| format!("cannot open {}", path.display()))?;
         rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)
             .with_context(|| format!("cannot lock {}", path.display()))?;
-        Ok(file)
+        Ok(Lock { _file: file })
     }
+}
+
+/// The folder is this process's to change, until this is dropped.
+pub struct Lock {
+    _file: File,
 }

@@ -1,23 +1,26 @@
 //! An owner's or admin's session: opening the organisation, and carrying a change of it through (CRYPTO.md §2.7 “Admin
 //! client”).
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use keyward_crypto::change::{Author, Draft, Finished, open_current};
+use keyward_crypto::change::{Author, Draft, open_current};
 use keyward_crypto::enrol::Enroller;
 use keyward_crypto::random_bytes;
 use keyward_crypto::state::cred::Cred;
+use keyward_crypto::state::local::Local;
 use keyward_crypto::state::org::{KeyEntry, Org};
 use keyward_crypto::state::roots::open_root;
 use keyward_crypto::state::secret::Secret;
-use keyward_crypto::verify::{Floors, VerifiedOrg, verify_org};
+use keyward_crypto::verify::{Floors, Verified, VerifiedOrg, verify_bundle, verify_org};
 use keyward_crypto::{OrgKey, RootKey};
 use keyward_wire::api::bundle::SecretItem;
 use keyward_wire::api::org::{AuditHead, OrgAnswer, SecretRef};
 use keyward_wire::api::write::Base;
 use keyward_wire::{Envelope, KeyId};
 
+use super::fetch::Freshness;
 use super::pins::Pins;
 use crate::api::{Api, ApiError};
 use crate::ctx::Ctx;
@@ -35,6 +38,8 @@ pub struct Session {
     /// Who.
     pub cred: Cred,
     home: Option<Home>,
+    /// The newest state of this session, also where nothing is remembered beyond it.
+    seen: RefCell<Local>,
 }
 
 /// The organisation, opened and verified.
@@ -72,12 +77,12 @@ impl Session {
         let mut api = Api::new(&credential.server)?;
         let answer = api.log_in(credential.id, &credential.keys).await.map_err(Fault::from)?;
         let cred = Cred::open(&credential.keys.unlock, credential.id, &answer.cred).map_err(Fault::from)?;
-        Ok(Self { api, cred, home: credential.home })
+        Ok(Self::resume(api, cred, credential.home))
     }
 
     /// A session that was made otherwise: with a password.
     pub fn resume(api: Api, cred: Cred, home: Option<Home>) -> Self {
-        Self { api, cred, home }
+        Self { api, cred, home, seen: RefCell::default() }
     }
 
     /// What this client remembers of its own identity.
@@ -88,13 +93,32 @@ impl Session {
         Pins::load(self.home.as_ref(), &self.cred)
     }
 
+    /// What this identity verifiably is and may read now; remembered.
+    ///
+    /// # Errors
+    /// If anything is not as it must be.
+    pub async fn standing(&self, ctx: &Ctx) -> anyhow::Result<Verified> {
+        let (pins, floors) = self.floors(ctx)?;
+        let bundle = self.api.own_bundle().await.map_err(Fault::from)?;
+        let verified = verify_bundle(&self.cred, &bundle, &floors, ctx.now()).map_err(Fault::from)?;
+        pins.remember(ctx, &self.cred, &verified.seen);
+        self.seen.replace(verified.seen.clone());
+        Ok(verified)
+    }
+
+    fn floors(&self, ctx: &Ctx) -> anyhow::Result<(Pins, Floors)> {
+        let pins = self.pins()?;
+        let seen = pins.local.merge(&self.seen.borrow());
+        let floors = Freshness::default().floors(ctx, seen)?;
+        Ok((pins, floors))
+    }
+
     /// Fetches, verifies and remembers the organisation's state.
     ///
     /// # Errors
     /// If this identity administers nothing, or anything is not as it must be.
     pub async fn open(&self, ctx: &Ctx) -> anyhow::Result<Desk<'_>> {
-        let pins = self.pins()?;
-        let floors = Floors { local: pins.local.clone(), ..Floors::default() };
+        let (pins, floors) = self.floors(ctx)?;
         let answer = self.api.org().await.map_err(not_an_admin)?;
         let VerifiedOrg { org, ok, seen, continuous } =
             verify_org(&self.cred, &answer, &floors, ctx.now()).map_err(Fault::from)?;
@@ -110,6 +134,7 @@ impl Session {
             None => None,
         };
         pins.remember(ctx, &self.cred, &seen);
+        self.seen.replace(seen);
         let (api, cred, audit_head) = (&self.api, &self.cred, answer.audit_head);
         Ok(Desk { api, cred, org, root, audit_head, ok, answer, floors, pins })
     }
@@ -131,52 +156,34 @@ impl Session {
             let answer = change(&mut draft, &desk).await?;
             desk.reseal(&mut draft).await?;
             let finished = draft.finish(&desk.ok).map_err(Fault::from)?;
-            match self.api.write(&finished.request).await {
-                Ok(_) => self.confirm(ctx, &finished, None).await?,
-                Err(error) if error.is_status(409) && start.elapsed() < PATIENCE => {
-                    tokio::time::sleep(jitter()).await;
-                    continue;
-                }
-                Err(error) if error.is_status(409) => {
-                    return Err(Fault::new(
-                        Code::Conflict,
-                        "others kept changing the organisation; nothing was written",
-                    )
-                    .next("run the command again")
-                    .into());
-                }
-                Err(error) if error.leaves_doubt() => self.confirm(ctx, &finished, Some(error)).await?,
+            let doubt = match self.api.write(&finished.request).await {
+                Ok(_) => None,
+                Err(error) if error.is_status(409) || error.leaves_doubt() => Some(error),
                 Err(error) => return Err(Fault::from(error).into()),
+            };
+            // Whatever was answered, what is there counts: a 409 may be the echo of a write that was carried out.
+            if self.is_there(ctx, finished.after, doubt.as_ref()).await? {
+                return Ok(answer);
             }
-            return Ok(answer);
+            match doubt {
+                None => return Err(unstored().into()),
+                Some(error) if !error.is_status(409) => return Err(Fault::from(error).into()),
+                Some(_) if start.elapsed() < PATIENCE => tokio::time::sleep(jitter()).await,
+                Some(_) => return Err(overtaken().into()),
+            }
         }
     }
 
     /// Reads back whether a write is there: now, or among the predecessors of what is there now.
-    async fn confirm(&self, ctx: &Ctx, finished: &Finished, doubt: Option<ApiError>) -> anyhow::Result<()> {
-        let desk = match self.open(ctx).await {
-            Ok(desk) => desk,
-            Err(error) => {
-                let doubt = doubt.map_or(error, |doubt| Fault::from(doubt).into());
-                return Err(
-                    doubt.context("the write may or may not have happened; look before you run it again")
-                );
-            }
-        };
+    async fn is_there(&self, ctx: &Ctx, written: Base, doubt: Option<&ApiError>) -> anyhow::Result<bool> {
+        let desk = self.open(ctx).await.map_err(|error| match doubt {
+            // Nothing was written, and what is wrong now is wrong for the next attempt too.
+            Some(conflict) if conflict.is_status(409) => error,
+            _ => error.context("the write may or may not have happened; look before you run it again"),
+        })?;
         let now = Base { seq: desk.answer.seq, sha256: desk.answer.env.sha256() };
-        let before = |base: Base| desk.org.prev.iter().any(|p| p.seq == base.seq && p.sha256 == base.sha256);
-        if now == finished.after || before(finished.after) {
-            return Ok(());
-        }
-        Err(match doubt {
-            Some(error) => Fault::from(error),
-            None => Fault::new(
-                Code::Integrity,
-                "the server said the change is stored, but shows a state without it",
-            )
-            .next("do not rely on the change; ask the server's operator"),
-        }
-        .into())
+        let mut before = desk.org.prev.iter();
+        Ok(now == written || before.any(|prev| prev.seq == written.seq && prev.sha256 == written.sha256))
     }
 }
 
@@ -274,6 +281,16 @@ fn not_an_admin(error: ApiError) -> Fault {
         }
         other => other.into(),
     }
+}
+
+fn unstored() -> Fault {
+    Fault::new(Code::Integrity, "the server said the change is stored, but shows a state without it")
+        .next("do not rely on the change; ask the server's operator")
+}
+
+fn overtaken() -> Fault {
+    Fault::new(Code::Conflict, "others kept changing the organisation; nothing was written")
+        .next("run the command again")
 }
 
 fn held_back() -> Fault {

@@ -1,7 +1,10 @@
 //! Reading as any identity: one request, verified whole, then used (CRYPTO.md §2.7).
 
+use std::ffi::OsString;
+
 use clap::Args;
 use keyward_crypto::state::cred::Cred;
+use keyward_crypto::state::local::Local;
 use keyward_crypto::state::view::ViewKeyEntry;
 use keyward_crypto::verify::{Floors, Variable, Verified, VerifyError, verify_bundle};
 use keyward_wire::DeploymentId;
@@ -20,15 +23,33 @@ use crate::session::credential::Credential;
 /// How new the server's state must be.
 #[derive(Args, Debug, Clone, Default)]
 pub struct Freshness {
-    /// Refuse a state older than this seq (printed by `keyward pin`)
-    #[arg(long, env = "KEYWARD_MIN_SEQ", value_name = "SEQ")]
+    /// Refuse a state older than this seq, which `keyward pin` prints [env: KEYWARD_MIN_SEQ]
+    #[arg(long, value_name = "SEQ")]
     pub min_seq: Option<u64>,
-    /// Refuse an epoch older than this
-    #[arg(long, env = "KEYWARD_MIN_EPOCH", value_name = "EPOCH")]
+    /// Refuse an epoch older than this [env: KEYWARD_MIN_EPOCH]
+    #[arg(long, value_name = "EPOCH")]
     pub min_epoch: Option<u64>,
     /// Refuse a state that was issued longer ago, such as 24h
     #[arg(long, value_name = "SPAN", value_parser = parse_span)]
     pub max_age: Option<i64>,
+}
+
+impl Freshness {
+    /// The lower bounds of these options, of the environment, and of what this client has `seen`: of each the highest.
+    ///
+    /// # Errors
+    /// If the environment's are no numbers: a bound that cannot be read must not be dropped.
+    pub fn floors(&self, ctx: &Ctx, seen: Local) -> anyhow::Result<Floors> {
+        let number = |name: &str, value: &Option<OsString>| match value {
+            None => Ok(0),
+            Some(value) => value.to_str().and_then(|text| text.trim().parse::<u64>().ok()).ok_or_else(|| {
+                Fault::usage(format!("{name} is not a number")).next("take it from `keyward pin`")
+            }),
+        };
+        let min_seq = number("KEYWARD_MIN_SEQ", &ctx.env.min_seq)?.max(self.min_seq.unwrap_or(0));
+        let min_epoch = number("KEYWARD_MIN_EPOCH", &ctx.env.min_epoch)?.max(self.min_epoch.unwrap_or(0));
+        Ok(Floors { local: seen, min_seq, min_epoch, max_age: self.max_age })
+    }
 }
 
 /// A verified answer.
@@ -81,12 +102,7 @@ pub async fn fetch(
     let sealed = bundle.cred.as_ref().ok_or_else(|| missing("this credential's own part"))?;
     let cred = Cred::open(&credential.keys.unlock, credential.id, sealed).map_err(Fault::from)?;
     let pins = Pins::load(credential.home.as_ref(), &cred)?;
-    let floors = Floors {
-        local: pins.local.clone(),
-        min_seq: freshness.min_seq.unwrap_or(0),
-        min_epoch: freshness.min_epoch.unwrap_or(0),
-        max_age: freshness.max_age,
-    };
+    let floors = freshness.floors(ctx, pins.local.clone())?;
     let verified = verify_bundle(&cred, &bundle, &floors, ctx.now()).map_err(Fault::from)?;
     if !verified.continuous {
         ctx.out.warn("so much has changed since this client last looked that continuity cannot be verified");

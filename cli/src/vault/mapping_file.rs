@@ -4,13 +4,17 @@
 //! parent.
 
 use std::collections::BTreeMap;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::Read as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use keyward_wire::DeploymentId;
+use rustix::fs::OFlags;
 use serde::Deserialize;
 
-use crate::fault::Fault;
+use crate::fault::{Code, Fault};
 
 /// File name.
 pub const NAME: &str = ".keyward-deployment";
@@ -24,51 +28,149 @@ struct MappingFile {
     environment_mappings: BTreeMap<String, DeploymentId>,
 }
 
-/// The id that the nearest file gives to `name`, if there is a file and it names it.
+/// The id that the nearest file gives to `name`, if there is a file and it names it. An id always means itself.
 ///
 /// # Errors
-/// If the nearest file cannot be read or understood: the name might mean something else.
+/// If the nearest file cannot be read or understood, or others could have written it: the name might mean something else.
 pub fn find(name: &str) -> anyhow::Result<Option<DeploymentId>> {
+    if name.parse::<DeploymentId>().is_ok() {
+        return Ok(None);
+    }
     // A deleted working directory has no parents to look into.
     let Ok(here) = std::env::current_dir() else { return Ok(None) };
-    let Some(path) = nearest(&here) else { return Ok(None) };
-    Ok(read(&path)?.get(name).copied())
+    Ok(nearest(&here)?.and_then(|ids| ids.get(name).copied()))
 }
 
-fn nearest(from: &Path) -> Option<PathBuf> {
-    from.ancestors().map(|folder| folder.join(NAME)).find(|path| path.is_file())
+fn nearest(from: &Path) -> anyhow::Result<Option<BTreeMap<String, DeploymentId>>> {
+    for folder in from.ancestors() {
+        let path = folder.join(NAME);
+        if let Some((file, facts)) = open(&path)? {
+            check_own(&path, facts.uid(), facts.mode(), rustix::process::geteuid().as_raw())?;
+            return read(&path, &file).map(Some);
+        }
+    }
+    Ok(None)
 }
 
-fn read(path: &Path) -> anyhow::Result<BTreeMap<String, DeploymentId>> {
-    let size = std::fs::metadata(path).map_or(0, |facts| facts.len());
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+/// The file, if there is one, and the facts of the very file that was opened.
+fn open(path: &Path) -> anyhow::Result<Option<(File, Metadata)>> {
+    // Whoever lays a pipe there must not make us wait, nor whoever lays a link choose among our files.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(_) if path.is_symlink() => {
+            let fault = Fault::new(Code::Policy, format!("{} is a symbolic link", path.display()));
+            return Err(fault.next(format!("put a regular file in its place; {BY_ID}")).into());
+        }
+        Err(error) if path.is_file() => {
+            return Err(error).with_context(|| format!("cannot read {}", path.display()));
+        }
+        Err(_) => return Ok(None),
+    };
+    let facts = file.metadata().with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(facts.is_file().then_some((file, facts)))
+}
+
+/// Refuses a file that somebody other than the user `own` and root can write: it could send a script to other keys.
+fn check_own(path: &Path, owner: u32, mode: u32, own: u32) -> Result<(), Fault> {
+    if owner != own && owner != 0 {
+        return Err(Fault::new(Code::Policy, format!("{} belongs to another user", path.display()))
+            .next(format!("if it is to be trusted, run: sudo chown {own} '{}'; {BY_ID}", path.display())));
+    }
+    if mode & 0o022 != 0 {
+        return Err(Fault::new(Code::Policy, format!("others may write {}", path.display()))
+            .next(format!("run: chmod go-w '{}'; {BY_ID}", path.display())));
+    }
+    Ok(())
+}
+
+fn read(path: &Path, file: &File) -> anyhow::Result<BTreeMap<String, DeploymentId>> {
+    let mut bytes = Vec::new();
+    file.take(LIMIT + 1)
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("cannot read {}", path.display()))?;
     let form = || {
         Fault::usage(format!("{} cannot be understood", path.display()))
             .next(r#"write it as {"environment_mappings": {"production": "<deployment id>"}}"#)
     };
-    if size > LIMIT {
+    if bytes.len() as u64 > LIMIT {
         return Err(form().into());
     }
     let file: MappingFile = keyward_wire::json::from_slice(&bytes).map_err(|_| form())?;
     Ok(file.environment_mappings)
 }
 
+/// What helps where the file does not.
+const BY_ID: &str = "or name the deployment by its id";
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
     use super::*;
+    use crate::fault::code_of;
+    use crate::session::files::create;
+
+    const ID: &str = "482bd7d9-38e0-4568-99be-6ae3a44d48a2";
+
+    fn text() -> String {
+        format!(r#"{{"environment_mappings": {{"production": "{ID}"}}}}"#)
+    }
 
     #[test]
     fn the_nearest_file_decides_and_a_broken_one_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let deep = folder.path().join("a/b");
         std::fs::create_dir_all(&deep).unwrap();
-        let id = "482bd7d9-38e0-4568-99be-6ae3a44d48a2";
-        let write =
-            |path: PathBuf, text: &str| crate::session::files::create(&path, text.as_bytes()).unwrap();
-        write(folder.path().join(NAME), &format!(r#"{{"environment_mappings": {{"production": "{id}"}}}}"#));
-        let found = nearest(&deep).unwrap();
-        assert_eq!(read(&found).unwrap()["production"].to_string(), id);
-        write(deep.join(NAME), r#"{"environment_mappings": {"production": "not-an-id"}}"#);
-        assert!(read(&nearest(&deep).unwrap()).is_err());
+        create(&folder.path().join(NAME), text().as_bytes()).unwrap();
+        assert_eq!(nearest(&deep).unwrap().unwrap()["production"].to_string(), ID);
+        std::fs::create_dir(folder.path().join("a").join(NAME)).unwrap();
+        assert_eq!(nearest(&deep).unwrap().unwrap().len(), 1, "a folder is no file");
+        create(&deep.join(NAME), br#"{"environment_mappings": {"production": "not-an-id"}}"#).unwrap();
+        assert_eq!(code_of(&nearest(&deep).unwrap_err()), Code::Usage);
+    }
+
+    #[test]
+    fn a_file_that_others_may_write_is_refused_with_the_command_that_mends_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(NAME);
+        create(&path, text().as_bytes()).unwrap();
+        for mode in [0o620, 0o602, 0o664, 0o666] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let error = nearest(folder.path()).unwrap_err();
+            assert_eq!(code_of(&error), Code::Policy, "{mode:o}");
+            assert!(error.to_string().contains("chmod go-w"), "{error}");
+        }
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(nearest(folder.path()).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_file_of_another_user_is_refused_but_not_one_of_root() {
+        let check = |owner, own| check_own(Path::new(NAME), owner, 0o100_644, own);
+        let error = check(1001, 1000).unwrap_err();
+        assert_eq!(error.code, Code::Policy);
+        assert!(error.to_string().contains("sudo chown 1000"), "{error}");
+        assert!(check(1001, 0).is_err(), "root does not trust everybody");
+        assert!(check(1000, 1000).is_ok() && check(0, 1000).is_ok());
+    }
+
+    #[test]
+    fn neither_a_link_nor_a_pipe_leads_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = folder.path().join("other");
+        create(&other, text().as_bytes()).unwrap();
+        symlink(&other, folder.path().join(NAME)).unwrap();
+        assert_eq!(code_of(&nearest(folder.path()).unwrap_err()), Code::Policy);
+        let deep = folder.path().join("deep");
+        std::fs::create_dir(&deep).unwrap();
+        let pipe = std::process::Command::new("mkfifo").arg(deep.join(NAME)).status().unwrap();
+        assert!(pipe.success());
+        assert!(open(&deep.join(NAME)).unwrap().is_none());
+    }
+
+    #[test]
+    fn an_id_means_itself_whatever_a_file_says() {
+        assert_eq!(find(ID).unwrap(), None);
     }
 }

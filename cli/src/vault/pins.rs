@@ -12,7 +12,7 @@ use crate::session::home::Home;
 
 /// Memory of one identity, in a folder or nowhere.
 pub struct Pins {
-    place: Option<(Home, InstallId)>,
+    home: Option<Home>,
     recorded: bool,
     /// As it was read.
     pub local: Local,
@@ -25,7 +25,7 @@ impl Pins {
     /// If this client had one and it is gone or damaged: a fresh start would be a silent reset.
     pub fn load(home: Option<&Home>, cred: &Cred) -> anyhow::Result<Self> {
         let Some(home) = home else {
-            return Ok(Self { place: None, recorded: false, local: Local::default() });
+            return Ok(Self { home: None, recorded: false, local: Local::default() });
         };
         let config = Config::load(home)?;
         let recorded = config.pinned.contains(&cred.id);
@@ -34,16 +34,16 @@ impl Pins {
             (None, false) => Local::default(),
             (None, true) => return Err(lost(home, cred).into()),
         };
-        Ok(Self { place: Some((home.clone(), config.install)), recorded, local })
+        Ok(Self { home: Some(home.clone()), recorded, local })
     }
 
     /// Remembers what was seen. A folder that cannot be written is a warning: the old memory stays good.
     pub fn remember(&self, ctx: &Ctx, cred: &Cred, seen: &Local) {
-        let Some((home, install)) = &self.place else { return };
+        let Some(home) = &self.home else { return };
         if *seen == self.local && self.recorded {
             return;
         }
-        if let Err(error) = self.write(home, *install, cred, seen) {
+        if let Err(error) = write(home, cred, seen) {
             ctx.out.warn(&format!("this client could not remember what it saw: {error:#}"));
         }
     }
@@ -59,26 +59,25 @@ impl Pins {
             _ => Ok(()),
         }
     }
+}
 
-    fn write(&self, home: &Home, install: InstallId, cred: &Cred, seen: &Local) -> anyhow::Result<()> {
-        {
-            let _lock = home.lock()?;
-            // Another process may have seen something newer meanwhile.
-            let newest = read(home, install, cred)?.unwrap_or_default().merge(seen);
-            let envelope = newest.seal(&cred.ik, cred.org, cred.id, install);
-            files::write(&home.file("state", &file_name(cred))?, envelope.as_bytes())?;
-        }
-        if !self.recorded {
-            Config::update(home, |config| {
-                // A fresh folder has no install id on disk until now.
-                config.install = install;
-                if !config.pinned.contains(&cred.id) {
-                    config.pinned.push(cred.id);
-                }
-            })?;
-        }
-        Ok(())
+/// Under one lock, so that processes that start together neither overwrite each other's memory nor use different install
+/// ids: the id is on disk before anything is sealed for it, and the memory before it is relied on.
+fn write(home: &Home, cred: &Cred, seen: &Local) -> anyhow::Result<()> {
+    let lock = home.lock()?;
+    let mut config = Config::load(home)?;
+    if !home.config().exists() {
+        config.store(home, &lock)?;
     }
+    // Another process may have seen something newer meanwhile.
+    let newest = read(home, config.install, cred)?.unwrap_or_default().merge(seen);
+    let envelope = newest.seal(&cred.ik, cred.org, cred.id, config.install);
+    files::write(&home.file("state", &file_name(cred))?, envelope.as_bytes())?;
+    if !config.pinned.contains(&cred.id) {
+        config.pinned.push(cred.id);
+        config.store(home, &lock)?;
+    }
+    Ok(())
 }
 
 fn read(home: &Home, install: InstallId, cred: &Cred) -> anyhow::Result<Option<Local>> {
