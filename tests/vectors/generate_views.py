@@ -206,6 +206,7 @@ def identity(label, kind, role, groups, email=None, creator=None, not_after=None
         dk=base64url(stream(f"dk {label}")),
         not_after=not_after,
         groups=ids(groups),
+        grant_seq=SEQ if role in ("user", "viewer") else None,
     )
 
 
