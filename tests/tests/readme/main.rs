@@ -1,0 +1,12 @@
+//! What README.md and docs/ say: its script is run, its commands exist, its links lead somewhere.
+
+mod commands;
+mod links;
+mod markdown;
+mod script;
+
+#[test]
+fn the_readme_fits_in_150_lines() {
+    let lines = markdown::read("README.md").lines().count();
+    assert!(lines <= 150, "README.md has {lines} lines");
+}
