@@ -10,6 +10,9 @@ use crate::fault::printable;
 /// Most objects of an entry that a table shows.
 const SHOWN: usize = 5;
 
+/// Most characters that are shown of what stands beside an id.
+const PART: usize = 50;
+
 /// What ORG calls things.
 pub(super) struct Names(BTreeMap<String, String>);
 
@@ -61,7 +64,9 @@ impl Names {
 
     fn named(&self, object: &str) -> String {
         match (parts(object), self.object(object)) {
-            (Some((kind, _, rest)), Some(name)) => format!("{kind} {name}{rest}"),
+            (Some((kind, _, rest)), Some(name)) => {
+                format!("{} {name}{}", printable(kind, PART), printable(rest, PART))
+            }
             _ => printable(object, 100),
         }
     }
@@ -89,6 +94,16 @@ mod tests {
         assert_eq!(names.objects(&objects), "key ALPHA@3, deployment backup, org@7");
         assert_eq!(names.identity(sample.agent), Some("agent"));
         assert_eq!(names.object("org@7"), None);
+    }
+
+    #[test]
+    fn what_stands_beside_a_known_id_is_the_servers_text_and_shown_inert() {
+        let sample = Sample::new();
+        let names = Names::of(&sample.org());
+        let object = format!("\u{1b}[2Jkey:{}@3\r\u{202e}\n", sample.alpha);
+        assert_eq!(names.objects(&[object]), "\u{fffd}[2Jkey ALPHA@3\u{fffd}\u{fffd}\u{fffd}");
+        let long = format!("{}:{}@{}", "k".repeat(60), sample.alpha, "9".repeat(60));
+        assert_eq!(names.objects(&[long]), format!("{}… ALPHA@{}…", "k".repeat(50), "9".repeat(49)));
     }
 
     #[test]
