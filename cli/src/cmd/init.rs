@@ -96,7 +96,8 @@ impl Options {
         } else {
             let otherwise = "there is no terminal to ask for a password; use --password-stdin";
             let offer = Password::generate_passphrase();
-            ctx.out.say(&format!("A strong passphrase, if you like: {}", *offer));
+            // Even when quiet: an empty answer takes it, and it is shown nowhere else.
+            ctx.out.note(&format!("A strong passphrase, if you like: {}", *offer));
             let first = prompt::secret("Password (empty: take that passphrase)", otherwise)?;
             if first.is_empty() {
                 offer
@@ -128,7 +129,7 @@ fn keep_kit(
             path.display()
         ));
     } else {
-        ctx.out.say(&kit(&secret, signup, email, url));
+        ctx.out.note(&kit(&secret, signup, email, url));
         confirm(&signup.recovery, &secret)?;
     }
     Ok(())
