@@ -21,7 +21,7 @@ use crate::vault::fetch::{Freshness, variables};
 pub struct Options {
     /// Name in .keyward-deployment, or name, or id of the deployment
     deployment: String,
-    /// Write to this file (0600), as dotenv unless --format says otherwise
+    /// Write to this regular file (0600; no link, device or pipe), as dotenv unless --format says otherwise
     #[arg(required_unless_present = "stdout", conflicts_with = "stdout")]
     file: Option<PathBuf>,
     /// Print, for a shell's eval unless --format says otherwise
@@ -42,6 +42,10 @@ pub struct Options {
 
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        if let Some(path) = &self.file {
+            files::replaceable(path)
+                .map_err(|fault| fault.next("name a regular file, or print with --stdout"))?;
+        }
         let read = variables(ctx, &self.deployment, &self.freshness, &self.allow_env).await?;
         let vars = read
             .variables
