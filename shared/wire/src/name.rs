@@ -257,14 +257,15 @@ mod tests {
     #[test]
     fn what_shows_nothing_or_turns_text_around_is_in_no_name() {
         for code in [
-            0x00, 0x7f, 0x85, 0xad, 0x61c, 0x115f, 0x1160, 0x180e, 0x200b, 0x200e, 0x2028, 0x202e, 0x2060, 0x2066,
-            0x206f, 0x2800, 0x3164, 0xfeff, 0xffa0, 0xfff9, 0xfffb, 0xe0000, 0xe0041, 0xe007f,
+            0x00, 0x7f, 0x85, 0xad, 0x61c, 0x115f, 0x1160, 0x180e, 0x200b, 0x200e, 0x2028, 0x202e, 0x2060,
+            0x2066, 0x206f, 0x2800, 0x3164, 0xfeff, 0xffa0, 0xfff9, 0xfffb, 0xe0000, 0xe0041, 0xe007f,
         ] {
             let c = char::from_u32(code).unwrap();
             assert!(is_unprintable(c), "U+{code:04X}");
             assert_eq!(format!("a{c}b").parse::<Name>(), Err(NameError::NotAName), "U+{code:04X}");
         }
-        for c in ['a', ' ', 'é', 'ß', '漢', '한', 'ع', '\u{301}', '⠿', '❤', '\u{fe0f}', '\u{fffd}', '😀'] {
+        for c in ['a', ' ', 'é', 'ß', '漢', '한', 'ع', '\u{301}', '⠿', '❤', '\u{fe0f}', '\u{fffd}', '😀']
+        {
             assert!(!is_unprintable(c), "{c}");
         }
     }
