@@ -35,6 +35,12 @@ pub enum Code {
     CommandNotRun = 126,
     /// `run`: there is no such program, as shells say it.
     CommandNotFound = 127,
+    /// Output for a shell: stopped by HUP, as shells say it.
+    HungUp = 129,
+    /// Output for a shell: stopped by INT.
+    Interrupted = 130,
+    /// Output for a shell: stopped by TERM.
+    Terminated = 143,
 }
 
 /// An error that says which exit code it is and what to do.

@@ -1,6 +1,7 @@
 //! The only writer of stdout and stderr. stdout is data, stderr is talk.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
@@ -24,6 +25,7 @@ impl Out {
     /// Any other failure to write.
     pub fn bytes(self, bytes: &[u8]) -> anyhow::Result<()> {
         let mut stdout = std::io::stdout().lock();
+        BEGUN.fetch_or(!bytes.is_empty(), Ordering::Relaxed);
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             Err(error) => {
@@ -31,6 +33,18 @@ impl Out {
             }
             Ok(()) => Ok(()),
         }
+    }
+
+    /// Makes a shell fail that evals stdout. An empty output survives `set -e; eval $(…)` in every shell; `false` does not.
+    pub fn fail_the_shell(self) {
+        // After an output cut short at `export A=`, a mere `false` would become the value.
+        let word = if BEGUN.load(Ordering::Relaxed) { ";false" } else { "false" };
+        let _ = self.line(word);
+    }
+
+    /// Whether somebody reads stdout on a terminal.
+    pub fn stdout_is_terminal() -> bool {
+        std::io::stdout().is_terminal()
     }
 
     /// Writes a line to stdout.
@@ -103,6 +117,9 @@ impl Out {
         }
     }
 }
+
+/// Whether stdout got anything, perhaps not all of it.
+static BEGUN: AtomicBool = AtomicBool::new(false);
 
 /// Writes to stderr; there is nobody to tell if that fails.
 fn talk(text: &str) {

@@ -1,6 +1,6 @@
 //! From the command line to the exit code.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
@@ -10,6 +10,7 @@ use crate::cmd::Cli;
 use crate::ctx::{Ctx, Env};
 use crate::fault::{Code, code_of};
 use crate::out::Out;
+use crate::{for_shell, usage};
 
 /// Runs the program.
 pub fn main() -> ExitCode {
@@ -21,9 +22,8 @@ pub fn main() -> ExitCode {
         Out::default().error("keyward failed in a way it should not; please report how to make it happen");
         Code::Unexpected as u8
     });
-    if code != 0 && prints_for_a_shell(&args) {
-        // An empty output survives `set -e; eval $(…)` in every shell; `false` does not.
-        let _ = Out::default().line("false");
+    if code != 0 && for_shell::expected(&args) {
+        Out::default().fail_the_shell();
     }
     ExitCode::from(code)
 }
@@ -31,32 +31,25 @@ pub fn main() -> ExitCode {
 fn run(args: &[OsString]) -> u8 {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
+        Err(asked) if !asked.use_stderr() && for_shell::asked(args) && !Out::stdout_is_terminal() => {
+            // A shell would run the help's words.
+            Out::default().note(&asked.to_string());
+            return Code::Usage as u8;
+        }
         Err(error) => {
+            let error = usage::without_typed(error);
             let _ = error.print();
             return u8::try_from(error.exit_code()).unwrap_or(Code::Usage as u8);
         }
     };
     let ctx = Ctx::new(cli.global.clone(), Env::read());
-    match cli.run(&ctx) {
+    match cli.run(&ctx, for_shell::expected(args)) {
         Ok(()) => 0,
         Err(error) => {
             ctx.out.error(&format!("{error:#}"));
             code_of(&error) as u8
         }
     }
-}
-
-/// Whether stdout is for a shell's `eval`: `env-file --stdout`, in shell format. Decided on the raw words, because it must
-/// hold for command lines that do not parse, too.
-fn prints_for_a_shell(args: &[OsString]) -> bool {
-    let words: Vec<&OsStr> = args.iter().map(OsString::as_os_str).take_while(|word| *word != "--").collect();
-    let format = words.iter().enumerate().find_map(|(at, word)| match word.to_str() {
-        Some("--format") => words.get(at + 1).and_then(|next| next.to_str()),
-        Some(word) => word.strip_prefix("--format="),
-        None => None,
-    });
-    let other = matches!(format, Some("dotenv" | "json"));
-    words.iter().any(|word| *word == "env-file") && words.iter().any(|word| *word == "--stdout") && !other
 }
 
 /// Keys are in this process's memory: no core dump, and no other process of the same user reads it.
@@ -68,21 +61,3 @@ fn forbid_core_dumps() {
 
 #[cfg(not(target_os = "linux"))]
 fn forbid_core_dumps() {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_shell_gets_the_word_false() {
-        let shell = |line: &str| prints_for_a_shell(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
-        assert!(shell("keyward deployment env-file p --stdout"));
-        assert!(shell("keyward deployment env-file --stdout --bogus"));
-        assert!(shell("keyward deployment env-file p --stdout --format shell"));
-        assert!(shell("keyward deployment env-file p --stdout --format=nonsense"));
-        assert!(!shell("keyward deployment env-file p --stdout --format json"));
-        assert!(!shell("keyward deployment env-file p --stdout --format=dotenv"));
-        assert!(!shell("keyward deployment env-file p out.env"));
-        assert!(!shell("keyward run p -- env-file --stdout"));
-    }
-}

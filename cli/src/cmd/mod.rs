@@ -25,6 +25,7 @@ pub mod whoami;
 use clap::{Parser, Subcommand};
 
 use crate::ctx::{Ctx, Global};
+use crate::stop::unless_stopped;
 
 /// Gives programs, containers and agents the API keys they need, and nothing else
 ///
@@ -66,30 +67,39 @@ enum Command {
 }
 
 impl Cli {
-    /// Runs the command.
+    /// Runs the command; `for_shell` if a shell evals its output.
     ///
     /// # Errors
     /// Whatever the command says; [`code_of`](crate::fault::code_of) has the exit code.
-    pub fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+    pub fn run(self, ctx: &Ctx, for_shell: bool) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-        runtime.block_on(async {
-            match self.command {
-                Command::Init(options) => options.run(ctx).await,
-                Command::Login(options) => options.run(ctx).await,
-                Command::Logout(options) => options.run(ctx).await,
-                Command::Whoami(options) => options.run(ctx).await,
-                Command::Auth(command) => command.run(ctx).await,
-                Command::Key(command) => command.run(ctx).await,
-                Command::Deployment(command) => command.run(ctx).await,
-                Command::Group(command) => command.run(ctx).await,
-                Command::ApiUser(command) => command.run(ctx).await,
-                Command::Access(options) => options.run(ctx).await,
-                Command::Audit(command) => command.run(ctx).await,
-                Command::Org(command) => command.run(ctx).await,
-                Command::Pin(options) => options.run(ctx).await,
-                Command::Run(options) => options.run(ctx).await,
-            }
-        })
+        let work = self.command.run(ctx);
+        let done =
+            runtime.block_on(async { if for_shell { unless_stopped(work).await } else { work.await } });
+        // A host name that is still being looked up does not hold up the end.
+        runtime.shutdown_background();
+        done
+    }
+}
+
+impl Command {
+    async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        match self {
+            Self::Init(options) => options.run(ctx).await,
+            Self::Login(options) => options.run(ctx).await,
+            Self::Logout(options) => options.run(ctx).await,
+            Self::Whoami(options) => options.run(ctx).await,
+            Self::Auth(command) => command.run(ctx).await,
+            Self::Key(command) => command.run(ctx).await,
+            Self::Deployment(command) => command.run(ctx).await,
+            Self::Group(command) => command.run(ctx).await,
+            Self::ApiUser(command) => command.run(ctx).await,
+            Self::Access(options) => options.run(ctx).await,
+            Self::Audit(command) => command.run(ctx).await,
+            Self::Org(command) => command.run(ctx).await,
+            Self::Pin(options) => options.run(ctx).await,
+            Self::Run(options) => options.run(ctx).await,
+        }
     }
 }
 

@@ -1,0 +1,102 @@
+//! Whether stdout is for a shell's `eval`: `env-file --stdout`, in shell format.
+//!
+//! Judged on the raw words, because it must hold for command lines that do not parse, too. Where they leave a doubt, the
+//! answer is yes: a `false` too many only says once more that the command failed.
+
+use std::ffi::{OsStr, OsString};
+
+/// Whether a failure must print `false`: the words ask for `--stdout`, rightly spelt or not, or name no file to write.
+pub fn expected(args: &[OsString]) -> bool {
+    let words = words(args);
+    (says_stdout(&words) || lacks_file(&words)) && !has_other_format(&words)
+}
+
+/// Whether the words ask for it: only then is help not what somebody wants to read on stdout.
+pub fn asked(args: &[OsString]) -> bool {
+    let words = words(args);
+    says_stdout(&words) && !has_other_format(&words)
+}
+
+/// What follows `--` is another program's.
+fn words(args: &[OsString]) -> Vec<&OsStr> {
+    args.iter().map(OsString::as_os_str).take_while(|word| *word != "--").collect()
+}
+
+fn says_stdout(words: &[&OsStr]) -> bool {
+    words.iter().any(|word| word.as_encoded_bytes().starts_with(b"--std"))
+}
+
+/// `env-file` with fewer than two words after it: DEPLOYMENT and FILE. One that may be the value of an option is not counted.
+fn lacks_file(words: &[&OsStr]) -> bool {
+    let Some(at) = words.iter().position(|word| *word == "env-file") else { return false };
+    let takes_next = |word: &[u8]| word.starts_with(b"--") && !word.contains(&b'=');
+    let pairs = words.iter().skip(at).zip(words.iter().skip(at + 1));
+    let plain = pairs.filter(|(before, word)| {
+        !word.as_encoded_bytes().starts_with(b"-") && !takes_next(before.as_encoded_bytes())
+    });
+    plain.count() < 2
+}
+
+/// The last `--format` decides, and one that does not exist is none.
+fn has_other_format(words: &[&OsStr]) -> bool {
+    let mut formats = words.iter().enumerate().filter_map(|(at, word)| match word.to_str()? {
+        "--format" => Some(words.get(at + 1).and_then(|next| next.to_str()).unwrap_or_default()),
+        word => word.strip_prefix("--format="),
+    });
+    matches!(formats.next_back(), Some("dotenv" | "json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn what_a_shell_may_be_waiting_for_ends_in_the_word_false() {
+        for line in [
+            "keyward deployment env-file p --stdout",
+            "keyward deployment env-file --stdout --bogus",
+            "keyward deployment env-file p --stdout=true",
+            "keyward deployment env-file p --stdou",
+            "keyward deployment env-file p --stdotu",
+            "keyward deployment env-file p --sdtout",
+            "keyward deployment env-file p -stdout",
+            "keyward deployment env-file p",
+            "keyward deployment env-file --format shell p",
+            "keyward deployment envfile p --stdout",
+            "keyward --stdout env-file p",
+            "keyward deployment env-file p --stdout --format shell",
+            "keyward deployment env-file p --stdout --format=nonsense",
+            "keyward deployment env-file p --stdout --format",
+            "keyward deployment env-file p --stdout --format json --format shell",
+            "keyward deployment env-file p --stdout --format=json --format=jsn",
+        ] {
+            assert!(expected(&args(line)), "{line}");
+        }
+    }
+
+    #[test]
+    fn nothing_else_does() {
+        for line in [
+            "keyward deployment env-file p --stdout --format json",
+            "keyward deployment env-file p --stdout --format=dotenv",
+            "keyward deployment env-file p --stdout --format shell --format json",
+            "keyward deployment env-file p out.env",
+            "keyward deployment env-file p --format=shell out.env",
+            "keyward run p -- env-file --stdout",
+            "keyward key list",
+        ] {
+            assert!(!expected(&args(line)), "{line}");
+        }
+    }
+
+    #[test]
+    fn help_is_kept_from_stdout_only_where_stdout_was_asked_for() {
+        assert!(asked(&args("keyward deployment env-file p --stdout --help")));
+        assert!(!asked(&args("keyward deployment env-file --help")));
+        assert!(!asked(&args("keyward help deployment env-file")));
+    }
+}

@@ -1,0 +1,98 @@
+//! What clap says of a command line, without what was typed there: a value or token in the wrong place is a secret, and
+//! stderr is often a log.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// Stands for what was typed.
+const HIDDEN: &str = "…";
+
+/// Longest name of an option that is shown, in bytes.
+const FLAG_BYTES: usize = 24;
+
+/// The error with every word and value of the command line replaced, but for what looks like the name of an option.
+/// What is ours stays: usage, possible values, suggestions.
+pub fn without_typed(mut error: clap::Error) -> clap::Error {
+    match error.kind() {
+        ErrorKind::UnknownArgument => hide(&mut error, ContextKind::InvalidArg),
+        ErrorKind::InvalidSubcommand => hide(&mut error, ContextKind::InvalidSubcommand),
+        _ => hide(&mut error, ContextKind::InvalidValue),
+    }
+    error
+}
+
+fn hide(error: &mut clap::Error, kind: ContextKind) {
+    let Some(ContextValue::String(typed)) = error.get(kind) else { return };
+    // An empty value says that there was none.
+    if typed.is_empty() || (kind == ContextKind::InvalidArg && is_flag(typed)) {
+        return;
+    }
+    error.insert(kind, ContextValue::String(HIDDEN.to_owned()));
+    // A sentence of clap's that may repeat the word: "to pass '…' as a value, use …".
+    error.remove(ContextKind::Suggested);
+}
+
+/// `--name` in lower-case letters and dashes. A PEM file begins with dashes, too.
+fn is_flag(typed: &str) -> bool {
+    let Some(name) = typed.strip_prefix("--").or_else(|| typed.strip_prefix('-')) else { return false };
+    let letters = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    letters && name.len() <= FLAG_BYTES && name.starts_with(|first: char| first != '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cmd::Cli;
+
+    fn said(words: &[&str]) -> String {
+        let parsed = Cli::try_parse_from([&["keyward"], words].concat());
+        without_typed(parsed.err().expect("it does not parse")).to_string()
+    }
+
+    #[test]
+    fn a_secret_in_the_wrong_place_is_not_repeated() {
+        let pem = "-----BEGIN PRIVATE KEY-----\nhunter2";
+        for words in [
+            &["hunter2"][..],
+            &["auth", "hunter2"],
+            &["auth", "api-user", "hunter2"],
+            &["auth", "api-user", "--token-stdin", "hunter2"],
+            &["auth", "api-user", "--token-stdin=hunter2"],
+            &["auth", "api-user", "--tokn=hunter2"],
+            &["auth", "api-user", "--hunter2"],
+            &["key", "create", "X", "hunter2"],
+            &["key", "create", "X", "--value-stdin=hunter2"],
+            &["key", "create", "X", "--value-stdin", "hunter2"],
+            &["key", "create", "X", pem],
+            &["key", "create", "X", "--", "--hunter2"],
+            &["key", "create", " hunter2"],
+            &["key", "set", "X", "hunter2"],
+            &["key", "set", "X", "--alias=a", "hunter2"],
+            &["key", "set", "X", "--alias", "hunter2\u{7}"],
+            &["key", "rollback", "X", "hunter2"],
+            &["init", "--password-stdin=hunter2"],
+            &["deployment", "env-file", "p", "--format", "hunter2"],
+        ] {
+            let said = said(words);
+            assert!(!said.contains("hunter2"), "{words:?}: {said}");
+            assert!(said.contains("--help"), "{words:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn what_is_ours_is_still_said() {
+        for (words, ours) in [
+            (&["key", "create", "X", "hunter2"][..], "Usage: keyward key create"),
+            (&["key", "create", "X", "--provder=hunter2"], "--provider"),
+            (&["key", "create", "X", "--bogus"], "'--bogus'"),
+            (&["deployment", "env-flie"], "'env-file'"),
+            (&["deployment", "env-file", "p", "--format", "yaml"], "dotenv"),
+            (&["deployment", "env-file", "p", "--format", "yaml"], "--format"),
+            (&["key", "create"], "<NAME>"),
+            (&["key", "create", "X", "--provider"], "--provider"),
+        ] {
+            assert!(said(words).contains(ours), "{words:?}: {}", said(words));
+        }
+    }
+}
