@@ -7,7 +7,7 @@ use keyward_wire::{Purpose, Sha256};
 use super::*;
 use crate::Context;
 use crate::fixture::Organisation;
-use crate::state::org::PREV_LIMIT;
+use crate::state::org::{PREV_LIMIT, Prev};
 use crate::state::to_json;
 
 fn verify(
@@ -87,6 +87,20 @@ fn a_memory_of_a_state_that_never_was_is_a_fork() {
     // Older than anything an organisation has: there is no seq 0.
     let local = Local { org: Some(Pin { seq: 0, ..pin }), ..Local::default() };
     assert!(!verify(&organisation, &answer(&organisation), &local).unwrap().continuous);
+}
+
+/// MS-42: a chain that should list the state this client saw, and does not.
+#[test]
+fn a_chain_with_a_gap_where_the_memory_is_is_a_fork() {
+    for gap in [|prev: &Prev| prev.seq != 2, |_: &Prev| false] {
+        let mut organisation = Organisation::new();
+        organisation.write(|_| ());
+        let seen = organisation.verified().seen;
+        organisation.write(|_| ());
+        organisation.write(|draft| draft.org.prev.retain(gap));
+        let said = stale(verify(&organisation, &answer(&organisation), &seen));
+        assert_eq!(said, Stale::Fork { seq: 2 });
+    }
 }
 
 /// CRYPTO.md §2.7, “Admin client”: visible, not refused.

@@ -143,6 +143,20 @@ fn a_grant_and_a_view_of_different_builds_are_noticed() {
     assert_integrity(agent_reads(&sample, &bundle));
 }
 
+/// I5. Whoever shares a view knows its key, so only the hash in each reader's own grant tells who wrote it.
+#[test]
+fn a_view_written_by_somebody_who_shares_it_is_noticed() {
+    let sample = Sample::new();
+    let (item, grant) = opened_grant(&sample);
+    let place = ViewPlace { org: sample.agent.org, view: item.view, seq: grant.view_seq };
+    let honest = sample.organisation.server.bundle(sample.agent.id);
+    let mut view = View::open(&grant.vk, place, &honest.view.as_ref().unwrap().env).unwrap();
+    view.deployments[0].mappings.swap(0, 1);
+    let env = view.seal(&grant.vk, place).unwrap();
+    let bundle = lie(&sample, &sample.agent, |bundle| bundle.view.as_mut().unwrap().env = env);
+    assert_integrity(agent_reads(&sample, &bundle));
+}
+
 /// A view that was authentic, under the key of another build, at the hash of this one: the seq inside tells.
 #[test]
 fn a_view_that_says_another_seq_than_its_grant_is_noticed() {
