@@ -9,6 +9,7 @@ mod prelogin;
 mod proof;
 mod session;
 mod setup;
+mod step;
 
 pub(crate) use leak::leaked;
 pub(crate) use limit::Throttle;
@@ -17,3 +18,4 @@ pub(crate) use proof::{Proof, Proved, Verdict, authenticate, prove};
 pub(crate) use session::start;
 pub use setup::SetupCode;
 pub(crate) use setup::remove as remove_setup_code;
+pub(crate) use step::{next_step, refused_in_step};

@@ -32,10 +32,11 @@ pub(super) async fn prelogin(call: Call) -> Answer {
     let query: PreloginQuery = call.query()?;
     let not_an_email = |_| Failure::invalid("Not an e-mail address.", "email");
     let email: Email = query.email.parse().map_err(not_an_email)?;
-    let app = &call.server.app;
+    let (app, start) = (&call.server.app, Instant::now());
     let mut tx = app.store().begin().await?;
     let answer = auth::prelogin(&mut tx, app.prelogin_secret(), &email).await?;
     tx.rollback().await?;
+    auth::next_step(start).await;
     Ok(answer::ok(&answer))
 }
 
@@ -50,14 +51,17 @@ pub(super) async fn login(call: Call) -> Answer {
     if !call.server.app.throttle().allows(call.ip, Instant::now()) {
         return Err(Failure::TooMany);
     }
-    let mut tx = call.server.app.store().begin().await?;
-    match auth::prove(&mut tx, request.cred, &request.auth, EVERY_KIND).await? {
-        Verdict::Proved(proved) => start(&call, tx, *proved).await,
-        refused => {
-            refuse_login(&call, tx, refused).await?;
-            Err(Failure::Unauthenticated)
+    auth::refused_in_step(async {
+        let mut tx = call.server.app.store().begin().await?;
+        match auth::prove(&mut tx, request.cred, &request.auth, EVERY_KIND).await? {
+            Verdict::Proved(proved) => start(&call, tx, *proved).await,
+            refused => {
+                refuse_login(&call, tx, refused).await?;
+                Err(Failure::Unauthenticated)
+            }
         }
-    }
+    })
+    .await
 }
 
 async fn start(call: &Call, mut tx: Tx, mut proved: Proved) -> Answer {

@@ -96,17 +96,20 @@ async fn known(call: &Call) -> Result<Work, Failure> {
     if in_request && call.route.guard != Guard::KnownOrProof {
         return Err(Failure::Unauthenticated);
     }
-    let mut tx = call.server.app.store().begin().await?;
-    match auth::authenticate(&mut tx, &proof).await? {
-        Verdict::Proved(proved) => Ok(Work::new(tx, *proved, call.ip)),
-        verdict => {
-            // A wrong session is not worth a line: it is 256 random bits, and ends by itself.
-            if in_request {
-                refuse_login(call, tx, verdict).await?;
+    auth::refused_in_step(async {
+        let mut tx = call.server.app.store().begin().await?;
+        match auth::authenticate(&mut tx, &proof).await? {
+            Verdict::Proved(proved) => Ok(Work::new(tx, *proved, call.ip)),
+            verdict => {
+                // A wrong session is not worth a line: it is 256 random bits, and ends by itself.
+                if in_request {
+                    refuse_login(call, tx, verdict).await?;
+                }
+                Err(Failure::Unauthenticated)
             }
-            Err(Failure::Unauthenticated)
         }
-    }
+    })
+    .await
 }
 
 /// Records a refused proof. One that names nothing costs as much time as one that does.

@@ -3,4 +3,5 @@
 mod data;
 mod routes;
 mod signing_in;
+mod timing;
 mod world;

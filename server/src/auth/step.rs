@@ -1,0 +1,40 @@
+//! How long an answer took must not tell what exists (CRYPTO.md §2.12 S11): known and unknown credentials and e-mails take
+//! different looks into the database, so their answers leave at whole steps after the look began.
+
+use std::time::{Duration, Instant};
+
+/// `look`; if it fails, not before the next step. What it held is let go by then.
+pub(crate) async fn refused_in_step<T, E>(look: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let start = Instant::now();
+    let result = look.await;
+    if result.is_err() {
+        next_step(start).await;
+    }
+    result
+}
+
+/// Waits until a whole number of steps after `start`.
+pub(crate) async fn next_step(start: Instant) {
+    tokio::time::sleep(rest(start.elapsed())).await;
+}
+
+fn rest(elapsed: Duration) -> Duration {
+    let steps = elapsed.as_nanos() / STEP.as_nanos() + 1;
+    STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX)).saturating_sub(elapsed)
+}
+
+/// More than a look into a database that is not busy takes; a busy one goes on to the next step, not to a time of its own.
+const STEP: Duration = Duration::from_millis(25);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_look_takes_its_answer_leaves_at_a_whole_step() {
+        for (took, leaves) in [(0, 25), (1, 25), (24, 25), (25, 50), (26, 50), (1_001, 1_025)] {
+            let took = Duration::from_millis(took);
+            assert_eq!(took + rest(took), Duration::from_millis(leaves));
+        }
+    }
+}
