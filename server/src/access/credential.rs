@@ -1,7 +1,8 @@
 //! Is this new credential well formed, and may its maker have it (CRYPTO.md §2.8, §2.12 S4, S9)?
 
-use keyward_wire::Purpose;
+use keyward_wire::api::Role;
 use keyward_wire::api::credentials::{CredentialKind, NewCredential};
+use keyward_wire::{IdentityId, Purpose};
 
 use super::role::{Action, Permit, permit};
 use super::{Actor, Refusal, ensure};
@@ -36,6 +37,19 @@ pub fn check(new: &NewCredential, at: &str, now: i64) -> Result<(), Refusal> {
         || format!("{at}not_after"),
         "passwords and kits do not expire; devices and links must, within 90 days",
     )
+}
+
+/// `actor` has sent what says it is the secret of a token, device or link of `holder`, who has `role`: does that end it?
+///
+/// One's own, always. Another's takes what a write takes that drops it (S1); nobody has seen the secret itself, so
+/// this must not be a shorter way.
+pub fn may_revoke(actor: &Actor, holder: IdentityId, role: Role, now: i64) -> bool {
+    if actor.identity == holder {
+        return true;
+    }
+    let high = role.administers();
+    permit(actor, Action::WriteOrg, now).is_ok()
+        && (!high || actor.role == Role::Owner && actor.proved_password(now))
 }
 
 /// Longest life of a device or link: 90 days, and one for clocks that differ.

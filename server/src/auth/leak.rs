@@ -1,20 +1,59 @@
-//! Finds a token's secret half in what a client sent: the server must never see one (CRYPTO.md §2.8). Pure.
+//! Finds tokens' secret halves in what a client sent: the server must never see one (CRYPTO.md §2.8). Pure.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use data_encoding::BASE32_NOPAD;
 use keyward_wire::CredentialId;
+use keyward_wire::api::credentials::CredentialKind;
 
-/// The credentials whose secrets stand in `bytes`: `kwt1_`, `kwd1_`, `kwi1_`, `kwr1_` or `kwh1_`, then an id.
-///
-/// The text is found wherever it stands, so a session-like header, a URL or any field of a body will do. What follows the
-/// id is not looked at: half a secret is one too.
-pub(crate) fn leaked(bytes: &[u8]) -> Vec<CredentialId> {
-    let starts =
-        bytes.windows(PREFIX).enumerate().filter(|(_, window)| is_prefix(window)).map(|(at, _)| at + PREFIX);
-    starts.filter_map(|at| credential(bytes.get(at..at + ID)?)).collect()
+/// A secret that was sent: what its text says it is of. Nobody has checked that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Leak {
+    letter: u8,
+    /// Of which credential.
+    pub(crate) credential: CredentialId,
 }
 
-fn is_prefix(window: &[u8]) -> bool {
-    matches!(window, [b'k', b'w', b't' | b'd' | b'i' | b'r' | b'h', b'1', b'_'])
+impl Leak {
+    /// Whether such a text can be the secret of a credential of this kind. None is that of a password; a recovery kit's
+    /// only says that the kit must be replaced, which takes more than this.
+    pub(crate) fn fits(self, kind: CredentialKind) -> bool {
+        match kind {
+            CredentialKind::Token => matches!(self.letter, b't' | b'h'),
+            CredentialKind::Device => matches!(self.letter, b'd' | b'h'),
+            CredentialKind::Link => self.letter == b'i',
+            CredentialKind::Password | CredentialKind::Recovery => false,
+        }
+    }
+}
+
+/// The secrets that stand in `parts`: `kwt1_`, `kwd1_`, `kwi1_`, `kwr1_` or `kwh1_`, then an id. Each once, [`MOST`] at most.
+///
+/// The text is found wherever it stands, percent-encoded or with JSON's `\u` too, so a session-like header, a URL or any
+/// field of a body will do. What follows the id is not looked at: half a secret is one too.
+pub(crate) fn leaked<'b>(parts: impl IntoIterator<Item = &'b [u8]>) -> BTreeSet<Leak> {
+    let mut found = BTreeSet::new();
+    for part in parts {
+        let text = unescaped(part);
+        let leaks = text.windows(PREFIX + ID).filter_map(leak);
+        for leak in leaks {
+            found.insert(leak);
+            if found.len() == MOST {
+                return found;
+            }
+        }
+    }
+    found
+}
+
+fn leak(window: &[u8]) -> Option<Leak> {
+    match window {
+        [b'k', b'w', letter @ (b't' | b'd' | b'i' | b'r' | b'h'), b'1', b'_', id @ ..] => {
+            Some(Leak { letter: *letter, credential: credential(id)? })
+        }
+        _ => None,
+    }
 }
 
 fn credential(text: &[u8]) -> Option<CredentialId> {
@@ -30,6 +69,34 @@ fn credential(text: &[u8]) -> Option<CredentialId> {
     Some(CredentialId::from_bytes(*id))
 }
 
+/// `%6b` and `\u006b` read as `k`. A token has neither a percent sign nor a backslash, so none is lost.
+fn unescaped(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if !bytes.iter().any(|byte| matches!(byte, b'%' | b'\\')) {
+        return Cow::Borrowed(bytes);
+    }
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let [first, after @ ..] = rest {
+        let (byte, next) = escape(rest).unwrap_or((*first, after));
+        plain.push(byte);
+        rest = next;
+    }
+    Cow::Owned(plain)
+}
+
+/// The byte that an escape at the start of `bytes` stands for, and what follows it.
+fn escape(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let ([b'%', high, low, rest @ ..] | [b'\\', b'u', b'0', b'0', high, low, rest @ ..]) = bytes else {
+        return None;
+    };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some((digit(*high)? << 4 | digit(*low)?, rest))
+}
+
+/// Secrets that are looked at in one request. Each costs a look-up with the organisation locked, and anybody can make up
+/// any number of them.
+const MOST: usize = 8;
+
 const PREFIX: usize = 5;
 const ID: usize = 26;
 
@@ -42,7 +109,7 @@ mod tests {
         "kwt1_aaisem2ekvthpcezvk54zxpoam_aaaqeayeaudaocajbifqydiob4ibceqtcqkrmfyydenbwha5dypq_t7hz7y";
 
     fn found(text: &str) -> Vec<String> {
-        leaked(text.as_bytes()).iter().map(ToString::to_string).collect()
+        leaked([text.as_bytes()]).iter().map(|leak| leak.credential.to_string()).collect()
     }
 
     #[test]
@@ -58,10 +125,41 @@ mod tests {
             TOKEN.replace("kwt1", "kwi1"),
             TOKEN.replace("kwt1", "kwr1"),
             TOKEN.replace("kwt1", "kwh1"),
+            TOKEN.replace("kwt1_", "%6Bwt1%5f"),
+            format!("%kwt%{TOKEN}%"),
+            TOKEN.replace("kwt1_", r"\u006bw\u0074\u0031_"),
+            format!(r"{{\\n\u00{TOKEN}\"),
         ] {
             assert_eq!(found(&text), [id], "{text}");
         }
-        assert_eq!(found(&format!("{TOKEN} {TOKEN}")).len(), 2);
+        let parts = [b"x".as_slice(), TOKEN.as_bytes()];
+        assert_eq!(leaked(parts).len(), 1);
+    }
+
+    #[test]
+    fn each_is_found_once_and_no_more_than_a_request_is_worth() {
+        assert_eq!(found(&format!("{TOKEN} {TOKEN}")).len(), 1);
+        let id = |n: u32| BASE32_NOPAD.encode(&u128::from(n).to_be_bytes()).to_ascii_lowercase();
+        let many: Vec<String> = (0..33_000).map(|n| format!("kwt1_{}", id(n))).collect();
+        assert_eq!(found(&many.concat()).len(), MOST);
+    }
+
+    #[test]
+    fn a_text_fits_its_own_kind_of_credential_and_never_a_password_or_a_kit() {
+        use CredentialKind::{Device, Link, Password, Recovery, Token};
+        for (prefix, kinds) in [
+            ("kwt1", &[Token] as &[_]),
+            ("kwd1", &[Device]),
+            ("kwi1", &[Link]),
+            ("kwh1", &[Token, Device]),
+            ("kwr1", &[]),
+        ] {
+            let text = TOKEN.replace("kwt1", prefix);
+            let leak = leaked([text.as_bytes()]).pop_first().unwrap();
+            for kind in [Token, Device, Link, Password, Recovery] {
+                assert_eq!(leak.fits(kind), kinds.contains(&kind), "{prefix} {kind:?}");
+            }
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod session;
 mod setup;
 mod step;
 
-pub(crate) use leak::leaked;
+pub(crate) use leak::{Leak, leaked};
 pub(crate) use limit::Throttle;
 pub(crate) use prelogin::{PreloginSecret, prelogin};
 pub(crate) use proof::{Proof, Proved, Verdict, authenticate, prove};

@@ -1,23 +1,25 @@
-//! What happens to every request, in this order: it arrives within its limits, it carries no token's secret, somebody is
-//! proved, the handler answers, a refusal is audited.
+//! What happens to every request, in this order: its head carries no token's secret, somebody is proved, its body arrives
+//! within its limits and carries none either, the handler answers, a refusal is audited.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::Request;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
+use keyward_wire::OrgId;
 use keyward_wire::limits::REQUEST_BYTES;
-use keyward_wire::{CredentialId, OrgId};
 
 use super::work::Work;
 use super::{Answer, Call, Failure, Guard, Handler, Route, Server, error, origin};
 use crate::access::Refusal;
+use crate::access::credential::may_revoke;
 use crate::audit::{self, Event, Origin};
-use crate::auth::{self, Proof, Verdict};
+use crate::auth::{self, Leak, Proof, Verdict};
 use crate::store::StoreError;
 
 /// Address of the other end of the connection.
@@ -35,12 +37,17 @@ pub(super) async fn dispatch(server: Server, route: &'static Route, request: Req
 
 /// An address that is none. Its URL may carry a token all the same.
 pub(super) async fn nowhere(request: Request) -> Failure {
+    unanswered(request, Failure::NotFound)
+}
+
+/// An address that does not take this method.
+pub(super) async fn not_so(request: Request) -> Failure {
+    unanswered(request, Failure::MethodNotAllowed)
+}
+
+fn unanswered(request: Request, failure: Failure) -> Failure {
     let (parts, _) = request.into_parts();
-    if leaked_in_head(&parts.uri, &parts.headers).is_empty() {
-        Failure::NotFound
-    } else {
-        Failure::TokenInRequest
-    }
+    if leaked_in_head(&parts.uri, &parts.headers).is_empty() { failure } else { Failure::TokenInRequest }
 }
 
 async fn respond(server: Server, route: &'static Route, request: Request) -> Answer {
@@ -48,12 +55,13 @@ async fn respond(server: Server, route: &'static Route, request: Request) -> Ans
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
     let ip = peer.map(|peer| origin::client(peer, &parts.headers, server.app.trusted_proxies()));
     let mut call = Call { server, route, uri: parts.uri, headers: parts.headers, body: Bytes::new(), ip };
+    refuse_leaks(&call, &leaked_in_head(&call.uri, &call.headers)).await?;
     if route.body_bytes > REQUEST_BYTES {
         // Nobody who may not use it can make the server hold a large body.
         admitted(&call).await?;
     }
     call.body = arrive(body, route.body_bytes).await?;
-    refuse_leaks(&call).await?;
+    refuse_leaks(&call, &auth::leaked([&*call.body])).await?;
     match route.handler {
         Handler::Open(handler) => handler(call).await,
         Handler::Known(handler) => {
@@ -135,34 +143,33 @@ pub(super) async fn refuse_login(
     Ok(tx.commit().await?)
 }
 
-/// 400 for a request with a token's secret in it. The token is revoked if its holder or an admin sent it: the server
-/// cannot tell a real secret from a made-up one, so nobody else's word counts.
-async fn refuse_leaks(call: &Call) -> Result<(), Failure> {
-    let mut credentials = leaked_in_head(&call.uri, &call.headers);
-    credentials.extend(auth::leaked(&call.body));
-    if credentials.is_empty() {
+/// 400 for a request with a token's secret in it. The token is revoked if its holder sent it, or somebody who may revoke
+/// it: the server cannot tell a real secret from a made-up one, so nobody else's word counts.
+async fn refuse_leaks(call: &Call, leaks: &BTreeSet<Leak>) -> Result<(), Failure> {
+    if leaks.is_empty() {
         return Ok(());
     }
     // Whoever sent it sees why before anything else; a failure to revoke is not theirs to know.
     if let Ok(work) = known(call).await {
-        revoke(work, &credentials).await?;
+        revoke(work, leaks).await?;
     }
     Err(Failure::TokenInRequest)
 }
 
-fn leaked_in_head(uri: &Uri, headers: &HeaderMap) -> Vec<CredentialId> {
-    let mut credentials = auth::leaked(uri.to_string().as_bytes());
-    credentials.extend(headers.values().flat_map(|value| auth::leaked(value.as_bytes())));
-    credentials
+fn leaked_in_head(uri: &Uri, headers: &HeaderMap) -> BTreeSet<Leak> {
+    let uri = uri.to_string();
+    auth::leaked([uri.as_bytes()].into_iter().chain(headers.values().map(HeaderValue::as_bytes)))
 }
 
-async fn revoke(mut work: Work, credentials: &[CredentialId]) -> Result<(), Failure> {
+async fn revoke(mut work: Work, leaks: &BTreeSet<Leak>) -> Result<(), Failure> {
     let mut events = Vec::new();
-    for credential in credentials {
-        let Some(stored) = work.tx.credential(work.org.id, *credential).await? else { continue };
-        if stored.identity == work.actor.identity || work.actor.role.administers() {
-            work.tx.delete_credential(work.org.id, *credential).await?;
-            events.push(Event::credential_revoked(stored.identity, *credential));
+    for leak in leaks {
+        let Some(holder) = work.tx.credential_holder(work.org.id, leak.credential).await? else { continue };
+        if leak.fits(holder.credential_kind)
+            && may_revoke(&work.actor, holder.identity, holder.role, work.now)
+            && work.tx.delete_credential(work.org.id, leak.credential).await?
+        {
+            events.push(Event::credential_revoked(holder.identity, leak.credential));
         }
     }
     work.commit(&events).await?;

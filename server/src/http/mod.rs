@@ -159,7 +159,7 @@ pub(crate) fn router(server: &Server) -> Router {
         };
         router = router.route(route.path, on(filter, handler));
     }
-    router.fallback(dispatch::nowhere).method_not_allowed_fallback(|| async { Failure::MethodNotAllowed })
+    router.fallback(dispatch::nowhere).method_not_allowed_fallback(dispatch::not_so)
 }
 
 /// Answers one request of a connection, and logs that it did.

@@ -1,6 +1,7 @@
 //! The server as a client sees it, on SQLite, without a socket. Both engines and real sockets: the `tests` package.
 
 mod data;
+mod leaks;
 mod routes;
 mod signing_in;
 mod timing;

@@ -93,3 +93,26 @@ fn nobody_makes_a_credential_for_somebody_else_here() {
     assert_eq!(field(check_own(&actor(CredentialKind::Token), &device, NOW).map(drop)), "Forbidden");
     assert_eq!(field(check_own(&actor(CredentialKind::Device), &device, NOW).map(drop)), "PasswordNeeded");
 }
+
+#[test]
+fn a_word_ends_one_s_own_and_an_administrator_s_only_for_an_owner_with_the_password() {
+    use CredentialKind::{Device, Link, Password, Recovery, Token};
+    let other = IdentityId::from_bytes([8; 16]);
+    let may = |role, kind, holder, holder_role, now| {
+        may_revoke(&Actor { role, ..actor(kind) }, holder, holder_role, now)
+    };
+    for role in [Role::Owner, Role::Admin, Role::Viewer] {
+        for kind in ALL {
+            assert!(may(role, kind, ME, role, NOW + DAY), "{role:?} {kind:?}");
+            let works = !matches!(kind, Token | Link | Recovery);
+            assert_eq!(may(role, kind, other, Role::Viewer, NOW + DAY), role.administers() && works);
+            for holder in [Role::Owner, Role::Admin] {
+                let proved = role == Role::Owner && kind == Password;
+                assert_eq!(may(role, kind, other, holder, NOW), proved, "{role:?} {kind:?} {holder:?}");
+                assert!(!may(role, kind, other, holder, NOW + DAY));
+            }
+        }
+    }
+    let proof = Actor { session: None, ..actor(Device) };
+    assert!(may_revoke(&proof, ME, Role::Owner, NOW) && !may_revoke(&proof, other, Role::Viewer, NOW));
+}

@@ -148,24 +148,3 @@ async fn guessing_is_slowed_for_the_address_and_for_nobody_s_credential() {
     assert_eq!(login("192.0.2.1", 1).await.json::<ErrorBody>().error.code, ErrorCode::TooMany);
     let _: LoginAnswer = login("192.0.2.2", 1).await.json();
 }
-
-#[tokio::test]
-async fn a_token_that_is_sent_to_the_server_is_refused_and_revoked_for_its_holder_only() {
-    let server = TestServer::start_with(|config| config.signup = Signup::Open).await;
-    let alice = server.owner("alice@example.com").await;
-    let mallory = server.owner("mallory@example.com").await;
-    let device = alice.credential(CredentialKind::Device);
-    let text = data_encoding::BASE32_NOPAD.encode(device.as_bytes()).to_ascii_lowercase();
-    let token = format!("kwd1_{text}_aaaqeayeaudaocajbifqydiob4ibceqtcqkrmfyydenbwha5dypq_aaaaaa");
-    for authorization in ["", &mallory.session, &format!("Bearer {token}")] {
-        for path in ["/v1/me", "/nowhere"] {
-            let answer = server.get(authorization, &format!("{path}?token={token}")).await;
-            assert_eq!(answer.json::<ErrorBody>().error.code, ErrorCode::TokenInRequest);
-        }
-        server.login(device).await;
-    }
-    let answer = server.post(&alice.session, "/v1/credentials", &serde_json::json!({ "note": token })).await;
-    assert_eq!(answer.json::<ErrorBody>().error.code, ErrorCode::TokenInRequest);
-    let gone = server.post("", "/v1/auth/login", &login_request(device, 1)).await;
-    assert_eq!(gone.status, StatusCode::UNAUTHORIZED);
-}
