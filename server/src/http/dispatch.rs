@@ -12,7 +12,6 @@ use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use keyward_wire::OrgId;
-use keyward_wire::limits::REQUEST_BYTES;
 
 use super::work::Work;
 use super::{Answer, Call, Failure, Guard, Handler, Route, Server, error, origin};
@@ -56,8 +55,8 @@ async fn respond(server: Server, route: &'static Route, request: Request) -> Ans
     let ip = peer.map(|peer| origin::client(peer, &parts.headers, server.app.trusted_proxies()));
     let mut call = Call { server, route, uri: parts.uri, headers: parts.headers, body: Bytes::new(), ip };
     refuse_leaks(&call, &leaked_in_head(&call.uri, &call.headers)).await?;
-    if route.body_bytes > REQUEST_BYTES {
-        // Nobody who may not use it can make the server hold a large body.
+    if route.body_bytes > 0 && matches!(route.handler, Handler::Known(_)) {
+        // Nobody who may not use it can make the server hold a body. Proved again below: nothing is locked meanwhile.
         admitted(&call).await?;
     }
     call.body = arrive(body, route.body_bytes).await?;

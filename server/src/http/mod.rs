@@ -24,7 +24,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
-use keyward_wire::limits::{REQUEST_BYTES, WRITE_BYTES};
+use keyward_wire::limits::{REQUEST_BYTES, SECRETS_BYTES, SIGNUP_BYTES, WRITE_BYTES};
 
 use call::Call;
 pub(crate) use dispatch::Peer;
@@ -42,7 +42,7 @@ pub struct Route {
     pub path: &'static str,
     /// Who may come in. What each may do is then decided in [`crate::access`].
     pub guard: Guard,
-    /// Largest body, in bytes.
+    /// Largest body, in bytes. Where somebody must be known, none of it is read before.
     pub body_bytes: usize,
     handler: Handler,
 }
@@ -63,6 +63,13 @@ impl Verb {
             Self::Get => "GET",
             Self::Post => "POST",
             Self::Delete => "DELETE",
+        }
+    }
+
+    const fn body_bytes(self) -> usize {
+        match self {
+            Self::Get | Self::Delete => 0,
+            Self::Post => REQUEST_BYTES,
         }
     }
 }
@@ -94,7 +101,10 @@ pub const ROUTES: &[Route] = &[
     open(Verb::Get, "/healthz", |_| Box::pin(ready(Ok(health::alive())))),
     open(Verb::Get, "/readyz", |call| Box::pin(health::ready(call))),
     open(Verb::Get, "/openapi.json", |_| Box::pin(ready(Ok(openapi::read())))),
-    open(Verb::Post, "/v1/signup", |call| Box::pin(signup::create(call))),
+    Route {
+        body_bytes: SIGNUP_BYTES,
+        ..open(Verb::Post, "/v1/signup", |call| Box::pin(signup::create(call)))
+    },
     open(Verb::Get, "/v1/auth/prelogin", |call| Box::pin(auth::prelogin(call))),
     open(Verb::Post, "/v1/auth/login", |call| Box::pin(auth::login(call))),
     known(Verb::Post, "/v1/auth/logout", |call, work| Box::pin(auth::logout(call, work))),
@@ -111,28 +121,27 @@ pub const ROUTES: &[Route] = &[
         body_bytes: WRITE_BYTES,
         ..admin(Verb::Post, "/v1/org/write", |call, work| Box::pin(org::write(call, work)))
     },
-    admin(Verb::Post, "/v1/secrets/get", |call, work| Box::pin(org::secrets(call, work))),
+    Route {
+        body_bytes: SECRETS_BYTES,
+        ..admin(Verb::Post, "/v1/secrets/get", |call, work| Box::pin(org::secrets(call, work)))
+    },
     admin(Verb::Get, "/v1/escrows/{identity}", |call, work| Box::pin(identities::escrow(call, work))),
     admin(Verb::Get, "/v1/identities", |call, work| Box::pin(identities::list(call, work))),
     admin(Verb::Get, "/v1/audit", |call, work| Box::pin(audit::read(call, work))),
 ];
 
 const fn open(method: Verb, path: &'static str, handler: fn(Call) -> Answering) -> Route {
-    Route { method, path, guard: Guard::Anybody, body_bytes: REQUEST_BYTES, handler: Handler::Open(handler) }
+    let body_bytes = method.body_bytes();
+    Route { method, path, guard: Guard::Anybody, body_bytes, handler: Handler::Open(handler) }
 }
 
 const fn known(method: Verb, path: &'static str, handler: fn(Call, Work) -> Answering) -> Route {
-    Route { method, path, guard: Guard::Known, body_bytes: REQUEST_BYTES, handler: Handler::Known(handler) }
+    let body_bytes = method.body_bytes();
+    Route { method, path, guard: Guard::Known, body_bytes, handler: Handler::Known(handler) }
 }
 
 const fn admin(method: Verb, path: &'static str, handler: fn(Call, Work) -> Answering) -> Route {
-    Route {
-        method,
-        path,
-        guard: Guard::Administers,
-        body_bytes: REQUEST_BYTES,
-        handler: Handler::Known(handler),
-    }
+    Route { guard: Guard::Administers, ..known(method, path, handler) }
 }
 
 /// The server as its handlers see it. Cheap to clone.

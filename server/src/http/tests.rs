@@ -2,6 +2,7 @@
 
 mod data;
 mod leaks;
+mod limits;
 mod routes;
 mod signing_in;
 mod timing;

@@ -12,8 +12,14 @@ pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Largest body of `POST /v1/org/write`, in bytes.
 pub const WRITE_BYTES: usize = 48 * 1024 * 1024;
 
-/// Largest body of every other request, in bytes.
-pub const REQUEST_BYTES: usize = 1024 * 1024;
+/// Largest body of `POST /v1/secrets/get`, in bytes.
+pub const SECRETS_BYTES: usize = 1024 * 1024;
+
+/// Largest body of `POST /v1/signup`, in bytes.
+pub const SIGNUP_BYTES: usize = 64 * 1024;
+
+/// Largest body of every other `POST`, in bytes. `GET` and `DELETE` have none.
+pub const REQUEST_BYTES: usize = 8 * 1024;
 
 /// Largest number of views in an organisation.
 pub const VIEWS: usize = 64;
