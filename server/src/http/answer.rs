@@ -45,8 +45,15 @@ pub(super) fn audited(mut response: Response, head: &str) -> Response {
 
 /// What every answer has, whatever else it is.
 pub(super) fn finish(mut response: Response) -> Response {
+    let later = matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
     let headers = response.headers_mut();
+    if later {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECS));
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
+
+/// After which a refused address has another try, and a busy server has likely caught up.
+const RETRY_AFTER_SECS: &str = "2";

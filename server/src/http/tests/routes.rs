@@ -107,7 +107,8 @@ async fn a_server_with_its_schema_is_ready() {
     }
     assert!(server.app.store().prepare_all().await.unwrap() > 80);
     server.app.store().close().await;
-    assert_eq!(server.get("", "/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    let answer = server.get("", "/readyz").await;
+    assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "2"));
 }
 
 #[tokio::test]

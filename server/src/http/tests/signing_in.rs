@@ -145,6 +145,8 @@ async fn guessing_is_slowed_for_the_address_and_for_nobody_s_credential() {
     for _ in 0..50 {
         assert_eq!(login("192.0.2.1", 2).await.status, StatusCode::UNAUTHORIZED);
     }
-    assert_eq!(login("192.0.2.1", 1).await.json::<ErrorBody>().error.code, ErrorCode::TooMany);
+    let refused = login("192.0.2.1", 1).await;
+    assert_eq!(refused.json::<ErrorBody>().error.code, ErrorCode::TooMany);
+    assert_eq!(refused.header("retry-after"), "2");
     let _: LoginAnswer = login("192.0.2.2", 1).await.json();
 }
