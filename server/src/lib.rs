@@ -8,6 +8,7 @@ mod app;
 mod audit;
 mod auth;
 pub mod config;
+mod connections;
 mod data;
 mod http;
 mod random;

@@ -20,7 +20,8 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use crate::app::App;
-use crate::http::{self, Peer, Server};
+use crate::connections::Connections;
+use crate::http::{self, Peer, Server, origin};
 
 /// Serves until `shutdown` is done, then lets running requests end for 10 seconds, then closes the database.
 ///
@@ -31,6 +32,7 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
     let router = http::router(&Server { app: app.clone(), loopback });
     let tls = app.tls().map(TlsAcceptor::from);
     let (graceful, room) = (GracefulShutdown::new(), Arc::new(Semaphore::new(CONNECTIONS)));
+    let connections = Connections::default();
     tokio::pin!(shutdown);
     loop {
         // Waits for room first: who cannot be served waits in the kernel's queue.
@@ -48,10 +50,17 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
             },
             () = &mut shutdown => break,
         };
+        // A trusted proxy speaks for many.
+        let proxy = origin::is_trusted(peer.ip(), app.trusted_proxies());
+        let place = if proxy { None } else { connections.enter(peer.ip()) };
+        if place.is_none() && !proxy {
+            tracing::debug!("an address has too many connections");
+            continue;
+        }
         let (router, tls, watcher) = (router.clone(), tls.clone(), graceful.watcher());
         tokio::spawn(async move {
             connection(stream, peer, tls, router, watcher).await;
-            drop(permit);
+            drop((permit, place));
         });
     }
     drop(listener);
@@ -128,3 +137,37 @@ const CONNECTIONS: usize = 4096;
 
 /// How long running requests may take after a shutdown began.
 const DRAIN: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+    use crate::testing::TestServer;
+
+    #[tokio::test]
+    async fn one_address_cannot_hold_every_connection() {
+        assert!(!answers_after_256(|_| {}).await);
+        let trusted = ["127.0.0.0/8".parse().unwrap()];
+        assert!(answers_after_256(|config| config.trusted_proxies = trusted.into()).await);
+    }
+
+    /// Whether one more is answered while 256 idle ones of the same address are open; they end within [`HEADER_TIME`].
+    async fn answers_after_256(change: impl FnOnce(&mut crate::config::Config)) -> bool {
+        let server = TestServer::start_with(change).await;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(serve(listener, server.app.clone(), std::future::pending()));
+        let mut idle = Vec::new();
+        for _ in 0..256 {
+            idle.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut answer = Vec::new();
+        let mut last = TcpStream::connect(address).await.unwrap();
+        // Either may fail: the other end is closed already.
+        let _ = last.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+        let _ = last.read_to_end(&mut answer).await;
+        serving.abort();
+        answer.starts_with(b"HTTP/1.1 200")
+    }
+}

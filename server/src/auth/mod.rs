@@ -12,7 +12,7 @@ mod setup;
 mod step;
 
 pub(crate) use leak::{Leak, leaked};
-pub(crate) use limit::Throttle;
+pub(crate) use limit::{Throttle, network};
 pub(crate) use prelogin::{PreloginSecret, prelogin};
 pub(crate) use proof::{Proof, Proved, Verdict, authenticate, prove};
 pub(crate) use session::start;

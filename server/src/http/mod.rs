@@ -13,7 +13,7 @@ mod identities;
 mod log;
 mod openapi;
 mod org;
-mod origin;
+pub(crate) mod origin;
 mod signup;
 mod work;
 

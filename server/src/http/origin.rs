@@ -8,18 +8,22 @@ use ipnet::IpNet;
 /// The address that the audit names: the peer's; behind trusted proxies the right-most of `X-Forwarded-For` that is not
 /// one of them. What stands left of that, the client may have made up.
 pub(super) fn client(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |ip: IpAddr| trusted.iter().any(|net| net.contains(&ip.to_canonical()));
     let mut client = peer.ip().to_canonical();
     let lines: Vec<&str> =
         headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
     for hop in lines.iter().flat_map(|line| line.split(',')).rev() {
-        if !is_trusted(client) {
+        if !is_trusted(client, trusted) {
             return client;
         }
         let Some(ip) = parse(hop.trim()) else { return client };
         client = ip.to_canonical();
     }
     client
+}
+
+/// Whether this is a proxy whose word counts.
+pub(crate) fn is_trusted(ip: IpAddr, trusted: &[IpNet]) -> bool {
+    trusted.iter().any(|net| net.contains(&ip.to_canonical()))
 }
 
 /// An address, perhaps with a port: proxies write both.
