@@ -27,7 +27,7 @@ pub(crate) struct TestServer {
     pub app: App,
     pub clock: ClockOffset,
     pub router: Router,
-    _dir: tempfile::TempDir,
+    pub dir: tempfile::TempDir,
 }
 
 /// An answer, whole.
@@ -65,7 +65,7 @@ impl TestServer {
         let app = App::open(&config, clock.clone()).await.unwrap();
         let loopback = config.listen.ip().is_loopback();
         let router = http::router(&Server { app: app.clone(), loopback });
-        Self { app, clock, router, _dir: dir }
+        Self { app, clock, router, dir }
     }
 
     pub(crate) async fn send(&self, mut request: Request<Body>) -> Answered {

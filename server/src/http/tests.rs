@@ -6,4 +6,5 @@ mod limits;
 mod routes;
 mod signing_in;
 mod timing;
+mod wiping;
 mod world;

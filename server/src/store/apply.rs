@@ -17,6 +17,7 @@ impl Tx {
         request: &WriteRequest,
         now: i64,
     ) -> Result<(), StoreError> {
+        self.supersedes = true;
         self.delete_rows(change).await?;
         self.put_people(change, now).await?;
         self.put_things(change).await?;

@@ -97,6 +97,7 @@ impl Tx {
         org: OrgId,
         credential: CredentialId,
     ) -> Result<bool, StoreError> {
+        self.supersedes = true;
         Ok(self.execute(DELETE, vec![id(org), id(credential)]).await? == 1)
     }
 }

@@ -4,18 +4,24 @@
 //! used in this directory's plumbing only. Ids and blobs are bytes, times are `bigint` milliseconds, there are no JSON
 //! operators. What truly differs (opening, locking, the clock, the catalogue) is in [`super`] and [`super::migrate`].
 
+use std::sync::atomic::Ordering;
+
 use keyward_wire::id::Id;
 use keyward_wire::{Envelope, Nonce, Salt, Sha256};
 use sqlx::postgres::{PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteRow};
 use sqlx::{Row as _, Transaction};
 
-use super::StoreError;
+use super::wipe::wipe;
+use super::{Store, StoreError};
 
 /// A transaction. Dropped without [`Tx::commit`], it leaves no trace.
 pub struct Tx {
     pub(super) inner: Inner,
     pub(super) clock_offset_ms: i64,
+    /// Whether it deletes or replaces an envelope.
+    pub(super) supersedes: bool,
+    store: Store,
 }
 
 pub(super) enum Inner {
@@ -67,15 +73,19 @@ macro_rules! args {
 pub(super) use args;
 
 impl Tx {
-    pub(super) fn new(inner: Inner, clock_offset_ms: i64) -> Self {
-        Self { inner, clock_offset_ms }
+    pub(super) fn new(inner: Inner, store: &Store) -> Self {
+        let clock_offset_ms = store.clock.0.load(Ordering::SeqCst);
+        Self { inner, clock_offset_ms, supersedes: false, store: store.clone() }
     }
 
-    /// Makes it durable.
+    /// Makes it durable, and what it supersedes unreadable.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self.inner {
             Inner::Sqlite(transaction) => transaction.commit().await?,
             Inner::Postgres(transaction) => transaction.commit().await?,
+        }
+        if self.supersedes {
+            wipe(&self.store).await;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@
 //! | `relations` | groups, deployments, mappings, assignments, exclusions |
 //! | `secrets`, `views` | keys and versions; views and grants |
 //! | `audit` | the chain and what its filters need |
+//! | `wipe` | superseded envelopes leave SQLite's files |
 //! | `state`, `apply` | all relations at once: loaded for a check, changed by a checked write |
 
 mod apply;
@@ -28,6 +29,7 @@ mod server;
 mod sessions;
 mod state;
 mod views;
+mod wipe;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -81,7 +83,7 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(WAIT)
-            // Deleted envelopes are overwritten with zeros, so that the file holds no superseded one.
+            // In the file, deleted envelopes are overwritten with zeros; [`wipe`] sees to the log beside it.
             .pragma("secure_delete", "on");
         let pool =
             SqlitePoolOptions::new().max_connections(1).acquire_timeout(WAIT).connect_with(options).await?;
@@ -116,13 +118,11 @@ impl Store {
     /// A transaction that may write. On SQLite it is alone from here on; on PostgreSQL an organisation is locked by
     /// [`Tx::lock_org`], and every statement after that sees what the holders of the lock before it committed.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(Tx::new(
-            match &self.pool {
-                Pool::Sqlite(pool) => engine::Inner::Sqlite(pool.begin_with("begin immediate").await?),
-                Pool::Postgres(pool) => engine::Inner::Postgres(pool.begin().await?),
-            },
-            self.clock.0.load(Ordering::SeqCst),
-        ))
+        let inner = match &self.pool {
+            Pool::Sqlite(pool) => engine::Inner::Sqlite(pool.begin_with("begin immediate").await?),
+            Pool::Postgres(pool) => engine::Inner::Postgres(pool.begin().await?),
+        };
+        Ok(Tx::new(inner, self))
     }
 
     /// The database answers and has exactly this program's schema.
