@@ -46,6 +46,9 @@ pub enum StoreError {
     /// `--database-url` is not a PostgreSQL address.
     #[error("the database URL must start with postgres:// or postgresql://; without one, SQLite is used")]
     Url,
+    /// Nothing answers there that talks like a database.
+    #[error("it cannot be reached: {0}")]
+    Unreachable(String),
     /// A failure of the database or of the connection to it.
     #[error("database failure")]
     Driver(#[source] sqlx::Error),

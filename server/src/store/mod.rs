@@ -38,7 +38,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Executor as _, PgPool, SqlitePool};
+use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, SqlitePool};
 
 pub use audit::{AuditFilter, AuditRow, ObjectKind, ObjectRow};
 pub use credentials::StoredCredential;
@@ -104,6 +104,7 @@ impl Store {
             ("statement_timeout", "30s"),
             ("idle_in_transaction_session_timeout", "60s"),
         ]);
+        reach(&options).await?;
         let pool =
             PgPoolOptions::new().max_connections(16).acquire_timeout(WAIT).connect_with(options).await?;
         Self::open(Pool::Postgres(pool), clock).await
@@ -161,6 +162,16 @@ impl Store {
     }
 }
 
+/// One connection, at once. A pool would try again and again, and then say only that time is up.
+async fn reach(options: &PgConnectOptions) -> Result<(), StoreError> {
+    let tried = tokio::time::timeout(WAIT, PgConnection::connect_with(options)).await;
+    match tried {
+        Err(_) => Err(StoreError::Unreachable(format!("no answer within {} s", WAIT.as_secs()))),
+        Ok(Err(sqlx::Error::Io(error))) => Err(StoreError::Unreachable(error.kind().to_string())),
+        Ok(connected) => Ok(connected?.close().await?),
+    }
+}
+
 impl Tx {
     /// Milliseconds UTC, of the database's clock, at this moment.
     pub async fn now(&mut self) -> Result<i64, StoreError> {
@@ -193,3 +204,18 @@ const ALL: &[(&str, &[(&str, &str)])] = &[
 
 /// How long a request waits for a connection or for the writer before it.
 const WAIT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_that_is_not_there_cannot_be_reached() {
+        // A port that was free a moment ago, with nobody on it.
+        let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let url = format!("postgres://keyward:hunter2@127.0.0.1:{port}/keyward");
+        let opened = Store::open_postgres(&url, ClockOffset::default()).await;
+        let cause = opened.err().unwrap().cause();
+        assert_eq!(cause, "it cannot be reached: connection refused");
+    }
+}
