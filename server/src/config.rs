@@ -206,6 +206,16 @@ impl Config {
     }
 }
 
+impl Config {
+    /// What an operator should hear at start although the server can run that way.
+    pub fn warning(&self) -> Option<&'static str> {
+        (self.public_url.is_some() && self.trusted_proxies.is_empty()).then_some(
+            "--public-url without --trusted-proxy: all clients have the proxy's address, in the audit, for the throttle and for \
+             the limit of connections; one that guesses slows everybody",
+        )
+    }
+}
+
 impl From<DatabaseArgs> for Config {
     fn from(args: DatabaseArgs) -> Self {
         Self { database_url: args.database_url, ..Self::in_directory(args.data) }
@@ -240,6 +250,16 @@ mod tests {
         assert!(Cli::try_parse_from(["keyward-server", "serve", "--listen", "127.0.0.1:0"]).is_ok());
         assert!(Cli::try_parse_from(["keyward-server", "migrate", "--data", "x"]).is_ok());
         assert!(Cli::try_parse_from(["keyward-server", "--tls-cert", "x"]).is_err());
+    }
+
+    #[test]
+    fn a_proxy_whose_word_does_not_count_is_warned_of() {
+        let mut config = Config::in_directory(PathBuf::new());
+        assert!(config.warning().is_none());
+        config.public_url = Some("https://keyward.example".to_owned());
+        assert!(config.warning().is_some());
+        config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+        assert!(config.warning().is_none());
     }
 
     #[test]

@@ -33,6 +33,9 @@ async fn main() -> ExitCode {
 async fn run(args: ServeArgs) -> anyhow::Result<()> {
     start_log(args.log_format, args.log);
     let config = Config::from(args);
+    if let Some(warning) = config.warning() {
+        tracing::warn!("{warning}");
+    }
     let app = App::open(&config, ClockOffset::default()).await?;
     let listener = TcpListener::bind(config.listen)
         .await
