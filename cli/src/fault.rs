@@ -79,8 +79,7 @@ impl Fault {
             .map(|other| (strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase()), *other))
             .filter(|(likeness, _)| *likeness > 0.8)
             .max_by(|a, b| a.0.total_cmp(&b.0));
-        let fault =
-            Self::new(Code::NotFound, format!("no such {kind}, or not yours: {}", printable(name, 100)));
+        let fault = Self::new(Code::NotFound, format!("no such {kind}, or not yours: {}", typed(name)));
         match nearest {
             Some((_, other)) => fault.next(format!("did you mean {other}?")),
             None if names.is_empty() => fault.next(format!("there is no {kind} yet")),
@@ -136,7 +135,7 @@ impl From<VerifyError> for Fault {
             VerifyError::Missing(missing) => Self::new(Code::Missing, missing.to_string())
                 .next("nothing was used; the server holds back data: ask its operator"),
             VerifyError::NotThere { kind, name } => {
-                Self::new(Code::NotFound, format!("no such {kind}, or not yours: {}", printable(&name, 100)))
+                Self::new(Code::NotFound, format!("no such {kind}, or not yours: {}", typed(&name)))
             }
             VerifyError::Refused(refused) => Self::new(Code::Policy, refused.to_string()),
         }
@@ -168,6 +167,12 @@ impl From<TokenError> for Fault {
     }
 }
 
+/// A name as it was typed, safe to print; a token that stands in its place is not repeated.
+fn typed(name: &str) -> String {
+    let is_token = ["kwt1_", "kwd1_", "kwi1_", "kwr1_", "kwh1_"].iter().any(|prefix| name.contains(prefix));
+    if is_token { "… (a token is no name)".to_owned() } else { printable(name, 100) }
+}
+
 /// A foreign text made safe to print: no control or direction-changing characters, at most `limit` characters.
 pub fn printable(text: &str, limit: usize) -> String {
     let mut shown: String = text
@@ -189,6 +194,16 @@ mod tests {
     fn foreign_text_is_shown_inert_and_cut() {
         assert_eq!(printable("a\u{1b}[31mb\u{202e}", 100), "a\u{fffd}[31mb\u{fffd}");
         assert_eq!(printable(&"x".repeat(5), 3), "xxx…");
+    }
+
+    #[test]
+    fn a_token_in_the_place_of_a_name_is_not_repeated() {
+        let token = "kwt1_aaisem2ekvthpcezvk54zxpoam_hunter2";
+        for name in [token.to_owned(), format!("x={token}")] {
+            assert!(!Fault::unknown("key", &name, std::iter::empty()).to_string().contains("hunter2"));
+            let error = VerifyError::NotThere { kind: "deployment", name };
+            assert!(!Fault::from(error).to_string().contains("hunter2"));
+        }
     }
 
     #[test]
