@@ -7,7 +7,7 @@ use std::path::Path;
 
 use keyward_tests::engines;
 use keyward_tests::http::Request;
-use keyward_tests::server::{Engine, Server, wait_until};
+use keyward_tests::server::{Server, wait_until};
 use keyward_tests::world::{World, expected, founded, read};
 use serde_json::json;
 

@@ -1,0 +1,121 @@
+//! What a client remembers: it saves a transfer, it is never believed by itself, and its loss is noticed.
+
+use std::fs;
+use std::path::PathBuf;
+
+use keyward_tests::engines;
+use keyward_tests::machine::Machine;
+use keyward_tests::server::Server;
+use keyward_tests::world::{ALPHA, BETA, DEPLOYMENT, ENV_FILE, GROUP, World, env_file, expected, read};
+
+engines! {
+    fn an_unchanged_answer_is_not_sent_again(engine) {
+        let world = World::new(engine);
+        let robot = world.remembering_robot();
+        assert_eq!(read(&robot), expected());
+        let whole = statuses(&world.server);
+        assert_eq!(whole.iter().filter(|status| *status == "304").count(), 0, "{whole:?}");
+        for _ in 0..2 {
+            assert_eq!(read(&robot), expected());
+        }
+        let after = statuses(&world.server);
+        assert_eq!(&after[whole.len()..], ["304", "304"], "{after:?}");
+        let actions = world.owner.ok(&["audit", "list"]);
+        assert_eq!(actions.matches("bundle.not_modified").count(), 2, "a confirmed read is a read: {actions}");
+
+        world.owner.ok(&["group", "exclude", GROUP, DEPLOYMENT, ALPHA.0]);
+        assert_eq!(read(&robot), [(BETA.0.to_owned(), BETA.1.to_owned())].into());
+        assert_eq!(statuses(&world.server).last().unwrap(), "200");
+    }
+
+    fn a_damaged_copy_is_asked_for_again(engine) {
+        let world = World::new(engine);
+        let robot = world.remembering_robot();
+        for damage in DAMAGES {
+            assert_eq!(read(&robot), expected());
+            let files = files(&robot, "cache");
+            assert!(!files.is_empty(), "nothing is kept: the test is blind");
+            for file in files {
+                let bytes = damage(fs::read(&file).unwrap());
+                fs::write(&file, bytes).unwrap();
+            }
+            assert_eq!(read(&robot), expected());
+            assert_eq!(statuses(&world.server).last().unwrap(), "200", "a damaged copy was confirmed");
+        }
+    }
+
+    fn a_lost_memory_is_noticed_and_given_up_only_when_told_so(engine) {
+        let world = World::new(engine);
+        let robot = world.remembering_robot();
+        for harm in [Harm::Delete, Harm::Damage] {
+            assert_eq!(read(&robot), expected());
+            harm.all(&files(&robot, "state"));
+            for _ in 0..2 {
+                let ended = env_file(&robot);
+                ended.refused(7, "a lost memory");
+                assert!(ended.stderr.contains("keyward pin --forget"), "{}", ended.stderr);
+            }
+            robot.ok(&["pin", "--forget", "--yes"]);
+        }
+        assert_eq!(read(&robot), expected());
+    }
+
+    fn an_administrator_s_lost_memory_is_noticed_too(engine) {
+        let world = World::new(engine);
+        world.owner.ok(&["key", "list"]);
+        let files: Vec<PathBuf> = list(&world.owner.path(".keyward/state"));
+        Harm::Delete.all(&files);
+        for words in [&["key", "list"][..], &["group", "create", "more"], ENV_FILE, &["audit", "verify"]] {
+            let ended = world.owner.keyward(words);
+            assert_eq!(ended.code, 7, "{words:?}: {}", ended.said());
+        }
+        world.owner.ok(&["pin", "--forget", "--yes"]);
+        world.owner.ok(&["key", "list"]);
+    }
+}
+
+const DAMAGES: [fn(Vec<u8>) -> Vec<u8>; 4] = [
+    |_| Vec::new(),
+    |_| b"{}".to_vec(),
+    |bytes| bytes[..bytes.len() / 2].to_vec(),
+    |mut bytes| {
+        let middle = bytes.len() / 2;
+        bytes[middle] = if bytes[middle] == b'A' { b'B' } else { b'A' };
+        bytes
+    },
+];
+
+enum Harm {
+    Delete,
+    Damage,
+}
+
+impl Harm {
+    fn all(&self, files: &[PathBuf]) {
+        assert!(!files.is_empty(), "nothing is remembered: the test is blind");
+        for file in files {
+            match self {
+                Self::Delete => fs::remove_file(file).unwrap(),
+                Self::Damage => {
+                    let bytes = fs::read(file).unwrap().into_iter().rev().collect::<Vec<_>>();
+                    fs::write(file, bytes).unwrap();
+                }
+            }
+        }
+    }
+}
+
+fn files(robot: &Machine, folder: &str) -> Vec<PathBuf> {
+    list(&robot.path("memory").join(folder))
+}
+
+fn list(folder: &std::path::Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+/// The statuses of all reads of a bundle so far, by the server's log.
+fn statuses(server: &Server) -> Vec<String> {
+    let log = server.log();
+    let reads = log.lines().filter(|line| line.contains("/v1/me/bundle"));
+    reads.map(|line| line.split("status=").nth(1).unwrap().split(' ').next().unwrap().to_owned()).collect()
+}
