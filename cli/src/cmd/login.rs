@@ -55,13 +55,13 @@ impl Options {
         let cred = self.sign_in(&mut api, &email).await?;
         let session = Session::resume(api, cred, Some(home.clone()));
         let standing = session.standing(ctx).await?;
-        if self.persist && standing.administers() && !self.allow_admin {
+        if self.persist && standing.administers && !self.allow_admin {
             return Err(Fault::new(Code::Policy, "owners and admins do not persist a login")
                 .next("use an API user for machines; or --allow-admin, if this device is guarded like you")
                 .into());
         }
         let end = ctx.now() + ttl;
-        if standing.administers() {
+        if standing.administers {
             show_state(ctx, &session).await?;
         }
         let (device, credential) = enrol::new_device(&session.cred, standing.epoch, standing.seq, end);

@@ -58,8 +58,6 @@ pub struct Fetched {
     pub verified: Verified,
     /// Current versions, sealed.
     pub secrets: Vec<SecretItem>,
-    /// An owner's or admin's answer: it holds everything but values.
-    pub administers: bool,
     /// Who reads.
     pub cred: Cred,
     /// The audit header, if there was one.
@@ -107,8 +105,7 @@ pub async fn fetch(
     if !verified.continuous {
         ctx.out.warn("so much has changed since this client last looked that continuity cannot be verified");
     }
-    let administers = bundle.orgkey.is_some() && bundle.org.is_some();
-    Ok(Fetched { verified, secrets: bundle.secrets, administers, cred, audit, body, cached, pins })
+    Ok(Fetched { verified, secrets: bundle.secrets, cred, audit, body, cached, pins })
 }
 
 /// Every variable of the deployment that `name` means here: all of them, verified, or an error.
@@ -126,7 +123,7 @@ pub async fn variables(
     let wanted = mapped.map_or_else(|| name.to_owned(), |id| id.to_string());
     let mut fetched = fetch(ctx, &credential, freshness, wanted.parse().ok()).await?;
     let id = fetched.deployment(&wanted)?;
-    if fetched.administers && fetched.secrets.is_empty() {
+    if fetched.verified.administers && fetched.secrets.is_empty() {
         // Owners and admins get the values of a deployment that they name by id.
         fetched = fetch(ctx, &credential, freshness, Some(id)).await?;
     }

@@ -44,6 +44,8 @@ pub struct Floors {
 
 /// A state that was verified.
 pub struct Verified {
+    /// Whether ORG itself was opened: the reader is an owner or admin, whatever the server says of its role.
+    pub administers: bool,
     /// What may be read. For owners and admins: everything.
     pub view: View,
     /// Organisation.
@@ -100,7 +102,9 @@ pub fn verify_bundle(
             let opened = open_org(cred, &dk, bundle.epoch, bundle.nonce, orgkey, &item.env, item.seq)?;
             let (seen, continuous) = check_org_floor(cred, &opened.0, &item.env, floors)?;
             let org = opened.0;
+            check_own_end(cred, &org, now)?;
             Verified {
+                administers: true,
                 view: whole(&org),
                 org: cred.org,
                 seq: org.seq,
@@ -134,6 +138,7 @@ pub fn verify_org(
     check_epoch(cred, answer.epoch, floors)?;
     let dk = derive_delivery(&cred.ik, cred.org, cred.id, answer.epoch, &answer.nonce);
     let (org, ok) = open_org(cred, &dk, answer.epoch, answer.nonce, &answer.orgkey, &answer.env, answer.seq)?;
+    check_own_end(cred, &org, now)?;
     let (seen, continuous) = check_org_floor(cred, &org, &answer.env, floors)?;
     Ok(VerifiedOrg { org, ok, seen, continuous })
 }
@@ -141,11 +146,6 @@ pub fn verify_org(
 assert_secret!(Verified, VerifiedOrg, Variable);
 
 impl Verified {
-    /// Whether ORG itself was opened: the reader is an owner or admin, whatever the server says of its role.
-    pub fn administers(&self) -> bool {
-        self.seen.org.is_some_and(|pin| pin.seq == self.seq)
-    }
-
     /// The deployment of this exact name, or of this id.
     ///
     /// # Errors
@@ -260,6 +260,7 @@ fn verify_grant(
     seen.grant = Some(pin);
     seen.epoch = bundle.epoch;
     Ok(Verified {
+        administers: false,
         view,
         org: cred.org,
         seq: item.seq,
@@ -287,6 +288,11 @@ fn open_org(
         return Err(Integrity);
     }
     Ok((org, document.ok))
+}
+
+/// An owner or admin ends when ORG says so.
+fn check_own_end(cred: &Cred, org: &Org, now: i64) -> Result<(), VerifyError> {
+    check_end(org.identity(cred.id).and_then(|me| me.not_after), now)
 }
 
 /// The pin must be this ORG, or among its predecessors, or too old to be among them.

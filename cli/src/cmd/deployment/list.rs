@@ -17,7 +17,7 @@ impl Options {
         let credential = Credential::find(ctx)?;
         let fetched = fetch(ctx, &credential, &Freshness::default(), None).await?;
         fetched.remember(ctx);
-        if fetched.verified.seen.org.is_some() {
+        if fetched.verified.administers {
             return administered(ctx, credential).await;
         }
         let mut deployments: Vec<_> = fetched.verified.view.deployments.iter().collect();

@@ -28,7 +28,7 @@ impl Options {
         let fetched = fetch(ctx, &credential, &Freshness::default(), None).await?;
         fetched.remember(ctx);
         let id = fetched.deployment(&wanted)?;
-        let assigned = if fetched.verified.seen.org.is_some() {
+        let assigned = if fetched.verified.administers {
             let session = Session::with(credential).await?;
             Some(assigned(&session.open(ctx).await?.org, id))
         } else {

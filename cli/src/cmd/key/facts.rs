@@ -25,7 +25,7 @@ impl Reader {
     pub(super) async fn open(ctx: &Ctx, freshness: &Freshness) -> anyhow::Result<Self> {
         let credential = Credential::find(ctx)?;
         let fetched = fetch(ctx, &credential, freshness, None).await?;
-        if !fetched.administers {
+        if !fetched.verified.administers {
             return Ok(Self::Viewer(Box::new(fetched)));
         }
         fetched.remember(ctx);

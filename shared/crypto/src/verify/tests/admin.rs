@@ -39,9 +39,9 @@ fn an_owner_reads_everything_by_either_answer() {
     assert_eq!(direct.org.seq, 2);
     assert_eq!(direct.seen, verified.seen);
     assert_eq!(direct.seen.org.unwrap().sha256, organisation.server.state.env.sha256());
-    assert!(direct.continuous && verified.continuous && verified.administers());
+    assert!(direct.continuous && verified.continuous && verified.administers);
     let bundle = organisation.server.bundle(sample.agent.id);
-    assert!(!believe(&sample, &bundle, &Floors::default()).unwrap().administers());
+    assert!(!believe(&sample, &bundle, &Floors::default()).unwrap().administers);
 }
 
 /// MS-42.
