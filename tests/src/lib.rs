@@ -17,6 +17,7 @@
     reason = "a test's tools: a failure is the test's failure, files and variables are its own"
 )]
 
+mod database;
 pub mod forge;
 pub mod http;
 pub mod insider;

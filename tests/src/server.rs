@@ -2,13 +2,14 @@
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use keyward_crypto::random_bytes;
 use tempfile::TempDir;
 
+use crate::database::{Database, psql, sqlite};
 use crate::http::{self, Answer, Request};
 use crate::machine::{Ended, run};
 
@@ -54,6 +55,26 @@ impl Server {
     pub fn stop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+
+    /// A backup of everything it keeps, taken while it is down. It goes on afterwards.
+    pub fn back_up(&mut self) -> Backup {
+        self.stop();
+        let data = tempfile::Builder::new().prefix("keyward-test.").tempdir().unwrap();
+        copy(&self.data(), data.path());
+        let database = self.database.as_ref().map(Database::duplicate);
+        self.restart();
+        Backup { data, database }
+    }
+
+    /// What was backed up, in place of what it keeps now.
+    pub fn restore(&mut self, backup: Backup) {
+        self.stop();
+        fs::remove_dir_all(self.data()).unwrap();
+        fs::DirBuilder::new().mode(0o700).create(self.data()).unwrap();
+        copy(backup.data.path(), &self.data());
+        self.database = backup.database;
+        self.restart();
     }
 
     /// Asks it to end, and waits until it has.
@@ -126,10 +147,24 @@ impl Server {
         }
     }
 
+    /// An expression for a binary column in lower-case hexadecimal.
+    pub fn hex(&self, column: &str) -> String {
+        match &self.database {
+            Some(_) => format!("encode({column}, 'hex')"),
+            None => format!("lower(hex({column}))"),
+        }
+    }
+
     /// The file of its SQLite database.
     pub fn sqlite_file(&self) -> PathBuf {
         self.data().join("keyward.sqlite3")
     }
+}
+
+/// What a server kept when it was backed up.
+pub struct Backup {
+    data: TempDir,
+    database: Option<Database>,
 }
 
 impl Drop for Server {
@@ -196,6 +231,13 @@ fn address(text: &str) -> Option<SocketAddr> {
     line.rsplit_once("://")?.1.parse().ok()
 }
 
+fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
 fn gather(path: &Path, bytes: &mut Vec<u8>) {
     if path.is_dir() {
         for entry in fs::read_dir(path).unwrap() {
@@ -204,73 +246,6 @@ fn gather(path: &Path, bytes: &mut Vec<u8>) {
     } else if path.is_file() {
         bytes.extend(fs::read(path).unwrap());
     }
-}
-
-/// A fresh database, dropped with its server.
-struct Database {
-    url: String,
-    name: String,
-}
-
-impl Database {
-    fn create() -> Self {
-        let name = format!("test_{}", data_encoding::HEXLOWER.encode(&random_bytes::<12>()));
-        psql(&cluster(), &format!("create database {name}"));
-        let (server, _) = cluster().rsplit_once('/').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
-        Self { url: format!("{server}/{name}"), name }
-    }
-
-    /// Every row of every table, binary columns in hexadecimal and as text.
-    fn dump(&self) -> Vec<u8> {
-        let tables = psql(&self.url, "select tablename from pg_tables where schemaname = 'public'");
-        let mut bytes = Vec::new();
-        for table in tables.lines() {
-            // hex(bytea) would hide a text: each row once as PostgreSQL writes it, once with its bytes decoded.
-            let rows = psql(&self.url, &format!("select to_json(t) from {table} t"));
-            for word in rows.split(|c: char| !c.is_ascii_alphanumeric()) {
-                if let Ok(decoded) = word
-                    .strip_prefix('x')
-                    .map_or(Err(()), |hex| data_encoding::HEXLOWER.decode(hex.as_bytes()).map_err(drop))
-                {
-                    bytes.extend(decoded);
-                }
-            }
-            bytes.extend(rows.into_bytes());
-        }
-        bytes
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        // A test that fails has its own words; the cluster dies with the run anyway.
-        let statement = format!("drop database if exists {} with (force)", self.name);
-        let _ = Command::new("psql").args(["-d", &cluster(), "-c", &statement]).output();
-    }
-}
-
-fn cluster() -> String {
-    std::env::var("KEYWARD_TEST_POSTGRES").expect(
-        "KEYWARD_TEST_POSTGRES names no PostgreSQL: run `cargo xtask test`, or export the line that \
-         `cargo xtask postgres` prints",
-    )
-}
-
-fn psql(url: &str, statement: &str) -> String {
-    let output =
-        Command::new("psql").args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", statement]).output();
-    text_of(output.expect("psql is installed"), statement)
-}
-
-fn sqlite(file: &Path, statement: &str) -> String {
-    let output = Command::new("sqlite3").arg(file).arg(statement).output();
-    text_of(output.expect("sqlite3 is installed"), statement)
-}
-
-fn text_of(output: std::process::Output, statement: &str) -> String {
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "`{statement}`: {error}");
-    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
 
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -54,7 +54,13 @@ pub struct World {
 impl World {
     /// All of it.
     pub fn new(engine: Engine) -> Self {
-        let (server, owner) = founded(engine);
+        Self::on(Server::start(engine))
+    }
+
+    /// On this server.
+    pub fn on(server: Server) -> Self {
+        let owner = Machine::new(&server.url());
+        sign_up(&owner, ORG, EMAIL);
         owner.write("keys.env", [ALPHA, BETA, EXCLUDED].map(|(name, value)| dotenv(name, value)).concat());
         owner.ok(&["deployment", "create", DEPLOYMENT]);
         owner.ok(&["key", "import", "keys.env", "--map", DEPLOYMENT]);
@@ -63,6 +69,12 @@ impl World {
         let token = new_robot(&owner, ROBOT, &[GROUP]);
         let robot = Machine::new(&server.url()).without("HOME").with("KEYWARD_TOKEN", &token);
         Self { server, owner, robot, token }
+    }
+
+    /// After the server came back under another address.
+    pub fn follow_server(&mut self) {
+        self.owner.redirect(&self.server.url());
+        self.robot.redirect(&self.server.url());
     }
 
     /// Another machine with the robot's token, which remembers what it saw.

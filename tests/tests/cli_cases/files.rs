@@ -1,0 +1,166 @@
+//! Files: who may read them, and what works without any.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use keyward_tests::machine::{Machine, run};
+use keyward_tests::server::{Engine, program};
+use keyward_tests::world::{ALPHA, DEPLOYMENT, ENV_FILE, PASSWORD, World, env_file, expected, read};
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+fn everything_in(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(everything_in(&path));
+        }
+        found.push(path);
+    }
+    found
+}
+
+#[test]
+fn what_the_client_keeps_is_for_its_user_alone() {
+    let world = World::new(Engine::Sqlite);
+    let robot = world.remembering_robot();
+    env_file(&robot).ok(ENV_FILE);
+    for folder in [world.owner.path(".keyward"), robot.path("memory")] {
+        assert_eq!(mode(&folder), 0o700, "{}", folder.display());
+        for path in everything_in(&folder) {
+            let wanted = if path.is_dir() { 0o700 } else { 0o600 };
+            assert_eq!(mode(&path), wanted, "{}", path.display());
+        }
+    }
+    assert_eq!(mode(&world.owner.path("recovery-kit.txt")), 0o600);
+    // Whatever the umask, and whatever stood there before.
+    world.owner.write("old.env", "OLD=1\n");
+    fs::set_permissions(world.owner.path("old.env"), PermissionsExt::from_mode(0o666)).unwrap();
+    let script = format!(
+        "umask 000; keyward deployment env-file {DEPLOYMENT} new.env && keyward deployment env-file {DEPLOYMENT} old.env"
+    );
+    assert_eq!(world.owner.shell(&["sh"], &script).code, 0);
+    for file in ["new.env", "old.env"] {
+        assert_eq!(mode(&world.owner.path(file)), 0o600, "{file}");
+        assert!(fs::read_to_string(world.owner.path(file)).unwrap().contains(ALPHA.0));
+    }
+}
+
+#[test]
+fn a_file_that_others_can_read_is_refused_with_the_command_that_mends_it() {
+    let world = World::new(Engine::Sqlite);
+    let folder = world.owner.path(".keyward");
+    let config = folder.join("config.toml");
+    for (path, loose, tight, command) in [
+        (&config, 0o640, 0o600, "chmod 600"),
+        (&config, 0o604, 0o600, "chmod 600"),
+        (&folder, 0o755, 0o700, "chmod 700"),
+    ] {
+        fs::set_permissions(path, PermissionsExt::from_mode(loose)).unwrap();
+        let ended = world.owner.keyward(&["key", "list"]);
+        assert_ne!(ended.code, 0, "{} {loose:o}", path.display());
+        assert!(ended.stderr.contains(command) && ended.stdout.is_empty(), "{}", ended.said());
+        fs::set_permissions(path, PermissionsExt::from_mode(tight)).unwrap();
+        assert_eq!(world.owner.keyward(&["key", "list"]).code, 0);
+    }
+}
+
+#[test]
+fn a_failure_leaves_the_file_of_before() {
+    let mut world = World::new(Engine::Sqlite);
+    world.owner.write("out.env", "GOOD=1\n");
+    let words = ["deployment", "env-file", "nowhere", "out.env"];
+    assert_eq!(world.owner.keyward(&words).code, 4);
+    world.server.stop();
+    assert_eq!(world.owner.keyward(&["deployment", "env-file", DEPLOYMENT, "out.env"]).code, 5);
+    assert_eq!(fs::read_to_string(world.owner.path("out.env")).unwrap(), "GOOD=1\n");
+    let left: Vec<_> = fs::read_dir(world.owner.home()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".tmp")), "{left:?}");
+}
+
+#[test]
+fn a_url_and_a_token_are_enough_and_nothing_is_written() {
+    let world = World::new(Engine::Sqlite);
+    assert_eq!(read(&world.robot), expected());
+    assert!(everything_in(world.robot.home()).is_empty());
+    // With a home, too: nothing is kept unless a folder was named for it.
+    let homely = Machine::new(&world.server.url()).with("KEYWARD_TOKEN", &world.token);
+    assert_eq!(read(&homely), expected());
+    assert!(everything_in(homely.home()).is_empty());
+    // No file may be written at all: the first byte would be the end of the process.
+    let mut command = world.robot.command("sh".into());
+    command.arg("-c").arg("ulimit -f 0; exec \"$0\" \"$@\"").arg(program("keyward")).args(ENV_FILE);
+    let ended = run(command, b"");
+    assert_eq!(ended.code, 0, "{}", ended.said());
+    // A folder that cannot be made is worth a warning.
+    let machine = world.remembering_robot().with("KEYWARD_HOME", "/proc/keyward");
+    let ended = env_file(&machine);
+    assert_eq!(ended.code, 0, "{}", ended.said());
+    assert!(ended.stderr.contains("remember"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_token_file_is_read_before_the_variable_and_may_be_mounted() {
+    let world = World::new(Engine::Sqlite);
+    let machine = Machine::new(&world.server.url()).without("HOME");
+    let file = machine.write("token", format!("{}\n", world.token));
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o444)).unwrap();
+    let machine = machine.with("KEYWARD_TOKEN_FILE", &file).with("KEYWARD_TOKEN", "kwt1_nonsense");
+    assert_eq!(read(&machine), expected());
+    let machine = machine.with("KEYWARD_TOKEN_FILE", "/nowhere/token");
+    let ended = env_file(&machine);
+    ended.refused(3, "a token file that is not there");
+    assert!(ended.stderr.contains("/nowhere/token"), "{}", ended.stderr);
+    let machine = machine.with("KEYWARD_TOKEN_FILE", "/dev/null");
+    env_file(&machine).refused(3, "an empty token file");
+}
+
+#[test]
+fn a_machine_that_was_signed_in_with_a_token_keeps_its_halves_and_not_the_token() {
+    let world = World::new(Engine::Sqlite);
+    let machine = Machine::new(&world.server.url());
+    let words = ["auth", "api-user", "--token-stdin"];
+    machine.keyward_with(&words, format!("{}\n", world.token).as_bytes()).ok(&words);
+    let kept = fs::read_to_string(machine.path(".keyward/config.toml")).unwrap();
+    assert!(kept.contains("kwh1_") && !kept.contains(&world.token));
+    // It works without the URL and the token from then on.
+    let machine = machine.without("KEYWARD_URL");
+    assert_eq!(read(&machine), expected());
+    machine.ok(&["auth", "logout"]);
+    assert_eq!(machine.keyward(ENV_FILE).code, 3);
+    assert!(!fs::read_to_string(machine.path(".keyward/config.toml")).unwrap().contains("kwh1_"));
+    assert_eq!(read(&world.robot), expected(), "the token itself stays good");
+}
+
+#[test]
+fn logging_out_ends_the_device_on_both_sides() {
+    let world = World::new(Engine::Sqlite);
+    let config = world.owner.path(".keyward/config.toml");
+    let stolen = fs::read(&config).unwrap();
+    world.owner.ok(&["logout"]);
+    assert_eq!(world.owner.keyward(&["key", "list"]).code, 3);
+    fs::write(&config, stolen).unwrap();
+    assert_eq!(world.owner.keyward(&["key", "list"]).code, 3, "a copy of the login still works");
+    let words = ["login", "--password-stdin", "--email", keyward_tests::world::EMAIL];
+    world.owner.keyward_with(&words, PASSWORD.as_bytes()).ok(&words);
+    world.owner.ok(&["key", "list"]);
+}
+
+#[test]
+fn a_mapping_file_in_a_parent_says_what_a_name_means() {
+    let world = World::new(Engine::Sqlite);
+    let id = world.deployment_id();
+    world.robot.write(".keyward-deployment", format!(r#"{{"environment_mappings": {{"live": "{id}"}}}}"#));
+    fs::create_dir_all(world.robot.path("a/b")).unwrap();
+    let script = "cd a/b && keyward deployment env-file live --stdout --format json";
+    let ended = world.robot.shell(&["sh"], script);
+    assert_eq!(ended.code, 0, "{}", ended.said());
+    assert!(String::from_utf8(ended.stdout).unwrap().contains(ALPHA.0));
+    world.robot.write("a/.keyward-deployment", "{ nonsense");
+    let ended = world.robot.shell(&["sh"], script);
+    assert_eq!(ended.code, 2, "a broken file is not passed over: {}", ended.said());
+}

@@ -1,0 +1,91 @@
+//! Values go in and come out byte for byte.
+
+use keyward_tests::server::Engine;
+use keyward_tests::world::{ALPHA, DEPLOYMENT, World};
+use serde_json::{Value, json};
+
+#[test]
+fn a_value_comes_out_as_it_went_in() {
+    let world = World::new(Engine::Sqlite);
+    let owner = &world.owner;
+    let largest = vec![b'x'; 63 * 1024];
+    let values: [&[u8]; 9] = [
+        b"plain",
+        b"",
+        b"\n",
+        b"two\nlines\n",
+        b" spaces ",
+        b"nul\0within",
+        b"\xff\xfe",
+        "é🗝".as_bytes(),
+        &largest,
+    ];
+    for (at, value) in values.into_iter().enumerate() {
+        let (by_file, by_stdin) = (format!("FILE_{at}"), format!("STDIN_{at}"));
+        owner.write("value", value);
+        owner.ok(&["key", "create", &by_file, "--from-file", "value"]);
+        assert_eq!(owner.keyward(&["key", "get", &by_file]).stdout, value, "from a file: {value:?}");
+        let words = ["key", "create", &by_stdin, "--value-stdin"];
+        owner.keyward_with(&words, &[value, b"\n"].concat()).ok(&words);
+        assert_eq!(owner.keyward(&["key", "get", &by_stdin]).stdout, value, "from stdin: {value:?}");
+    }
+    owner.write("value", vec![b'x'; 63 * 1024 + 1]);
+    let ended = owner.keyward(&["key", "create", "TOO_LARGE", "--from-file", "value"]);
+    assert_eq!(ended.code, 9, "{}", ended.said());
+    assert!(ended.stderr.contains("63 KiB"), "{}", ended.stderr);
+    let json =
+        |name: &str| serde_json::from_str::<Value>(&owner.ok(&["key", "get", name, "--json"])).unwrap();
+    assert_eq!(json("FILE_0"), json!({ "name": "FILE_0", "value": "plain" }));
+    assert_eq!(json("FILE_6"), json!({ "name": "FILE_6", "value_b64": "//4=" }));
+}
+
+#[test]
+fn a_nul_byte_is_no_variable_and_only_that_deployment_is_refused() {
+    let world = World::new(Engine::Sqlite);
+    world.owner.write("value", b"nul\0within");
+    for words in [
+        &["key", "create", "WITH_NUL", "--from-file", "value"] as &[&str],
+        &["deployment", "create", "staging"],
+        &["deployment", "map", "staging", "WITH_NUL"],
+        &["group", "assign", "canary-agents", "staging"],
+    ] {
+        world.owner.ok(words);
+    }
+    let ended = world.robot.keyward(&["deployment", "env-file", "staging", "--stdout"]);
+    ended.refused(9, "a value with a NUL byte");
+    assert!(ended.stderr.contains("WITH_NUL"), "{}", ended.stderr);
+    assert_eq!(keyward_tests::world::read(&world.robot), keyward_tests::world::expected());
+}
+
+#[test]
+fn versions_are_kept_and_had_back() {
+    let world = World::new(Engine::Sqlite);
+    let owner = &world.owner;
+    for value in ["second", "third"] {
+        let words = ["key", "set", ALPHA.0, "--value-stdin"];
+        owner.keyward_with(&words, value.as_bytes()).ok(&words);
+    }
+    owner.ok(&["key", "rollback", ALPHA.0, "1"]);
+    assert_eq!(owner.ok(&["key", "get", ALPHA.0]), ALPHA.1);
+    let robot = keyward_tests::world::read(&world.robot);
+    assert_eq!(robot[ALPHA.0], ALPHA.1);
+    let history: Value = serde_json::from_str(&owner.ok(&["key", "history", ALPHA.0, "--json"])).unwrap();
+    let text = history.to_string();
+    assert!(text.contains("\"version\":4") && text.contains("\"version\":1"), "{text}");
+    assert!(!text.contains("second"), "a history shows no value");
+    assert_eq!(owner.keyward(&["key", "rollback", ALPHA.0, "9"]).code, 4);
+}
+
+#[test]
+fn every_format_says_the_same() {
+    let world = World::new(Engine::Sqlite);
+    let of = |format: &str| {
+        world.robot.ok(&["deployment", "env-file", DEPLOYMENT, "--stdout", "--format", format])
+    };
+    let json: Value = serde_json::from_str(&of("json")).unwrap();
+    assert_eq!(json, json!(keyward_tests::world::expected()));
+    // What is written as .env is read again as .env.
+    world.owner.write("copy.env", of("dotenv").replace("CANARY_", "COPY_"));
+    world.owner.ok(&["key", "import", "copy.env"]);
+    assert_eq!(world.owner.ok(&["key", "get", "COPY_ALPHA"]), ALPHA.1);
+}
