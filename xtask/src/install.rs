@@ -69,7 +69,7 @@ fn apt_get(args: &[&str]) -> Command {
 
 /// Program → the package that brings it. A C compiler is not here: without one this program could not have been built.
 /// `ksh93`, because mksh may call itself ksh too.
-const PROGRAMS: [(&str, &str); 10] = [
+const PROGRAMS: [(&str, &str); 11] = [
     ("dash", "dash"),
     ("bash", "bash"),
     ("busybox", "busybox"),
@@ -78,6 +78,7 @@ const PROGRAMS: [(&str, &str); 10] = [
     ("mksh", "mksh"),
     ("yash", "yash"),
     ("openssl", "openssl"),
+    ("script", "bsdutils"),
     ("psql", "postgresql-client"),
     ("sqlite3", "sqlite3"),
 ];

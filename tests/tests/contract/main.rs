@@ -11,3 +11,4 @@ mod help;
 mod json;
 mod memory;
 mod silence;
+mod terminal;
