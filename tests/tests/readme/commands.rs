@@ -51,12 +51,12 @@ fn a_command_or_flag_that_does_not_exist_would_be_found() {
 /// From where a command begins to the end of the line.
 fn calls(code: &str) -> impl Iterator<Item = &str> {
     let code = code.split(" # ").next().unwrap_or(code);
-    let is_call = |at: &usize| {
-        let named = |name: &str| code[*at..].strip_prefix(name).is_some_and(|rest| rest.starts_with(' '));
-        begins_here(&code[..*at]) && PROGRAMS.into_iter().any(named)
-    };
-    let calls: Vec<usize> = code.match_indices("keyward").map(|(at, _)| at).filter(is_call).collect();
-    calls.into_iter().map(|at| &code[at..]).filter(|call| !call.starts_with(READY))
+    let halves = code.match_indices("keyward").map(|(at, _)| code.split_at(at));
+    let is_named = |call: &str, name| call.strip_prefix(name).is_some_and(|rest| rest.starts_with(' '));
+    let calls = halves.filter(move |(before, call)| {
+        begins_here(before) && PROGRAMS.into_iter().any(|name| is_named(call, name))
+    });
+    calls.map(|(_, call)| call).filter(|call| !call.starts_with(READY))
 }
 
 /// Whether what comes next is the name of a program.

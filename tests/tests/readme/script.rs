@@ -68,7 +68,7 @@ fn script(readme: &str) -> String {
             text => ("", text.to_owned()),
         };
         *changed.entry(what).or_insert(0) += 1;
-        script += &format!("{lines}\n");
+        script += &(lines + "\n");
     }
     for once in ["server", "init", "address", "eval"] {
         assert_eq!(changed.get(once), Some(&1), "the README has another form: {changed:?}");
