@@ -3,6 +3,7 @@
 use data_encoding::{BASE64, BASE64URL, BASE64URL_NOPAD};
 use keyward_crypto::IdentityKey;
 use keyward_crypto::state::cred::{Cred, CredFacts};
+use keyward_tests::forge::rewrite;
 use keyward_tests::insider::{sign_in, token_halves};
 use keyward_tests::world::{ALPHA, BETA, GROUP, ROBOT, World};
 use keyward_wire::OrgId;
@@ -143,6 +144,26 @@ fn ms_07_old_version_of_one_key_is_refused() {
     *bundle.secrets.iter_mut().find(|item| item.key == key).unwrap() = old;
     trap.serve(&bundle);
     trap.refused(6, "version 1 as it was");
+}
+
+#[test]
+fn ms_07_and_11_what_a_peer_seals_with_the_keys_that_both_hold_is_refused() {
+    // Every reader of a view has its VK and the DEKs in it; whoever is one and has the server's help could seal anew.
+    let trap = Trap::new();
+    let insider = trap.world.insider();
+    let key = insider.key(ALPHA.0);
+    let (dek, place) = insider.secret(key);
+    let mut bundle = trap.bundle();
+    let item = bundle.secrets.iter_mut().find(|item| item.key == key).unwrap();
+    item.env = rewrite(&dek, &place, &place, &item.env, |secret| secret["value"] = "a peer's value".into());
+    trap.serve(&bundle);
+    trap.refused(6, "a peer's value under the right DEK");
+    let (vk, place) = insider.view(ROBOT);
+    let mut bundle = trap.bundle();
+    let item = bundle.view.as_mut().unwrap();
+    item.env = rewrite(&vk, &place, &place, &item.env, |view| view["org_name"] = "A peer's".into());
+    trap.serve(&bundle);
+    trap.refused(6, "a peer's VIEW under the right VK");
 }
 
 #[test]

@@ -91,15 +91,16 @@ fn ms_17_a_second_truth_for_a_known_seq_is_refused() {
 fn ms_18_an_older_epoch_is_refused_and_a_made_up_nonce_opens_nothing() {
     let trap = Trap::new();
     let machine = trap.remembering();
+    changed(&trap);
     let insider = trap.world.insider();
     let (own, _) = sign_in(&trap.world.server, &token_halves(&trap.world.token));
     let (truth, mut rotated) = (trap.bundle(), trap.bundle());
-    // What the robot would get after a rotation to epoch 2.
+    // What the robot would get after a rotation to epoch 2, but at a lower seq: only the epoch is newer.
     let nonce = Nonce::from_bytes([9; 32]);
     let item = rotated.grant.as_mut().unwrap();
     let (dk, here) = insider.grant(ROBOT, item);
     let grant = open(&dk, &here, &item.env).unwrap();
-    item.seq += 1;
+    item.seq -= 1;
     let there = here.n1(2).n2(item.seq);
     item.env = seal(&derive_delivery(&own.ik, own.org, own.id, 2, &nonce), &there, &grant).unwrap();
     (rotated.epoch, rotated.nonce) = (2, nonce);
