@@ -15,26 +15,14 @@ pub struct Global {
     /// Write data as JSON (snake_case, times in RFC 3339)
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
-    /// Address of the server, such as https://keyward.example
-    #[arg(long, global = true, env = "KEYWARD_URL", hide_env_values = true, help_heading = "Global options")]
+    /// Address of the server, such as https://keyward.example [env: KEYWARD_URL]
+    #[arg(long, global = true, help_heading = "Global options")]
     pub url: Option<String>,
-    /// Folder of the configuration and memory of this client [default: ~/.keyward]
-    #[arg(
-        long,
-        global = true,
-        env = "KEYWARD_HOME",
-        hide_env_values = true,
-        help_heading = "Global options"
-    )]
+    /// Folder of the configuration and memory of this client [env: KEYWARD_HOME] [default: ~/.keyward]
+    #[arg(long, global = true, help_heading = "Global options")]
     pub home: Option<PathBuf>,
-    /// Trust only the certificate authorities in this PEM file
-    #[arg(
-        long,
-        global = true,
-        env = "KEYWARD_CA_FILE",
-        hide_env_values = true,
-        help_heading = "Global options"
-    )]
+    /// Trust only the certificate authorities in this PEM file [env: KEYWARD_CA_FILE]
+    #[arg(long, global = true, help_heading = "Global options")]
     pub ca: Option<PathBuf>,
     /// Allow http:// to a server beyond this machine
     #[arg(long, global = true, help_heading = "Global options")]
@@ -47,9 +35,15 @@ pub struct Global {
     pub no_color: bool,
 }
 
-/// The environment variables that are no option of the command line.
+/// The environment variables that keyward reads. Empty ones are as good as none.
 #[derive(Default)]
 pub struct Env {
+    /// `KEYWARD_URL`; one that is not UTF-8 is no address, and refused as such.
+    pub url: Option<String>,
+    /// `KEYWARD_HOME`.
+    pub keyward_home: Option<PathBuf>,
+    /// `KEYWARD_CA_FILE`.
+    pub ca: Option<PathBuf>,
     /// `KEYWARD_TOKEN`.
     pub token: Option<zeroize::Zeroizing<String>>,
     /// `KEYWARD_TOKEN_FILE`.
@@ -84,6 +78,9 @@ impl Env {
         let text = |value: OsString| value.into_string().ok();
         let token = set("KEYWARD_TOKEN");
         Self {
+            url: set("KEYWARD_URL").map(|url| url.to_string_lossy().into_owned()),
+            keyward_home: set("KEYWARD_HOME").map(PathBuf::from),
+            ca: set("KEYWARD_CA_FILE").map(PathBuf::from),
             token_unreadable: token.as_ref().is_some_and(|token| token.to_str().is_none()),
             token: token.and_then(text).map(zeroize::Zeroizing::new),
             token_file: set("KEYWARD_TOKEN_FILE").map(PathBuf::from),
@@ -96,8 +93,11 @@ impl Env {
 }
 
 impl Ctx {
-    /// The world of a command with these options.
-    pub fn new(global: Global, env: Env) -> Self {
+    /// The world of a command with these options; where they are silent, the environment speaks.
+    pub fn new(mut global: Global, mut env: Env) -> Self {
+        global.url = global.url.or(env.url.take());
+        global.home = global.home.or(env.keyward_home.take());
+        global.ca = global.ca.or(env.ca.take());
         let out = Out { json: global.json, quiet: global.quiet, no_color: global.no_color || env.no_color };
         Self { global, env, out }
     }

@@ -1,6 +1,5 @@
 //! One HTTP client: our TLS, no redirects, no proxies, bounded answers, no text of the server shown unchecked.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use keyward_wire::api::bundle::AUDIT_HEADER;
@@ -28,7 +27,7 @@ pub enum ApiError {
         host: String,
         /// In a few words.
         why: String,
-        /// The certificate does not chain to a trusted root.
+        /// The certificate is not one that this client trusts for this name.
         untrusted: bool,
         /// There was a connection: the request may have arrived.
         sent: bool,
@@ -94,6 +93,11 @@ impl From<ApiError> for Fault {
             }
             ApiError::Refused { detail, .. } if code(detail) == Some(ErrorCode::PasswordNeeded) => {
                 Self::new(Code::Policy, text).next("sign in with your password: `keyward login`")
+            }
+            ApiError::Refused { detail, .. } if code(detail) == Some(ErrorCode::SetupCode) => {
+                Self::new(Code::Policy, text).next(
+                    "read it on the server's terminal or in its data folder, and give it: --setup-code CODE",
+                )
             }
             ApiError::Refused { status: 403, .. } => Self::new(Code::Policy, text),
             ApiError::Refused { status: 404, .. } => Self::new(Code::NotFound, text),
@@ -279,18 +283,9 @@ impl Api {
 
     /// What went wrong, in a few words of our own: a foreign error's text might hold the URL.
     fn network(&self, error: &reqwest::Error) -> ApiError {
-        let mut causes = Vec::new();
-        let mut next = error.source();
-        while let Some(cause) = next {
-            causes.push(cause);
-            next = cause.source();
-        }
-        let io = causes.iter().find_map(|cause| cause.downcast_ref::<std::io::Error>());
-        // rustls stands in an io::Error's payload, which source() skips.
-        let payload = io.and_then(|io| io.get_ref()).and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let tls = causes.iter().find_map(|cause| cause.downcast_ref::<rustls::Error>()).or(payload);
-        let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-        let untrusted = tls == Some(&unknown);
+        let io = source_of::<std::io::Error>(error);
+        let tls = source_of::<rustls::Error>(error).or_else(|| io.and_then(within));
+        let untrusted = matches!(tls, Some(rustls::Error::InvalidCertificate(_)));
         let why = match (tls, io) {
             (Some(tls), _) => format!("TLS: {}", printable(&tls.to_string(), 200)),
             _ if error.is_timeout() => "it did not answer in time".to_owned(),
@@ -312,6 +307,26 @@ impl Api {
             None => host.to_owned(),
         }
     }
+}
+
+/// The first cause of this type.
+fn source_of<'a, T: std::error::Error + 'static>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a T> {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if let Some(found) = cause.downcast_ref() {
+            return Some(found);
+        }
+        next = cause.source();
+    }
+    None
+}
+
+/// rustls stands in the payload of an io::Error, perhaps of one in another, which `source` skips.
+fn within(error: &std::io::Error) -> Option<&rustls::Error> {
+    let payload = error.get_ref()?;
+    payload.downcast_ref().or_else(|| payload.downcast_ref().and_then(within))
 }
 
 fn client(roots: Roots<'_>) -> anyhow::Result<Client> {

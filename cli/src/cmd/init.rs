@@ -64,11 +64,22 @@ impl Options {
         keep_kit(ctx, self.recovery_kit.as_ref(), &signup, &self.email, &server.url)?;
         let stored = api.sign_up(&signup.request).await;
         if let Err(error) = stored {
-            if let Some(kit) = self.recovery_kit.filter(|_| !error.leaves_doubt()) {
+            match self.recovery_kit {
+                Some(kit) if error.leaves_doubt() => ctx.out.warn(&format!(
+                    "the sign-up may have happened: the recovery kit stays in {}",
+                    kit.display()
+                )),
                 // It opens nothing: the organisation was not made.
-                let _ = std::fs::remove_file(kit);
+                Some(kit) => drop(std::fs::remove_file(kit)),
+                None => {}
             }
             return Err(Fault::from(error).into());
+        }
+        if let Some(kit) = &self.recovery_kit {
+            ctx.out.say(&format!(
+                "the recovery kit is in {}; print it and keep it away from this machine",
+                kit.display()
+            ));
         }
         let Signup { request, device, .. } = &signup;
         let mut login = Login::new(server.url.clone(), request.org, request.identity, device);
@@ -124,10 +135,6 @@ fn keep_kit(
     let secret = signup.recovery.encode();
     if let Some(path) = file {
         files::create(path, kit(&secret, signup, email, url).as_bytes())?;
-        ctx.out.say(&format!(
-            "the recovery kit is in {}; print it and keep it away from this machine",
-            path.display()
-        ));
     } else {
         ctx.out.note(&kit(&secret, signup, email, url));
         confirm(&signup.recovery, &secret)?;

@@ -16,6 +16,7 @@ use crate::session::credential::Server;
 use crate::session::home::Home;
 use crate::session::prompt;
 use crate::vault::admin::Session;
+use crate::vault::cache;
 
 /// Longest life of a persisted login.
 const PERSIST_TTL: i64 = 90 * 86_400_000;
@@ -69,7 +70,7 @@ impl Options {
         session.api.log_out().await.map_err(Fault::from)?;
         // A stored token is not this device's alone: others may use it.
         if let Some(former) = former.filter(|former| former.email.is_some()) {
-            forget(ctx, &former).await;
+            forget(ctx, &home, &former).await;
         }
         let mut login = Login::new(server.url.clone(), session.cred.org, session.cred.id, &device);
         login.ca_file.clone_from(&server.ca_file);
@@ -78,6 +79,9 @@ impl Options {
         login.not_after = Some(end);
         Config::update(&home, |config| config.login = Some(login))?;
         ctx.out.say(&format!("signed in as {email} until {}", rfc3339(end)));
+        if ctx.out.json {
+            ctx.out.json(&serde_json::json!({ "identity": session.cred.id, "ends_at": rfc3339(end) }))?;
+        }
         Ok(())
     }
 
@@ -165,11 +169,12 @@ fn open(keys: &CredentialKeys, prelogin: &PreloginAnswer, answer: &LoginAnswer) 
 }
 
 /// Ends the device credential of a former login on the server, as far as it still lives.
-pub(super) async fn forget(ctx: &Ctx, login: &Login) {
+pub(super) async fn forget(ctx: &Ctx, home: &Home, login: &Login) {
     let server =
         Server { url: login.url.clone(), ca_file: login.ca_file.clone(), allow_http: login.allow_http };
     let attempt = async {
         let (id, keys) = login.halves()?.into_keys();
+        cache::clear(home, id);
         let mut api = Api::new(&server)?;
         api.log_in(id, &keys).await?;
         anyhow::Ok(api.drop_credential(id).await?)

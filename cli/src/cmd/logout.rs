@@ -18,7 +18,7 @@ impl Options {
         let former = Config::update(&home, |config| config.login.take())?;
         match former {
             Some(login) if login.email.is_some() => {
-                forget(ctx, &login).await;
+                forget(ctx, &home, &login).await;
                 ctx.out.say("signed out");
             }
             // An API user's token stays good: others may use it.

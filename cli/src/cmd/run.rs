@@ -22,7 +22,7 @@ const DEFAULT_DEPLOYMENT: &str = "default";
 /// replaces one of the same name; keyward's own variables are removed.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  keyward run production -- npm start\n  \
-                        keyward run production --only-secrets --keep PATH --keep HOME -- ./server")]
+                        keyward run production --only-secrets --keep PATH,HOME -- ./server")]
 pub struct Options {
     /// Name in .keyward-deployment, or name, or id of the deployment [default: default]
     #[arg(value_name = "DEPLOYMENT")]
@@ -30,8 +30,8 @@ pub struct Options {
     /// Give the program nothing but the deployment's variables and those of --keep
     #[arg(long)]
     only_secrets: bool,
-    /// With --only-secrets: a variable to keep
-    #[arg(long, value_name = "VAR", requires = "only_secrets")]
+    /// With --only-secrets: variables to keep, as VAR,VAR or one by one
+    #[arg(long, value_name = "VAR", requires = "only_secrets", value_delimiter = ',')]
     keep: Vec<OsString>,
     /// Let through a variable that steers programs, such as PATH
     #[arg(long, value_name = "NAME")]

@@ -43,7 +43,7 @@ impl Server {
     pub fn of_options(ctx: &Ctx) -> Self {
         Self {
             url: ctx.global.url.clone().unwrap_or_else(|| DEFAULT_URL.to_owned()),
-            ca_file: ctx.global.ca.clone(),
+            ca_file: ca_file(ctx),
             allow_http: ctx.global.allow_http,
         }
     }
@@ -56,10 +56,16 @@ impl Server {
         let same = ctx.global.url.as_ref().is_none_or(|url| *url == login.url);
         Self {
             url: ctx.global.url.clone().unwrap_or_else(|| login.url.clone()),
-            ca_file: ctx.global.ca.clone().or_else(|| login.ca_file.clone()),
+            ca_file: ca_file(ctx).or_else(|| login.ca_file.clone()),
             allow_http: ctx.global.allow_http || (same && login.allow_http),
         }
     }
+}
+
+/// Absolute, because it is stored, and used from other folders.
+fn ca_file(ctx: &Ctx) -> Option<PathBuf> {
+    let given = ctx.global.ca.as_ref()?;
+    Some(std::path::absolute(given).unwrap_or_else(|_| given.clone()))
 }
 
 impl Credential {
@@ -69,8 +75,16 @@ impl Credential {
     /// If there is none, or it cannot be read.
     pub fn find(ctx: &Ctx) -> anyhow::Result<Self> {
         match from_environment(ctx)? {
-            Some(text) => {
-                let (id, keys) = parse(&text)?;
+            Some((text, source)) => {
+                let (id, keys) = parse(&text).map_err(|error| {
+                    let what = if text.is_empty() {
+                        "is empty".to_owned()
+                    } else {
+                        format!("holds no token: {error}")
+                    };
+                    Fault::new(Code::SignIn, format!("{source} {what}"))
+                        .next("issue a new one: keyward api-user rotate")
+                })?;
                 // With a token from outside, nothing is kept unless a folder was named for it.
                 let home = ctx.global.home.is_some().then(|| Home::find(ctx)).flatten();
                 Ok(Self { id, keys, server: Server::of_options(ctx), home })
@@ -114,7 +128,8 @@ pub fn parse(text: &str) -> anyhow::Result<(CredentialId, CredentialKeys)> {
     Ok((token.id, derive_secret(token.id, &token.secret)))
 }
 
-fn from_environment(ctx: &Ctx) -> anyhow::Result<Option<Zeroizing<String>>> {
+/// The token, and where it is from.
+fn from_environment(ctx: &Ctx) -> anyhow::Result<Option<(Zeroizing<String>, String)>> {
     if let Some(path) = &ctx.env.token_file {
         // Not held to 0600: mounted secrets of container engines are 0444.
         let bytes = std::fs::read(path)
@@ -123,10 +138,12 @@ fn from_environment(ctx: &Ctx) -> anyhow::Result<Option<Zeroizing<String>>> {
             .context(Fault::new(Code::SignIn, "there is no token to sign in with"))?;
         let text = std::str::from_utf8(&bytes)
             .map_err(|_| Fault::new(Code::SignIn, "KEYWARD_TOKEN_FILE does not hold a token"))?;
-        return Ok(Some(Zeroizing::new(text.trim().to_owned())));
+        let source = format!("KEYWARD_TOKEN_FILE {}", path.display());
+        return Ok(Some((Zeroizing::new(text.trim().to_owned()), source)));
     }
     if ctx.env.token_unreadable {
         return Err(Fault::new(Code::SignIn, "KEYWARD_TOKEN does not hold a token").into());
     }
-    Ok(ctx.env.token.as_ref().map(|text| Zeroizing::new(text.trim().to_owned())))
+    let token = ctx.env.token.as_ref();
+    Ok(token.map(|text| (Zeroizing::new(text.trim().to_owned()), "KEYWARD_TOKEN".to_owned())))
 }

@@ -5,6 +5,17 @@ use keyward_wire::{CredentialId, DeploymentId, Sha256};
 use crate::session::files;
 use crate::session::home::Home;
 
+/// Removes what was kept for a credential that has ended.
+pub fn clear(home: &Home, cred: CredentialId) {
+    let Ok(entries) = std::fs::read_dir(home.path().join("cache")) else { return };
+    let prefix = format!("{cred}.");
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// A place in `cache/` for one credential and deployment.
 pub struct Cached {
     place: Option<(Home, String)>,

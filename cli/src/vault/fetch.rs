@@ -130,6 +130,9 @@ pub async fn variables(
     let id = fetched.deployment(&id.to_string())?;
     let deployment = fetched.verified.view.deployment(id).ok_or_else(|| missing("the deployment"))?;
     let variables = fetched.verified.variables(deployment, &fetched.secrets, allowed).map_err(Fault::from)?;
+    if variables.is_empty() {
+        ctx.out.warn(&format!("{} holds no variable that may be read", deployment.name));
+    }
     fetched.remember(ctx);
     Ok(Variables { variables, fetched })
 }

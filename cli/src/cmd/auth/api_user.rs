@@ -29,6 +29,12 @@ pub struct Options {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let home = Home::required(ctx)?;
+        // Another token is simply replaced; a person's login must be ended on the server, too.
+        if Config::load(&home)?.login.is_some_and(|login| login.email.is_some()) {
+            return Err(Fault::new(Code::Conflict, "a person is signed in on this client")
+                .next("run `keyward logout` first, or use another folder with --home")
+                .into());
+        }
         let server = Server::of_options(ctx);
         let (id, keys) = parse(&self.token(ctx)?)?;
         let halves = Halves::from_keys(id, &keys);
