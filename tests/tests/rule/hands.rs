@@ -162,8 +162,14 @@ fn is_one_write_too_much(before: &Op, op: &Op) -> bool {
         Op::AddUser { user, .. } | Op::RemoveUser { user, .. } | Op::Rotate(user) => Some(*user),
         _ => None,
     };
+    let key = |op: &Op| match op {
+        Op::AddKey(key) | Op::NewVersion(key) => Some(*key),
+        _ => None,
+    };
     let chooses = matches!(op, Op::Include { .. } | Op::Assign { .. });
-    user(before).is_some() && user(before) == user(op) || chooses && matches!(before, Op::Map { .. })
+    user(before).is_some() && user(before) == user(op)
+        || key(before).is_some() && key(before) == key(op)
+        || chooses && matches!(before, Op::Map { .. })
 }
 
 fn edit_relations(org: &mut Org, ids: &Ids, op: &Op) -> Result<(), ChangeError> {
