@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`role`] | may this actor do this at all? → [`Permit`] |
 //! | [`filter`] | which secrets may its bundle hold? → [`Readable`] |
-//! | [`write`] | may this write be applied, and what follows from it? → [`Change`] |
+//! | [`mod@write`] | may this write be applied, and what follows from it? → [`Change`] |
 //! | [`credential`], [`signup`] | is this new credential, this new organisation well formed? |
 //! | [`state`] | the relations that all of these look at |
 //!
