@@ -145,7 +145,8 @@ impl Draft {
         Ok(id)
     }
 
-    /// Gives a key a new version under a fresh DEK; the former one becomes history.
+    /// Gives a key a new version under a fresh DEK; the former one becomes history, with a
+    /// copy of the marks of who may know it.
     ///
     /// # Errors
     /// [`ChangeError::Edit`] if there is no such key, [`ChangeError::TooLarge`].
@@ -161,6 +162,7 @@ impl Draft {
             sha256: key.sha256,
             at: key.updated_at,
             by: key.updated_by,
+            exposed: key.exposed.clone(),
         };
         key.history.insert(0, old);
         key.history.truncate(OLD_VERSIONS);

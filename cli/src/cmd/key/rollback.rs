@@ -32,15 +32,20 @@ impl Options {
                 let envelope = desk.envelope(key.id, old.version).await?;
                 let secret = open_old(&desk.org, key.id, old, &envelope).map_err(Fault::from)?;
                 let version = draft.add_version(key.id, &secret).map_err(Fault::from)?;
-                // Whoever lost access may well know the older value, too: their marks stay.
-                let knowing: Vec<_> = key.exposed.iter().map(|e| e.identity_name.clone()).collect();
+                // Whoever lost access at that version or after it may well know its value.
+                let exposed = key.exposed_since(old.version);
+                let knowing: Vec<_> = exposed.iter().map(|e| e.identity_name.clone()).collect();
+                if let Some(key) = draft.org.key_mut(key.id) {
+                    key.exposed = exposed;
+                }
                 Ok((key.id, key.name.clone(), version, knowing))
             })
             .await?;
         let from = self.number;
         ctx.out.say(&format!("{name} is at version {version} now, with the value of version {from}"));
         if !knowing.is_empty() {
-            ctx.out.warn(&format!("{} had lost access and may know this value", super::list(&knowing)));
+            let who = super::list(&knowing);
+            ctx.out.warn(&format!("{who} could read this value: rotate it at the provider"));
         }
         if ctx.out.json {
             ctx.out.json(&serde_json::json!({

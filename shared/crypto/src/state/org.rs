@@ -222,6 +222,25 @@ pub struct OldVersion {
     /// By whom.
     #[serde(with = "text::id")]
     pub by: IdentityId,
+    /// Who had lost access while knowing it, or a value before it, when it became old.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exposed: Vec<Exposure>,
+}
+
+impl KeyEntry {
+    /// Who had lost access at `version` or after it, and so may know the value of `version`: each once, with the newest mark.
+    pub fn exposed_since(&self, version: u64) -> Vec<Exposure> {
+        let old = self.history.iter().filter(|old| old.version >= version).flat_map(|old| &old.exposed);
+        let mut marks: Vec<Exposure> = Vec::new();
+        for mark in self.exposed.iter().chain(old) {
+            match marks.iter_mut().find(|known| known.identity_name == mark.identity_name) {
+                Some(known) if known.at < mark.at => *known = mark.clone(),
+                Some(_) => {}
+                None => marks.push(mark.clone()),
+            }
+        }
+        marks
+    }
 }
 
 /// Somebody may still know a value that they may no longer read.

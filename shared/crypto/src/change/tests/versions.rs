@@ -6,7 +6,7 @@ use keyward_wire::limits::OLD_VERSIONS;
 use super::{dek, open_view, opens, same};
 use crate::change::{open_current, open_old};
 use crate::fixture::{Sample, value};
-use crate::state::org::{PREV_LIMIT, Prev};
+use crate::state::org::{Exposure, PREV_LIMIT, Prev};
 use crate::state::secret::{Secret, SecretPlace};
 
 #[test]
@@ -71,6 +71,34 @@ fn a_stored_version_is_held_to_the_hash_that_org_pins() {
     let place = SecretPlace { version: 1, ..place };
     let again = value("one").seal(&key.history[0].dek, place).unwrap();
     assert!(open_old(&org, alpha, &key.history[0], &again).is_err());
+}
+
+#[test]
+fn history_remembers_who_may_know_each_value_after_the_key_was_rotated() {
+    let mut sample = Sample::new();
+    let alpha = sample.alpha;
+    let mark = |who: &str, version, at| Exposure {
+        identity_name: who.parse().unwrap(),
+        version,
+        at,
+        why: "excluded".to_owned(),
+    };
+    let mut rotate = |marks: Vec<Exposure>| {
+        sample.organisation.write(|draft| draft.org.key_mut(alpha).unwrap().exposed = marks);
+        sample.organisation.write(|draft| {
+            draft.add_version(alpha, &value("next")).unwrap();
+            draft.org.key_mut(alpha).unwrap().exposed.clear();
+        });
+    };
+    rotate(vec![mark("u1", 1, 10), mark("u2", 1, 10)]);
+    rotate(Vec::new());
+    rotate(vec![mark("u1", 3, 30), mark("u4", 3, 30)]);
+    let org = sample.organisation.org();
+    let key = org.key(alpha).unwrap();
+    assert!(key.exposed.is_empty());
+    assert_eq!(key.exposed_since(4), []);
+    assert_eq!(key.exposed_since(2), [mark("u1", 3, 30), mark("u4", 3, 30)]);
+    assert_eq!(key.exposed_since(1), [mark("u1", 3, 30), mark("u4", 3, 30), mark("u2", 1, 10)]);
 }
 
 #[test]
