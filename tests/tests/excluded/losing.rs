@@ -10,7 +10,7 @@ use keyward_tests::world::{
 use crate::{Robot, secrets_request};
 
 engines! {
-    fn ex_08_and_09_an_excluded_key_is_gone_at_the_next_request_and_resealed(engine) {
+    fn ex_08_an_excluded_key_is_gone_at_the_next_request_and_resealed(engine) {
         let world = World::new(engine);
         let (robot, before) = (Robot::of(&world), world.insider());
         let alpha = before.key(ALPHA.0);
@@ -23,7 +23,14 @@ engines! {
         let (_, now) = after.secret(alpha);
         let stored = after.envelope(&world.server, alpha);
         assert!(open(&cached, &place, &stored).is_err() && open(&cached, &now, &stored).is_err());
+    }
 
+    fn ex_09_a_key_that_is_included_again_comes_under_another_key(engine) {
+        let world = World::new(engine);
+        let before = world.insider();
+        let alpha = before.key(ALPHA.0);
+        let (cached, _) = before.secret(alpha);
+        world.owner.ok(&["group", "exclude", GROUP, DEPLOYMENT, ALPHA.0]);
         world.owner.ok(&["group", "include", GROUP, DEPLOYMENT, ALPHA.0]);
         assert_eq!(read(&world.robot), expected());
         let again = world.insider();
@@ -126,7 +133,7 @@ engines! {
                     &["key", "delete", &key, "--yes"],
                     &["group", "unassign", &group, &deployment],
                     &["deployment", "delete", &deployment, "--yes"],
-                    &["group", "delete", &group],
+                    &["group", "delete", &group, "--yes"],
                 ];
                 let ended = world.owner.keyward(words[step]);
                 // What went with something else is not there any more.

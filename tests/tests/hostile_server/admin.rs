@@ -86,7 +86,7 @@ fn add_plaintext(liar: &Liar, said: Value) {
 }
 
 #[test]
-fn ms_39_and_40_whom_the_server_names_gets_no_grant_and_no_key() {
+fn ms_39_whom_the_server_names_gets_no_grant() {
     let court = Court::new();
     let insider = court.world.insider();
     let (intruder, robot) = (new_id::<IdentityId>(), insider.identity(ROBOT).id);
@@ -108,6 +108,23 @@ fn ms_39_and_40_whom_the_server_names_gets_no_grant_and_no_key() {
         assert!(write.roots.is_empty() && write.credentials.is_empty() && write.escrows.is_empty());
         assert!(write.epoch.is_none());
     }
+}
+
+#[test]
+fn ms_40_whom_the_server_calls_an_owner_gets_no_organisation_key() {
+    let court = Court::new();
+    let insider = court.world.insider();
+    let robot = insider.identity(ROBOT).id;
+    add_plaintext(&court.liar, plaintext(robot, robot));
+    for words in [&["key", "set", ALPHA.0, "--value-stdin"] as &[&str], &["org", "heartbeat"]] {
+        let ended = court.owner(words);
+        assert_eq!(ended.code, 0, "{words:?}: {}", ended.said());
+    }
+    for write in court.writes() {
+        assert!(write.roots.is_empty() && write.escrows.is_empty() && write.epoch.is_none(), "{write:?}");
+        assert!(write.grants.iter().all(|grant| grant.env.purpose() == Purpose::Grant));
+    }
+    assert_eq!(court.writes().len(), 2);
     // Told that it is an owner, the robot gets the owner's envelopes, and can open none.
     let owners = court.world.bundle_of(&insider);
     let mut bundle = serde_json::to_value(court.world.bundle(&court.world.token)).unwrap();
