@@ -133,7 +133,7 @@ const ROBOT: &[&str] = &[
 /// What takes the rest away again.
 const LAST: &[(&str, &str)] = &[
     ("group unassign agents prod", ""),
-    ("group delete others", ""),
+    ("group delete others --yes", ""),
     ("deployment delete prod --yes", ""),
     ("key delete PAY --yes", ""),
     ("logout", ""),

@@ -23,6 +23,7 @@ fn without_a_terminal_nobody_is_asked_and_nothing_is_done() {
         (&world.owner, "key set CANARY_ALPHA", "--value-stdin"),
         (&world.owner, "key delete CANARY_ALPHA", "--yes"),
         (&world.owner, "deployment delete canary-production", "--yes"),
+        (&world.owner, "group delete canary-agents", "--yes"),
         (&world.owner, "pin --forget", "--yes"),
     ] {
         let words: Vec<&str> = line.split(' ').collect();

@@ -3,28 +3,34 @@
 use clap::Args;
 
 use crate::cmd::aftermath::Aftermath;
-use crate::cmd::resolve;
+use crate::cmd::{confirm, resolve};
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::vault::admin::Session;
 
 /// Delete a group: its members and assignments; identities and deployments stay
 #[derive(Args)]
-#[command(after_help = "Example:\n  keyward group delete agents")]
+#[command(after_help = "Example:\n  keyward group delete agents --yes")]
 pub struct Options {
     /// Name or id of the group
     group: String,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
 }
 
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
-        let (id, name, aftermath) = session
+        let desk = session.open(ctx).await?;
+        let group = resolve::group(&desk.org, &self.group)?;
+        let (id, name) = (group.id, group.name.clone());
+        confirm::by_typing(name.as_str(), "delete this group", self.yes)?;
+        let aftermath = session
             .write(ctx, async |draft, desk| {
-                let group = resolve::group(&desk.org, &self.group)?;
                 draft.because("left group");
-                draft.org.remove_group(group.id).map_err(Fault::from)?;
-                Ok((group.id, group.name.clone(), Aftermath::of(draft, &desk.org)))
+                draft.org.remove_group(id).map_err(Fault::from)?;
+                Ok(Aftermath::of(draft, &desk.org))
             })
             .await?;
         ctx.out.say(&format!("group {name} deleted"));
