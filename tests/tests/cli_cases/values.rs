@@ -1,7 +1,7 @@
 //! Values go in and come out byte for byte.
 
 use keyward_tests::server::Engine;
-use keyward_tests::world::{ALPHA, DEPLOYMENT, World};
+use keyward_tests::world::{ALPHA, DEPLOYMENT, GROUP, ROBOT, World};
 use serde_json::{Value, json};
 
 #[test]
@@ -43,6 +43,8 @@ fn a_value_comes_out_as_it_went_in() {
 fn a_nul_byte_is_no_variable_and_only_that_deployment_is_refused() {
     let world = World::new(Engine::Sqlite);
     world.owner.write("value", b"nul\0within");
+    let told = world.owner.keyward(&["key", "create", "TOLD", "--from-file", "value"]);
+    assert!(told.code == 0 && told.stderr.contains("NUL"), "stored, and said: {}", told.said());
     for words in [
         &["key", "create", "WITH_NUL", "--from-file", "value"] as &[&str],
         &["deployment", "create", "staging"],
@@ -74,6 +76,33 @@ fn versions_are_kept_and_had_back() {
     assert!(text.contains("\"version\":4") && text.contains("\"version\":1"), "{text}");
     assert!(!text.contains("second"), "a history shows no value");
     assert_eq!(owner.keyward(&["key", "rollback", ALPHA.0, "9"]).code, 4);
+}
+
+#[test]
+fn a_value_had_back_is_marked_again_with_who_could_read_it() {
+    let world = World::new(Engine::Sqlite);
+    let owner = &world.owner;
+    let exposed = || -> Value {
+        let shown: Value = serde_json::from_str(&owner.ok(&["key", "show", ALPHA.0, "--json"])).unwrap();
+        shown["exposed"].clone()
+    };
+    owner.ok(&["group", "exclude", GROUP, DEPLOYMENT, ALPHA.0]);
+    let marked = exposed();
+    assert_eq!(marked[0]["identity_name"], ROBOT);
+    let words = ["key", "set", ALPHA.0, "--value-stdin"];
+    for value in ["second", "third"] {
+        owner.keyward_with(&words, value.as_bytes()).ok(&words);
+        assert_eq!(exposed(), json!([]), "nobody else saw the new value");
+    }
+    owner.ok(&["key", "rollback", ALPHA.0, "2"]);
+    assert_eq!(exposed(), json!([]), "nor the one before it");
+    let back = owner.keyward(&["key", "rollback", ALPHA.0, "1"]);
+    assert!(
+        back.code == 0 && back.stderr.contains(&format!("{ROBOT} could read this value")),
+        "{}",
+        back.said()
+    );
+    assert_eq!(exposed(), marked);
 }
 
 #[test]

@@ -43,8 +43,16 @@ impl Source {
         Err(Fault::usage("where is the value?").next(OTHERWISE).into())
     }
 
-    /// Reads the value, or asks for it twice.
+    /// Reads the value, or asks for it twice. Warns of one that cannot be a variable.
     pub(super) fn read(&self, ctx: &Ctx, key: &str) -> anyhow::Result<Value> {
+        let value = self.obtain(ctx, key)?;
+        if value.contains(&0) {
+            ctx.out.warn("the value has a NUL byte: no environment variable can hold it");
+        }
+        Ok(value)
+    }
+
+    fn obtain(&self, ctx: &Ctx, key: &str) -> anyhow::Result<Value> {
         if self.value_stdin {
             let mut value = read_all(std::io::stdin().lock(), "standard input")?;
             if value.last() == Some(&b'\n') {
