@@ -12,6 +12,7 @@ use crate::ctx::Ctx;
 
 /// Manage API users: identities of machines, with one token each
 #[derive(Subcommand)]
+#[command(after_help = "Example:\n  keyward api-user create ci-bot --group agents > token.txt")]
 pub enum Command {
     Create(create::Options),
     List(list::Options),

@@ -34,7 +34,7 @@ impl Options {
                 Ok((user.id, user.name.clone(), Aftermath::of(draft, &desk.org)))
             })
             .await?;
-        ctx.out.say(&format!("{name} is revoked"));
+        ctx.out.say(&format!("{name} is revoked; audit entries keep its id {id}"));
         aftermath.report(ctx, json!({ "id": id, "name": name }))
     }
 }

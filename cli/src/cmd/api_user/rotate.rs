@@ -35,7 +35,7 @@ impl Options {
         let credential = Credential::find(ctx)?;
         let url = credential.server.url.clone();
         let session = Session::with(credential).await?;
-        let (issued, aftermath) = session
+        let (former, issued, aftermath) = session
             .write(ctx, async |draft, desk| {
                 let user = resolve::api_user(&desk.org, &self.name)?;
                 refuse_ended(user, ctx.now())?;
@@ -46,10 +46,17 @@ impl Options {
                     let token = draft.issue_token(user.id, user.ik_gen, &ik);
                     Issued { id: user.id, name: user.name.clone(), not_after: user.not_after, token }
                 };
-                Ok((issued, Aftermath::of(draft, &desk.org)))
+                Ok((user.id, issued, Aftermath::of(draft, &desk.org)))
             })
             .await?;
-        issued.show(ctx, &url, &aftermath)
+        issued.show(ctx, &url, &aftermath)?;
+        if former != issued.id {
+            ctx.out.say(&format!(
+                "{} has the new id {}; audit entries keep its former id {former}",
+                issued.name, issued.id
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ use crate::ctx::Ctx;
 
 /// Read the audit log, and verify that it was not changed
 #[derive(Subcommand)]
+#[command(after_help = "Example:\n  keyward audit verify")]
 pub enum Command {
     List(list::Options),
     Verify(verify::Options),

@@ -37,7 +37,8 @@ impl Options {
         if ctx.out.json {
             return ctx.out.json(&json!({ "entries": entries, "head": { "seq": seq, "hash": hash } }));
         }
-        ctx.out.line(&format!("{entries} entries, head {seq}:{hash}"))
+        let noun = if entries == 1 { "entry" } else { "entries" };
+        ctx.out.line(&format!("{entries} {noun}, unbroken; head {seq}:{hash}"))
     }
 }
 

@@ -129,6 +129,10 @@ fn check(env: &EnvName, allowed: &[EnvName]) -> Result<(), Fault> {
 
 fn taken(deployment: &Deployment, error: EditError) -> Fault {
     match error {
+        EditError::VariableTaken(env) if deployment.mappings.iter().all(|mapping| mapping.env != env) => {
+            Fault::new(Code::Conflict, format!("two of the keys to be mapped would be {env}"))
+                .next("choose another variable for one of them with KEY=ENV")
+        }
         EditError::VariableTaken(env) => {
             Fault::new(Code::Conflict, format!("another key is {env} in {} already", deployment.name))
                 .next("unmap that one first, or choose another variable with KEY=ENV")
@@ -181,6 +185,16 @@ mod tests {
         let error = words(&org, &[], true).unwrap_err();
         assert_eq!(code_of(&error), Code::Usage);
         assert!(error.to_string().contains("'3 Stripe-live=_3_STRIPE_LIVE'"), "{error}");
+    }
+
+    #[test]
+    fn a_clash_among_the_keys_of_one_command_is_told_from_one_with_what_is_mapped() {
+        let org = Sample::new().org();
+        let backup = org.deployments.iter().find(|deployment| deployment.name.as_str() == "backup").unwrap();
+        let there = taken(backup, EditError::VariableTaken(backup.mappings[0].env.clone())).to_string();
+        assert!(there.contains("already") && there.contains("unmap"), "{there}");
+        let here = taken(backup, EditError::VariableTaken("NEW".parse().unwrap())).to_string();
+        assert!(here.contains("two of the keys") && !here.contains("unmap"), "{here}");
     }
 
     #[test]

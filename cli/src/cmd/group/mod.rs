@@ -21,6 +21,8 @@ use crate::fault::{Code, Fault};
 
 /// Manage groups: their members, the deployments assigned to them, and what of those they may not read
 #[derive(Subcommand)]
+#[command(after_help = "Examples:\n  keyward group assign agents production --exclude STRIPE_KEY\n  \
+                        keyward group add agents ci-bot")]
 pub enum Command {
     Create(create::Options),
     List(list::Options),
@@ -60,9 +62,13 @@ fn assignment<'a>(
     let group = resolve::group(org, group)?;
     let deployment = resolve::deployment(org, deployment)?;
     let assignment = org.assignment(group.id, deployment.id).ok_or_else(|| {
-        let what = format!("{} is not assigned to {}", deployment.name, group.name);
-        let (group, deployment) = (quoted(group.name.as_str()), quoted(deployment.name.as_str()));
-        Fault::new(Code::NotFound, what).next(format!("assign it: keyward group assign {group} {deployment}"))
+        let words = (quoted(group.name.as_str()), quoted(deployment.name.as_str()));
+        not_assigned(group, deployment)
+            .next(format!("assign it: keyward group assign {} {}", words.0, words.1))
     })?;
     Ok((group, deployment, assignment))
+}
+
+fn not_assigned(group: &Group, deployment: &Deployment) -> Fault {
+    Fault::new(Code::NotFound, format!("{} is not assigned to {}", deployment.name, group.name))
 }

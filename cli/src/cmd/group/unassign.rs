@@ -4,6 +4,8 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cmd::aftermath::Aftermath;
+use crate::cmd::phrase::quoted;
+use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::vault::admin::Session;
@@ -23,7 +25,12 @@ impl Options {
         let session = Session::start(ctx).await?;
         let (group, deployment, aftermath) = session
             .write(ctx, async |draft, desk| {
-                let (group, deployment, _) = super::assignment(&desk.org, &self.group, &self.deployment)?;
+                let group = resolve::group(&desk.org, &self.group)?;
+                let deployment = resolve::deployment(&desk.org, &self.deployment)?;
+                if desk.org.assignment(group.id, deployment.id).is_none() {
+                    let shown = format!("see what is: keyward group show {}", quoted(group.name.as_str()));
+                    return Err(super::not_assigned(group, deployment).next(shown).into());
+                }
                 draft.because("left group");
                 draft.org.unassign(group.id, deployment.id).map_err(Fault::from)?;
                 Ok((group.name.clone(), deployment.name.clone(), Aftermath::of(draft, &desk.org)))

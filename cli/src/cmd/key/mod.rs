@@ -27,6 +27,7 @@ use crate::fault::{Code, Fault};
 
 /// Manage keys: names, values, versions
 #[derive(Subcommand)]
+#[command(after_help = "Example:\n  keyward key create STRIPE_SECRET_KEY --provider Stripe")]
 pub enum Command {
     Create(create::Options),
     List(list::Options),

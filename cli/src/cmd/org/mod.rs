@@ -10,6 +10,7 @@ use crate::ctx::Ctx;
 
 /// Show and manage the organisation itself
 #[derive(Subcommand)]
+#[command(after_help = "Example:\n  keyward org show")]
 pub enum Command {
     Show(show::Options),
     Rename(rename::Options),
