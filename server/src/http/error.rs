@@ -24,7 +24,7 @@ pub enum Failure {
     #[error("sign-up is closed")]
     SignupClosed,
     #[error("no or wrong setup code")]
-    SetupCode,
+    SetupCode { sent: bool },
     #[error("not found")]
     NotFound,
     #[error("method not allowed")]
@@ -62,14 +62,14 @@ impl Failure {
                 ErrorCode::Unprocessable
             }
             Self::SignupClosed => ErrorCode::SignupClosed,
-            Self::SetupCode => ErrorCode::SetupCode,
+            Self::SetupCode { .. } => ErrorCode::SetupCode,
             Self::NotFound => ErrorCode::NotFound,
             Self::MethodNotAllowed => ErrorCode::MethodNotAllowed,
             Self::Timeout => ErrorCode::Timeout,
             Self::TooLarge => ErrorCode::TooLarge,
             Self::NotJson => ErrorCode::NotJson,
             Self::TooMany => ErrorCode::TooMany,
-            Self::Store(StoreError::Busy) => ErrorCode::Unavailable,
+            Self::Store(StoreError::Busy | StoreError::Unreachable(_)) => ErrorCode::Unavailable,
             Self::Store(_) | Self::Internal(_) => ErrorCode::Internal,
         }
     }
@@ -101,7 +101,8 @@ impl Failure {
             Self::Store(StoreError::Taken) => "An id or e-mail of the request is taken.",
             Self::Store(StoreError::TooLarge) => "A number of the request is too large.",
             Self::SignupClosed => "Sign-up is closed on this server: ask its operator, or be invited.",
-            Self::SetupCode => {
+            Self::SetupCode { sent: true } => "The setup code is wrong.",
+            Self::SetupCode { sent: false } => {
                 "The first sign-up needs the server's setup code. It is on the server's terminal and in the file \
                  setup-code of its data directory."
             }
@@ -112,6 +113,7 @@ impl Failure {
             Self::NotJson => "The body must be application/json.",
             Self::TooMany => "Too many refused log-ins from this address: wait a little.",
             Self::Store(StoreError::Busy) => "The server is busy: try again.",
+            Self::Store(StoreError::Unreachable(_)) => "The database cannot be reached: try again.",
             Self::Store(_) | Self::Internal(_) => "The server failed. Its log says more.",
         };
         message.to_owned()
@@ -185,5 +187,17 @@ pub(super) const fn word(code: ErrorCode) -> &'static str {
         ErrorCode::TooMany => "too_many",
         ErrorCode::Unavailable => "unavailable",
         ErrorCode::Internal => "internal",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_cannot_be_reached_is_a_passing_fault() {
+        let failure = Failure::Store(StoreError::Unreachable("10.0.0.7 refused".to_owned()));
+        assert_eq!(status(failure.code()), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(failure.message(), "The database cannot be reached: try again.");
     }
 }

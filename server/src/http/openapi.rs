@@ -87,7 +87,7 @@ fn add_what_every_route_shares(operation: &mut Operation, route: &Route) {
         (body, "415", "The body is not application/json"),
         (body, "422", "Understood, but it would break a rule"),
         (true, "500", "A fault of the server"),
-        (true, "503", "The server is busy"),
+        (true, "503", "The server is busy, or its database cannot be reached"),
     ];
     for (applies, status, description) in shared {
         if *applies && !operation.responses.responses.contains_key(*status) {

@@ -37,7 +37,7 @@ pub(super) async fn create(call: Call) -> Answer {
         }
         let code = request.setup_code.as_deref().is_some_and(|code| app.setup_code().is(code));
         if !code && !is_waived(&call) {
-            return Err(Failure::SetupCode);
+            return Err(Failure::SetupCode { sent: request.setup_code.is_some() });
         }
     }
     let now = tx.now().await?;

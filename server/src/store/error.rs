@@ -69,8 +69,10 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        if matches!(error, sqlx::Error::PoolTimedOut) {
-            return Self::Busy;
+        match &error {
+            sqlx::Error::PoolTimedOut => return Self::Busy,
+            sqlx::Error::Io(error) => return Self::Unreachable(error.kind().to_string()),
+            _ => {}
         }
         let Some(database) = error.as_database_error() else { return Self::Driver(error) };
         if database.is_unique_violation() {
@@ -79,6 +81,8 @@ impl From<sqlx::Error> for StoreError {
         match database.code().as_deref() {
             // SQLITE_BUSY and its variants; PostgreSQL: lock_not_available, query_canceled, deadlock, serialization.
             Some("5" | "261" | "517" | "773" | "55P03" | "57014" | "40P01" | "40001") => Self::Busy,
+            // PostgreSQL: ended by its operator, crashed, still starting.
+            Some(code @ ("57P01" | "57P02" | "57P03")) => Self::Unreachable(format!("database error {code}")),
             _ => Self::Driver(error),
         }
     }
@@ -86,7 +90,6 @@ impl From<sqlx::Error> for StoreError {
 
 fn driver_kind(error: &sqlx::Error) -> String {
     let kind = match error {
-        sqlx::Error::Io(error) => return format!("connection failed: {}", error.kind()),
         sqlx::Error::Tls(_) => "TLS to the database failed",
         sqlx::Error::Configuration(_) => "database configuration",
         sqlx::Error::PoolClosed => "shutting down",
@@ -97,4 +100,16 @@ fn driver_kind(error: &sqlx::Error) -> String {
         _ => "database driver",
     };
     kind.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_connection_is_told_from_a_busy_database() {
+        let broken = StoreError::from(sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()));
+        assert_eq!(broken.cause(), "it cannot be reached: connection reset");
+        assert!(matches!(StoreError::from(sqlx::Error::PoolTimedOut), StoreError::Busy));
+    }
 }

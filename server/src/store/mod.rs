@@ -121,7 +121,14 @@ impl Store {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         let inner = match &self.pool {
             Pool::Sqlite(pool) => engine::Inner::Sqlite(pool.begin_with("begin immediate").await?),
-            Pool::Postgres(pool) => engine::Inner::Postgres(pool.begin().await?),
+            Pool::Postgres(pool) => match pool.begin().await {
+                Ok(begun) => engine::Inner::Postgres(begun),
+                // The pool tries again and again, and then says only that time is up. It had room, but nobody to connect to.
+                Err(sqlx::Error::PoolTimedOut) if pool.size() < pool.options().get_max_connections() => {
+                    return Err(no_answer());
+                }
+                Err(error) => return Err(error.into()),
+            },
         };
         Ok(Tx::new(inner, self))
     }
@@ -166,10 +173,13 @@ impl Store {
 async fn reach(options: &PgConnectOptions) -> Result<(), StoreError> {
     let tried = tokio::time::timeout(WAIT, PgConnection::connect_with(options)).await;
     match tried {
-        Err(_) => Err(StoreError::Unreachable(format!("no answer within {} s", WAIT.as_secs()))),
-        Ok(Err(sqlx::Error::Io(error))) => Err(StoreError::Unreachable(error.kind().to_string())),
+        Err(_) => Err(no_answer()),
         Ok(connected) => Ok(connected?.close().await?),
     }
+}
+
+fn no_answer() -> StoreError {
+    StoreError::Unreachable(format!("no answer within {} s", WAIT.as_secs()))
 }
 
 impl Tx {

@@ -39,7 +39,9 @@ async fn a_proxy_in_front_makes_the_setup_code_necessary() {
     };
     for header in ["Forwarded", "X-Forwarded-For", "X-Forwarded-Proto"] {
         let answer = forwarded(&owner, header).await;
-        assert_eq!(answer.json::<ErrorBody>().error.code, ErrorCode::SetupCode, "{header}");
+        let error = answer.json::<ErrorBody>().error;
+        assert_eq!(error.code, ErrorCode::SetupCode, "{header}");
+        assert!(error.message.starts_with("The first sign-up needs the server's setup code."), "{header}");
     }
     let rebound = |host: &str| {
         let body = Body::from(serde_json::to_vec(&owner.signup).unwrap());
@@ -50,7 +52,9 @@ async fn a_proxy_in_front_makes_the_setup_code_necessary() {
         assert_eq!(rebound(host).await.json::<ErrorBody>().error.code, ErrorCode::SetupCode, "{host}");
     }
     owner.signup.setup_code = Some("wrong".to_owned());
-    assert_eq!(forwarded(&owner, "Forwarded").await.status, StatusCode::FORBIDDEN);
+    let answer = forwarded(&owner, "Forwarded").await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert_eq!(answer.json::<ErrorBody>().error.message, "The setup code is wrong.");
     owner.signup.setup_code = server.app.setup_code().text().map(|code| code.to_string());
     assert_eq!(forwarded(&owner, "Forwarded").await.status, StatusCode::CREATED);
     assert!(server.app.setup_code().text().is_none());
