@@ -8,6 +8,7 @@ use rustls::ServerConfig;
 
 use crate::auth::{PreloginSecret, SetupCode, Throttle};
 use crate::config::{Config, ConfigError};
+use crate::data::DirectoryLock;
 use crate::store::{ClockOffset, Store};
 use crate::{data, random, tls};
 
@@ -26,6 +27,8 @@ struct Inner {
     prelogin_secret: PreloginSecret,
     throttle: Throttle,
     tls: Option<Arc<ServerConfig>>,
+    #[expect(dead_code, reason = "held for as long as the server runs")]
+    lock: Option<DirectoryLock>,
 }
 
 impl App {
@@ -35,7 +38,7 @@ impl App {
     pub async fn open(config: &Config, clock: ClockOffset) -> Result<Self, ConfigError> {
         config.check()?;
         let tls = config.tls.as_ref().map(|files| tls::load(&files.cert, &files.key)).transpose()?;
-        let store = open_store(config, clock).await?;
+        let (store, lock) = open_store(config, clock).await?;
         let mut tx = store.begin().await?;
         let prelogin_secret = PreloginSecret::new(tx.prelogin_secret(&random::bytes()).await?);
         let has_org = tx.has_org().await?;
@@ -49,6 +52,7 @@ impl App {
             prelogin_secret,
             throttle: Throttle::default(),
             tls,
+            lock,
         })))
     }
 
@@ -89,14 +93,20 @@ impl App {
 }
 
 /// Opens the configured database and brings its schema up to date.
-pub async fn open_store(config: &Config, clock: ClockOffset) -> Result<Store, ConfigError> {
+///
+/// With SQLite, the data directory is this process's alone while the lock is held; PostgreSQL may be shared.
+pub async fn open_store(
+    config: &Config,
+    clock: ClockOffset,
+) -> Result<(Store, Option<DirectoryLock>), ConfigError> {
     data::prepare(&config.data)?;
     if let Some(url) = &config.database_url {
-        return Ok(Store::open_postgres(url, clock).await?);
+        return Ok((Store::open_postgres(url, clock).await?, None));
     }
+    let lock = data::lock(&config.data)?;
     let file = config.data.join("keyward.sqlite3");
     data::private_file(&file)?;
-    Ok(Store::open_sqlite(&file, clock).await?)
+    Ok((Store::open_sqlite(&file, clock).await?, Some(lock)))
 }
 
 fn setup_code(dir: &Path, wanted: bool) -> Result<SetupCode, ConfigError> {

@@ -1,9 +1,11 @@
 //! Flags and variables, read once.
 
+use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::Resettable;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use crate::store::StoreError;
@@ -24,6 +26,25 @@ pub struct Cli {
     /// For serving without the word.
     #[command(flatten)]
     pub serve: ServeArgs,
+}
+
+impl Cli {
+    /// The command line and the environment of this process. Ends the process if it cannot be understood.
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read, once")]
+    pub fn read() -> Self {
+        let mut command = without_empty_variables(Self::command(), |name| std::env::var_os(name));
+        let matches = command.get_matches_mut();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+}
+
+/// An empty variable counts as unset: container tools pass those that nobody set as empty ones.
+fn without_empty_variables(command: clap::Command, read: fn(&OsStr) -> Option<OsString>) -> clap::Command {
+    let command = command.mut_args(|arg| {
+        let is_empty = arg.get_env().and_then(read).is_some_and(|value| value.is_empty());
+        if is_empty { arg.env(Resettable::Reset) } else { arg }
+    });
+    command.mut_subcommands(|inner| without_empty_variables(inner, read))
 }
 
 /// What to do.
@@ -157,6 +178,13 @@ pub enum ConfigError {
     #[error("{0}: others on this machine can read it. Run: chmod {mode:o} {0}", path.display())]
     #[expect(missing_docs, reason = "the names say it all")]
     Loose { path: PathBuf, mode: u32 },
+    /// Another process has the data directory.
+    #[error(
+        "another keyward-server uses {}: stop it first, or give this one its own --data. Only servers on one PostgreSQL \
+         can share their data",
+        .0.display()
+    )]
+    InUse(PathBuf),
     /// A file or directory cannot be used.
     #[error("cannot use {}", path.display())]
     #[expect(missing_docs, reason = "the names say it all")]
@@ -237,8 +265,6 @@ impl From<ServeArgs> for Config {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
@@ -250,6 +276,20 @@ mod tests {
         assert!(Cli::try_parse_from(["keyward-server", "serve", "--listen", "127.0.0.1:0"]).is_ok());
         assert!(Cli::try_parse_from(["keyward-server", "migrate", "--data", "x"]).is_ok());
         assert!(Cli::try_parse_from(["keyward-server", "--tls-cert", "x"]).is_err());
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_unset() {
+        let command = without_empty_variables(Cli::command(), |name| {
+            let value = if name == "KEYWARD_SERVER_DATA" { "/var/lib/keyward" } else { "" };
+            Some(value.into())
+        });
+        let read = |command: &clap::Command| {
+            command.get_arguments().filter_map(clap::Arg::get_env).map(OsStr::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(read(&command), ["KEYWARD_SERVER_DATA"]);
+        assert_eq!(read(command.find_subcommand("serve").unwrap()), ["KEYWARD_SERVER_DATA"]);
+        assert_eq!(read(command.find_subcommand("migrate").unwrap()), ["KEYWARD_SERVER_DATA"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The data directory: for its owner's eyes only.
 
+use std::fs::{File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt};
 use std::path::Path;
 
@@ -19,13 +20,31 @@ pub(crate) fn prepare(dir: &Path) -> Result<(), ConfigError> {
     std::fs::set_permissions(dir, PermissionsExt::from_mode(0o700)).map_err(failed)
 }
 
-/// Makes an empty file, 0600, unless it is there. SQLite gives the files beside it the same mode.
-pub(crate) fn private_file(path: &Path) -> Result<(), ConfigError> {
+/// Holds the data directory for one process alone, until it is dropped or the process ends, however that ends.
+pub struct DirectoryLock {
+    #[expect(dead_code, reason = "held, not read: closing it lets go")]
+    file: File,
+}
+
+/// Takes the data directory, which [`prepare`] made, or says that another process has it.
+pub(crate) fn lock(dir: &Path) -> Result<DirectoryLock, ConfigError> {
+    // Not the database itself: SQLite's own locks on it end as soon as anything in the process closes it.
+    let path = dir.join("lock");
+    let file = private_file(&path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(DirectoryLock { file }),
+        Err(TryLockError::WouldBlock) => Err(ConfigError::InUse(dir.to_owned())),
+        Err(TryLockError::Error(error)) => Err(ConfigError::File { path, error }),
+    }
+}
+
+/// Makes an empty file, 0600, unless it is there, and opens it. SQLite gives the files beside it the same mode.
+pub(crate) fn private_file(path: &Path) -> Result<File, ConfigError> {
     let failed = |error| ConfigError::File { path: path.to_owned(), error };
     let mut options = std::fs::OpenOptions::new();
     let file = options.append(true).create(true).mode(0o600).open(path).map_err(failed)?;
     if is_private(file.metadata().map_err(failed)?.permissions().mode()) {
-        Ok(())
+        Ok(file)
     } else {
         Err(ConfigError::Loose { path: path.to_owned(), mode: 0o600 })
     }
@@ -52,6 +71,15 @@ mod tests {
         private_file(&dir.join("db")).unwrap();
         std::fs::set_permissions(&dir, PermissionsExt::from_mode(0o750)).unwrap();
         assert!(matches!(prepare(&dir), Err(ConfigError::Loose { mode: 0o700, .. })));
+    }
+
+    #[test]
+    fn a_data_directory_serves_one_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = lock(dir.path()).unwrap();
+        assert!(matches!(lock(dir.path()), Err(ConfigError::InUse(path)) if path == dir.path()));
+        drop(first);
+        lock(dir.path()).unwrap();
     }
 
     #[test]

@@ -20,5 +20,6 @@ mod tls;
 
 pub use app::{App, open_store};
 pub use auth::SetupCode;
+pub use data::DirectoryLock;
 pub use http::{Failure, Guard, ROUTES, Route, Verb, document};
 pub use serve::serve;

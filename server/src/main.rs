@@ -4,16 +4,18 @@ use std::io::{Write as _, stderr, stdout};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use keyward_server::config::{Cli, Command, Config, DatabaseArgs, LogFormat, ServeArgs};
 use keyward_server::store::ClockOffset;
 use keyward_server::{App, document, open_store, serve};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     let done = match cli.command {
         None => run(cli.serve).await,
         Some(Command::Serve(args)) => run(*args).await,
@@ -58,7 +60,7 @@ async fn run(args: ServeArgs) -> anyhow::Result<()> {
 }
 
 async fn migrate(args: DatabaseArgs) -> anyhow::Result<()> {
-    let store = open_store(&args.into(), ClockOffset::default()).await?;
+    let (store, _lock) = open_store(&args.into(), ClockOffset::default()).await?;
     store.close().await;
     writeln!(stderr(), "The database is up to date.")?;
     Ok(())
@@ -69,10 +71,32 @@ fn openapi() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn start_log(format: LogFormat, level: tracing_subscriber::filter::LevelFilter) {
+fn start_log(format: LogFormat, level: LevelFilter) {
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(stderr).with_target(false);
     match format {
-        LogFormat::Text => log.with_ansi(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Text => log.with_ansi(false).finish().with(filter(level)).init(),
+        LogFormat::Json => log.json().flatten_event(true).finish().with(filter(level)).init(),
+    }
+}
+
+/// What the database's driver says quotes the database, which may quote data. The server logs its own word on each
+/// failure.
+fn filter(level: LevelFilter) -> Targets {
+    Targets::new().with_default(level).with_target("sqlx", LevelFilter::OFF)
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn the_database_s_own_words_stay_out_of_the_log() {
+        let filter = filter(LevelFilter::TRACE);
+        assert!(filter.would_enable("keyward_server::http::log", &Level::TRACE));
+        for target in ["sqlx::query", "sqlx_core::pool", "sqlx_postgres::connection", "sqlx_sqlite"] {
+            assert!(!filter.would_enable(target, &Level::ERROR), "{target}");
+        }
     }
 }

@@ -64,6 +64,19 @@ fn a_server_with_a_wrong_certificate_does_not_start() {
 }
 
 #[test]
+fn one_data_directory_has_one_server_at_a_time() {
+    let mut server = Server::start(Engine::Sqlite);
+    for words in [&["migrate"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let ended = server.another(words);
+        assert_eq!(ended.code, 1, "{words:?}: {}", ended.said());
+        assert_eq!(ended.stdout, b"", "{words:?}");
+        assert!(ended.stderr.contains("another keyward-server uses"), "{}", ended.stderr);
+    }
+    server.stop();
+    assert_eq!(server.another(&["migrate"]).code, 0, "a killed server keeps nobody out");
+}
+
+#[test]
 fn a_database_that_cannot_be_reached_is_said_without_its_password() {
     let server = Server::start(Engine::Sqlite);
     for url in
