@@ -8,6 +8,7 @@ use crate::ctx::Ctx;
 
 /// Sign a machine in with a token
 #[derive(Subcommand)]
+#[command(after_help = "Example:\n  keyward auth api-user --token-stdin < token.txt")]
 pub enum Command {
     ApiUser(api_user::Options),
     Status(Status),

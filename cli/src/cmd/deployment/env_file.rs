@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use keyward_wire::name::EnvName;
 
+use crate::cmd::phrase;
 use crate::ctx::{Ctx, rfc3339};
 use crate::export::{Format, Var, render};
 use crate::fault::{Code, Fault};
@@ -64,7 +65,7 @@ impl Options {
             None => ctx.out.bytes(&text),
             Some(path) => {
                 files::write(path, &text)?;
-                ctx.out.say(&format!("{} variables in {}", vars.len(), path.display()));
+                ctx.out.say(&format!("{} in {}", phrase::count(vars.len(), "variable"), path.display()));
                 if ctx.out.json {
                     ctx.out.json(&serde_json::json!({
                         "file": path,
