@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use keyward_server::config::{Cli, Command, Config, DatabaseArgs, LogFormat, ServeArgs};
-use keyward_server::store::ClockOffset;
+use keyward_server::store::{ClockOffset, DRIVER_LOG_TARGET};
 use keyward_server::{App, document, open_store, serve};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -82,7 +82,7 @@ fn start_log(format: LogFormat, level: LevelFilter) {
 /// What the database's driver says quotes the database, which may quote data. The server logs its own word on each
 /// failure.
 fn filter(level: LevelFilter) -> Targets {
-    Targets::new().with_default(level).with_target("sqlx", LevelFilter::OFF)
+    Targets::new().with_default(level).with_target(DRIVER_LOG_TARGET, LevelFilter::OFF)
 }
 
 #[cfg(test)]
@@ -95,8 +95,9 @@ mod tests {
     fn the_database_s_own_words_stay_out_of_the_log() {
         let filter = filter(LevelFilter::TRACE);
         assert!(filter.would_enable("keyward_server::http::log", &Level::TRACE));
-        for target in ["sqlx::query", "sqlx_core::pool", "sqlx_postgres::connection", "sqlx_sqlite"] {
-            assert!(!filter.would_enable(target, &Level::ERROR), "{target}");
+        for rest in ["::query", "_core::pool", "_postgres::connection", "_sqlite"] {
+            let target = format!("{DRIVER_LOG_TARGET}{rest}");
+            assert!(!filter.would_enable(&target, &Level::ERROR), "{target}");
         }
     }
 }

@@ -48,6 +48,9 @@ pub use orgs::OrgRow;
 pub use schema::Column;
 pub use sessions::{NewSession, SignedIn};
 
+/// Under which the database's driver writes log lines of its own.
+pub const DRIVER_LOG_TARGET: &str = "sqlx";
+
 /// The database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
