@@ -46,15 +46,12 @@ impl Cached {
     }
 
     /// The body, once the server said that it is still current.
-    pub fn into_body(self) -> Option<Vec<u8>> {
-        self.body
+    pub fn take_body(&mut self) -> Option<Vec<u8>> {
+        self.body.take()
     }
 
     /// Keeps a body that was verified. A folder that cannot be written only costs the next run a transfer.
     pub fn store(&self, body: &[u8]) {
-        if self.body.as_deref() == Some(body) {
-            return;
-        }
         if let Some((home, name)) = &self.place {
             let _ = home.file("cache", name).and_then(|path| files::write(&path, body));
         }

@@ -62,7 +62,7 @@ pub struct Fetched {
     pub cred: Cred,
     /// The audit header, if there was one.
     pub audit: Option<String>,
-    body: Vec<u8>,
+    new_body: Option<Vec<u8>>,
     cached: Cached,
     pins: Pins,
 }
@@ -86,14 +86,11 @@ pub async fn fetch(
     deployment: Option<DeploymentId>,
 ) -> anyhow::Result<Fetched> {
     let api = Api::new(&credential.server)?;
-    let cached = Cached::load(credential.home.as_ref(), credential.id, deployment);
+    let mut cached = Cached::load(credential.home.as_ref(), credential.id, deployment);
     let answer = api.bundle(credential.id, &credential.keys, deployment, cached.known()).await;
-    let (body, audit, cached) = match answer.map_err(bundle_fault)? {
-        Answer::Body { body, audit } => (body, audit, cached),
-        Answer::Unchanged { audit } => {
-            let place = Cached::load(credential.home.as_ref(), credential.id, deployment);
-            (cached.into_body().unwrap_or_default(), audit, place)
-        }
+    let (body, is_new, audit) = match answer.map_err(bundle_fault)? {
+        Answer::Body { body, audit } => (body, true, audit),
+        Answer::Unchanged { audit } => (cached.take_body().unwrap_or_default(), false, audit),
     };
     let bundle: Bundle =
         keyward_wire::json::from_slice(&body).map_err(|_| Fault::from(ApiError::Malformed))?;
@@ -105,7 +102,8 @@ pub async fn fetch(
     if !verified.continuous {
         ctx.out.warn("so much has changed since this client last looked that continuity cannot be verified");
     }
-    Ok(Fetched { verified, secrets: bundle.secrets, cred, audit, body, cached, pins })
+    let new_body = is_new.then_some(body);
+    Ok(Fetched { verified, secrets: bundle.secrets, cred, audit, new_body, cached, pins })
 }
 
 /// Every variable of the deployment that `name` means here: all of them, verified, or an error.
@@ -141,7 +139,9 @@ impl Fetched {
     /// Remembers this state and keeps its sealed answer. Call it once everything that is wanted was opened.
     pub fn remember(&self, ctx: &Ctx) {
         self.pins.remember(ctx, &self.cred, &self.verified.seen);
-        self.cached.store(&self.body);
+        if let Some(body) = &self.new_body {
+            self.cached.store(body);
+        }
     }
 
     /// The key of this name or id.
