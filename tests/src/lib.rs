@@ -10,6 +10,7 @@
 //! | [`insider`] | what an owner can do by hand |
 //! | [`leak`] | looking for secrets where they must not be |
 //! | [`forge`] | bundles that are authentic but hostile |
+//! | [`tools`] | programs of other people: Python and npm packages |
 
 #![expect(
     clippy::unwrap_used,
@@ -25,6 +26,7 @@ pub mod leak;
 pub mod liar;
 pub mod machine;
 pub mod server;
+pub mod tools;
 pub mod world;
 
 /// Each function becomes two tests, one for each database engine: `sqlite::name` and `postgres::name`.

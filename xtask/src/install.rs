@@ -51,6 +51,10 @@ fn missing_packages() -> Vec<&'static str> {
     if !Path::new(CA_BUNDLE).exists() {
         missing.push("ca-certificates");
     }
+    // `python3 -m venv` is there without it, and fails.
+    if !succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
+        missing.push("python3-venv");
+    }
     if postgres::programs().is_none() {
         missing.push("postgresql");
     }
@@ -69,7 +73,7 @@ fn apt_get(args: &[&str]) -> Command {
 
 /// Program → the package that brings it. A C compiler is not here: without one this program could not have been built.
 /// `ksh93`, because mksh may call itself ksh too.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 15] = [
     ("dash", "dash"),
     ("bash", "bash"),
     ("busybox", "busybox"),
@@ -77,6 +81,10 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("ksh93", "ksh"),
     ("mksh", "mksh"),
     ("yash", "yash"),
+    ("fish", "fish"),
+    ("python3", "python3"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
     ("openssl", "openssl"),
     ("script", "bsdutils"),
     ("psql", "postgresql-client"),

@@ -7,6 +7,7 @@ mod postgres;
 mod say;
 mod steps;
 mod test;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(demo::After::Stop),
         ["demo", "--keep"] => demo::run(demo::After::Keep),
         ["postgres"] => postgres::foreground(),
+        ["tools"] => tools::by_hand(),
         [] | ["help" | "--help" | "-h"] => {
             say::out(USAGE);
             return ExitCode::SUCCESS;
@@ -45,4 +47,5 @@ usage: cargo xtask <command>
                        --advisories also asks the RustSec database (needs the network).
   demo [--keep]        the main job on a throw-away server: from a .env file to eval, every claim checked.
                        --keep leaves the server running and says how to use and stop it.
-  postgres             a throw-away PostgreSQL in the foreground; prints the line to export; Ctrl-C stops it.";
+  postgres             a throw-away PostgreSQL in the foreground; prints the line to export; Ctrl-C stops it.
+  tools                the Python and npm packages that tests run, in target/tools; prints the line to export.";

@@ -1,10 +1,14 @@
 //! `cargo xtask test`: exactly what CI runs.
 
+use std::path::PathBuf;
+
+use anyhow::Result;
+
 use crate::cargo::{cargo, run};
 use crate::install;
 use crate::postgres::Postgres;
 use crate::steps::Steps;
-use anyhow::Result;
+use crate::tools;
 
 /// Whether to ask the advisory database: its answer needs the network and changes with the day.
 #[derive(PartialEq, Eq)]
@@ -21,6 +25,11 @@ pub(crate) fn run_all(advisories: &Advisories) -> Result<()> {
     let mut steps = Steps::default();
     steps.must("system packages", install::system_packages)?;
     steps.must("cargo tools", install::cargo_tools)?;
+    let mut tools = PathBuf::new();
+    steps.must("foreign tools", || {
+        tools = tools::prepare()?;
+        Ok(())
+    })?;
     steps.run("format", || run(&mut cargo(&["fmt", "--all", "--check"])));
     steps.run("lints", || {
         run(&mut cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]))
@@ -55,7 +64,8 @@ pub(crate) fn run_all(advisories: &Advisories) -> Result<()> {
     });
     steps.run("tests", || {
         run(cargo(&["nextest", "run", "--locked", "--workspace", "--no-fail-fast"])
-            .env("KEYWARD_TEST_POSTGRES", postgres))
+            .env("KEYWARD_TEST_POSTGRES", postgres)
+            .env("KEYWARD_TEST_TOOLS", &tools))
     });
     steps.verdict()
 }
