@@ -10,6 +10,15 @@ use crate::{postgres, say};
 
 /// Installs the missing Debian packages as root; as a user, fails and says what to run.
 pub(crate) fn system_packages() -> Result<()> {
+    packages(missing_packages)
+}
+
+/// The same for what `cargo xtask bench` compares with.
+pub(crate) fn bench_packages() -> Result<()> {
+    packages(|| absent(&BENCH_PROGRAMS))
+}
+
+fn packages(missing_packages: impl Fn() -> Vec<&'static str>) -> Result<()> {
     let missing = missing_packages();
     if missing.is_empty() {
         return Ok(());
@@ -46,8 +55,7 @@ pub(crate) fn cargo_tools() -> Result<()> {
 }
 
 fn missing_packages() -> Vec<&'static str> {
-    let absent = PROGRAMS.iter().filter(|(program, _)| !on_path(program));
-    let mut missing: Vec<&str> = absent.map(|(_, package)| *package).collect();
+    let mut missing = absent(&PROGRAMS);
     if !Path::new(CA_BUNDLE).exists() {
         missing.push("ca-certificates");
     }
@@ -59,6 +67,10 @@ fn missing_packages() -> Vec<&'static str> {
         missing.push("postgresql");
     }
     missing
+}
+
+fn absent(programs: &[(&'static str, &'static str)]) -> Vec<&'static str> {
+    programs.iter().filter(|(program, _)| !on_path(program)).map(|(_, package)| *package).collect()
 }
 
 fn on_path(program: &str) -> bool {
@@ -90,6 +102,9 @@ const PROGRAMS: [(&str, &str); 15] = [
     ("psql", "postgresql-client"),
     ("sqlite3", "sqlite3"),
 ];
+
+/// The same for `cargo xtask bench`.
+const BENCH_PROGRAMS: [(&str, &str); 2] = [("age", "age"), ("openssl", "openssl")];
 
 /// Where Debian keeps the system's trusted roots.
 const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";

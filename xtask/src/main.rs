@@ -1,5 +1,6 @@
 //! `cargo xtask <command>`: what a developer and CI run. Nothing here is shipped.
 
+mod bench;
 mod cargo;
 mod demo;
 mod install;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         ["test", "--advisories"] => test::run_all(&test::Advisories::Check),
         ["demo"] => demo::run(demo::After::Stop),
         ["demo", "--keep"] => demo::run(demo::After::Keep),
+        ["bench", words @ ..] => bench::run(words),
         ["postgres"] => postgres::foreground(),
         ["tools"] => tools::by_hand(),
         [] | ["help" | "--help" | "-h"] => {
@@ -47,5 +49,8 @@ usage: cargo xtask <command>
                        --advisories also asks the RustSec database (needs the network).
   demo [--keep]        the main job on a throw-away server: from a .env file to eval, every claim checked.
                        --keep leaves the server running and says how to use and stop it.
+  bench [SECTION] [--quick]
+                       ratios to what the machine can do at best, each from one interleaved run, and the verdict on
+                       every target. Builds static release programs first. SECTION: client, or all.
   postgres             a throw-away PostgreSQL in the foreground; prints the line to export; Ctrl-C stops it.
   tools                the Python and npm packages that tests run, in target/tools; prints the line to export.";

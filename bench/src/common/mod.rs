@@ -1,0 +1,9 @@
+//! What every section uses.
+
+pub mod effort;
+pub mod lab;
+mod machine;
+pub mod process;
+pub mod report;
+pub mod rounds;
+pub mod stats;

@@ -1,0 +1,67 @@
+//! The cost of a whole process, from its start to its reaping.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
+
+/// What one process took.
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    /// By the clock.
+    pub wall: Duration,
+    /// Of the processor, its own and the kernel's for it.
+    pub cpu: Duration,
+}
+
+/// Runs a command to its end; its output is dropped unless the caller says otherwise.
+///
+/// The CPU time is what the kernel adds to this process's children when it is reaped: exact to the microsecond, as long
+/// as no other child ends meanwhile.
+///
+/// # Errors
+/// If it does not start, or does not succeed: a failure costs something else than what is asked about.
+pub fn measure(command: &mut Command) -> Result<Cost> {
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let before = children()?;
+    let start = Instant::now();
+    let mut child = command.spawn().with_context(|| format!("{command:?} did not start"))?;
+    let status = child.wait()?;
+    let wall = start.elapsed();
+    let cpu = children()?.saturating_sub(before);
+    ensure!(status.success(), "{command:?} ended with {status}");
+    Ok(Cost { wall, cpu })
+}
+
+/// CPU time of every child that was reaped so far.
+fn children() -> Result<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("getrusage")?;
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Ok(Duration::from_micros(u64::try_from(micros).context("a negative time")?))
+}
+
+/// In milliseconds.
+pub fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_command_has_no_cost() {
+        assert!(measure(&mut Command::new("false")).is_err());
+        assert!(measure(&mut Command::new("/no/such/program")).is_err());
+        assert!(measure(&mut Command::new("true")).is_ok());
+    }
+
+    #[test]
+    fn a_process_is_charged_for_what_it_computes() {
+        let busy = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done";
+        let cost = measure(Command::new("sh").args(["-c", busy])).unwrap();
+        assert!(cost.cpu > Duration::ZERO && cost.wall > Duration::ZERO);
+    }
+}
