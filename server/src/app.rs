@@ -104,10 +104,25 @@ pub async fn open_store(
         return Ok((Store::open_postgres(url, clock).await?, None));
     }
     let lock = data::lock(&config.data)?;
-    let file = config.data.join("keyward.sqlite3");
+    let file = config.data.join(SQLITE_FILE);
     data::private_file(&file)?;
     Ok((Store::open_sqlite(&file, clock).await?, Some(lock)))
 }
+
+/// Opens the configured database to read it, whoever else uses it. Nothing is made that is not there.
+pub async fn read_store(config: &Config) -> Result<Store, ConfigError> {
+    if let Some(url) = &config.database_url {
+        return Ok(Store::read_postgres(url).await?);
+    }
+    let file = config.data.join(SQLITE_FILE);
+    if let Err(error) = file.metadata() {
+        return Err(ConfigError::File { path: file, error });
+    }
+    Ok(Store::read_sqlite(&file).await?)
+}
+
+/// The database's name in the data directory.
+const SQLITE_FILE: &str = "keyward.sqlite3";
 
 fn setup_code(dir: &Path, wanted: bool) -> Result<SetupCode, ConfigError> {
     let file = dir.join("setup-code");

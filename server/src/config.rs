@@ -58,9 +58,30 @@ pub enum Command {
     /// Bring the database up to date, and do nothing else
     #[command(after_help = "Example:\n  keyward-server migrate --database-url postgres://keyward@db/keyward")]
     Migrate(DatabaseArgs),
+    /// Check everything that is stored, and change nothing; a server may be running
+    #[command(after_help = CHECK_HELP)]
+    Check(CheckArgs),
     /// Print the OpenAPI description of this server as JSON
     #[command(after_help = "Example:\n  keyward-server openapi > openapi.json")]
     Openapi,
+}
+
+const CHECK_HELP: &str = "\
+Prints a line for each thing that is not as it must be, with ids only. Ends with 0 if there is none, with 6 if there are \
+some, with 1 if the database cannot be read.
+
+Example:
+  keyward-server check --data /var/lib/keyward";
+
+/// What to check, and how to say it.
+#[derive(Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub database: DatabaseArgs,
+    /// Print a JSON object a line: each finding, and at the end what was looked at
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Where the data is.

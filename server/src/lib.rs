@@ -7,6 +7,7 @@ pub mod access;
 mod app;
 mod audit;
 mod auth;
+pub mod check;
 pub mod config;
 mod connections;
 mod data;
@@ -18,7 +19,7 @@ pub mod store;
 mod testing;
 mod tls;
 
-pub use app::{App, open_store};
+pub use app::{App, open_store, read_store};
 pub use auth::SetupCode;
 pub use data::DirectoryLock;
 pub use http::{Failure, Guard, ROUTES, Route, Verb, document};

@@ -122,7 +122,7 @@ impl ObjectKind {
     }
 }
 
-fn audit_row(row: &Row) -> Result<AuditRow, StoreError> {
+pub(super) fn audit_row(row: &Row) -> Result<AuditRow, StoreError> {
     Ok(AuditRow {
         seq: row.count("seq")?,
         time: row.int("time")?,

@@ -55,6 +55,15 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The database's files are not what the engine wrote.
+    pub fn is_damage(&self) -> bool {
+        // SQLITE_CORRUPT and its variants, SQLITE_NOTADB; PostgreSQL: data_corrupted, index_corrupted.
+        const CODES: [&str; 7] = ["11", "267", "523", "779", "26", "XX001", "XX002"];
+        let Self::Driver(error) = self else { return false };
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        code.is_some_and(|code| CODES.contains(&&*code))
+    }
+
     /// For the log: the kind of failure and the database's own code, never its text, which may quote data.
     pub fn cause(&self) -> String {
         match self {

@@ -39,6 +39,42 @@ pub(super) async fn is_current(tx: &mut Tx) -> Result<bool, StoreError> {
     Ok(row.size("applied")? == MIGRATIONS.len() && row.int("newest")? == known())
 }
 
+/// In words, how the applied migrations differ from this program's. A database without any is not keyward's.
+pub(super) async fn difference(tx: &mut Tx) -> Result<Option<String>, StoreError> {
+    let sql = match &tx.inner {
+        Inner::Sqlite(_) => SQLITE_IS_THERE,
+        Inner::Postgres(_) => POSTGRES_IS_THERE,
+    };
+    if tx.one(sql, args![]).await?.int("tables")? == 0 {
+        return Ok(Some("it is not a database of keyward-server's".to_owned()));
+    }
+    let applied = applied(tx).await?;
+    if let Err(newer) = refuse_newer(&applied) {
+        return Ok(Some(newer.to_string()));
+    }
+    let known: Vec<_> = own(tx).collect();
+    if let Some((version, _)) = applied.iter().find(|applied| !known.contains(applied)) {
+        return Ok(Some(StoreError::ForeignSchema { version: *version }.to_string()));
+    }
+    let behind = applied.len() < known.len();
+    Ok(behind.then(|| {
+        format!(
+            "it has schema version {}, this program knows {}: run keyward-server migrate first",
+            applied.len(),
+            known.len()
+        )
+    }))
+}
+
+/// Version and hash of this program's migrations.
+fn own(tx: &Tx) -> impl Iterator<Item = (i64, Sha256)> + use<> {
+    let sqlite = matches!(&tx.inner, Inner::Sqlite(_));
+    let hash = move |migration: &Migration| {
+        Sha256::of(if sqlite { migration.sqlite } else { migration.postgres }.as_bytes())
+    };
+    (1..).zip(MIGRATIONS.iter().map(hash))
+}
+
 struct Migration {
     name: &'static str,
     sqlite: &'static str,
@@ -95,6 +131,14 @@ const POSTGRES_TABLE: &str = "
         sha256 bytea not null, -- hash of the file's text, immutable
         applied_at bigint not null -- time in milliseconds UTC, immutable
     )";
+
+const SQLITE_IS_THERE: &str =
+    "select count(*) as tables from sqlite_master where type = 'table' and name = 'schema_migrations'";
+
+const POSTGRES_IS_THERE: &str = "
+    select count(*) as tables
+    from information_schema.tables
+    where table_schema = current_schema() and table_name = 'schema_migrations'";
 
 statements! {
     APPLIED = "select version, sha256 from schema_migrations order by version";

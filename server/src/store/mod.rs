@@ -12,10 +12,12 @@
 //! | `secrets`, `views` | keys and versions; views and grants |
 //! | `audit` | the chain and what its filters need |
 //! | `wipe` | superseded envelopes leave SQLite's files |
+//! | `snapshot`, `check` | reading everything at once, and whether it fits together |
 //! | `state`, `apply` | all relations at once: loaded for a check, changed by a checked write |
 
 mod apply;
 mod audit;
+mod check;
 mod credentials;
 mod engine;
 mod error;
@@ -27,6 +29,7 @@ mod schema;
 mod secrets;
 mod server;
 mod sessions;
+mod snapshot;
 mod state;
 mod views;
 mod wipe;
@@ -41,6 +44,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, SqlitePool};
 
 pub use audit::{AuditFilter, AuditRow, ObjectKind, ObjectRow};
+pub use check::{Links, Page, RootRow, Sealed, SecretRow};
 pub use credentials::StoredCredential;
 pub use engine::Tx;
 pub use error::StoreError;
@@ -97,16 +101,7 @@ impl Store {
     ///
     /// TLS as `sslmode` in the URL says; `prefer` where it says nothing.
     pub async fn open_postgres(url: &str, clock: ClockOffset) -> Result<Self, StoreError> {
-        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-            return Err(StoreError::Url);
-        }
-        let options: PgConnectOptions = url.parse()?;
-        let options = options.application_name("keyward-server").options([
-            ("default_transaction_isolation", "read committed"),
-            ("lock_timeout", "10s"),
-            ("statement_timeout", "30s"),
-            ("idle_in_transaction_session_timeout", "60s"),
-        ]);
+        let options = postgres_options(url)?;
         reach(&options).await?;
         let pool =
             PgPoolOptions::new().max_connections(16).acquire_timeout(WAIT).connect_with(options).await?;
@@ -114,9 +109,13 @@ impl Store {
     }
 
     async fn open(pool: Pool, clock: ClockOffset) -> Result<Self, StoreError> {
-        let store = Self { pool, clock };
+        let store = Self::over(pool, clock);
         migrate::migrate(&store).await?;
         Ok(store)
+    }
+
+    fn over(pool: Pool, clock: ClockOffset) -> Self {
+        Self { pool, clock }
     }
 
     /// A transaction that may write. On SQLite it is alone from here on; on PostgreSQL an organisation is locked by
@@ -172,6 +171,19 @@ impl Store {
     }
 }
 
+fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(StoreError::Url);
+    }
+    let options: PgConnectOptions = url.parse()?;
+    Ok(options.application_name("keyward-server").options([
+        ("default_transaction_isolation", "read committed"),
+        ("lock_timeout", "10s"),
+        ("statement_timeout", "30s"),
+        ("idle_in_transaction_session_timeout", "60s"),
+    ]))
+}
+
 /// One connection, at once. A pool would try again and again, and then say only that time is up.
 async fn reach(options: &PgConnectOptions) -> Result<(), StoreError> {
     let tried = tokio::time::timeout(WAIT, PgConnection::connect_with(options)).await;
@@ -203,6 +215,7 @@ impl Tx {
 const ALL: &[(&str, &[(&str, &str)])] = &[
     ("apply", apply::ALL),
     ("audit", audit::ALL),
+    ("check", check::ALL),
     ("credentials", credentials::ALL),
     ("identities", identities::ALL),
     ("migrate", migrate::ALL),

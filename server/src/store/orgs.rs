@@ -149,7 +149,7 @@ impl Tx {
     }
 }
 
-fn org_row(row: &Row) -> Result<OrgRow, StoreError> {
+pub(super) fn org_row(row: &Row) -> Result<OrgRow, StoreError> {
     Ok(OrgRow {
         id: row.id("id")?,
         seq: row.count("seq")?,
@@ -161,7 +161,7 @@ fn org_row(row: &Row) -> Result<OrgRow, StoreError> {
     })
 }
 
-const fn root_word(kind: RootKind) -> &'static str {
+pub(super) const fn root_word(kind: RootKind) -> &'static str {
     match kind {
         RootKind::Root => "root",
         RootKind::OrgkeyRoot => "orgkey_root",

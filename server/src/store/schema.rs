@@ -1,6 +1,9 @@
-//! The schema as the database tells it, so that a test can compare the two engines.
+//! The schema as the database tells it: for a test that compares the two engines, and to find what is not as this program
+//! made it.
 
-use super::engine::Inner;
+use std::collections::BTreeSet;
+
+use super::engine::{Inner, Tx};
 use super::{Store, StoreError};
 
 /// A column, by what both engines can say about it.
@@ -44,6 +47,109 @@ impl Store {
         Ok(columns)
     }
 }
+
+/// Tables, columns, keys, references and indices, a line each, in words that are the same for both engines.
+pub(super) type Shape = BTreeSet<String>;
+
+impl Store {
+    /// What a database of this program looks like.
+    pub(super) async fn own_shape() -> Result<Shape, StoreError> {
+        let store = Self::in_memory().await?;
+        let mut tx = store.begin().await?;
+        let shape = tx.shape().await?;
+        tx.rollback().await?;
+        store.close().await;
+        Ok(shape)
+    }
+}
+
+impl Tx {
+    pub(super) async fn shape(&mut self) -> Result<Shape, StoreError> {
+        let statements = match &self.inner {
+            Inner::Sqlite(_) => SQLITE_SHAPE,
+            Inner::Postgres(_) => POSTGRES_SHAPE,
+        };
+        let mut shape = Shape::new();
+        for sql in statements {
+            for row in self.all(sql, vec![]).await? {
+                shape.insert(row.text("line")?);
+            }
+        }
+        Ok(shape)
+    }
+}
+
+const SQLITE_SHAPE: &[&str] = &[
+    "select 'column ' || m.name || '.' || c.name
+        || case lower(c.type) when 'integer' then ' int' when 'blob' then ' bytes' else ' ' || lower(c.type) end
+        || case c.\"notnull\" when 1 then ' required' else '' end as line
+    from sqlite_master m join pragma_table_info(m.name) c
+    where m.type = 'table' and m.name not like 'sqlite_%'",
+    "select 'primary key of ' || k.name || ': ' || group_concat(k.part, ', ') as line
+    from (
+        select m.name, c.name as part
+        from sqlite_master m join pragma_table_info(m.name) c
+        where m.type = 'table' and c.pk > 0
+        order by m.name, c.pk
+    ) k
+    group by k.name",
+    "select 'unique in ' || k.name || ': ' || group_concat(k.part, ', ') as line
+    from (
+        select m.name, l.name as at, c.name as part
+        from sqlite_master m join pragma_index_list(m.name) l join pragma_index_info(l.name) c
+        where m.type = 'table' and l.origin = 'u'
+        order by l.name, c.seqno
+    ) k
+    group by k.name, k.at",
+    "select 'index ' || k.at || ' on ' || k.name || ': ' || group_concat(k.part, ', ') as line
+    from (
+        select m.name, l.name as at, c.name as part
+        from sqlite_master m join pragma_index_list(m.name) l join pragma_index_info(l.name) c
+        where m.type = 'table' and l.origin = 'c'
+        order by l.name, c.seqno
+    ) k
+    group by k.name, k.at",
+    "select 'reference from ' || k.child || ' to ' || k.parent || ': ' || group_concat(k.source, ', ')
+        || ' ' || k.deleted as line
+    from (
+        select m.name as child, f.id, f.\"table\" as parent, f.\"from\" as source, lower(f.on_delete) as deleted
+        from sqlite_master m join pragma_foreign_key_list(m.name) f
+        where m.type = 'table'
+        order by m.name, f.id, f.seq
+    ) k
+    group by k.child, k.id, k.parent, k.deleted",
+];
+
+const POSTGRES_SHAPE: &[&str] = &[
+    "select 'column ' || c.table_name || '.' || c.column_name
+        || case c.data_type when 'bigint' then ' int' when 'bytea' then ' bytes' else ' ' || c.data_type end
+        || case c.is_nullable when 'NO' then ' required' else '' end as line
+    from information_schema.columns c
+    where c.table_schema = current_schema()",
+    "select case c.contype when 'p' then 'primary key of ' else 'unique in ' end || t.relname || ': ' || (
+            select string_agg(a.attname, ', ' order by k.at)
+            from unnest(c.conkey) with ordinality k (num, at)
+            join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.num
+        ) as line
+    from pg_constraint c join pg_class t on t.oid = c.conrelid
+    where c.contype in ('p', 'u') and c.connamespace = current_schema()::regnamespace",
+    "select 'index ' || i.relname || ' on ' || t.relname || ': ' || (
+            select string_agg(a.attname, ', ' order by k.at)
+            from unnest(x.indkey::smallint[]) with ordinality k (num, at)
+            join pg_attribute a on a.attrelid = x.indrelid and a.attnum = k.num
+        ) as line
+    from pg_index x join pg_class i on i.oid = x.indexrelid join pg_class t on t.oid = x.indrelid
+    where i.relnamespace = current_schema()::regnamespace and x.indisvalid
+        and not exists (select 1 from pg_constraint c where c.conindid = x.indexrelid and c.contype in ('p', 'u'))",
+    "select 'reference from ' || t.relname || ' to ' || p.relname || ': ' || (
+            select string_agg(a.attname, ', ' order by k.at)
+            from unnest(c.conkey) with ordinality k (num, at)
+            join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.num
+        ) || case c.confdeltype when 'c' then ' cascade' when 'a' then ' no action' when 'n' then ' set null'
+            when 'r' then ' restrict' else ' set default' end as line
+    from pg_constraint c join pg_class t on t.oid = c.conrelid join pg_class p on p.oid = c.confrelid
+    where c.contype = 'f' and c.convalidated and c.connamespace = current_schema()::regnamespace",
+];
 
 const SQLITE: &str = "
     select m.name as table_name, c.name as column_name, c.type as type, c.\"notnull\" as required

@@ -1,0 +1,142 @@
+//! Is what is stored what this program would have stored? Everything that can be told without a key, in one snapshot, page by
+//! page: a server may be running.
+//!
+//! What is sealed is checked by those who can open it. This finds a damaged disk, a database changed by hand, a restore gone
+//! wrong and faults of this program.
+
+mod audit;
+mod envelopes;
+mod relations;
+
+use std::borrow::Cow;
+
+use keyward_wire::OrgId;
+use serde::Serialize;
+
+use crate::store::{OrgRow, Store, StoreError, Tx};
+
+/// Something that is not as it must be. Ids only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// In which organisation; none: in the database as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub org: Option<OrgId>,
+    /// Which row, by its ids, as `secret:<key>@<version>`.
+    pub at: String,
+    /// What is wrong with it.
+    pub what: Cow<'static, str>,
+}
+
+/// How much was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// Organisations.
+    pub organisations: u64,
+    /// Sealed envelopes.
+    pub envelopes: u64,
+    /// Entries of audit chains.
+    pub audit_entries: u64,
+    /// Findings.
+    pub findings: u64,
+}
+
+/// [`check`], in a snapshot of its own.
+///
+/// # Errors
+/// As [`check`].
+pub async fn check_all(store: &Store, found: &mut dyn FnMut(Finding)) -> Result<Checked, StoreError> {
+    match store.snapshot().await {
+        Ok(mut tx) => {
+            let checked = check(&mut tx, found).await?;
+            tx.rollback().await?;
+            Ok(checked)
+        }
+        Err(error) if error.is_damage() => {
+            let mut report = Report { checked: Checked::default(), org: None, found };
+            report.add("database", error.cause());
+            Ok(report.checked)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Looks at everything, and tells each finding as it is found.
+///
+/// # Errors
+/// The database does not answer. One that is damaged is a finding.
+pub async fn check(tx: &mut Tx, found: &mut dyn FnMut(Finding)) -> Result<Checked, StoreError> {
+    let mut report = Report { checked: Checked::default(), org: None, found };
+    match everything(tx, &mut report).await {
+        Err(StoreError::Inconsistent { column }) => report.inconsistent(column),
+        Err(error) if error.is_damage() => report.add("database", error.cause()),
+        other => other?,
+    }
+    Ok(report.checked)
+}
+
+async fn everything(tx: &mut Tx, report: &mut Report<'_>) -> Result<(), StoreError> {
+    let differences = tx.schema_differences().await?;
+    if !differences.is_empty() {
+        // Nothing can be read from a schema that is not known.
+        for difference in differences {
+            report.add("schema", difference);
+        }
+        return Ok(());
+    }
+    for complaint in tx.engine_complaints().await? {
+        report.add("database", complaint);
+    }
+    for (table, org) in tx.lost_orgs().await? {
+        report.add(format!("{table}:{org}"), "rows of an organisation that is not there");
+    }
+    let mut after = None;
+    loop {
+        let orgs = tx.orgs_after(after).await?;
+        let Some(last) = orgs.last() else { return Ok(()) };
+        after = Some(last.id);
+        for org in &orgs {
+            report.org = Some(org.id);
+            organisation(tx, org, report).await?;
+            report.checked.organisations += 1;
+        }
+        report.org = None;
+    }
+}
+
+/// Each part by itself: what one cannot read keeps no other from being looked at.
+async fn organisation(tx: &mut Tx, org: &OrgRow, report: &mut Report<'_>) -> Result<(), StoreError> {
+    let relations = relations::check(tx, org, report).await;
+    report.goes_on_after(relations)?;
+    let envelopes = envelopes::check(tx, org, report).await;
+    report.goes_on_after(envelopes)?;
+    let audit = audit::check(tx, org, report).await;
+    report.goes_on_after(audit)
+}
+
+/// What was looked at, and where findings go.
+struct Report<'f> {
+    checked: Checked,
+    org: Option<OrgId>,
+    found: &'f mut dyn FnMut(Finding),
+}
+
+impl Report<'_> {
+    fn add(&mut self, at: impl Into<String>, what: impl Into<Cow<'static, str>>) {
+        self.checked.findings += 1;
+        (self.found)(Finding { org: self.org, at: at.into(), what: what.into() });
+    }
+
+    fn inconsistent(&mut self, column: &str) {
+        self.add(format!("column:{column}"), "a row does not hold what belongs there");
+    }
+
+    fn goes_on_after(&mut self, part: Result<(), StoreError>) -> Result<(), StoreError> {
+        match part {
+            Err(StoreError::Inconsistent { column }) => {
+                self.inconsistent(column);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+}

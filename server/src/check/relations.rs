@@ -1,0 +1,195 @@
+//! Relations: what every write is checked against holds of what is stored (S2, S5, S6).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keyward_wire::access::readable;
+use keyward_wire::api::Role;
+use keyward_wire::api::write::RootKind;
+use keyward_wire::limits::{OLD_VERSIONS, VIEWS};
+use keyward_wire::{GroupId, IdentityId};
+
+use super::Report;
+use crate::access::State;
+use crate::access::state::{Grant, Identity};
+use crate::store::{OrgRow, RootRow, StoreError, Tx};
+
+pub(super) async fn check(tx: &mut Tx, org: &OrgRow, report: &mut Report<'_>) -> Result<(), StoreError> {
+    for links in tx.broken_links(org).await? {
+        for at in links.at {
+            report.add(at, links.what);
+        }
+    }
+    let now = tx.now().await?;
+    let state = tx.state(org).await?;
+    members(&state, report);
+    things(&state, report);
+    views(&state, report);
+    grants(&state, now, report);
+    roots(&state, &tx.stored_roots(org.id).await?, report);
+    let facts = state.facts();
+    for (id, view) in &state.views {
+        if tx.keys_of_view(org.id, *id, view.seq).await? != *readable(&view.groups, &facts).keys() {
+            report.add(
+                format!("view:{id}"),
+                "the keys noted of its build are not those that its groups may read",
+            );
+        }
+    }
+    Ok(())
+}
+
+fn members(state: &State, report: &mut Report<'_>) {
+    let stays = |identity: &Identity| identity.role == Role::Owner && identity.not_after.is_none();
+    if !state.identities.values().any(stays) {
+        report.add("org", "there is no owner without an end");
+    }
+    for (group, identity) in &state.members {
+        if !state.groups.contains(group) || !state.identities.contains_key(identity) {
+            report.add(format!("member:{group}:{identity}"), "of a group or identity that is not there");
+        }
+    }
+    for (id, credential) in &state.credentials {
+        if !state.identities.contains_key(&credential.identity) {
+            report.add(format!("credential:{id}"), "of an identity that is not there");
+        }
+    }
+    for id in state.escrows.keys().filter(|id| !state.identities.contains_key(id)) {
+        report.add(format!("escrow:{id}"), "of an identity that is not there");
+    }
+}
+
+fn things(state: &State, report: &mut Report<'_>) {
+    for (id, key) in &state.keys {
+        if key.old.len() > OLD_VERSIONS {
+            report.add(format!("key:{id}"), format!("more than {OLD_VERSIONS} old versions are kept"));
+        }
+        if key.old.keys().any(|old| *old > key.version) {
+            report.add(format!("key:{id}"), "a version is newer than the current one");
+        }
+    }
+    for (id, mapping) in &state.mappings {
+        if !state.deployments.contains(&mapping.deployment) || !state.keys.contains_key(&mapping.key) {
+            report.add(format!("mapping:{id}"), "of a deployment or key that is not there");
+        }
+    }
+    for (group, deployment) in state.assignments.keys() {
+        if !state.groups.contains(group) || !state.deployments.contains(deployment) {
+            report.add(
+                format!("assignment:{group}:{deployment}"),
+                "of a group or deployment that is not there",
+            );
+        }
+    }
+    for (group, deployment, key) in &state.exclusions {
+        if !state.assignments.contains_key(&(*group, *deployment)) || !state.keys.contains_key(key) {
+            report.add(
+                format!("exclusion:{group}:{deployment}:{key}"),
+                "of an assignment or key that is not there",
+            );
+        }
+    }
+}
+
+fn views(state: &State, report: &mut Report<'_>) {
+    let readers = state.readers();
+    let read: BTreeSet<&BTreeSet<GroupId>> = readers.values().collect();
+    let mut seen = BTreeSet::new();
+    for (id, view) in &state.views {
+        let at = || format!("view:{id}");
+        if !view.groups.is_subset(&state.groups) {
+            report.add(at(), "for a group that is not there");
+        }
+        if view.seq > state.seq {
+            report.add(at(), "newer than its organisation's state");
+        }
+        if !read.contains(&view.groups) {
+            report.add(at(), "for a set of groups that nobody has");
+        }
+        if !seen.insert(&view.groups) {
+            report.add(at(), "a second view for the same groups");
+        }
+    }
+    if state.views.len() > VIEWS {
+        report.add("org", format!("more than {VIEWS} views"));
+    }
+}
+
+/// S2: each active identity that reads by the rule has exactly one GRANT, for the view of exactly its groups, made with that
+/// view's build or after it; and owners and admins have none. Who has ended keeps his until the next write.
+fn grants(state: &State, now: i64, report: &mut Report<'_>) {
+    let readers = state.readers();
+    let active = |id: &IdentityId| state.identities.get(id).is_some_and(|identity| identity.is_active(now));
+    for (id, groups) in readers.iter().filter(|(id, _)| active(id)) {
+        match state.grants.get(id) {
+            None => report.add(format!("identity:{id}"), "it is active and has no grant"),
+            Some(grant) => one_grant(state, id, groups, *grant, report),
+        }
+    }
+    for id in state.grants.keys().filter(|id| !readers.contains_key(id)) {
+        report.add(format!("grant:{id}"), "of somebody who does not read by the rule");
+    }
+}
+
+fn one_grant(
+    state: &State,
+    id: &IdentityId,
+    groups: &BTreeSet<GroupId>,
+    grant: Grant,
+    report: &mut Report<'_>,
+) {
+    let at = || format!("grant:{id}");
+    match state.views.get(&grant.view) {
+        None => report.add(at(), "to a view that is not there"),
+        Some(view) if view.groups != *groups => {
+            report.add(at(), "to a view of other groups than the identity's");
+        }
+        Some(view) if grant.seq < view.seq => report.add(at(), "older than the view that it opens"),
+        Some(_) => {}
+    }
+    if grant.seq > state.seq {
+        report.add(at(), "newer than its organisation's state");
+    }
+}
+
+/// Each owner has ROOT, each owner and admin ORGKEY_ADMIN of this epoch, the organisation ORGKEY_ROOT of this epoch, and
+/// nobody else has any.
+fn roots(state: &State, roots: &[RootRow], report: &mut Report<'_>) {
+    let key = |root: &RootRow| (word(root.kind), root.holder);
+    let stored: BTreeMap<_, u64> = roots.iter().map(|root| (key(root), root.generation)).collect();
+    let mut wanted = BTreeMap::from([((ORGKEY_ROOT, NOBODY), Some(state.epoch))]);
+    for (id, identity) in &state.identities {
+        if identity.role == Role::Owner {
+            wanted.insert((ROOT, *id), None);
+        }
+        if identity.role.administers() {
+            wanted.insert((ORGKEY_ADMIN, *id), Some(state.epoch));
+        }
+    }
+    for ((kind, holder), generation) in &wanted {
+        match stored.get(&(*kind, *holder)) {
+            None => report.add(format!("{kind}:{holder}"), "it is not there"),
+            Some(stored) if generation.is_some_and(|generation| generation != *stored) => {
+                report.add(format!("{kind}:{holder}"), "of another epoch");
+            }
+            Some(_) => {}
+        }
+    }
+    for (kind, holder) in stored.keys().filter(|root| !wanted.contains_key(root)) {
+        report.add(format!("{kind}:{holder}"), "for somebody who may not have it");
+    }
+}
+
+const fn word(kind: RootKind) -> &'static str {
+    match kind {
+        RootKind::Root => ROOT,
+        RootKind::OrgkeyRoot => ORGKEY_ROOT,
+        RootKind::OrgkeyAdmin => ORGKEY_ADMIN,
+    }
+}
+
+const ROOT: &str = "root";
+const ORGKEY_ROOT: &str = "orgkey_root";
+const ORGKEY_ADMIN: &str = "orgkey_admin";
+
+/// Holder of ORGKEY_ROOT: nobody in person.
+const NOBODY: IdentityId = IdentityId::from_bytes([0; 16]);

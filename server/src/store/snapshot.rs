@@ -1,0 +1,62 @@
+//! Databases that are only read: one snapshot, while others write.
+
+use std::path::Path;
+
+use sqlx::postgres::PgPoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+
+use super::engine::{Inner, Tx};
+use super::{ClockOffset, Pool, Store, StoreError, WAIT, postgres_options, reach};
+
+impl Store {
+    /// Opens a SQLite file that is there, to read it. A server may be running over it: readers of a write-ahead log wait for
+    /// nobody, and nobody for them.
+    pub async fn read_sqlite(file: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(false)
+            .busy_timeout(WAIT)
+            .pragma("query_only", "on");
+        let pool =
+            SqlitePoolOptions::new().max_connections(1).acquire_timeout(WAIT).connect_with(options).await?;
+        Ok(Self::over(Pool::Sqlite(pool), ClockOffset::default()))
+    }
+
+    /// Connects to PostgreSQL, to read it.
+    pub async fn read_postgres(url: &str) -> Result<Self, StoreError> {
+        // A large database takes its time to be read, and locks nobody out meanwhile.
+        let options = postgres_options(url)?
+            .options([("statement_timeout", "0"), ("idle_in_transaction_session_timeout", "0")]);
+        reach(&options).await?;
+        let pool =
+            PgPoolOptions::new().max_connections(1).acquire_timeout(WAIT).connect_with(options).await?;
+        Ok(Self::over(Pool::Postgres(pool), ClockOffset::default()))
+    }
+
+    /// An empty database in memory, with this program's schema.
+    pub(super) async fn in_memory() -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            // It lives as long as its connection.
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options)
+            .await?;
+        Self::open(Pool::Sqlite(pool), ClockOffset::default()).await
+    }
+
+    /// A transaction that reads one state of everything, whatever is written meanwhile.
+    pub async fn snapshot(&self) -> Result<Tx, StoreError> {
+        let inner = match &self.pool {
+            Pool::Sqlite(pool) => Inner::Sqlite(pool.begin_with("begin").await?),
+            Pool::Postgres(pool) => {
+                Inner::Postgres(pool.begin_with("begin isolation level repeatable read read only").await?)
+            }
+        };
+        let mut tx = Tx::new(inner, self);
+        // SQLite takes its snapshot with the first look at a table.
+        tx.look().await?;
+        Ok(tx)
+    }
+}
