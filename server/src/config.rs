@@ -61,6 +61,12 @@ pub enum Command {
     /// Check everything that is stored, and change nothing; a server may be running
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
+    /// Write everything into a new file; a server may be running
+    #[command(after_help = BACKUP_HELP)]
+    Backup(BackupArgs),
+    /// Put a backup into an empty data directory or database
+    #[command(after_help = RESTORE_HELP)]
+    Restore(BackupArgs),
     /// Print the OpenAPI description of this server as JSON
     #[command(after_help = "Example:\n  keyward-server openapi > openapi.json")]
     Openapi,
@@ -82,6 +88,31 @@ pub struct CheckArgs {
     /// Print a JSON object a line: each finding, and at the end what was looked at
     #[arg(long)]
     pub json: bool,
+}
+
+const BACKUP_HELP: &str = "\
+The file is a SQLite database, whichever engine the server uses, and can be restored into either. Nothing is overwritten. It \
+holds no name and no value, but e-mail addresses and what a weak password can be guessed by: guard it like the server.
+
+Example:
+  keyward-server backup /backup/keyward-2026-11-26 --data /var/lib/keyward";
+
+const RESTORE_HELP: &str = "\
+All of it or nothing, checked before and after. Stop the server first. Clients that remember a newer state will refuse this \
+one: the command ends with what to do.
+
+Example:
+  keyward-server restore /backup/keyward-2026-11-26 --data /var/lib/keyward";
+
+/// Which file, and where the data is.
+#[derive(Args)]
+pub struct BackupArgs {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub database: DatabaseArgs,
 }
 
 /// Where the data is.

@@ -7,6 +7,7 @@ pub mod access;
 mod app;
 mod audit;
 mod auth;
+pub mod backup;
 pub mod check;
 pub mod config;
 mod connections;

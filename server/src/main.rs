@@ -1,13 +1,14 @@
 //! Reads the command line, starts the log, and serves.
 
+mod operator;
+
 use std::io::{Write as _, stderr, stdout};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use keyward_server::check::{self, Checked, Finding};
-use keyward_server::config::{CheckArgs, Cli, Command, Config, DatabaseArgs, LogFormat, ServeArgs};
+use keyward_server::config::{Cli, Command, Config, DatabaseArgs, LogFormat, ServeArgs};
 use keyward_server::store::{ClockOffset, DRIVER_LOG_TARGET};
-use keyward_server::{App, document, open_store, read_store, serve};
+use keyward_server::{App, document, open_store, serve};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -21,7 +22,9 @@ async fn main() -> ExitCode {
         None => run(cli.serve).await,
         Some(Command::Serve(args)) => run(*args).await,
         Some(Command::Migrate(args)) => migrate(args).await,
-        Some(Command::Check(args)) => return ended(check(args).await),
+        Some(Command::Check(args)) => return ended(operator::check(args).await),
+        Some(Command::Backup(args)) => return ended(operator::backup(args).await),
+        Some(Command::Restore(args)) => return ended(operator::restore(args).await),
         Some(Command::Openapi) => openapi(),
     };
     ended(done.map(|()| ExitCode::SUCCESS))
@@ -71,53 +74,6 @@ async fn migrate(args: DatabaseArgs) -> anyhow::Result<()> {
     writeln!(stderr(), "The database is up to date.")?;
     Ok(())
 }
-
-async fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
-    let store = read_store(&args.database.into()).await?;
-    let (mut out, json) = (stdout().lock(), args.json);
-    let mut told = Ok(());
-    let checked = check::check_all(&store, &mut |finding| {
-        if told.is_ok() {
-            told = tell(&mut out, &finding, json);
-        }
-    })
-    .await;
-    told?;
-    let checked = checked.map_err(|error| anyhow::anyhow!("cannot check the database: {}", error.cause()))?;
-    store.close().await;
-    if json {
-        writeln!(out, "{}", serde_json::to_string(&checked)?)?;
-    } else {
-        writeln!(stderr(), "{}", summary(&checked))?;
-    }
-    Ok(if checked.findings == 0 { ExitCode::SUCCESS } else { ExitCode::from(NOT_SOUND) })
-}
-
-fn tell(out: &mut impl std::io::Write, finding: &Finding, json: bool) -> anyhow::Result<()> {
-    if json {
-        writeln!(out, "{}", serde_json::to_string(finding)?)?;
-    } else if let Some(org) = finding.org {
-        writeln!(out, "org:{org} {}: {}", finding.at, finding.what)?;
-    } else {
-        writeln!(out, "{}: {}", finding.at, finding.what)?;
-    }
-    Ok(())
-}
-
-fn summary(checked: &Checked) -> String {
-    let found = match checked.findings {
-        0 => "Nothing is wrong".to_owned(),
-        1 => "1 thing is wrong".to_owned(),
-        many => format!("{many} things are wrong"),
-    };
-    format!(
-        "{found}: {} organisations, {} envelopes, {} audit entries.",
-        checked.organisations, checked.envelopes, checked.audit_entries
-    )
-}
-
-/// What a check ends with that found something: as the client does for what is not what was sealed.
-const NOT_SOUND: u8 = 6;
 
 fn openapi() -> anyhow::Result<()> {
     writeln!(stdout(), "{}", document().to_pretty_json()?)?;

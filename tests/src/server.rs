@@ -186,6 +186,11 @@ pub fn program(name: &str) -> PathBuf {
     path
 }
 
+/// A statement to a SQLite file that is nobody's.
+pub fn change_file(file: &Path, statement: &str) -> String {
+    sqlite(file, statement)
+}
+
 /// Waits until `ready` says so.
 ///
 /// # Panics

@@ -66,6 +66,8 @@ macro_rules! bind {
     };
 }
 
+pub(super) use bind;
+
 /// `args![org, seq]`: the binds of a statement, `$1` first.
 macro_rules! args {
     ($($value:expr),* $(,)?) => { vec![$($crate::store::engine::Arg::from($value)),*] };
@@ -145,6 +147,7 @@ impl Tx {
 }
 
 /// A bind. Every kind may be null.
+#[derive(Clone)]
 pub(super) enum Arg {
     Int(Option<i64>),
     Bytes(Option<Vec<u8>>),

@@ -13,11 +13,13 @@
 //! | `audit` | the chain and what its filters need |
 //! | `wipe` | superseded envelopes leave SQLite's files |
 //! | `snapshot`, `check` | reading everything at once, and whether it fits together |
+//! | `copy` | everything from one database into another: backups |
 //! | `state`, `apply` | all relations at once: loaded for a check, changed by a checked write |
 
 mod apply;
 mod audit;
 mod check;
+mod copy;
 mod credentials;
 mod engine;
 mod error;
@@ -45,6 +47,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, SqlitePool};
 
 pub use audit::{AuditFilter, AuditRow, ObjectKind, ObjectRow};
 pub use check::{Links, Page, RootRow, Sealed, SecretRow};
+pub use copy::Manifest;
 pub use credentials::StoredCredential;
 pub use engine::Tx;
 pub use error::StoreError;
@@ -216,6 +219,7 @@ const ALL: &[(&str, &[(&str, &str)])] = &[
     ("apply", apply::ALL),
     ("audit", audit::ALL),
     ("check", check::ALL),
+    ("copy", copy::ALL),
     ("credentials", credentials::ALL),
     ("identities", identities::ALL),
     ("migrate", migrate::ALL),

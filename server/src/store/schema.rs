@@ -84,7 +84,7 @@ const SQLITE_SHAPE: &[&str] = &[
         || case lower(c.type) when 'integer' then ' int' when 'blob' then ' bytes' else ' ' || lower(c.type) end
         || case c.\"notnull\" when 1 then ' required' else '' end as line
     from sqlite_master m join pragma_table_info(m.name) c
-    where m.type = 'table' and m.name not like 'sqlite_%'",
+    where m.type = 'table' and m.name not like 'sqlite_%' and m.name <> 'backup_manifest'",
     "select 'primary key of ' || k.name || ': ' || group_concat(k.part, ', ') as line
     from (
         select m.name, c.name as part

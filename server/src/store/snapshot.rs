@@ -1,22 +1,38 @@
-//! Databases that are only read: one snapshot, while others write.
+//! Databases that no server serves from: those that are only read, in one snapshot while others write, and backups.
 
 use std::path::Path;
 
+use sqlx::Executor as _;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::engine::{Inner, Tx};
-use super::{ClockOffset, Pool, Store, StoreError, WAIT, postgres_options, reach};
+use super::{ClockOffset, Pool, Store, StoreError, WAIT, migrate, postgres_options, reach};
 
 impl Store {
     /// Opens a SQLite file that is there, to read it. A server may be running over it: readers of a write-ahead log wait for
     /// nobody, and nobody for them.
     pub async fn read_sqlite(file: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(file)
-            .create_if_missing(false)
-            .busy_timeout(WAIT)
-            .pragma("query_only", "on");
+        Self::sqlite(existing(file).busy_timeout(WAIT).pragma("query_only", "on")).await
+    }
+
+    /// Opens a backup, to read it. Nobody writes it, and nothing is made beside it: its directory may be read-only.
+    pub async fn read_backup(file: &Path) -> Result<Self, StoreError> {
+        Self::sqlite(existing(file).read_only(true).immutable(true)).await
+    }
+
+    /// Makes a SQLite database of the empty file: one file, with nothing beside it. Durable only once it is closed and synced.
+    pub async fn create_backup(file: &Path) -> Result<Self, StoreError> {
+        let options = existing(file)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Memory)
+            .synchronous(SqliteSynchronous::Off);
+        let store = Self::sqlite(options).await?;
+        migrate::migrate(&store).await?;
+        Ok(store)
+    }
+
+    async fn sqlite(options: SqliteConnectOptions) -> Result<Self, StoreError> {
         let pool =
             SqlitePoolOptions::new().max_connections(1).acquire_timeout(WAIT).connect_with(options).await?;
         Ok(Self::over(Pool::Sqlite(pool), ClockOffset::default()))
@@ -46,6 +62,16 @@ impl Store {
         Self::open(Pool::Sqlite(pool), ClockOffset::default()).await
     }
 
+    /// A transaction that may write for as long as it takes.
+    pub async fn begin_at_length(&self) -> Result<Tx, StoreError> {
+        let mut tx = self.begin().await?;
+        if let Inner::Postgres(transaction) = &mut tx.inner {
+            transaction.execute("set local statement_timeout = 0").await?;
+            transaction.execute("set local idle_in_transaction_session_timeout = 0").await?;
+        }
+        Ok(tx)
+    }
+
     /// A transaction that reads one state of everything, whatever is written meanwhile.
     pub async fn snapshot(&self) -> Result<Tx, StoreError> {
         let inner = match &self.pool {
@@ -59,4 +85,8 @@ impl Store {
         tx.look().await?;
         Ok(tx)
     }
+}
+
+fn existing(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(file).create_if_missing(false)
 }

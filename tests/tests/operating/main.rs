@@ -6,4 +6,5 @@
     reason = "a test's helpers: a failure is the test's failure, files are its own"
 )]
 
+mod backup;
 mod check;
