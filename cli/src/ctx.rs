@@ -56,6 +56,8 @@ pub struct Env {
     pub home: Option<PathBuf>,
     /// `NO_COLOR`, set to anything.
     pub no_color: bool,
+    /// `GITHUB_ACTIONS` is `true`: GitHub's runner reads what is printed.
+    pub github_actions: bool,
     /// `KEYWARD_TOKEN` is set to something that is not UTF-8.
     pub token_unreadable: bool,
 }
@@ -88,6 +90,7 @@ impl Env {
             min_epoch: set("KEYWARD_MIN_EPOCH"),
             home: set("HOME").map(PathBuf::from),
             no_color: set("NO_COLOR").is_some(),
+            github_actions: set("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
         }
     }
 }

@@ -1,9 +1,13 @@
-//! Whether stdout is for a shell's `eval`: `env-file --stdout`, in shell format.
+//! Whether stdout is for a shell's `eval`: `env-file --stdout`, in a format that a shell runs.
 //!
 //! Judged on the raw words, because it must hold for command lines that do not parse, too. Where they leave a doubt, the
 //! answer is yes: a `false` too many only says once more that the command failed.
 
 use std::ffi::{OsStr, OsString};
+
+use clap::ValueEnum as _;
+
+use crate::export::Format;
 
 /// Whether a failure must print `false`: the words ask for `--stdout`, rightly spelt or not, or name no file to write.
 pub fn expected(args: &[OsString]) -> bool {
@@ -43,7 +47,8 @@ fn has_other_format(words: &[&OsStr]) -> bool {
         "--format" => Some(words.get(at + 1).and_then(|next| next.to_str()).unwrap_or_default()),
         word => word.strip_prefix("--format="),
     });
-    matches!(formats.next_back(), Some("dotenv" | "json"))
+    let format = formats.next_back().and_then(|name| Format::from_str(name, false).ok());
+    format.is_some_and(|format| !format.is_run())
 }
 
 #[cfg(test)]
@@ -69,6 +74,8 @@ mod tests {
             "keyward deployment envfile p --stdout",
             "keyward --stdout env-file p",
             "keyward deployment env-file p --stdout --format shell",
+            "keyward deployment env-file p --stdout --format fish",
+            "keyward deployment env-file p --format=fish",
             "keyward deployment env-file p --stdout --format=nonsense",
             "keyward deployment env-file p --stdout --format",
             "keyward deployment env-file p --stdout --format json --format shell",
@@ -83,6 +90,11 @@ mod tests {
         for line in [
             "keyward deployment env-file p --stdout --format json",
             "keyward deployment env-file p --stdout --format=dotenv",
+            "keyward deployment env-file p --stdout --format yaml",
+            "keyward deployment env-file p --stdout --format powershell",
+            "keyward deployment env-file p --stdout --format docker",
+            "keyward deployment env-file p --stdout --format github-actions",
+            "keyward deployment env-file p --stdout --format systemd",
             "keyward deployment env-file p --stdout --format shell --format json",
             "keyward deployment env-file p out.env",
             "keyward deployment env-file p --format=shell out.env",

@@ -42,6 +42,17 @@ impl Out {
         let _ = self.line(word);
     }
 
+    /// Hands commands to GitHub's runner, which takes them out of stderr and does not log them.
+    ///
+    /// # Errors
+    /// If they cannot be written: what they are to hide must not be written then, either.
+    pub fn runner_commands(self, commands: &[u8]) -> anyhow::Result<()> {
+        let written = std::io::stderr().lock().write_all(commands);
+        written.map_err(|error| {
+            Fault::new(Code::Unexpected, format!("cannot tell GitHub's runner what to mask: {error}")).into()
+        })
+    }
+
     /// Whether somebody reads stdout on a terminal.
     pub fn stdout_is_terminal() -> bool {
         std::io::stdout().is_terminal()

@@ -87,8 +87,8 @@ mod tests {
             (&["key", "create", "X", "--provder=hunter2"], "--provider"),
             (&["key", "create", "X", "--bogus"], "'--bogus'"),
             (&["deployment", "env-flie"], "'env-file'"),
-            (&["deployment", "env-file", "p", "--format", "yaml"], "dotenv"),
-            (&["deployment", "env-file", "p", "--format", "yaml"], "--format"),
+            (&["deployment", "env-file", "p", "--format", "xml"], "dotenv"),
+            (&["deployment", "env-file", "p", "--format", "xml"], "--format"),
             (&["key", "create"], "<NAME>"),
             (&["key", "create", "X", "--provider"], "--provider"),
         ] {

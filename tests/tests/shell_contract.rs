@@ -62,7 +62,7 @@ fn a_mistyped_command_line_prints_false() {
         "deployment envfile p --stdout",
         "deploymnt env-file p --stdout",
         "deployment env-file p --stdout --format json --format shell",
-        "deployment env-file p --stdout --format yaml",
+        "deployment env-file p --stdout --format xml",
         "deployment env-file p --stdout --help",
         "deployment env-file p --stdout --version",
     ] {

@@ -56,8 +56,10 @@ pub(crate) fn cargo_tools() -> Result<()> {
 
 fn missing_packages() -> Vec<&'static str> {
     let mut missing = absent(&PROGRAMS);
-    if !Path::new(CA_BUNDLE).exists() {
-        missing.push("ca-certificates");
+    for (file, package) in [(CA_BUNDLE, "ca-certificates"), (SYSTEMD, "systemd")] {
+        if !Path::new(file).exists() {
+            missing.push(package);
+        }
     }
     // `python3 -m venv` is there without it, and fails.
     if !succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
@@ -85,7 +87,7 @@ fn apt_get(args: &[&str]) -> Command {
 
 /// Program → the package that brings it. A C compiler is not here: without one this program could not have been built.
 /// `ksh93`, because mksh may call itself ksh too.
-const PROGRAMS: [(&str, &str); 15] = [
+const PROGRAMS: [(&str, &str); 16] = [
     ("dash", "dash"),
     ("bash", "bash"),
     ("busybox", "busybox"),
@@ -95,6 +97,7 @@ const PROGRAMS: [(&str, &str); 15] = [
     ("yash", "yash"),
     ("fish", "fish"),
     ("python3", "python3"),
+    ("docker", "docker.io"),
     ("node", "nodejs"),
     ("npm", "npm"),
     ("openssl", "openssl"),
@@ -108,6 +111,9 @@ const BENCH_PROGRAMS: [(&str, &str); 2] = [("age", "age"), ("openssl", "openssl"
 
 /// Where Debian keeps the system's trusted roots.
 const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Not on the PATH.
+const SYSTEMD: &str = "/usr/lib/systemd/systemd";
 
 /// Subcommand → the package and version that CI uses.
 const CARGO_TOOLS: [(&str, &str); 2] = [("nextest", "cargo-nextest@0.9.143"), ("deny", "cargo-deny@0.20.2")];

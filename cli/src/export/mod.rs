@@ -3,16 +3,26 @@
 //! Whatever holds a value is wiped when it is dropped, and is made in its final size, so that growing it leaves no copy
 //! behind.
 
+mod docker;
 mod dotenv;
+mod fish;
+mod github_actions;
 mod json;
+mod powershell;
+mod refusal;
 mod shell;
+mod systemd;
+mod yaml;
 
 use std::fmt;
 use std::io::{self, Write};
 
+use clap::ValueEnum as _;
 use keyward_wire::name::EnvName;
 use zeroize::Zeroizing;
 
+pub use github_actions::masks;
+pub use refusal::{ExportError, Refused};
 pub use shell::shell;
 
 /// Forms that variables are written in.
@@ -20,18 +30,66 @@ pub use shell::shell;
 pub enum Format {
     /// For `eval` in any Bourne-like shell
     Shell,
-    /// A .env file
+    /// For `source` or `eval` in fish
+    Fish,
+    /// For Invoke-Expression in PowerShell
+    Powershell,
+    /// A .env file, for python-dotenv, dotenv for Node and docker compose
     Dotenv,
-    /// One object, name to value
+    /// One JSON object, name to value
     Json,
+    /// One YAML mapping, name to value
+    Yaml,
+    /// For docker run --env-file
+    Docker,
+    /// For the file that $GITHUB_ENV names; masks the values in the log
+    GithubActions,
+    /// For EnvironmentFile= of a systemd unit
+    Systemd,
+}
+
+impl Format {
+    /// Whether a program runs what it reads: then a failure must say `false`, or it would go on.
+    pub fn is_run(self) -> bool {
+        matches!(self, Self::Shell | Self::Fish)
+    }
+
+    /// What is in the way of a variable among `vars`.
+    fn refusal(self, var: &Var<'_>, vars: &[Var<'_>]) -> Option<&'static str> {
+        let name = var.name.as_str();
+        match self {
+            Self::Shell => return None,
+            Self::Fish => return fish::refusal(name),
+            _ => {}
+        }
+        let Ok(value) = str::from_utf8(var.value) else {
+            return Some("not UTF-8 text");
+        };
+        match self {
+            Self::Shell | Self::Fish | Self::Json | Self::Yaml => None,
+            Self::Powershell => {
+                powershell::refusal(name, value, vars.iter().map(|other| other.name.as_str()))
+            }
+            Self::Dotenv => dotenv::refusal(value),
+            Self::Docker => docker::refusal(name, value),
+            Self::GithubActions => github_actions::refusal(name, value),
+            Self::Systemd => systemd::refusal(value),
+        }
+    }
 }
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Shell => "shell",
+            Self::Fish => "fish",
+            Self::Powershell => "powershell",
             Self::Dotenv => "dotenv",
             Self::Json => "json",
+            Self::Yaml => "yaml",
+            Self::Docker => "docker",
+            Self::GithubActions => "github-actions",
+            Self::Systemd => "systemd",
         })
     }
 }
@@ -63,50 +121,32 @@ impl<'a> Var<'a> {
     }
 }
 
-/// Why variables cannot be written. Says names, never values.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ExportError {
-    /// No environment variable can hold it, in any format.
-    #[error("the value of {name} has a NUL byte, which no environment variable can hold")]
-    Nul {
-        /// Of the variable.
-        name: EnvName,
-    },
-    /// The format holds text; the shell format and `run` hold any bytes.
-    #[error(
-        "{} cannot be written as {format}: not UTF-8 text; use --format shell, or keyward run",
-        list(names)
-    )]
-    NotText {
-        /// The format asked for.
-        format: Format,
-        /// All variables concerned.
-        names: Vec<EnvName>,
-    },
-}
-
-/// All of `vars`, in their order. Names are expected to be distinct.
+/// All of `vars`, in their order, as a reader of the format finds them again, or none. Names are expected to be distinct.
 pub fn render(format: Format, vars: &[Var<'_>]) -> Result<Zeroizing<Vec<u8>>, ExportError> {
-    match format {
-        Format::Shell => Ok(shell(vars)),
-        Format::Dotenv => Ok(dotenv::dotenv(&texts(format, vars)?)),
-        Format::Json => Ok(json::json(&texts(format, vars)?)),
+    let refused = refusals(format, vars);
+    if !refused.is_empty() {
+        let holds_all = |other: &Format| refusals(*other, vars).is_empty();
+        let instead = Format::value_variants().iter().copied().filter(holds_all).collect();
+        return Err(ExportError::Refused { format, refused, instead });
     }
+    let texts: Vec<(&str, &str)> =
+        vars.iter().filter_map(|var| Some((var.name.as_str(), str::from_utf8(var.value).ok()?))).collect();
+    Ok(match format {
+        Format::Shell => shell(vars),
+        Format::Fish => fish::fish(vars),
+        Format::Powershell => powershell::powershell(&texts),
+        Format::Dotenv => dotenv::dotenv(&texts),
+        Format::Json => json::json(&texts),
+        Format::Yaml => yaml::yaml(&texts),
+        Format::Docker => docker::docker(&texts),
+        Format::GithubActions => github_actions::github_actions(&texts),
+        Format::Systemd => systemd::systemd(&texts),
+    })
 }
 
-/// Names and values for a format that holds text only.
-fn texts<'a>(format: Format, vars: &[Var<'a>]) -> Result<Vec<(&'a str, &'a str)>, ExportError> {
-    let text = |var: &Var<'a>| std::str::from_utf8(var.value).ok();
-    let names: Vec<EnvName> =
-        vars.iter().filter(|var| text(var).is_none()).map(|var| var.name.clone()).collect();
-    if !names.is_empty() {
-        return Err(ExportError::NotText { format, names });
-    }
-    Ok(vars.iter().filter_map(|var| Some((var.name.as_str(), text(var)?))).collect())
-}
-
-fn list(names: &[EnvName]) -> String {
-    names.iter().map(EnvName::as_str).collect::<Vec<_>>().join(", ")
+fn refusals(format: Format, vars: &[Var<'_>]) -> Vec<Refused> {
+    let refused = |var: &Var<'_>| Some(Refused { name: var.name.clone(), why: format.refusal(var, vars)? });
+    vars.iter().filter_map(refused).collect()
 }
 
 /// What `write` writes, in a buffer that never grew: `write` runs twice, first to be measured.
@@ -136,32 +176,58 @@ impl Write for Length {
 mod tests {
     use super::*;
 
+    fn vars<'a>(names: &'a [EnvName], values: &[&'a [u8]]) -> Vec<Var<'a>> {
+        names.iter().zip(values).map(|(name, value)| Var::new(name, value).unwrap()).collect()
+    }
+
     #[test]
-    fn bytes_that_a_format_cannot_hold_are_refused_by_name_and_not_shown() {
-        let [a, b, c] = ["A", "B", "C"].map(|name| name.parse::<EnvName>().unwrap());
-        let vars = [
-            Var::new(&a, b"hunter2\xff").unwrap(),
-            Var::new(&b, b"fine").unwrap(),
-            Var::new(&c, b"\xc3").unwrap(),
-        ];
-        for format in [Format::Dotenv, Format::Json] {
-            let error = render(format, &vars).err().unwrap();
-            assert_eq!(error, ExportError::NotText { format, names: vec![a.clone(), c.clone()] });
-            assert!(error.to_string().starts_with("A, C cannot be written as "));
-            assert!(!format!("{error} {error:?}").contains("hunter2"));
+    fn what_a_format_cannot_hold_is_refused_by_name_and_not_shown() {
+        let names = ["A", "B", "C", "D"].map(|name| name.parse::<EnvName>().unwrap());
+        let [a, b, c, d] = &names;
+        let vars = vars(&names, &[b"hunter2\xff", b"fine", b"\xc3", b"\r\n${hunter2}\n"]);
+        for &format in Format::value_variants() {
+            let Err(error) = render(format, &vars) else {
+                assert!(format.is_run(), "{format}");
+                continue;
+            };
+            let said = error.to_string();
+            assert!(said.starts_with(&format!("{format} cannot hold A, C: not UTF-8 text")), "{said}");
+            assert_eq!(error.next(), "--format shell, fish can; keyward run can, too");
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{said}");
+            assert!(!said.contains(b.as_str()), "{said}");
+            let text_only =
+                matches!(format, Format::Json | Format::Yaml | Format::GithubActions | Format::Powershell);
+            assert_eq!(said.contains(&format!("; {d}: ")), !text_only, "{said}");
         }
-        assert!(render(Format::Shell, &vars).is_ok());
-        assert_eq!(Var::new(&a, b"x\0").err(), Some(ExportError::Nul { name: a.clone() }));
+        assert_eq!(Var::new(a, b"x\0").err(), Some(ExportError::Nul { name: a.clone() }));
+        assert_eq!(c.as_str(), "C");
+    }
+
+    #[test]
+    fn a_refusal_names_the_formats_that_hold_everything() {
+        let names = ["A".parse().unwrap()];
+        let error = render(Format::Docker, &vars(&names, &[b"two\nlines"])).err().unwrap();
+        assert_eq!(
+            error.next(),
+            "--format shell, fish, powershell, dotenv, json, yaml, github-actions, systemd can; keyward run can, too"
+        );
     }
 
     #[test]
     fn output_is_made_in_its_final_size() {
-        let name: EnvName = "A".parse().unwrap();
-        let value = "it's \"a\" $value\n\u{1}é ".repeat(50);
-        let vars = [Var::new(&name, value.as_bytes()).unwrap()];
-        for format in [Format::Shell, Format::Dotenv, Format::Json] {
+        let names = ["A".parse().unwrap()];
+        let value = "it's a value\u{e9} ".repeat(50);
+        let vars = vars(&names, &[value.trim_end().as_bytes()]);
+        for &format in Format::value_variants() {
             let out = render(format, &vars).unwrap();
-            assert_eq!(out.len(), out.capacity());
+            assert_eq!(out.len(), out.capacity(), "{format}");
+        }
+    }
+
+    #[test]
+    fn a_format_is_called_what_the_command_line_calls_it() {
+        for format in Format::value_variants() {
+            assert_eq!(format.to_string(), format.to_possible_value().unwrap().get_name());
         }
     }
 }

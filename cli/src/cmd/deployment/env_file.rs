@@ -7,18 +7,18 @@ use keyward_wire::name::EnvName;
 
 use crate::cmd::phrase;
 use crate::ctx::{Ctx, rfc3339};
-use crate::export::{Format, Var, render};
+use crate::export::{ExportError, Format, Var, masks, render};
 use crate::fault::{Code, Fault};
 use crate::session::files;
 use crate::vault::fetch::{Freshness, variables};
 
 /// Print a deployment's variables for `eval`, or write them to a file
 ///
-/// Nothing is printed before every value was fetched, verified and opened. With --stdout in shell format, every failure
-/// prints the word `false`, so that `set -e` stops the script.
+/// Nothing is printed before every value was fetched, verified and opened. With --stdout in shell or fish format, every
+/// failure prints the word `false`, so that the script stops. A value that what reads the format would not find again is
+/// refused by its name, and then nothing is written.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  eval $(keyward deployment env-file production --stdout)\n  \
-                        keyward deployment env-file production .env")]
+#[command(after_help = EXAMPLES)]
 pub struct Options {
     /// Name in .keyward-deployment, or name, or id of the deployment
     deployment: String,
@@ -41,6 +41,14 @@ pub struct Options {
     freshness: Freshness,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  eval $(keyward deployment env-file production --stdout)
+  keyward deployment env-file production --stdout --format fish | source
+  keyward deployment env-file production .env
+  keyward deployment env-file production production.yaml --format yaml
+  keyward deployment env-file production --stdout --format github-actions >> \"$GITHUB_ENV\"";
+
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         if let Some(path) = &self.file {
@@ -53,9 +61,13 @@ impl Options {
             .iter()
             .map(|variable| Var::new(&variable.env, &variable.value))
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| Fault::new(Code::Policy, error.to_string()))?;
+            .map_err(|error| refused(&error))?;
         let format = self.format.unwrap_or(if self.stdout { Format::Shell } else { Format::Dotenv });
-        let text = render(format, &vars).map_err(|error| Fault::new(Code::Policy, error.to_string()))?;
+        let text = render(format, &vars).map_err(|error| refused(&error))?;
+        if format == Format::GithubActions && ctx.env.github_actions {
+            let values: Vec<&[u8]> = vars.iter().map(Var::value).collect();
+            ctx.out.runner_commands(&masks(&values))?;
+        }
         if self.print_head {
             let head = read.fetched.audit.as_deref().unwrap_or("none");
             ctx.out.note(&format!("audit head of this read: {head}"));
@@ -79,4 +91,8 @@ impl Options {
             }
         }
     }
+}
+
+fn refused(error: &ExportError) -> Fault {
+    Fault::new(Code::Policy, error.to_string()).next(error.next())
 }

@@ -1,0 +1,268 @@
+//! Values that readers of such files like to spoil.
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{Config, TestRunner};
+
+/// All of them: those below, and some hundred at random, other ones in each run.
+pub(crate) fn hostile() -> Vec<Vec<u8>> {
+    let mut values: Vec<Vec<u8>> = KNOWN.iter().map(|text| text.as_bytes().to_vec()).collect();
+    for byte in 1..=127_u8 {
+        values.extend([vec![byte], vec![b'a', byte, b'b'], vec![byte, byte, b' ', byte]]);
+    }
+    for point in POINTS {
+        let c = char::from_u32(*point).unwrap();
+        values.extend(
+            [format!("{c}"), format!("a{c}b"), format!("it's{c}\"x\""), format!("{c} ' {c}")]
+                .map(String::into),
+        );
+    }
+    values.extend([&b"\xff"[..], b"a\xc3", b"\xed\xa0\x80", b"\xc3\xa9\xff\xfe"].map(<[u8]>::to_vec));
+    values.push((1..=255).collect());
+    values.push((1..=127).collect());
+    values.extend(["a", "é", "'", "\"\\", "$a ", "x\n"].map(|piece| piece.repeat(2_000).into_bytes()));
+    values.push(PEM.repeat(30).into_bytes());
+    values.push("x".repeat(100_000).into_bytes());
+    values.extend(random());
+    values
+}
+
+/// What every format must hold.
+pub(crate) fn ordinary() -> [&'static [u8]; 9] {
+    [
+        b"sk_live_51H8x+/=",
+        b"postgres://user:p%40ss@db.example:5432/app?sslmode=require",
+        b"correct horse battery staple",
+        b"{\"type\": \"service_account\", \"key\": \"a\\nb\"}",
+        "grüße, 日本 🗝".as_bytes(),
+        b"#no comment",
+        b"a=b=c $HOME $$ `id` $(id)",
+        b"it's",
+        b"\"quoted\"",
+    ]
+}
+
+/// What every format but docker's must hold.
+pub(crate) const PEM: &str = "-----BEGIN KEY-----\nMIIB+/==\n-----END KEY-----\n";
+
+fn random() -> Vec<Vec<u8>> {
+    let awkward = prop::sample::select(
+        "'\"`\\$#={}:-~!%&*|>?@ \t\n\rabfnrtvx01XH_é\u{a0}\u{feff}\u{2028}’".chars().collect::<Vec<_>>(),
+    );
+    let any = any::<char>().prop_filter("an environment variable holds no NUL", |c| *c != '\0');
+    let text = prop::collection::vec(prop_oneof![6 => awkward, 1 => any], 0..16);
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
+    let mut value = || String::from_iter(text.new_tree(&mut runner).unwrap().current()).into_bytes();
+    (0..400).map(|_| value()).collect()
+}
+
+const POINTS: &[u32] = &[
+    0x80, 0x85, 0xa0, 0xad, 0x17f, 0x212a, 0x2018, 0x2019, 0x201a, 0x201b, 0x201c, 0x201e, 0x2028, 0x2029,
+    0x202e, 0x3000, 0xd7ff, 0xe000, 0xf500, 0xf600, 0xf67f, 0xf6ff, 0xfdd0, 0xfdef, 0xfeff, 0xfffd, 0xfffe,
+    0xffff, 0x1_0000, 0x1_d11e, 0x1_f5dd, 0xf_fffe, 0x10_fffd, 0x10_ffff,
+];
+
+const KNOWN: &[&str] = &[
+    "",
+    " ",
+    "  ",
+    "\t",
+    "\n",
+    "\n\n",
+    "\r",
+    "\r\n",
+    "a\n",
+    "a\r",
+    "a\r\nb",
+    "\na",
+    " a ",
+    "\u{feff}a",
+    "a\u{feff}",
+    "'",
+    "''",
+    "'''",
+    "\"",
+    "\"\"",
+    "`",
+    "'a'",
+    "\"a\"",
+    "`a`",
+    "'a",
+    "a'",
+    "it's",
+    "it's \"x\"",
+    "it's \"x\"\n",
+    "'\"`",
+    "\\",
+    "\\\\",
+    "\\n",
+    "\\r",
+    "\\t",
+    "\\'",
+    "\\\"",
+    "\\$",
+    "a\\",
+    "a\\\\",
+    "\\\n",
+    "'\\",
+    "'\\n",
+    "'\\d",
+    "\\x41",
+    "\\u0041",
+    "\\0",
+    "\\047",
+    "'\\047",
+    "\"\\",
+    "C:\\new\\table",
+    "it's C:\\new",
+    "it's C:\\Users",
+    "$",
+    "$$",
+    "$$$",
+    "$a",
+    "$HOME",
+    "${HOME}",
+    "${HOME:-x}",
+    "${HOME",
+    "${}",
+    "${:-x}",
+    "$(id)",
+    "`id`",
+    "$1",
+    "a$",
+    "it's $",
+    "it's $5",
+    "it's $HOME",
+    "it's ${HOME}",
+    "it's $$",
+    "it's $(id)",
+    "it's $_",
+    "it's $é",
+    "$\u{17f}",
+    "'$\u{212a}",
+    "$env:HOME",
+    "$($x)",
+    "%PATH%",
+    "%0A",
+    "%25",
+    "%250D",
+    "!x",
+    "#",
+    " #",
+    "a #b",
+    "a#b",
+    "# a",
+    "it's #b",
+    "it's a#b",
+    "\n#\n",
+    "'\n#x=y\n",
+    "x\n#\"",
+    "A=b",
+    "=",
+    "==",
+    "a\nV0=b",
+    "a'\nV0=b",
+    "a\"\nV0='b",
+    "export V0=b",
+    "a\nexport V0=b\n",
+    "V1: x",
+    "a: b",
+    "a:",
+    "<<",
+    "V0<<EOF",
+    "EOF",
+    "x\nEOF\nV0=1",
+    "::set-env name=A::b",
+    "::add-mask::x",
+    "::stop-commands::x",
+    "##[x]",
+    "y",
+    "n",
+    "yes",
+    "NO",
+    "on",
+    "Off",
+    "true",
+    "False",
+    "null",
+    "~",
+    "NULL",
+    ".inf",
+    ".nan",
+    "0",
+    "00",
+    "0x1F",
+    "0o7",
+    "0b1",
+    "1e3",
+    "1_000",
+    "12:30:45",
+    "2026-11-26",
+    "2026-11-26T12:00:00Z",
+    "=",
+    "<<",
+    "-",
+    "- a",
+    "?",
+    "? a",
+    "|",
+    ">",
+    "|\n a",
+    ">-\n a",
+    "&a",
+    "*a",
+    "!!str a",
+    "!a",
+    "%YAML 1.2",
+    "---",
+    "...",
+    "a\n---\nb",
+    "[",
+    "]",
+    "{",
+    "}",
+    "[a, b]",
+    "{a: b}",
+    ",",
+    "@a",
+    "a\n\n\nb",
+    "a\n b\n  c",
+    "  a\n b",
+    "a \nb",
+    "a\t\nb",
+    "null\n",
+    "\u{85}a",
+    "a\u{2028}b",
+    "; touch pwned",
+    "&& x",
+    "* ? [a-z] ~ {a,b}",
+    "a  b",
+    "(",
+    ")",
+    "(id)",
+    "begin; end",
+    "-x",
+    "--",
+    "@",
+    "%1",
+    "‘",
+    "’",
+    "it’s",
+    "“a”",
+    "‚‛",
+    "‘; x",
+    "’; x; ’",
+    "–",
+    "é’\n",
+    "{\"a\": \"it's\"}",
+    "{\"a\": \"it's\\n\"}",
+    "{\n  \"a\": 1\n}",
+    PEM,
+    "\u{1b}[31m",
+    "\u{7f}",
+    "日本語",
+    "é",
+    "e\u{301}",
+    "𝄞",
+    "🗝\u{fe0f}",
+];
