@@ -43,6 +43,25 @@ pub enum Code {
     Terminated = 143,
 }
 
+impl Code {
+    /// The code of a command of keyward that ended so.
+    pub fn of_exit(code: u8) -> Option<Self> {
+        let all = [
+            Self::Unexpected,
+            Self::Usage,
+            Self::SignIn,
+            Self::NotFound,
+            Self::Network,
+            Self::Integrity,
+            Self::Stale,
+            Self::Missing,
+            Self::Policy,
+            Self::Conflict,
+        ];
+        all.into_iter().find(|one| *one as u8 == code)
+    }
+}
+
 /// An error that says which exit code it is and what to do.
 #[derive(Debug)]
 pub struct Fault {
@@ -65,6 +84,16 @@ impl Fault {
         self
     }
 
+    /// What happened.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// What to do about it, if that is known.
+    pub fn advice(&self) -> Option<&str> {
+        self.next.as_deref()
+    }
+
     /// A usage fault.
     pub fn usage(what: impl Into<String>) -> Self {
         Self::new(Code::Usage, what)
@@ -76,7 +105,7 @@ impl Fault {
         names.sort_unstable();
         let nearest = names
             .iter()
-            .map(|other| (strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase()), *other))
+            .map(|other| (likeness(name, other), *other))
             .filter(|(likeness, _)| *likeness > 0.8)
             .max_by(|a, b| a.0.total_cmp(&b.0));
         let fault = Self::new(Code::NotFound, format!("no such {kind}, or not yours: {}", typed(name)));
@@ -167,10 +196,19 @@ impl From<TokenError> for Fault {
     }
 }
 
+/// How alike two names are, from 0 to 1.
+pub fn likeness(one: &str, other: &str) -> f64 {
+    strsim::jaro_winkler(&one.to_lowercase(), &other.to_lowercase())
+}
+
+/// Whether a token stands where a name should.
+pub fn holds_token(name: &str) -> bool {
+    ["kwt1_", "kwd1_", "kwi1_", "kwr1_", "kwh1_"].iter().any(|prefix| name.contains(prefix))
+}
+
 /// A name as it was typed, safe to print; a token that stands in its place is not repeated.
 fn typed(name: &str) -> String {
-    let is_token = ["kwt1_", "kwd1_", "kwi1_", "kwr1_", "kwh1_"].iter().any(|prefix| name.contains(prefix));
-    if is_token { "… (a token is no name)".to_owned() } else { printable(name, 100) }
+    if holds_token(name) { "… (a token is no name)".to_owned() } else { printable(name, 100) }
 }
 
 /// A foreign text made safe to print: no control or direction-changing characters, at most `limit` characters.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`server`] | `keyward-server` on a free port, on SQLite or a fresh PostgreSQL database |
 //! | [`machine`] | a machine with nothing but `keyward` and an empty home |
+//! | [`terminal`] | a terminal, and somebody at it |
 //! | [`world`] | an organisation: an owner, two keys for an agent, and one it must never see |
 //! | [`http`] | requests by hand |
 //! | [`liar`] | a server's man in the middle |
@@ -26,6 +27,7 @@ pub mod leak;
 pub mod liar;
 pub mod machine;
 pub mod server;
+pub mod terminal;
 pub mod tools;
 pub mod world;
 

@@ -98,6 +98,7 @@ impl Command {
             Self::Audit(command) => command.run(ctx).await,
             Self::Org(command) => command.run(ctx).await,
             Self::Pin(options) => options.run(ctx).await,
+            Self::Completions(options) => options.run(ctx),
             Self::Run(options) => options.run(ctx).await,
         }
     }

@@ -12,6 +12,7 @@ use keyward_wire::api::bundle::{Bundle, SecretItem};
 use keyward_wire::name::EnvName;
 
 use super::cache::Cached;
+use super::choose;
 use super::mapping_file;
 use super::pins::Pins;
 use crate::api::client::Answer;
@@ -120,7 +121,10 @@ pub async fn variables(
     let mapped = mapping_file::find(name)?;
     let wanted = mapped.map_or_else(|| name.to_owned(), |id| id.to_string());
     let mut fetched = fetch(ctx, &credential, freshness, wanted.parse().ok()).await?;
-    let id = fetched.deployment(&wanted)?;
+    let id = match fetched.deployment(&wanted) {
+        Ok(id) => id,
+        Err(unknown) => choose::deployment(ctx, &fetched.verified.view, &wanted, unknown).await?,
+    };
     if fetched.verified.administers && fetched.secrets.is_empty() {
         // Owners and admins get the values of a deployment that they name by id.
         fetched = fetch(ctx, &credential, freshness, Some(id)).await?;

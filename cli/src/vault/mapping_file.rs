@@ -4,15 +4,15 @@
 //! parent.
 
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::Read as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use keyward_wire::DeploymentId;
 use rustix::fs::OFlags;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::fault::{Code, Fault};
 
@@ -22,7 +22,7 @@ pub const NAME: &str = ".keyward-deployment";
 /// Largest file that is read, in bytes.
 const LIMIT: u64 = 64 * 1024;
 
-#[derive(Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MappingFile {
     environment_mappings: BTreeMap<String, DeploymentId>,
@@ -41,12 +41,56 @@ pub fn find(name: &str) -> anyhow::Result<Option<DeploymentId>> {
     Ok(nearest(&here)?.and_then(|ids| ids.get(name).copied()))
 }
 
+/// Where the nearest file is and which names it gives, if there is one.
+///
+/// # Errors
+/// As [`find`].
+pub fn nearest_here() -> anyhow::Result<Option<(PathBuf, BTreeMap<String, DeploymentId>)>> {
+    let Ok(here) = std::env::current_dir() else { return Ok(None) };
+    locate(&here)
+}
+
+/// Makes `name` mean `id` in this folder and below: in the nearest file, since that one decides, else in a new one here.
+/// Where that is.
+///
+/// # Errors
+/// If it cannot be written, or others could put another file in its place.
+pub fn save(name: &str, id: DeploymentId) -> anyhow::Result<PathBuf> {
+    let here = std::env::current_dir().context("there is no working directory")?;
+    save_from(&here, name, id)
+}
+
+fn save_from(here: &Path, name: &str, id: DeploymentId) -> anyhow::Result<PathBuf> {
+    let (path, mut ids) = locate(here)?.unwrap_or_else(|| (here.join(NAME), BTreeMap::new()));
+    let folder = path.parent().unwrap_or(here);
+    let facts = folder.metadata().with_context(|| format!("cannot use {}", folder.display()))?;
+    check_folder(folder, facts.uid(), facts.mode(), rustix::process::geteuid().as_raw())?;
+    ids.insert(name.to_owned(), id);
+    let mut text = serde_json::to_vec_pretty(&MappingFile { environment_mappings: ids })?;
+    text.push(b'\n');
+    let attempt = || -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(&text)?;
+        // It holds no secret: whoever works in the project may read it, and a repository may hold it.
+        file.as_file().set_permissions(Permissions::from_mode(0o644))?;
+        file.as_file().sync_all()?;
+        file.persist(&path).map(drop).map_err(|error| error.error)
+    };
+    attempt().with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
 fn nearest(from: &Path) -> anyhow::Result<Option<BTreeMap<String, DeploymentId>>> {
+    Ok(locate(from)?.map(|(_, ids)| ids))
+}
+
+fn locate(from: &Path) -> anyhow::Result<Option<(PathBuf, BTreeMap<String, DeploymentId>)>> {
     for folder in from.ancestors() {
         let path = folder.join(NAME);
         if let Some((file, facts)) = open(&path)? {
             check_own(&path, facts.uid(), facts.mode(), rustix::process::geteuid().as_raw())?;
-            return read(&path, &file).map(Some);
+            let ids = read(&path, &file)?;
+            return Ok(Some((path, ids)));
         }
     }
     Ok(None)
@@ -84,6 +128,18 @@ fn check_own(path: &Path, owner: u32, mode: u32, own: u32) -> Result<(), Fault> 
     Ok(())
 }
 
+/// Refuses a folder in which somebody else could replace the file.
+fn check_folder(path: &Path, owner: u32, mode: u32, own: u32) -> Result<(), Fault> {
+    let shared = mode & 0o022 != 0 && mode & 0o1000 == 0;
+    if shared || (owner != own && owner != 0) {
+        let what = format!("others could replace a file in {}", path.display());
+        return Err(
+            Fault::new(Code::Policy, what).next(format!("run: chmod go-w '{}'; {BY_ID}", path.display()))
+        );
+    }
+    Ok(())
+}
+
 fn read(path: &Path, file: &File) -> anyhow::Result<BTreeMap<String, DeploymentId>> {
     let mut bytes = Vec::new();
     file.take(LIMIT + 1)
@@ -105,7 +161,7 @@ const BY_ID: &str = "or name the deployment by its id";
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
     use crate::fault::code_of;
@@ -136,12 +192,12 @@ mod tests {
         let path = folder.path().join(NAME);
         create(&path, text().as_bytes()).unwrap();
         for mode in [0o620, 0o602, 0o664, 0o666] {
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
             let error = nearest(folder.path()).unwrap_err();
             assert_eq!(code_of(&error), Code::Policy, "{mode:o}");
             assert!(error.to_string().contains("chmod go-w"), "{error}");
         }
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
         assert!(nearest(folder.path()).unwrap().is_some());
     }
 
@@ -167,6 +223,41 @@ mod tests {
         let pipe = std::process::Command::new("mkfifo").arg(deep.join(NAME)).status().unwrap();
         assert!(pipe.success());
         assert!(open(&deep.join(NAME)).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_choice_is_saved_in_the_file_that_decides_and_leaves_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("a/b");
+        std::fs::create_dir_all(&deep).unwrap();
+        let other: DeploymentId = "00000000-0000-4000-8000-000000000001".parse().unwrap();
+        let path = save_from(&deep, "production", ID.parse().unwrap()).unwrap();
+        assert_eq!(path, deep.join(NAME), "there was none");
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o644);
+        std::fs::rename(&path, folder.path().join(NAME)).unwrap();
+        let path = save_from(&deep, "staging", other).unwrap();
+        assert_eq!(path, folder.path().join(NAME), "a nearer one would hide what this one says");
+        let ids = nearest(&deep).unwrap().unwrap();
+        assert_eq!(ids["production"].to_string(), ID);
+        assert_eq!(ids["staging"], other);
+    }
+
+    #[test]
+    fn nothing_is_saved_where_others_could_replace_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let save = || save_from(folder.path(), "production", ID.parse().unwrap());
+        for (mode, good) in [(0o777, false), (0o770, false), (0o1777, true), (0o755, true)] {
+            std::fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
+            assert_eq!(save().is_ok(), good, "{mode:o}");
+        }
+        let check = |owner, own| check_folder(Path::new("x"), owner, 0o40_755, own);
+        assert!(check(1001, 1000).is_err() && check(1000, 1000).is_ok() && check(0, 1000).is_ok());
+        std::fs::set_permissions(folder.path().join(NAME), Permissions::from_mode(0o666)).unwrap();
+        assert_eq!(
+            code_of(&save().unwrap_err()),
+            Code::Policy,
+            "a file that others can write is not mended silently"
+        );
     }
 
     #[test]

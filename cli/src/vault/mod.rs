@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod audit;
 pub mod cache;
+pub mod choose;
 pub mod explain;
 pub mod fetch;
 pub mod mapping_file;

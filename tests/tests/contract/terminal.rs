@@ -1,12 +1,8 @@
 //! With a terminal people are asked; without one nobody is, and nothing waits.
 
-use std::io::{Read as _, Write as _};
-use std::process::{Child, ChildStdin, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
-
 use keyward_tests::machine::Machine;
-use keyward_tests::server::{Engine, Server, program, wait_until};
+use keyward_tests::server::{Engine, Server};
+use keyward_tests::terminal::Terminal;
 use keyward_tests::world::{ALPHA, DEPLOYMENT, PASSWORD, World};
 
 #[test]
@@ -105,82 +101,4 @@ fn what_destroys_is_done_only_when_its_name_was_typed() {
     }
     assert_eq!(world.owner.keyward(&["deployment", "show", DEPLOYMENT]).code, 4);
     world.owner.ok(&["key", "show", ALPHA.0]);
-}
-
-/// `keyward` on a terminal of its own, at which somebody types.
-struct Terminal {
-    process: Child,
-    keys: ChildStdin,
-    screen: Arc<Mutex<String>>,
-    reader: Option<JoinHandle<()>>,
-    /// How much of the screen was answered.
-    answered: usize,
-}
-
-impl Terminal {
-    fn open(machine: &Machine, line: &str) -> Self {
-        let mut command = machine.command("script".into());
-        command.args(["-qefc", &format!("{} {line}", program("keyward").display()), "/dev/null"]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = command.spawn().expect("script is installed (Debian: bsdutils)");
-        let (keys, mut output) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
-        let screen = Arc::new(Mutex::new(String::new()));
-        let reading = Arc::clone(&screen);
-        let reader = std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            while let Ok(count @ 1..) = output.read(&mut bytes) {
-                reading.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
-            }
-        });
-        Self { process, keys, screen, reader: Some(reader), answered: 0 }
-    }
-
-    /// Waits for a question, and types.
-    fn asked(&mut self, question: &str, answer: &str) {
-        let screen = Arc::clone(&self.screen);
-        let from = self.answered;
-        self.answered = wait_until(question, || {
-            let screen = screen.lock().unwrap();
-            let new = screen.get(from..).unwrap_or_default();
-            // The question is out when its colon is: then the answer is read.
-            let at = new.find(question)?;
-            let colon = new.get(at..)?.find(": ")?;
-            Some(from + at + colon + 2)
-        });
-        // A terminal shows what is typed before it was told not to.
-        wait_until("keyward to wait for an answer", || is_waiting(self.process.id()).then_some(()));
-        writeln!(self.keys, "{answer}").unwrap();
-        self.keys.flush().unwrap();
-    }
-
-    /// Its exit code.
-    fn ends(&mut self) -> i32 {
-        let process = &mut self.process;
-        let status = wait_until("the command to end", || process.try_wait().unwrap());
-        self.reader.take().unwrap().join().unwrap();
-        status.code().unwrap()
-    }
-
-    /// Everything on the screen.
-    fn seen(&self) -> String {
-        self.screen.lock().unwrap().clone()
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Whether the youngest descendant of this process sleeps.
-fn is_waiting(mut process: u32) -> bool {
-    let read = |process: u32, name: &str| {
-        std::fs::read_to_string(format!("/proc/{process}/{name}")).unwrap_or_default()
-    };
-    while let Ok(child) = read(process, &format!("task/{process}/children")).trim().parse() {
-        process = child;
-    }
-    read(process, "stat").rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
 }

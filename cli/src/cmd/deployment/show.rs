@@ -10,7 +10,7 @@ use crate::ctx::Ctx;
 use crate::session::credential::Credential;
 use crate::vault::admin::Session;
 use crate::vault::fetch::{Fetched, Freshness, fetch};
-use crate::vault::mapping_file;
+use crate::vault::{choose, mapping_file};
 
 /// Show the variables of a deployment and, to owners and admins, which groups have it
 #[derive(Args)]
@@ -27,7 +27,10 @@ impl Options {
             .map_or_else(|| self.deployment.clone(), |id| id.to_string());
         let fetched = fetch(ctx, &credential, &Freshness::default(), None).await?;
         fetched.remember(ctx);
-        let id = fetched.deployment(&wanted)?;
+        let id = match fetched.deployment(&wanted) {
+            Ok(id) => id,
+            Err(unknown) => choose::deployment(ctx, &fetched.verified.view, &wanted, unknown).await?,
+        };
         let assigned = if fetched.verified.administers {
             let session = Session::with(credential).await?;
             Some(assigned(&session.open(ctx).await?.org, id))

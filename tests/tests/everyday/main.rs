@@ -1,0 +1,9 @@
+//! What a person meets every day: completions and the manual, a name that means nothing here, a doctor, a first start.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test's helpers: a failure is the test's failure"
+)]
+
+mod choosing;
