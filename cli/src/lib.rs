@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod cmd;
+pub mod complete;
 pub mod ctx;
 pub mod export;
 pub mod fault;

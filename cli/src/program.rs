@@ -10,7 +10,7 @@ use crate::cmd::Cli;
 use crate::ctx::{Ctx, Env};
 use crate::fault::{Code, code_of};
 use crate::out::Out;
-use crate::{for_shell, usage};
+use crate::{complete, for_shell, usage};
 
 /// Runs the program.
 pub fn main() -> ExitCode {
@@ -18,6 +18,10 @@ pub fn main() -> ExitCode {
     // The default hook would print the panic's text, which might quote data.
     std::panic::set_hook(Box::new(|_| {}));
     let args: Vec<OsString> = std::env::args_os().collect();
+    if complete::is_asked(&args) {
+        let _ = catch_unwind(|| complete::answer(&args));
+        return ExitCode::SUCCESS;
+    }
     let code = catch_unwind(AssertUnwindSafe(|| run(&args))).unwrap_or_else(|_| {
         Out::default().error("keyward failed in a way it should not; please report how to make it happen");
         Code::Unexpected as u8

@@ -53,6 +53,11 @@ impl Machine {
         self
     }
 
+    /// Whether it has this variable.
+    pub fn has(&self, name: &str) -> bool {
+        self.environment.contains_key(OsStr::new(name))
+    }
+
     /// Points it to another server, or to a liar before its own.
     pub fn redirect(&mut self, url: &str) {
         self.environment.insert("KEYWARD_URL".into(), url.into());

@@ -6,6 +6,7 @@ pub mod api_user;
 mod assigned;
 pub mod audit;
 pub mod auth;
+pub mod completions;
 mod confirm;
 pub mod deployment;
 pub mod group;
@@ -63,6 +64,7 @@ enum Command {
     #[command(subcommand)]
     Org(org::Command),
     Pin(pin::Options),
+    Completions(completions::Options),
     Run(run::Options),
 }
 

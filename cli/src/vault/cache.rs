@@ -1,5 +1,8 @@
 //! The last bundle of each kind, as the server sent it: sealed, and verified in full each time it is used.
 
+use std::fs::File;
+use std::time::{Duration, SystemTime};
+
 use keyward_wire::{CredentialId, DeploymentId, Sha256};
 
 use crate::session::files;
@@ -50,10 +53,33 @@ impl Cached {
         self.body.take()
     }
 
+    /// Whether there is one that the server confirmed less than `limit` before `now`, in milliseconds.
+    pub fn is_younger_than(&self, limit: Duration, now: i64) -> bool {
+        let confirmed = || {
+            let (home, name) = self.place.as_ref()?;
+            std::fs::metadata(home.path().join("cache").join(name)).ok()?.modified().ok()
+        };
+        // A time to come says nothing.
+        let age = confirmed().and_then(|at| time(now).duration_since(at).ok());
+        self.body.is_some() && age.is_some_and(|age| age < limit)
+    }
+
+    /// The server confirmed it `now`.
+    pub fn confirm(&self, now: i64) {
+        let Some((home, name)) = &self.place else { return };
+        // At worst the server is asked again.
+        let _ =
+            File::open(home.path().join("cache").join(name)).and_then(|file| file.set_modified(time(now)));
+    }
+
     /// Keeps a body that was verified. A folder that cannot be written only costs the next run a transfer.
     pub fn store(&self, body: &[u8]) {
         if let Some((home, name)) = &self.place {
             let _ = home.file("cache", name).and_then(|path| files::write(&path, body));
         }
     }
+}
+
+fn time(millis: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }

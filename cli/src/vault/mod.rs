@@ -1,7 +1,7 @@
 //! Sealed answers in, verified values out; and an administrator's writes.
 //!
 //! [`fetch`] reads as any identity in one request; [`admin`] signs an owner or admin in and carries a change of the
-//! organisation through; [`pins`] and [`cache`] are what this client keeps of both. [`explain`] says why somebody can or
+//! organisation through; [`pins`] and [`cache`] are what this client keeps of both, [`glance`] looks there first. [`explain`] says why somebody can or
 //! cannot read, [`audit`] whether the server's log is whole: both are pure.
 
 pub mod admin;
@@ -10,5 +10,6 @@ pub mod cache;
 pub mod choose;
 pub mod explain;
 pub mod fetch;
+pub mod glance;
 pub mod mapping_file;
 pub mod pins;

@@ -114,6 +114,7 @@ const OWNER: &[(&str, &str)] = &[
     ("pin", ""),
     ("audit list", ""),
     ("audit verify", ""),
+    ("completions zsh", ""),
 ];
 
 /// What an API user in the group does.

@@ -7,3 +7,4 @@
 )]
 
 mod choosing;
+mod completions;

@@ -1,0 +1,92 @@
+//! Names of what the signed-in identity may see, within a time that nobody minds.
+
+use std::sync::{Arc, OnceLock, mpsc};
+use std::time::Duration;
+
+use keyward_wire::api::IdentityKind;
+
+use crate::ctx::Ctx;
+use crate::session::credential::Credential;
+use crate::vault::admin::Session;
+use crate::vault::glance::glance;
+use crate::vault::mapping_file;
+
+/// How long somebody who pressed TAB waits at most.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// Things that have names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Deployment,
+    Key,
+    Group,
+    Identity,
+    ApiUser,
+}
+
+/// The names, asked for when they are first needed. Without a world there are none.
+#[derive(Clone)]
+pub(super) struct Live {
+    world: Option<Arc<Ctx>>,
+    seen: Arc<OnceLock<Vec<String>>>,
+}
+
+impl Live {
+    pub(super) fn of(world: Option<Ctx>) -> Self {
+        Self { world: world.map(Arc::new), seen: Arc::default() }
+    }
+
+    /// Sorted; none if nobody is signed in, or anything else stands in the way. A command line has one word to complete,
+    /// so one kind of name.
+    pub(super) fn names(&self, kind: Kind) -> &[String] {
+        self.seen.get_or_init(|| {
+            let Some(ctx) = self.world.clone() else { return Vec::new() };
+            // On a thread of its own, which ends with the process: even a lock or a pipe in place of a file cannot hold
+            // up the shell.
+            let (send, receive) = mpsc::channel();
+            std::thread::spawn(move || send.send(ask(&ctx, kind)));
+            let mut names = receive.recv_timeout(PATIENCE).ok().and_then(Result::ok).unwrap_or_default();
+            names.sort_unstable();
+            names.dedup();
+            names
+        })
+    }
+}
+
+fn ask(ctx: &Ctx, kind: Kind) -> anyhow::Result<Vec<String>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    runtime.block_on(async {
+        let credential = Credential::find(ctx)?;
+        let seen = glance(ctx, &credential).await?;
+        match kind {
+            Kind::Deployment => {
+                let view = &seen.view;
+                let mapped =
+                    mapping_file::nearest_here().ok().flatten().map(|(_, ids)| ids).unwrap_or_default();
+                let mapped =
+                    mapped.into_iter().filter(|(_, id)| view.deployment(*id).is_some()).map(|(name, _)| name);
+                Ok(view
+                    .deployments
+                    .iter()
+                    .map(|deployment| deployment.name.to_string())
+                    .chain(mapped)
+                    .collect())
+            }
+            Kind::Key => Ok(seen.view.keys.iter().map(|key| key.name.to_string()).collect()),
+            // Only owners and admins have these names; nobody else's client asks for them.
+            Kind::Group | Kind::Identity | Kind::ApiUser if !seen.administers => Ok(Vec::new()),
+            Kind::Group => {
+                let org = Session::with(credential).await?.open(ctx).await?.org;
+                Ok(org.groups.iter().map(|group| group.name.to_string()).collect())
+            }
+            Kind::Identity | Kind::ApiUser => {
+                let org = Session::with(credential).await?.open(ctx).await?.org;
+                let wanted = org
+                    .identities
+                    .iter()
+                    .filter(|identity| kind == Kind::Identity || identity.kind == IdentityKind::Api);
+                Ok(wanted.map(|identity| identity.name.to_string()).collect())
+            }
+        }
+    })
+}

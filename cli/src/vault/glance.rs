@@ -1,0 +1,54 @@
+//! A look at what may be seen, for a person who waits for it at a prompt: names only, and no value is opened.
+
+use std::time::Duration;
+
+use keyward_crypto::state::cred::Cred;
+use keyward_crypto::verify::{Verified, verify_bundle};
+use keyward_wire::api::bundle::Bundle;
+
+use super::cache::Cached;
+use super::fetch::{Freshness, fetch};
+use super::pins::Pins;
+use crate::ctx::Ctx;
+use crate::fault::{Code, code_of};
+use crate::session::credential::Credential;
+
+/// How old the kept answer may be to be used without asking the server. Each question is an entry of the audit log, and
+/// whoever presses TAB ten times reads nothing ten times.
+const YOUNG: Duration = Duration::from_mins(1);
+
+/// Longest wait for the server, after which the kept answer will do.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What this credential may see: the kept answer if it is young, else what the server says now, else, if the server
+/// cannot be reached, the kept answer. Verified each time.
+///
+/// # Errors
+/// If there is none; or the server refuses this credential, in which case no kept answer is used.
+pub async fn glance(ctx: &Ctx, credential: &Credential) -> anyhow::Result<Verified> {
+    let kept = || Cached::load(credential.home.as_ref(), credential.id, None);
+    if kept().is_younger_than(YOUNG, ctx.now())
+        && let Some(verified) = read(ctx, credential, kept())
+    {
+        return Ok(verified);
+    }
+    let asked = tokio::time::timeout(PATIENCE, fetch(ctx, credential, &Freshness::default(), None)).await;
+    match asked {
+        Ok(Ok(fetched)) => {
+            fetched.remember(ctx);
+            kept().confirm(ctx.now());
+            Ok(fetched.verified)
+        }
+        Ok(Err(error)) if code_of(&error) != Code::Network => Err(error),
+        Ok(Err(error)) => read(ctx, credential, kept()).ok_or(error),
+        Err(late) => read(ctx, credential, kept()).ok_or_else(|| late.into()),
+    }
+}
+
+fn read(ctx: &Ctx, credential: &Credential, mut kept: Cached) -> Option<Verified> {
+    let bundle: Bundle = keyward_wire::json::from_slice(&kept.take_body()?).ok()?;
+    let cred = Cred::open(&credential.keys.unlock, credential.id, bundle.cred.as_ref()?).ok()?;
+    let pins = Pins::load(credential.home.as_ref(), &cred).ok()?;
+    let floors = Freshness::default().floors(ctx, pins.local).ok()?;
+    verify_bundle(&cred, &bundle, &floors, ctx.now()).ok()
+}
