@@ -87,7 +87,7 @@ fn apt_get(args: &[&str]) -> Command {
 
 /// Program → the package that brings it. A C compiler is not here: without one this program could not have been built.
 /// `ksh93`, because mksh may call itself ksh too.
-const PROGRAMS: [(&str, &str); 16] = [
+const PROGRAMS: [(&str, &str); 18] = [
     ("dash", "dash"),
     ("bash", "bash"),
     ("busybox", "busybox"),
@@ -101,7 +101,9 @@ const PROGRAMS: [(&str, &str); 16] = [
     ("node", "nodejs"),
     ("npm", "npm"),
     ("openssl", "openssl"),
+    ("mandoc", "mandoc"),
     ("script", "bsdutils"),
+    ("systemd-analyze", "systemd"),
     ("psql", "postgresql-client"),
     ("sqlite3", "sqlite3"),
 ];

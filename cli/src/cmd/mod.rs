@@ -14,6 +14,7 @@ pub mod init;
 pub mod key;
 pub mod login;
 pub mod logout;
+pub mod man;
 pub mod org;
 mod phrase;
 pub mod pin;
@@ -65,6 +66,7 @@ enum Command {
     Org(org::Command),
     Pin(pin::Options),
     Completions(completions::Options),
+    Man(man::Options),
     Run(run::Options),
 }
 
@@ -101,6 +103,7 @@ impl Command {
             Self::Org(command) => command.run(ctx).await,
             Self::Pin(options) => options.run(ctx).await,
             Self::Completions(options) => options.run(ctx),
+            Self::Man(options) => options.run(ctx),
             Self::Run(options) => options.run(ctx).await,
         }
     }

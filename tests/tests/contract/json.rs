@@ -115,6 +115,8 @@ const OWNER: &[(&str, &str)] = &[
     ("audit list", ""),
     ("audit verify", ""),
     ("completions zsh", ""),
+    ("man key get", ""),
+    ("man --out pages", ""),
 ];
 
 /// What an API user in the group does.

@@ -8,3 +8,4 @@
 
 mod choosing;
 mod completions;
+mod manual;

@@ -1,0 +1,108 @@
+//! `keyward man`: the manual, made of what `--help` says.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command as Process, Stdio};
+
+use anyhow::Context as _;
+use clap::{Args, Command, CommandFactory as _};
+use clap_mangen::Man;
+use serde_json::json;
+
+use crate::cmd::Cli;
+use crate::ctx::Ctx;
+use crate::fault::Fault;
+use crate::out::Out;
+
+/// Show the manual, or write its pages to a folder
+///
+/// On a terminal the page is shown by `man`; into a pipe or file it is written as it is.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  keyward man deployment env-file\n  keyward man > keyward.1\n  \
+                        keyward man --out /usr/local/share/man/man1")]
+pub struct Options {
+    /// The command whose page is meant, such as: deployment env-file
+    command: Vec<String>,
+    /// Write all pages, one a command, to this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    out: Option<PathBuf>,
+}
+
+impl Options {
+    pub(super) fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let pages = pages();
+        if let Some(folder) = &self.out {
+            let files = write(&pages, folder)?;
+            ctx.out.say(&format!("{} pages in {}", files.len(), folder.display()));
+            return if ctx.out.json { ctx.out.json(&json!({ "files": files })) } else { Ok(()) };
+        }
+        let words = self.command.iter().map(String::as_str);
+        let name =
+            std::iter::once("keyward").chain(words.filter(|word| *word != "keyward")).collect::<Vec<_>>();
+        let name = name.join("-");
+        let Some(page) = pages.iter().find(|page| page.name == name) else {
+            let names = pages.iter().map(|page| page.name.as_str());
+            return Err(Fault::unknown("page", &name, names).into());
+        };
+        if ctx.out.json {
+            return ctx.out.json(&json!({ "name": page.name, "page": String::from_utf8_lossy(&page.roff) }));
+        }
+        if Out::stdout_is_terminal() && shown(&page.roff) {
+            return Ok(());
+        }
+        ctx.out.bytes(&page.roff)
+    }
+}
+
+/// A page of the manual.
+pub struct Page {
+    /// `keyward-deployment-env-file`.
+    pub name: String,
+    /// In roff.
+    pub roff: Vec<u8>,
+}
+
+/// The page of each command, keyward's own first.
+pub fn pages() -> Vec<Page> {
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    let mut pages = Vec::new();
+    gather(&command, "keyward", &mut pages);
+    pages
+}
+
+fn gather(command: &Command, name: &str, pages: &mut Vec<Page>) {
+    let mut roff = Vec::new();
+    let man = Man::new(command.clone()).title(name.to_uppercase()).manual("keyward");
+    man.render(&mut roff).expect("memory takes every byte");
+    pages.push(Page { name: name.to_owned(), roff });
+    for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set()) {
+        gather(inner, &format!("{name}-{}", inner.get_name()), pages);
+    }
+}
+
+/// Pages are public: they have the modes that a package's files have.
+fn write(pages: &[Page], folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let mut files = Vec::with_capacity(pages.len());
+    for page in pages {
+        let path = folder.join(format!("{}.1", page.name));
+        #[expect(clippy::disallowed_methods, reason = "a page is no secret, and a half one is written anew")]
+        std::fs::write(&path, &page.roff).with_context(|| format!("cannot write {}", path.display()))?;
+        files.push(path);
+    }
+    Ok(files)
+}
+
+/// Shows a page with the system's `man`; `false` if there is none.
+fn shown(roff: &[u8]) -> bool {
+    let attempt = || -> std::io::Result<bool> {
+        let mut man = Process::new("man").args(["-l", "-"]).stdin(Stdio::piped()).spawn()?;
+        let mut input = man.stdin.take().expect("it was asked for");
+        // Whoever leaves the pager early does not read it all.
+        let _ = std::io::Write::write_all(&mut input, roff);
+        drop(input);
+        Ok(man.wait()?.success())
+    };
+    attempt().unwrap_or(false)
+}
