@@ -121,11 +121,16 @@ impl Out {
     }
 
     fn paint(self, colour: &str, text: &str) -> String {
-        if self.no_color || !std::io::stderr().is_terminal() {
-            text.to_owned()
-        } else {
-            format!("\u{1b}[{colour}m{text}\u{1b}[0m")
-        }
+        self.paint_if(std::io::stderr().is_terminal(), colour, text)
+    }
+
+    /// A text for stdout in a colour, if somebody looks.
+    pub fn paint_for_stdout(self, colour: &str, text: &str) -> String {
+        self.paint_if(Self::stdout_is_terminal(), colour, text)
+    }
+
+    fn paint_if(self, seen: bool, colour: &str, text: &str) -> String {
+        if self.no_color || !seen { text.to_owned() } else { format!("\u{1b}[{colour}m{text}\u{1b}[0m") }
     }
 }
 

@@ -9,6 +9,7 @@ use keyward_wire::{DeploymentId, Sha256};
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, IF_NONE_MATCH};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+use rustls::ClientConfig;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -274,7 +275,7 @@ impl Api {
         Ok(body)
     }
 
-    fn url(&self, path: &str) -> Url {
+    pub(super) fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         let prefix = self.base.path().trim_end_matches('/');
         url.set_path(&format!("{prefix}{path}"));
@@ -282,7 +283,7 @@ impl Api {
     }
 
     /// What went wrong, in a few words of our own: a foreign error's text might hold the URL.
-    fn network(&self, error: &reqwest::Error) -> ApiError {
+    pub(super) fn network(&self, error: &reqwest::Error) -> ApiError {
         let io = source_of::<std::io::Error>(error);
         let tls = source_of::<rustls::Error>(error).or_else(|| io.and_then(within));
         let untrusted = matches!(tls, Some(rustls::Error::InvalidCertificate(_)));
@@ -300,7 +301,8 @@ impl Api {
         ApiError::Network { host: self.host(), why: why.to_owned(), untrusted: false, sent: true }
     }
 
-    fn host(&self) -> String {
+    /// Host and port.
+    pub(super) fn host(&self) -> String {
         let host = self.base.host_str().unwrap_or_default();
         match self.base.port_or_known_default() {
             Some(port) => format!("{host}:{port}"),
@@ -330,8 +332,13 @@ fn within(error: &std::io::Error) -> Option<&rustls::Error> {
 }
 
 fn client(roots: Roots<'_>) -> anyhow::Result<Client> {
+    configured(config(roots)?)
+}
+
+/// A client of our manners with this view of certificates.
+pub(super) fn configured(tls: ClientConfig) -> anyhow::Result<Client> {
     let client = Client::builder()
-        .tls_backend_preconfigured(config(roots)?)
+        .tls_backend_preconfigured(tls)
         .redirect(Policy::none())
         .no_proxy()
         .connect_timeout(Duration::from_secs(10))

@@ -1,6 +1,7 @@
 //! The server's addresses, one function each. [`client`] is the only HTTP client.
 
 pub mod client;
+pub mod probe;
 mod tls;
 
 use keyward_crypto::CredentialKeys;

@@ -9,6 +9,7 @@ pub mod auth;
 pub mod completions;
 mod confirm;
 pub mod deployment;
+pub mod doctor;
 pub mod group;
 pub mod init;
 pub mod key;
@@ -22,6 +23,7 @@ mod resolve;
 pub mod run;
 #[cfg(test)]
 mod sample;
+mod surroundings;
 pub mod whoami;
 
 use clap::{Parser, Subcommand};
@@ -65,6 +67,7 @@ enum Command {
     #[command(subcommand)]
     Org(org::Command),
     Pin(pin::Options),
+    Doctor(doctor::Options),
     Completions(completions::Options),
     Man(man::Options),
     Run(run::Options),
@@ -102,6 +105,7 @@ impl Command {
             Self::Audit(command) => command.run(ctx).await,
             Self::Org(command) => command.run(ctx).await,
             Self::Pin(options) => options.run(ctx).await,
+            Self::Doctor(options) => options.run(ctx).await,
             Self::Completions(options) => options.run(ctx),
             Self::Man(options) => options.run(ctx),
             Self::Run(options) => options.run(ctx).await,

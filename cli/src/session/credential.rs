@@ -135,7 +135,10 @@ fn from_environment(ctx: &Ctx) -> anyhow::Result<Option<(Zeroizing<String>, Stri
         let bytes = std::fs::read(path)
             .map(Zeroizing::new)
             .with_context(|| format!("cannot read KEYWARD_TOKEN_FILE {}", path.display()))
-            .context(Fault::new(Code::SignIn, "there is no token to sign in with"))?;
+            .context(
+                Fault::new(Code::SignIn, "there is no token to sign in with")
+                    .next("check the path in KEYWARD_TOKEN_FILE, and that this user may read it"),
+            )?;
         let text = std::str::from_utf8(&bytes)
             .map_err(|_| Fault::new(Code::SignIn, "KEYWARD_TOKEN_FILE does not hold a token"))?;
         let source = format!("KEYWARD_TOKEN_FILE {}", path.display());

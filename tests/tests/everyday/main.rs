@@ -8,4 +8,5 @@
 
 mod choosing;
 mod completions;
+mod doctor;
 mod manual;

@@ -1,0 +1,82 @@
+//! `keyward doctor`: what stands in the way, and what to do about it. It changes nothing.
+
+mod access;
+mod check;
+mod environment;
+mod files;
+mod folder;
+mod server;
+mod shell;
+
+use clap::Args;
+use serde_json::json;
+
+use self::check::{Check, State};
+use crate::cmd::phrase::count;
+use crate::cmd::surroundings::Surroundings;
+use crate::ctx::Ctx;
+use crate::fault::Fault;
+
+/// Look for what stands in the way: server, clock, TLS, files, credential, shell, environment
+///
+/// Changes nothing and asks nothing; each line says what was found and what to do. Whoever is signed in is asked for on the
+/// server, which is an entry of its audit log. The exit code is that of the first failure.
+#[derive(Args)]
+#[command(after_help = "Example:\n  keyward doctor --json")]
+pub struct Options {}
+
+impl Options {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let checks = look(ctx, &Surroundings::read()).await;
+        report(ctx, &checks)?;
+        let failed: Vec<&Check> = checks.iter().filter(|check| check.is_failure()).collect();
+        match failed.first().and_then(|first| first.code()) {
+            Some(code) => Err(Fault::new(code, format!("{} found", count(failed.len(), "failure"))).into()),
+            None => Ok(()),
+        }
+    }
+}
+
+async fn look(ctx: &Ctx, around: &Surroundings) -> Vec<Check> {
+    let mut checks = vec![Check::ok("client", format!("keyward {}", env!("CARGO_PKG_VERSION")))];
+    checks.push(environment::path(around));
+    let (kept, login) = files::look(ctx);
+    checks.extend(kept);
+    let (credential, found) = access::credential(ctx, login.as_ref());
+    checks.push(credential);
+    let is_named = ctx.global.url.is_some() || login.is_some();
+    let (server, is_there) = server::look(ctx, login.as_ref(), is_named).await;
+    checks.extend(server);
+    match found {
+        Some(found) if is_there => checks.extend(access::read(ctx, &found).await),
+        Some(_) => checks.push(Check::skipped("access", "not looked at, for the server is not there")),
+        None => {}
+    }
+    checks.push(folder::look());
+    checks.extend(shell::look(around));
+    checks.push(environment::proxies(around));
+    checks.extend(environment::variables(around));
+    checks
+}
+
+fn report(ctx: &Ctx, checks: &[Check]) -> anyhow::Result<()> {
+    if ctx.out.json {
+        let shown = checks.iter().map(|check| {
+            json!({ "check": check.name, "state": check.state.word(), "found": check.found, "next": check.next.as_deref().unwrap_or_default() })
+        });
+        return ctx.out.json(&json!({ "checks": shown.collect::<Vec<_>>() }));
+    }
+    for check in checks {
+        let state = ctx.out.paint_for_stdout(check.state.colour(), &format!("{:4}", check.state.word()));
+        ctx.out.line(&format!("{state}  {:11}  {}", check.name, check.found))?;
+        if let Some(next) = &check.next {
+            ctx.out.line(&format!("      {:11}  → {next}", ""))?;
+        }
+    }
+    let number = |state: State| checks.iter().filter(|check| check.state.word() == state.word()).count();
+    let warnings = number(State::Warn);
+    if warnings > 0 {
+        ctx.out.say(&count(warnings, "warning"));
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! Whether the shell can take what `env-file --stdout` prints.
+
+use std::path::Path;
+
+use super::check::Check;
+use crate::cmd::surroundings::Surroundings;
+use crate::fault::printable;
+
+/// The calling shell, what separates its words, and an option of zsh that breaks quoting.
+pub(super) fn look(around: &Surroundings) -> Vec<Check> {
+    let mut checks = vec![which(around)];
+    checks.extend(separators(around));
+    checks.extend(junkie_quotes(around));
+    checks
+}
+
+fn which(around: &Surroundings) -> Check {
+    let login = around.variable("SHELL").map(|path| Path::new(path).file_name().unwrap_or(path));
+    let login = login.map(|name| name.to_string_lossy().into_owned());
+    let shell = around
+        .parent
+        .clone()
+        .filter(|name| EVALS.contains(&name.as_str()) || OTHERS.contains(&name.as_str()));
+    let Some(shell) = shell.or(login) else {
+        return Check::ok("shell", "none is known: neither SHELL nor the calling program says");
+    };
+    let shell = printable(&shell, 40);
+    if EVALS.contains(&shell.as_str()) {
+        return Check::ok("shell", format!("{shell}: eval $(keyward deployment env-file … --stdout) works"));
+    }
+    let known = OTHERS.contains(&shell.as_str());
+    let found = if known {
+        format!("{shell} does not eval what a Bourne shell does")
+    } else {
+        format!("{shell} is not known")
+    };
+    Check::warn(
+        "shell",
+        found,
+        "start programs with `keyward run`, or see --format of `keyward deployment env-file`",
+    )
+}
+
+/// Shells set IFS anew when they start; one that is exported shows what the calling shell splits by.
+fn separators(around: &Surroundings) -> Option<Check> {
+    let ifs = around.variables.get(std::ffi::OsStr::new("IFS"))?;
+    let ifs = ifs.to_string_lossy();
+    if ifs == " \t\n" {
+        return None;
+    }
+    let letters = ifs.chars().any(char::is_alphanumeric);
+    let found = "IFS is exported, and not what shells start with";
+    Some(if letters {
+        Check::warn(
+            "shell",
+            format!("{found}: with letters or digits in it, an unquoted eval $(…) breaks"),
+            "unset IFS",
+        )
+    } else {
+        Check::warn(
+            "shell",
+            format!("{found}: scripts may split words in another way than they were written for"),
+            "unset IFS",
+        )
+    })
+}
+
+/// zsh's CSH_JUNKIE_QUOTES forbids a newline in quotes. Its files are read, not run.
+fn junkie_quotes(around: &Surroundings) -> Option<Check> {
+    let files = [".zshenv", ".zprofile", ".zshrc", ".zlogin"].map(|name| around.in_home("ZDOTDIR", name));
+    let system =
+        ["/etc/zsh/zshenv", "/etc/zsh/zshrc", "/etc/zshenv", "/etc/zshrc"].map(|name| Some(name.into()));
+    let sets = files.into_iter().chain(system).flatten().find(|path| {
+        std::fs::read(path).is_ok_and(|text| String::from_utf8_lossy(&text).lines().any(sets_junkie_quotes))
+    })?;
+    Some(Check::warn(
+        "shell",
+        format!("{} sets CSH_JUNKIE_QUOTES, with which zsh misreads quotes", sets.display()),
+        "remove it; or in the scripts: emulate -L zsh",
+    ))
+}
+
+fn sets_junkie_quotes(line: &str) -> bool {
+    let code = line.split('#').next().unwrap_or_default().to_lowercase().replace('_', "");
+    let sets = code.contains("setopt") && !code.contains("unsetopt") || code.contains("set -o");
+    let negated = code.contains("nocshjunkiequotes");
+    sets && code.contains("cshjunkiequotes") && !negated || code.contains("unsetopt") && negated
+}
+
+/// Shells that the form of `env-file --stdout` was made for.
+const EVALS: [&str; 10] = ["sh", "dash", "ash", "busybox", "bash", "zsh", "ksh", "ksh93", "mksh", "yash"];
+
+const OTHERS: [&str; 8] = ["fish", "csh", "tcsh", "nu", "elvish", "xonsh", "pwsh", "rc"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csh_junkie_quotes_are_found_however_they_are_written() {
+        for line in [
+            "setopt CSH_JUNKIE_QUOTES",
+            "  setopt cshjunkiequotes extendedglob",
+            "set -o csh_junkie_quotes",
+            "unsetopt no_csh_junkie_quotes",
+        ] {
+            assert!(sets_junkie_quotes(line), "{line}");
+        }
+        for line in [
+            "# setopt csh_junkie_quotes",
+            "unsetopt csh_junkie_quotes",
+            "setopt no_csh_junkie_quotes",
+            "setopt extendedglob",
+        ] {
+            assert!(!sets_junkie_quotes(line), "{line}");
+        }
+    }
+}

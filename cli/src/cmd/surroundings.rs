@@ -1,0 +1,39 @@
+//! Variables and callers of this process that are not about one command, read once.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// Variables, and the shell that called.
+pub(super) struct Surroundings {
+    pub(super) variables: BTreeMap<OsString, OsString>,
+    /// Name of the calling program, where the system tells.
+    pub(super) parent: Option<String>,
+}
+
+impl Surroundings {
+    pub(super) fn read() -> Self {
+        let parent = rustix::process::getppid().map(|parent| parent.as_raw_nonzero().get());
+        let parent = parent.and_then(|parent| std::fs::read_to_string(format!("/proc/{parent}/comm")).ok());
+        Self {
+            variables: std::env::vars_os().collect(),
+            parent: parent.map(|name| name.trim().trim_start_matches('-').to_owned()),
+        }
+    }
+
+    /// A variable that is set and not empty.
+    pub(super) fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// The folders of PATH.
+    pub(super) fn path(&self) -> Vec<PathBuf> {
+        self.variable("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default()
+    }
+
+    /// A file in the home folder.
+    pub(super) fn in_home(&self, folder: &str, name: &str) -> Option<PathBuf> {
+        let folder = self.variable(folder).or_else(|| self.variable("HOME"))?;
+        Some(Path::new(folder).join(name))
+    }
+}
