@@ -19,6 +19,7 @@ pub mod man;
 pub mod org;
 mod phrase;
 pub mod pin;
+pub mod quickstart;
 mod resolve;
 pub mod run;
 #[cfg(test)]
@@ -67,6 +68,7 @@ enum Command {
     #[command(subcommand)]
     Org(org::Command),
     Pin(pin::Options),
+    Quickstart(Box<quickstart::Options>),
     Doctor(doctor::Options),
     Completions(completions::Options),
     Man(man::Options),
@@ -105,6 +107,7 @@ impl Command {
             Self::Audit(command) => command.run(ctx).await,
             Self::Org(command) => command.run(ctx).await,
             Self::Pin(options) => options.run(ctx).await,
+            Self::Quickstart(options) => options.run(ctx).await,
             Self::Doctor(options) => options.run(ctx).await,
             Self::Completions(options) => options.run(ctx),
             Self::Man(options) => options.run(ctx),

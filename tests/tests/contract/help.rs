@@ -102,4 +102,4 @@ const CONTRACT: &str = "
     group.create group.list group.show group.delete group.assign group.unassign group.exclude group.include group.add
     group.remove
     api-user.create api-user.list api-user.rotate api-user.revoke access audit.list audit.verify
-    org.show org.rename org.heartbeat pin doctor completions man";
+    org.show org.rename org.heartbeat pin doctor quickstart completions man";

@@ -114,6 +114,7 @@ const OWNER: &[(&str, &str)] = &[
     ("pin", ""),
     ("audit list", ""),
     ("audit verify", ""),
+    ("quickstart --deployment prod", ""),
     ("doctor", ""),
     ("completions zsh", ""),
     ("man key get", ""),

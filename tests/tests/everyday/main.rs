@@ -10,3 +10,4 @@ mod choosing;
 mod completions;
 mod doctor;
 mod manual;
+mod quickstart;

@@ -1,0 +1,162 @@
+//! What is to be done: from the options, and from the answers of whoever can be asked.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use keyward_wire::name::{Email, Name};
+
+use super::Options;
+use super::local;
+use crate::ctx::Ctx;
+use crate::fault::{Code, Fault};
+use crate::session::config::Login;
+use crate::session::home::Home;
+use crate::session::prompt;
+
+/// Where the server is.
+pub(super) enum Place {
+    /// On this machine; it may have to be started.
+    Here { listen: Option<SocketAddr>, background: bool },
+    /// At this address.
+    At(String),
+}
+
+/// Everything that is to be done.
+pub(super) struct Plan {
+    pub(super) place: Place,
+    /// The organisation to found; `None`: there is one to sign in to, or somebody is signed in.
+    pub(super) org: Option<Name>,
+    pub(super) email: Option<Email>,
+    pub(super) password_stdin: bool,
+    pub(super) recovery_kit: Option<PathBuf>,
+    pub(super) setup_code: Option<String>,
+    pub(super) deployment: Name,
+    pub(super) env: Option<PathBuf>,
+    pub(super) api_user: Option<Name>,
+    pub(super) group: Name,
+}
+
+impl Plan {
+    /// Asks for what is missing, on a terminal only.
+    pub(super) fn make(ctx: &Ctx, options: Options, login: Option<&Login>) -> anyhow::Result<Self> {
+        let asks = prompt::on_terminal() && !ctx.out.json;
+        let place = place(ctx, &options, login, asks)?;
+        let (mut org, mut email) = (options.org, options.email);
+        let known = login.and_then(|login| login.email.as_ref()).and_then(|email| email.parse().ok());
+        email = email.or(known);
+        if login.is_none() && email.is_none() {
+            if asks && org.is_none() {
+                let name = prompt::line(
+                    "Name of your new organisation (nothing: sign in to one that is there)",
+                    "",
+                )?;
+                org = if name.is_empty() { None } else { Some(parse(&name, "a name")?) };
+            }
+            email = Some(parse(
+                &prompt::line("Your e-mail address", "name your e-mail address with --email")?,
+                "an e-mail address",
+            )?);
+        }
+        let env = match options.env {
+            Some(file) => Some(file),
+            None => found_env(asks, options.yes, ctx)?,
+        };
+        let deployment = match options.deployment {
+            Some(name) => name,
+            None if asks => named("Name of the deployment", DEPLOYMENT)?,
+            None => fixed(DEPLOYMENT),
+        };
+        let api_user = match options.api_user {
+            None if asks => {
+                let name = prompt::line("A token for a container or agent? Its name (nothing: none)", "")?;
+                if name.is_empty() { None } else { Some(parse(&name, "a name")?) }
+            }
+            given => given,
+        };
+        Ok(Self {
+            place,
+            org,
+            email,
+            password_stdin: options.password_stdin,
+            recovery_kit: options.recovery_kit,
+            setup_code: options.setup_code,
+            deployment,
+            env,
+            api_user,
+            group: options.group.unwrap_or_else(|| fixed(GROUP)),
+        })
+    }
+}
+
+fn place(ctx: &Ctx, options: &Options, login: Option<&Login>, asks: bool) -> anyhow::Result<Place> {
+    let here = Place::Here { listen: options.listen, background: options.background };
+    let url = ctx.global.url.as_ref();
+    if options.local && url.is_some() {
+        return Err(Fault::usage("--local and --url (or KEYWARD_URL) exclude each other")
+            .next("say one of them")
+            .into());
+    }
+    if let Some(login) = login {
+        let is_ours =
+            Home::find(ctx).and_then(|home| local::recorded(&home)).is_some_and(|known| known == login.url);
+        return match url {
+            Some(url) if *url != login.url => {
+                let fault =
+                    Fault::new(Code::Conflict, format!("this client is signed in at {} already", login.url));
+                Err(fault.next("run `keyward logout` first, or use another folder with --home").into())
+            }
+            // It may have to be started again.
+            _ if is_ours => Ok(here),
+            _ => Ok(Place::At(login.url.clone())),
+        };
+    }
+    if let Some(url) = url {
+        return Ok(Place::At(url.clone()));
+    }
+    if options.local {
+        return Ok(here);
+    }
+    if !asks {
+        let fault = Fault::usage("which server?");
+        return Err(fault.next("--local starts one on this machine; --url names one that is there").into());
+    }
+    ctx.out
+        .note("Where is your keyward server?\n   1  on this machine: use it, or start it\n   2  elsewhere");
+    match prompt::line("Number or address", "")?.as_str() {
+        "1" => Ok(here),
+        "2" => Ok(Place::At(prompt::line("Its address, such as https://keyward.example", "")?)),
+        address if address.contains("://") => Ok(Place::At(address.to_owned())),
+        _ => Err(Fault::usage("that is none of them; nothing was done").into()),
+    }
+}
+
+/// The `.env` of this folder, if it is to be imported.
+fn found_env(asks: bool, yes: bool, ctx: &Ctx) -> anyhow::Result<Option<PathBuf>> {
+    let file = Path::new(".env");
+    if !file.is_file() {
+        return Ok(None);
+    }
+    if !yes && !asks {
+        ctx.out.note("there is a .env here; it is not imported unless --env .env or --yes says so");
+        return Ok(None);
+    }
+    let take = yes || !prompt::line("Import .env? [Y/n]", "")?.to_lowercase().starts_with('n');
+    Ok(take.then(|| file.to_owned()))
+}
+
+fn named(question: &str, default: &'static str) -> anyhow::Result<Name> {
+    let name = prompt::line(&format!("{question} [{default}]"), "")?;
+    if name.is_empty() { Ok(fixed(default)) } else { parse(&name, "a name") }
+}
+
+fn parse<T: std::str::FromStr>(text: &str, what: &str) -> anyhow::Result<T> {
+    text.parse().map_err(|_| Fault::usage(format!("that is not {what}; nothing was done")).into())
+}
+
+fn fixed(name: &'static str) -> Name {
+    name.parse().expect("a constant that is a name")
+}
+
+const DEPLOYMENT: &str = "production";
+
+const GROUP: &str = "agents";

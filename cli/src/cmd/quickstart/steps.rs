@@ -1,0 +1,163 @@
+//! One step: an ordinary command of keyward, shown and run.
+
+use std::io::Write as _;
+use std::os::fd::AsFd as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::Context as _;
+use zeroize::Zeroizing;
+
+use super::plan::{Place, Plan};
+use crate::cmd::phrase::quoted;
+use crate::ctx::Ctx;
+use crate::fault::{Code, Fault};
+use crate::session::config::Login;
+use crate::session::home::Home;
+use crate::session::prompt;
+
+/// How commands are run: by this very program, in the same folder of the client.
+pub(super) struct Steps<'a> {
+    ctx: &'a Ctx,
+    program: PathBuf,
+    home: PathBuf,
+}
+
+/// What a step reads.
+#[derive(Clone, Copy)]
+enum Input<'a> {
+    /// What we would.
+    None,
+    /// This.
+    Text(&'a Zeroizing<String>),
+}
+
+/// What a step's data is to us.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Output {
+    /// Something to be shown on the way.
+    Talk,
+    /// Our own data.
+    Data,
+}
+
+impl<'a> Steps<'a> {
+    pub(super) fn new(ctx: &'a Ctx, home: &Home) -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("cannot find this program")?;
+        Ok(Self { ctx, program, home: home.path().to_owned() })
+    }
+
+    /// Runs one.
+    pub(super) fn run(&self, words: &[&str]) -> anyhow::Result<()> {
+        self.attempt(words, Input::None, Output::Talk)?.map_or(Ok(()), |code| Err(stopped(words, code)))
+    }
+
+    /// Runs the one whose data is ours: a token.
+    pub(super) fn run_for_token(&self, words: &[&str]) -> anyhow::Result<()> {
+        self.attempt(words, Input::None, Output::Data)?.map_or(Ok(()), |code| Err(stopped(words, code)))
+    }
+
+    /// Signs up or in, unless somebody is signed in.
+    pub(super) fn sign_in(&self, plan: &Plan, login: Option<&Login>, url: &str) -> anyhow::Result<()> {
+        let lives = |login: &Login| login.not_after.is_none_or(|end| end > self.ctx.now());
+        if let Some(login) = login.filter(|login| lives(login)) {
+            let who = login.email.as_deref().unwrap_or("an API user");
+            self.ctx.out.say(&format!("{who} is signed in at {}", login.url));
+            return Ok(());
+        }
+        let password = if plan.password_stdin { Some(prompt::stdin_text("password")?) } else { None };
+        let email = plan.email.as_ref().map(ToString::to_string).unwrap_or_default();
+        let mut words = vec!["--email", email.as_str(), "--url", url];
+        if password.is_some() {
+            words.push("--password-stdin");
+        }
+        let input = || password.as_ref().map_or(Input::None, Input::Text);
+        let enter = [&["login"][..], &words].concat();
+        let enters = || match self.attempt(&enter, input(), Output::Talk)? {
+            None => Ok(()),
+            Some(code) => Err(stopped(&enter, code)),
+        };
+        let Some(org) = plan.org.as_ref().filter(|_| login.is_none()) else {
+            return enters();
+        };
+        let mut found = vec!["init", "--org", org.as_str()];
+        let kit = plan.recovery_kit.as_ref().map(|path| path.display().to_string());
+        found.extend(kit.iter().flat_map(|kit| ["--recovery-kit", kit.as_str()]));
+        found.extend(plan.setup_code.iter().flat_map(|code| ["--setup-code", code.as_str()]));
+        found.extend(&words);
+        match self.attempt(&found, input(), Output::Talk)? {
+            None => Ok(()),
+            // Our own server takes one organisation: an earlier run founded it, and was stopped before it could tell.
+            Some(9) if matches!(plan.place, Place::Here { .. }) => {
+                self.ctx.out.note("this server has its organisation; signing in to it");
+                enters()
+            }
+            Some(code) => Err(stopped(&found, code)),
+        }
+    }
+
+    /// The exit code, unless it is 0.
+    fn attempt(&self, words: &[&str], input: Input<'_>, output: Output) -> anyhow::Result<Option<u8>> {
+        self.ctx.out.say(&format!("$ keyward {}", shown(words)));
+        let mut command = Command::new(&self.program);
+        command.args(words).arg("--home").arg(&self.home);
+        let global = &self.ctx.global;
+        if let Some(ca) = &global.ca {
+            command.arg("--ca").arg(ca);
+        }
+        for (flag, is_set) in [
+            ("--allow-http", global.allow_http),
+            ("--quiet", global.quiet),
+            ("--no-color", self.ctx.out.no_color),
+        ] {
+            if is_set {
+                command.arg(flag);
+            }
+        }
+        if output == Output::Talk {
+            command.stdout(std::io::stderr().as_fd().try_clone_to_owned().context("standard error is gone")?);
+        }
+        if matches!(input, Input::Text(_)) {
+            command.stdin(Stdio::piped());
+        }
+        let mut child = command.spawn().context("cannot run keyward itself")?;
+        if let (Some(mut pipe), Input::Text(input)) = (child.stdin.take(), input) {
+            // One that ends before it reads says why itself.
+            let _ = pipe.write_all(input.as_bytes());
+        }
+        let status = child.wait().context("cannot wait for keyward itself")?;
+        let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+        Ok((code != 0).then_some(code))
+    }
+}
+
+/// As it would be typed. A setup code opens a server, and stderr is often a log.
+fn shown(words: &[&str]) -> String {
+    let mut is_code = false;
+    let word = |word: &&str| {
+        if std::mem::replace(&mut is_code, *word == "--setup-code") { "…".to_owned() } else { quoted(word) }
+    };
+    words.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+fn stopped(words: &[&str], code: u8) -> anyhow::Error {
+    let command: Vec<&str> =
+        words.iter().take_while(|word| !word.starts_with('-')).take(2).copied().collect();
+    let code = Code::of_exit(code).unwrap_or(Code::Unexpected);
+    Fault::new(code, format!("`keyward {}` did not succeed", command.join(" ")))
+        .next("when that is mended, run `keyward quickstart` again: what is done is not done twice")
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_shown_as_it_would_be_typed_but_for_the_setup_code() {
+        assert_eq!(
+            shown(&["init", "--org", "A B", "--setup-code", "hunter2", "--url", "u"]),
+            "init --org 'A B' --setup-code … --url u"
+        );
+    }
+}
