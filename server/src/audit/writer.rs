@@ -28,21 +28,40 @@ pub(crate) async fn append(
     origin: Origin,
     events: &[Event],
 ) -> Result<AuditHead, StoreError> {
-    for event in events {
-        let seq = org.audit_seq + 1;
-        let record = AuditRecord {
-            seq,
-            time: now,
-            actor: origin.actor,
-            action: event.action.to_owned(),
-            objects: event.objects.clone(),
-            ip: origin.ip.map(|ip| ip.to_canonical().to_string()),
-        };
-        let entry = serde_json::to_string(&record).expect("strings and numbers are JSON");
-        let hash = link(org.audit_hash, &entry);
-        let row = AuditRow { seq, time: now, actor: origin.actor, entry, hash };
-        tx.append_audit(org.id, &row, &event.index()).await?;
-        (org.audit_seq, org.audit_hash) = (seq, hash);
-    }
+    let entries: Vec<_> = events.iter().map(|event| (origin, event)).collect();
+    append_all(tx, org, now, &entries).await?;
     Ok(AuditHead { seq: org.audit_seq, hash: org.audit_hash })
+}
+
+/// The same for what several have done. The head after each entry: its own place and link.
+pub(crate) async fn append_all(
+    tx: &mut Tx,
+    org: &mut OrgRow,
+    now: i64,
+    entries: &[(Origin, &Event)],
+) -> Result<Vec<AuditHead>, StoreError> {
+    let (mut rows, mut objects) = (Vec::with_capacity(entries.len()), Vec::new());
+    for (origin, event) in entries {
+        let row = entry(org, now, *origin, event);
+        objects.extend(event.index().into_iter().map(|object| (row.seq, object)));
+        (org.audit_seq, org.audit_hash) = (row.seq, row.hash);
+        rows.push(row);
+    }
+    tx.append_audit(org.id, &rows, &objects).await?;
+    Ok(rows.iter().map(|row| AuditHead { seq: row.seq, hash: row.hash }).collect())
+}
+
+fn entry(org: &OrgRow, now: i64, origin: Origin, event: &Event) -> AuditRow {
+    let seq = org.audit_seq + 1;
+    let record = AuditRecord {
+        seq,
+        time: now,
+        actor: origin.actor,
+        action: event.action.to_owned(),
+        objects: event.objects.clone(),
+        ip: origin.ip.map(|ip| ip.to_canonical().to_string()),
+    };
+    let entry = serde_json::to_string(&record).expect("strings and numbers are JSON");
+    let hash = link(org.audit_hash, &entry);
+    AuditRow { seq, time: now, actor: origin.actor, entry, hash }
 }

@@ -1,11 +1,14 @@
 //! A checked write becomes rows: what the difference removes is deleted, children first; what it adds or changes is put,
 //! parents first; then the request's envelopes are stored, each in place of the former one (CRYPTO.md §2.12 S1, S5).
 
+use std::sync::LazyLock;
+
 use keyward_wire::OrgId;
-use keyward_wire::api::write::{NewView, WriteRequest};
+use keyward_wire::api::write::{NewGrant, NewView, WriteRequest};
 
 use super::StoreError;
-use super::engine::{Tx, id, int, statements};
+use super::engine::{Arg, Tx, id, int, statements};
+use super::many::Insert;
 use super::state::new_keys_word;
 use crate::access::{Change, State};
 
@@ -136,11 +139,8 @@ impl Tx {
         for view in &request.views {
             self.put_view(org, change.after(), view).await?;
         }
-        for grant in change.grants(request) {
-            let args =
-                vec![id(org), id(grant.identity), id(grant.view), int(grant.seq)?, (&grant.env).into()];
-            self.execute_one(PUT_GRANT, args).await?;
-        }
+        let grants: Result<_, _> = change.grants(request).map(grant_args).collect();
+        self.insert_many(&PUT_GRANT, || vec![id(org)], grants?).await?;
         for credential in &request.credentials {
             self.insert_credential(org, credential, now).await?;
         }
@@ -158,11 +158,32 @@ impl Tx {
         let set: Vec<u8> = groups.iter().flat_map(|group| *group.as_bytes()).collect();
         let args = vec![id(org), id(view.id), set.as_slice().into(), int(view.seq)?, (&view.env).into()];
         self.execute_one(PUT_VIEW, args).await?;
-        for key in keyward_wire::access::readable(groups, &after.facts()).keys() {
-            self.execute_one(INSERT_VIEW_KEY, vec![id(org), id(view.id), int(view.seq)?, id(*key)]).await?;
-        }
-        Ok(())
+        let seq = i64::try_from(view.seq).map_err(|_| StoreError::TooLarge)?;
+        let readable = keyward_wire::access::readable(groups, &after.facts());
+        let keys = readable.keys().iter().map(|key| vec![id(*key)]).collect();
+        self.insert_many(&INSERT_VIEW_KEY, || vec![id(org), id(view.id), seq.into()], keys).await
     }
+}
+
+fn grant_args(grant: &NewGrant) -> Result<Vec<Arg>, StoreError> {
+    Ok(vec![id(grant.identity), id(grant.view), int(grant.seq)?, (&grant.env).into()])
+}
+
+static PUT_GRANT: LazyLock<Insert> = LazyLock::new(|| {
+    Insert::new(
+        "insert into grants (org_id, identity_id, view_id, seq, env)",
+        1,
+        "on conflict (org_id, identity_id) do update
+        set view_id = excluded.view_id, seq = excluded.seq, env = excluded.env",
+    )
+});
+
+static INSERT_VIEW_KEY: LazyLock<Insert> =
+    LazyLock::new(|| Insert::new("insert into view_keys (org_id, view_id, seq, key_id)", 3, ""));
+
+/// Inserts of many rows.
+pub(super) fn inserts() -> Vec<&'static Insert> {
+    vec![&PUT_GRANT, &INSERT_VIEW_KEY]
 }
 
 statements! {
@@ -209,10 +230,4 @@ statements! {
         values ($1, $2, $3, $4, $5)
         on conflict (org_id, id) do update
         set groups = excluded.groups, seq = excluded.seq, env = excluded.env";
-    INSERT_VIEW_KEY = "insert into view_keys (org_id, view_id, seq, key_id) values ($1, $2, $3, $4)";
-    PUT_GRANT = "
-        insert into grants (org_id, identity_id, view_id, seq, env)
-        values ($1, $2, $3, $4, $5)
-        on conflict (org_id, identity_id) do update
-        set view_id = excluded.view_id, seq = excluded.seq, env = excluded.env";
 }

@@ -1,9 +1,12 @@
 //! The audit chain as rows. What an entry says and how it is linked is [`crate::audit`]'s affair.
 
+use std::sync::LazyLock;
+
 use keyward_wire::{IdentityId, KeyId, OrgId, Sha256};
 
 use super::StoreError;
-use super::engine::{Row, Tx, id, int, maybe_id, statements};
+use super::engine::{Arg, Row, Tx, id, int, maybe_id, statements};
+use super::many::Insert;
 use crate::access::Permit;
 
 /// An entry of the chain.
@@ -54,33 +57,21 @@ pub struct AuditFilter {
 }
 
 impl Tx {
-    /// Adds an entry and makes it the head. The organisation must be locked.
+    /// Adds entries, in their order, and makes the last one the head. `objects`: what each is about, by its seq, none
+    /// twice. The organisation must be locked.
     pub async fn append_audit(
         &mut self,
         org: OrgId,
-        row: &AuditRow,
-        objects: &[ObjectRow],
+        rows: &[AuditRow],
+        objects: &[(u64, ObjectRow)],
     ) -> Result<(), StoreError> {
-        let args = vec![
-            id(org),
-            int(row.seq)?,
-            row.time.into(),
-            maybe_id(row.actor),
-            row.entry.as_str().into(),
-            row.hash.into(),
-        ];
-        self.execute_one(INSERT, args).await?;
-        for object in objects {
-            let args = vec![
-                id(org),
-                int(row.seq)?,
-                object.kind.as_str().into(),
-                object.id.as_slice().into(),
-                int(object.view_seq)?,
-            ];
-            self.execute(INSERT_OBJECT, args).await?;
-        }
-        self.set_audit_head(org, row.seq, row.hash).await
+        let Some(last) = rows.last() else { return Ok(()) };
+        let head = (last.seq, last.hash);
+        let rows: Result<_, _> = rows.iter().map(entry_args).collect();
+        self.insert_many(&INSERT, || vec![id(org)], rows?).await?;
+        let objects: Result<_, _> = objects.iter().map(object_args).collect();
+        self.insert_many(&INSERT_OBJECT, || vec![id(org)], objects?).await?;
+        self.set_audit_head(org, head.0, head.1).await
     }
 
     /// At most `limit` entries, oldest first.
@@ -122,6 +113,16 @@ impl ObjectKind {
     }
 }
 
+fn entry_args(row: &AuditRow) -> Result<Vec<Arg>, StoreError> {
+    let (entry, hash) = (row.entry.as_str().into(), row.hash.into());
+    Ok(vec![int(row.seq)?, row.time.into(), maybe_id(row.actor), entry, hash])
+}
+
+fn object_args((seq, object): &(u64, ObjectRow)) -> Result<Vec<Arg>, StoreError> {
+    let (kind, which) = (object.kind.as_str().into(), object.id.as_slice().into());
+    Ok(vec![int(*seq)?, kind, which, int(object.view_seq)?])
+}
+
 pub(super) fn audit_row(row: &Row) -> Result<AuditRow, StoreError> {
     Ok(AuditRow {
         seq: row.count("seq")?,
@@ -130,6 +131,18 @@ pub(super) fn audit_row(row: &Row) -> Result<AuditRow, StoreError> {
         entry: row.text("entry")?,
         hash: row.sha256("hash")?,
     })
+}
+
+static INSERT: LazyLock<Insert> =
+    LazyLock::new(|| Insert::new("insert into audit (org_id, seq, time, actor_id, entry, hash)", 1, ""));
+
+static INSERT_OBJECT: LazyLock<Insert> = LazyLock::new(|| {
+    Insert::new("insert into audit_objects (org_id, audit_seq, kind, object_id, view_seq)", 1, "")
+});
+
+/// Inserts of many rows.
+pub(super) fn inserts() -> Vec<&'static Insert> {
+    vec![&INSERT, &INSERT_OBJECT]
 }
 
 macro_rules! page {
@@ -148,13 +161,6 @@ macro_rules! page {
 }
 
 statements! {
-    INSERT = "
-        insert into audit (org_id, seq, time, actor_id, entry, hash)
-        values ($1, $2, $3, $4, $5, $6)";
-    INSERT_OBJECT = "
-        insert into audit_objects (org_id, audit_seq, kind, object_id, view_seq)
-        values ($1, $2, $3, $4, $5)
-        on conflict do nothing";
     PAGE = page!();
     PAGE_BY_IDENTITY = page!("
         and (a.actor_id = $5 or exists (

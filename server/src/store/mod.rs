@@ -4,6 +4,7 @@
 //! | file | tables |
 //! |---|---|
 //! | `engine` | SQLite and PostgreSQL behind one face |
+//! | `many` | one insert for many rows |
 //! | `migrate` | the schema and its versions |
 //! | `server` | the server's own row |
 //! | `orgs` | organisations, ORG, root envelopes, escrows |
@@ -24,6 +25,7 @@ mod credentials;
 mod engine;
 mod error;
 mod identities;
+mod many;
 mod migrate;
 mod orgs;
 mod relations;
@@ -93,6 +95,7 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(WAIT)
+            .statement_cache_capacity(STATEMENTS)
             // In the file, deleted envelopes are overwritten with zeros; [`wipe`] sees to the log beside it.
             .pragma("secure_delete", "on");
         let pool =
@@ -119,6 +122,11 @@ impl Store {
 
     fn over(pool: Pool, clock: ClockOffset) -> Self {
         Self { pool, clock }
+    }
+
+    /// Whether a transaction is alone in the whole store, not only in its organisation.
+    pub fn has_one_writer(&self) -> bool {
+        matches!(self.pool, Pool::Sqlite(_))
     }
 
     /// A transaction that may write. On SQLite it is alone from here on; on PostgreSQL an organisation is locked by
@@ -150,14 +158,17 @@ impl Store {
     ///
     /// Err names the first that the engine refuses.
     pub async fn prepare_all(&self) -> Result<usize, String> {
+        let inserts =
+            [apply::inserts(), audit::inserts()].into_iter().flatten().flat_map(many::Insert::statements);
         let all = ALL
             .iter()
-            .flat_map(|(file, statements)| statements.iter().map(move |(name, sql)| (file, name, sql)));
+            .flat_map(|(file, statements)| statements.iter().map(move |(name, sql)| (*file, *name, *sql)))
+            .chain(inserts.map(|sql| ("inserts", sql, sql)));
         let mut count = 0;
         for (file, name, sql) in all {
             let mut tx = self.begin().await.map_err(|error| error.cause())?;
             let prepared: Result<(), sqlx::Error> = engine::on!(tx, connection => {
-                connection.prepare(sqlx::SqlSafeStr::into_sql_str(*sql)).await.map(|_| ())
+                connection.prepare(sqlx::SqlSafeStr::into_sql_str(sql)).await.map(|_| ())
             });
             prepared.map_err(|error| format!("{file}::{name}: {error}"))?;
             count += 1;
@@ -179,7 +190,7 @@ fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError> {
         return Err(StoreError::Url);
     }
     let options: PgConnectOptions = url.parse()?;
-    Ok(options.application_name("keyward-server").options([
+    Ok(options.statement_cache_capacity(STATEMENTS).application_name("keyward-server").options([
         ("default_transaction_isolation", "read committed"),
         ("lock_timeout", "10s"),
         ("statement_timeout", "30s"),
@@ -231,6 +242,9 @@ const ALL: &[(&str, &[(&str, &str)])] = &[
     ("state", state::ALL),
     ("views", views::ALL),
 ];
+
+/// Statements that a connection keeps prepared: all of them. By default a driver keeps 100, and prepares again.
+const STATEMENTS: usize = 512;
 
 /// How long a request waits for a connection or for the writer before it.
 const WAIT: Duration = Duration::from_secs(10);
