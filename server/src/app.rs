@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use rustls::ServerConfig;
 
 use crate::auth::{PreloginSecret, SetupCode, Throttle};
+use crate::bundles::Bundles;
 use crate::config::{Config, ConfigError};
 use crate::data::DirectoryLock;
 use crate::store::{ClockOffset, Store};
@@ -26,6 +27,7 @@ struct Inner {
     setup_code: SetupCode,
     prelogin_secret: PreloginSecret,
     throttle: Throttle,
+    bundles: Bundles,
     tls: Option<Arc<ServerConfig>>,
     #[expect(dead_code, reason = "held for as long as the server runs")]
     lock: Option<DirectoryLock>,
@@ -51,6 +53,7 @@ impl App {
             setup_code: setup_code(&config.data, config.signup == Signup::First && !has_org)?,
             prelogin_secret,
             throttle: Throttle::default(),
+            bundles: Bundles::default(),
             tls,
             lock,
         })))
@@ -85,6 +88,10 @@ impl App {
 
     pub(crate) fn throttle(&self) -> &Throttle {
         &self.0.throttle
+    }
+
+    pub(crate) fn bundles(&self) -> &Bundles {
+        &self.0.bundles
     }
 
     pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {

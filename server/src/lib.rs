@@ -8,6 +8,7 @@ mod app;
 mod audit;
 mod auth;
 pub mod backup;
+mod bundles;
 pub mod check;
 pub mod config;
 mod connections;

@@ -114,6 +114,11 @@ impl Event {
         Self::new("request.refused", [format!("route:{method} {route}"), object("code", code)])
     }
 
+    /// Bytes of memory it takes, about.
+    pub(crate) fn weight(&self) -> usize {
+        self.objects.iter().map(String::len).sum::<usize>() + self.served.len() * size_of::<KeyId>()
+    }
+
     /// The rows that filters look at, sorted.
     pub(super) fn index(&self) -> Vec<ObjectRow> {
         let served = self.served.iter().map(|key| ObjectRow {

@@ -6,4 +6,4 @@ mod event;
 mod writer;
 
 pub(crate) use event::Event;
-pub(crate) use writer::{Origin, append};
+pub(crate) use writer::{Origin, append, append_all};

@@ -14,7 +14,7 @@ mod step;
 pub(crate) use leak::{Leak, leaked};
 pub(crate) use limit::{Throttle, network};
 pub(crate) use prelogin::{PreloginSecret, prelogin};
-pub(crate) use proof::{Proof, Proved, Verdict, authenticate, prove};
+pub(crate) use proof::{Claim, Held, Proof, Proved, Verdict, authenticate, hold, prove, touch, touch_all};
 pub(crate) use session::start;
 pub use setup::SetupCode;
 pub(crate) use setup::remove as remove_setup_code;

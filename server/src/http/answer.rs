@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use keyward_wire::api::bundle::AUDIT_HEADER;
+use keyward_wire::api::org::AuditHead;
 use serde::Serialize;
 
 /// `value` as JSON.
@@ -29,16 +30,18 @@ pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
 }
 
 /// Bytes that are JSON already.
-pub(super) fn bytes(status: StatusCode, body: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(body));
+pub(super) fn bytes(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
-/// With the audit header.
-pub(super) fn audited(mut response: Response, head: &str) -> Response {
-    let head = HeaderValue::from_str(head).expect("digits, a colon and base64url");
+/// With the audit header: the head for owners and admins, for others only the hash of this request's own entry, which
+/// tells nothing of anybody else.
+pub(super) fn audited(mut response: Response, administers: bool, head: AuditHead) -> Response {
+    let head = if administers { format!("{}:{}", head.seq, head.hash) } else { head.hash.to_string() };
+    let head = HeaderValue::from_str(&head).expect("digits, a colon and base64url");
     response.headers_mut().insert(HeaderName::from_static(AUDIT_HEADER), head);
     response
 }

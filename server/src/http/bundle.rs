@@ -1,6 +1,9 @@
 //! Everything an identity needs, in one answer (CRYPTO.md §2.7, §2.12 S3, S10, §2.13 F4).
 
+use std::sync::Arc;
+
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
 use keyward_wire::api::bundle::{Bundle, OrgItem};
 use keyward_wire::{DeploymentId, Sha256};
 use serde::Deserialize;
@@ -9,6 +12,8 @@ use super::{Answer, Call, Failure, Work, answer};
 use crate::access::filter::readable;
 use crate::access::{Action, Permit};
 use crate::audit::Event;
+use crate::auth;
+use crate::bundles::{self, Key, Read};
 
 /// Of which deployment.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -37,31 +42,57 @@ pub(super) struct BundleQuery {
     ))]
 pub(super) async fn read(call: Call, mut work: Work) -> Answer {
     let permit = work.permit(Action::ReadOwnBundle)?;
-    let query: BundleQuery = call.query()?;
-    let wanted = Wanted::from(query.deployment.as_deref());
+    let wanted = Wanted::of(&call)?;
     let bundle = collect(&mut work, &permit, wanted).await?;
-    let body = answer::encode(&bundle);
-    if body.len() > keyward_wire::limits::ANSWER_BYTES {
-        return Err(Failure::Internal("a bundle is larger than a write should have let it become"));
+    let answer = encoded(&work, bundle, wanted)?;
+    let key = key(&call, wanted);
+    if work.cred.is_some() {
+        auth::touch(&mut work.tx, &work.actor, work.last_used_at, work.now).await?;
     }
+    let changed = !has(&call, &answer);
+    let event = answer.event(changed).clone();
+    let response = work.answer(&[event], respond(&answer, changed)).await?;
+    if let Some(key) = key {
+        call.server.app.bundles().keep(key, answer);
+    }
+    Ok(response)
+}
 
-    let etag = format!("\"{}\"", Sha256::of(&body));
-    let changed = !matches(&call, &etag);
-    let event = event(&work, &bundle, wanted, changed);
+/// The same from memory, where nothing has changed since; else nothing is answered yet.
+pub(super) async fn again(call: &Call) -> Result<Option<Response>, Failure> {
+    let Some((key, answer)) = remembered(call) else { return Ok(None) };
+    let changed = !has(call, &answer);
+    let read = Read { claim: key.claim, ip: call.ip, answer: Arc::clone(&answer), changed };
+    let recorded = call.server.app.bundles().record(call.server.app.store(), read).await?;
+    Ok(recorded
+        .map(|recorded| answer::audited(respond(&answer, changed), recorded.administers, recorded.head)))
+}
+
+fn remembered(call: &Call) -> Option<(Key, Arc<bundles::Answer>)> {
+    let key = key(call, Wanted::of(call).ok()?)?;
+    Some((key, call.server.app.bundles().recall(&key)?))
+}
+
+/// Under what the answer is kept; none if it is not: sessions end soon, and each would have its own.
+fn key(call: &Call, wanted: Wanted) -> Option<Key> {
+    let claim = call.proof().ok()?.claim()?;
+    match wanted {
+        Wanted::All => Some(Key { claim, deployment: None }),
+        Wanted::Of(deployment) => Some(Key { claim, deployment: Some(deployment) }),
+        Wanted::Nothing => None,
+    }
+}
+
+fn respond(answer: &bundles::Answer, changed: bool) -> Response {
     let mut response = if changed {
-        answer::bytes(StatusCode::OK, body)
+        answer::bytes(StatusCode::OK, answer.body.clone())
     } else {
         let mut response = answer::empty();
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     };
-    let etag = HeaderValue::from_str(&etag).expect("quoted base64url");
-    response.headers_mut().insert(header::ETAG, etag);
-    if work.cred.is_some() {
-        let actor = work.actor;
-        work.tx.touch_credential(actor.org, actor.credential, actor.identity, work.now).await?;
-    }
-    work.answer(&[event], response).await
+    response.headers_mut().insert(header::ETAG, answer.etag.clone());
+    response
 }
 
 /// Which secrets were asked for.
@@ -73,13 +104,12 @@ enum Wanted {
     Nothing,
 }
 
-impl From<Option<&str>> for Wanted {
-    fn from(text: Option<&str>) -> Self {
-        text.map_or(Self::All, |text| text.parse().map_or(Self::Nothing, Self::Of))
-    }
-}
-
 impl Wanted {
+    fn of(call: &Call) -> Result<Self, Failure> {
+        let query: BundleQuery = call.query()?;
+        Ok(query.deployment.map_or(Self::All, |text| text.parse().map_or(Self::Nothing, Self::Of)))
+    }
+
     fn deployment(self) -> Option<DeploymentId> {
         if let Self::Of(deployment) = self { Some(deployment) } else { None }
     }
@@ -112,6 +142,26 @@ async fn collect(work: &mut Work, permit: &Permit, wanted: Wanted) -> Result<Bun
     Ok(bundle)
 }
 
+/// As it goes out, with what is recorded then.
+fn encoded(work: &Work, bundle: Bundle, wanted: Wanted) -> Result<bundles::Answer, Failure> {
+    let body = answer::encode(&bundle);
+    if body.len() > keyward_wire::limits::ANSWER_BYTES {
+        return Err(Failure::Internal("a bundle is larger than a write should have let it become"));
+    }
+    let etag = HeaderValue::from_str(&format!("\"{}\"", Sha256::of(&body))).expect("quoted base64url");
+    let [read, confirmed] = [true, false].map(|changed| event(work, &bundle, wanted, changed));
+    Ok(bundles::Answer {
+        org: work.org.id,
+        state: (work.org.seq, work.org.sha256),
+        identity: work.actor.identity,
+        cred: bundle.cred,
+        body: body.into(),
+        etag,
+        read,
+        confirmed,
+    })
+}
+
 fn event(work: &Work, bundle: &Bundle, wanted: Wanted, changed: bool) -> Event {
     let deployment = wanted.deployment();
     if let Some(org) = &bundle.org {
@@ -124,7 +174,7 @@ fn event(work: &Work, bundle: &Bundle, wanted: Wanted, changed: bool) -> Event {
 }
 
 /// Whether the client says that it has this body. `*` is no such word: it would match what was never read.
-fn matches(call: &Call, etag: &str) -> bool {
+fn has(call: &Call, answer: &bundles::Answer) -> bool {
     let tags = call.headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    tags.flat_map(|line| line.split(',')).any(|tag| tag.trim().trim_start_matches("W/") == etag)
+    tags.flat_map(|line| line.split(',')).any(|tag| tag.trim().trim_start_matches("W/") == answer.etag)
 }

@@ -55,20 +55,23 @@ async fn respond(server: Server, route: &'static Route, request: Request) -> Ans
     let ip = peer.map(|peer| origin::client(peer, &parts.headers, server.app.trusted_proxies()));
     let mut call = Call { server, route, uri: parts.uri, headers: parts.headers, body: Bytes::new(), ip };
     refuse_leaks(&call, &leaked_in_head(&call.uri, &call.headers)).await?;
-    if route.body_bytes > 0 && matches!(route.handler, Handler::Known(_)) {
+    if route.body_bytes > 0 && !matches!(route.handler, Handler::Open(_)) {
         // Nobody who may not use it can make the server hold a body. Proved again below: nothing is locked meanwhile.
         admitted(&call).await?;
     }
     call.body = arrive(body, route.body_bytes).await?;
     refuse_leaks(&call, &auth::leaked([&*call.body])).await?;
-    match route.handler {
-        Handler::Open(handler) => handler(call).await,
-        Handler::Known(handler) => {
-            let work = admitted(&call).await?;
-            let refusals = Refusals::of(&call, &work);
-            refusals.audited(handler(call, work).await).await
-        }
-    }
+    let handler = match route.handler {
+        Handler::Open(handler) => return handler(call).await,
+        Handler::Known(handler) => handler,
+        Handler::AtHand(look, handler) => match look(&call).await? {
+            Some(answer) => return Ok(answer),
+            None => handler,
+        },
+    };
+    let work = admitted(&call).await?;
+    let refusals = Refusals::of(&call, &work);
+    refusals.audited(handler(call, work).await).await
 }
 
 /// Somebody known whom the route's guard lets in.

@@ -89,10 +89,15 @@ pub enum Guard {
 
 #[derive(Clone, Copy)]
 enum Handler {
+    /// Anybody's request.
     Open(fn(Call) -> Answering),
+    /// Somebody's: with a transaction of its own.
     Known(fn(Call, Work) -> Answering),
+    /// The first may have the answer at hand, and has looked at the proof then; else as [`Handler::Known`].
+    AtHand(fn(&Call) -> Looking<'_>, fn(Call, Work) -> Answering),
 }
 
+type Looking<'c> = Pin<Box<dyn Future<Output = Result<Option<Response>, Failure>> + Send + 'c>>;
 type Answer = Result<Response, Failure>;
 type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
@@ -110,8 +115,14 @@ pub const ROUTES: &[Route] = &[
     known(Verb::Post, "/v1/auth/logout", |call, work| Box::pin(auth::logout(call, work))),
     known(Verb::Get, "/v1/me", |call, work| Box::pin(auth::me(call, work))),
     Route {
+        method: Verb::Get,
+        path: "/v1/me/bundle",
         guard: Guard::KnownOrProof,
-        ..known(Verb::Get, "/v1/me/bundle", |call, work| Box::pin(bundle::read(call, work)))
+        body_bytes: 0,
+        handler: Handler::AtHand(
+            |call| Box::pin(bundle::again(call)),
+            |call, work| Box::pin(bundle::read(call, work)),
+        ),
     },
     known(Verb::Get, "/v1/credentials", |call, work| Box::pin(credentials::list(call, work))),
     known(Verb::Post, "/v1/credentials", |call, work| Box::pin(credentials::add(call, work))),

@@ -1,5 +1,6 @@
 //! The server as a client sees it, on SQLite, without a socket. Both engines and real sockets: the `tests` package.
 
+mod again;
 mod data;
 mod leaks;
 mod limits;

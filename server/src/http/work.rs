@@ -23,6 +23,8 @@ pub(super) struct Work {
     pub holder: SignedIn,
     /// CRED, in the one-request form.
     pub cred: Option<keyward_wire::Envelope>,
+    /// When its credential last proved itself before, in that form.
+    pub last_used_at: Option<i64>,
     /// Now, by the database's clock.
     pub now: i64,
     origin: Origin,
@@ -30,9 +32,9 @@ pub(super) struct Work {
 
 impl Work {
     pub(super) fn new(tx: Tx, proved: Proved, ip: Option<std::net::IpAddr>) -> Self {
-        let Proved { org, actor, holder, cred, now } = proved;
+        let Proved { org, actor, holder, cred, last_used_at, now } = proved;
         let origin = Origin { actor: Some(actor.identity), ip };
-        Self { tx, org, actor, holder, cred, now, origin }
+        Self { tx, org, actor, holder, cred, last_used_at, now, origin }
     }
 
     /// May the actor?
@@ -45,13 +47,11 @@ impl Work {
         AuditHead { seq: self.org.audit_seq, hash: self.org.audit_hash }
     }
 
-    /// Records what happened, makes everything durable, and lets the answer go, with the audit header: the head for
-    /// owners and admins, for others only the hash of this request's own entry, which tells nothing of anybody else.
+    /// Records what happened, makes everything durable, and lets the answer go, with the audit header.
     pub(super) async fn answer(self, events: &[Event], response: Response) -> Answer {
         let administers = self.actor.role.administers();
         let head = self.commit(events).await?;
-        let head = if administers { format!("{}:{}", head.seq, head.hash) } else { head.hash.to_string() };
-        Ok(answer::audited(response, &head))
+        Ok(answer::audited(response, administers, head))
     }
 
     /// Records what happened and makes everything durable.

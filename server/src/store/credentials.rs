@@ -1,11 +1,13 @@
 //! Ways to sign in.
 
+use std::collections::{BTreeSet, HashMap};
+
 use keyward_wire::api::credentials::{CredentialInfo, CredentialKind, NewCredential};
 use keyward_wire::name::Email;
 use keyward_wire::{CredentialId, Envelope, IdentityId, OrgId, Salt, Sha256};
 
-use super::StoreError;
 use super::engine::{Row, Tx, id, statements};
+use super::{SignedIn, StoreError, sessions};
 use crate::access::Permit;
 
 /// What a proof is compared with.
@@ -20,6 +22,8 @@ pub struct StoredCredential {
     pub auth_sha256: Sha256,
     /// CRED or RECOVERY. For whoever has proved the auth half, and nobody else.
     pub env: Envelope,
+    /// When it last proved itself, as far as that was noted.
+    pub last_used_at: Option<i64>,
 }
 
 impl Tx {
@@ -55,14 +59,28 @@ impl Tx {
         org: OrgId,
         credential: CredentialId,
     ) -> Result<Option<StoredCredential>, StoreError> {
-        let Some(row) = self.optional(FIND, vec![id(org), id(credential)]).await? else { return Ok(None) };
-        Ok(Some(StoredCredential {
-            org,
-            identity: row.id("identity_id")?,
-            kind: kind(&row)?,
-            auth_sha256: row.sha256("auth_sha256")?,
-            env: row.envelope("env")?,
-        }))
+        let row = self.optional(FIND, vec![id(org), id(credential)]).await?;
+        row.as_ref().map(stored).transpose()
+    }
+
+    /// Those of these credentials that there are, ended or not, of whichever organisation, and who holds each.
+    pub async fn credentials(
+        &mut self,
+        wanted: &BTreeSet<CredentialId>,
+    ) -> Result<HashMap<CredentialId, (StoredCredential, SignedIn)>, StoreError> {
+        let wanted: Vec<CredentialId> = wanted.iter().copied().collect();
+        let mut found = HashMap::with_capacity(wanted.len());
+        for some in wanted.chunks(BATCH) {
+            // The statement has a fixed number of places; the last id fills what is left of them.
+            let last = *some.last().expect("chunks are not empty");
+            let mut args: Vec<_> = some.iter().map(|credential| id(*credential)).collect();
+            args.resize_with(BATCH, || id(last));
+            for row in self.all(FIND_MANY, args).await? {
+                let holder = sessions::signed_in(&row)?;
+                found.insert(holder.credential, (stored(&row)?, holder));
+            }
+        }
+        Ok(found)
     }
 
     /// Newest password credential of an e-mail, on the whole server: its id and salt.
@@ -102,6 +120,17 @@ impl Tx {
     }
 }
 
+fn stored(row: &Row) -> Result<StoredCredential, StoreError> {
+    Ok(StoredCredential {
+        org: row.id("org_id")?,
+        identity: row.id("identity_id")?,
+        kind: row.word("credential_kind", KINDS, CredentialKind::as_str)?,
+        auth_sha256: row.sha256("auth_sha256")?,
+        env: row.envelope("env")?,
+        last_used_at: row.maybe_int("last_used_at")?,
+    })
+}
+
 fn info(row: &Row) -> Result<CredentialInfo, StoreError> {
     Ok(CredentialInfo {
         id: row.id("id")?,
@@ -124,15 +153,28 @@ pub(super) const KINDS: &[CredentialKind] = &[
     CredentialKind::Recovery,
 ];
 
+/// Credentials that one [`FIND_MANY`] asks for.
+const BATCH: usize = 32;
+
 statements! {
     INSERT = "
         insert into credentials (id, org_id, identity_id, kind, salt, auth_sha256, env, not_after, created_at)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     ORG_OF = "select org_id from credentials where id = $1";
     FIND = "
-        select identity_id, kind, auth_sha256, env
+        select org_id, identity_id, kind as credential_kind, auth_sha256, env, last_used_at
         from credentials
         where org_id = $1 and id = $2";
+    FIND_MANY = "
+        select c.org_id, c.identity_id, i.kind, i.role, i.not_after,
+            c.id as credential_id, c.kind as credential_kind, c.not_after as credential_not_after,
+            c.auth_sha256, c.env, c.last_used_at
+        from credentials c
+        join identities i on i.org_id = c.org_id and i.id = c.identity_id
+        where c.id in (
+            $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+            $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32
+        )";
     PASSWORD_OF = "
         select c.id, c.salt
         from identities i

@@ -96,7 +96,7 @@ impl Tx {
     }
 }
 
-fn signed_in(row: &Row) -> Result<SignedIn, StoreError> {
+pub(super) fn signed_in(row: &Row) -> Result<SignedIn, StoreError> {
     Ok(SignedIn {
         identity: row.id("identity_id")?,
         kind: identities::kind(row)?,
