@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`common`] | rounds, statistics, tables, verdicts; a server and machines to measure on |
 //! | [`client`] | the command line client against a lean program of the same job |
+//! | [`growth`] | what stays the same when an organisation grows |
 //!
 //! The lean program is `keyward-bench-floor` (`src/bin/floor.rs`).
 
@@ -18,3 +19,4 @@
 
 pub mod client;
 pub mod common;
+pub mod growth;

@@ -1,11 +1,11 @@
-//! `keyward-bench [client|all] [--quick]`: measures and prints; stdout is the report, stderr is talk.
+//! `keyward-bench [client|growth|all] [--quick]`: measures and prints; stdout is the report, stderr is talk.
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use keyward_bench::client;
 use keyward_bench::common::effort::Effort;
 use keyward_bench::common::report::Report;
+use keyward_bench::{client, growth};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -13,7 +13,9 @@ fn main() -> ExitCode {
     let sections: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != "--quick").collect();
     let mut report = Report::new(effort);
     let done = match sections.as_slice() {
-        ["client" | "all"] | [] => client::run(&mut report),
+        ["client"] => client::run(&mut report),
+        ["growth"] => growth::run(&mut report),
+        ["all"] | [] => client::run(&mut report).and_then(|()| growth::run(&mut report)),
         _ => {
             _ = writeln!(std::io::stderr(), "{USAGE}");
             return ExitCode::from(2);
@@ -29,4 +31,4 @@ fn main() -> ExitCode {
     }
 }
 
-const USAGE: &str = "usage: keyward-bench [client|all] [--quick]";
+const USAGE: &str = "usage: keyward-bench [client|growth|all] [--quick]";

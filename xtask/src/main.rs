@@ -51,6 +51,6 @@ usage: cargo xtask <command>
                        --keep leaves the server running and says how to use and stop it.
   bench [SECTION] [--quick]
                        ratios to what the machine can do at best, each from one interleaved run, and the verdict on
-                       every target. Builds static release programs first. SECTION: client, or all.
+                       every target. Builds static release programs first. SECTION: client, growth, or all.
   postgres             a throw-away PostgreSQL in the foreground; prints the line to export; Ctrl-C stops it.
   tools                the Python and npm packages that tests run, in target/tools; prints the line to export.";
