@@ -4,7 +4,6 @@
 //! length is a power of two from 512.
 
 use data_encoding::BASE64URL_NOPAD;
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Sha256;
@@ -136,11 +135,10 @@ impl Serialize for Envelope {
 
 impl<'de> Deserialize<'de> for Envelope {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        let bytes = BASE64URL_NOPAD
-            .decode(text.as_bytes())
-            .map_err(|_| D::Error::custom("not unpadded base64url"))?;
-        Self::from_bytes(bytes).map_err(D::Error::custom)
+        crate::text::read(deserializer, |text| {
+            let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| EnvelopeError)?;
+            Self::from_bytes(bytes)
+        })
     }
 }
 

@@ -35,23 +35,35 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
 /// # Errors
 /// [`JsonError::TooDeep`].
 pub fn check_depth(bytes: &[u8]) -> Result<(), JsonError> {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in bytes {
-        match (in_string, byte) {
-            (true, _) if escaped => escaped = false,
-            (true, b'\\') => escaped = true,
-            (_, b'"') => in_string = !in_string,
-            (false, b'{' | b'[') => {
+    let mut depth = 0_usize;
+    let mut rest = bytes;
+    while let Some((byte, next)) = rest.split_first() {
+        rest = next;
+        match byte {
+            b'"' => rest = after_string(rest),
+            b'{' | b'[' => {
                 depth += 1;
                 if depth > JSON_DEPTH {
                     return Err(JsonError::TooDeep);
                 }
             }
-            (false, b'}' | b']') => depth = depth.saturating_sub(1),
+            b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
     Ok(())
+}
+
+/// What follows the quote that ends a string; nothing, if none does. Nearly all bytes of an answer stand in long strings.
+fn after_string(mut text: &[u8]) -> &[u8] {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', text) {
+        let escape = text.get(at) == Some(&b'\\');
+        text = text.get(at + 1 + usize::from(escape)..).unwrap_or_default();
+        if !escape {
+            return text;
+        }
+    }
+    &[]
 }
 
 #[cfg(test)]
@@ -64,6 +76,10 @@ mod tests {
         assert!(check_depth(nested(JSON_DEPTH).as_bytes()).is_ok());
         assert!(check_depth(nested(JSON_DEPTH + 1).as_bytes()).is_err());
         assert!(check_depth(format!("[\"\\\"{}\"]", "[".repeat(100)).as_bytes()).is_ok());
+        let after =
+            |string: &str| check_depth(format!("{string}{}", nested(JSON_DEPTH + 1)).as_bytes()).is_ok();
+        assert!(!after(r#""""#) && !after(r#""\\""#) && !after(r#""a\"b""#), "the string has ended");
+        assert!(after(r#""\""#) && after(r#""\\\""#) && after("\""), "it has not");
     }
 
     #[test]

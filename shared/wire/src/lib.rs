@@ -25,6 +25,7 @@ pub mod id;
 pub mod json;
 pub mod limits;
 pub mod name;
+mod text;
 
 pub use bytes::{AuthHalf, Nonce, Salt, SessionToken, Sha256};
 pub use envelope::{Envelope, Purpose};

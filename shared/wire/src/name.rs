@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -103,7 +102,8 @@ impl FromStr for Name {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let text: String = text.nfc().collect();
+        // ASCII is in NFC as it is, and most names are nothing else.
+        let text: String = if text.is_ascii() { text.to_owned() } else { text.nfc().collect() };
         if text.is_empty() || text.len() > 256 || text.trim() != text || text.contains(is_unprintable) {
             return Err(NameError::NotAName);
         }
@@ -151,12 +151,11 @@ macro_rules! as_text {
         /// Refuses a text that is not already in its stored form.
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                match text.parse::<Self>() {
+                crate::text::read(deserializer, |text| match text.parse::<Self>() {
                     Ok(name) if name.0 == text => Ok(name),
-                    Ok(_) => Err(D::Error::custom("name is not in its normal form")),
-                    Err(error) => Err(D::Error::custom(error)),
-                }
+                    Ok(_) => Err("name is not in its normal form".to_owned()),
+                    Err(error) => Err(error.to_string()),
+                })
             }
         }
 
