@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use keyward_crypto::change::{Author, Draft, open_current};
@@ -49,7 +50,7 @@ pub struct Desk<'a> {
     /// Who opened it.
     pub cred: &'a Cred,
     /// ORG.
-    pub org: Org,
+    pub org: Rc<Org>,
     /// The root key, for owners.
     pub root: Option<RootKey>,
     /// The audit head the server named with it.
@@ -136,7 +137,7 @@ impl Session {
         pins.remember(ctx, &self.cred, &seen);
         self.seen.replace(seen);
         let (api, cred, audit_head) = (&self.api, &self.cred, answer.audit_head);
-        Ok(Desk { api, cred, org, root, audit_head, ok, answer, floors, pins })
+        Ok(Desk { api, cred, org: Rc::new(org), root, audit_head, ok, answer, floors, pins })
     }
 
     /// Carries a change through: opens, changes, seals, writes; again from the start if somebody else wrote meanwhile, for
@@ -244,15 +245,15 @@ impl Desk<'_> {
     }
 
     fn draft(&self, ctx: &Ctx) -> anyhow::Result<Draft> {
-        // Keys are never cloned: the same envelope is opened once for what was and once for what will be.
-        let open = || verify_org(self.cred, &self.answer, &self.floors, ctx.now()).map_err(Fault::from);
+        // Keys are never cloned: what will be is opened once more.
+        let after = verify_org(self.cred, &self.answer, &self.floors, ctx.now()).map_err(Fault::from)?;
         let author = Author {
             identity: self.cred.id,
             now: ctx.now(),
             base_sha256: self.answer.env.sha256(),
             audit_head: self.answer.audit_head,
         };
-        Ok(Draft::new(open()?.org, open()?.org, author))
+        Ok(Draft::new(Rc::clone(&self.org), after.org, author))
     }
 
     /// Reseals what somebody loses by this change.

@@ -12,6 +12,7 @@
 mod loss;
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use keyward_wire::access::Facts;
 use keyward_wire::api::bundle::SecretItem;
@@ -71,7 +72,7 @@ pub struct Author {
 
 /// A write in the making.
 pub struct Draft {
-    before: Org,
+    before: Rc<Org>,
     /// ORG as it will be. Change it with its own verbs.
     pub org: Org,
     author: Author,
@@ -96,7 +97,8 @@ assert_secret!(Draft);
 
 impl Draft {
     /// `before` and `after` are the same ORG, opened twice: keys are never cloned.
-    pub fn new(before: Org, mut after: Org, author: Author) -> Self {
+    pub fn new(before: impl Into<Rc<Org>>, mut after: Org, author: Author) -> Self {
+        let before = before.into();
         after.prev.insert(0, Prev { seq: before.seq, sha256: author.base_sha256 });
         after.prev.truncate(PREV_LIMIT);
         after.seq = before.seq + 1;
@@ -220,7 +222,8 @@ impl Draft {
         if !self.to_reseal().is_empty() {
             return Err(ChangeError::NotResealed);
         }
-        self.secrets.retain(|secret| self.org.key(secret.key).is_some());
+        let still_there: BTreeSet<KeyId> = self.org.keys.iter().map(|key| key.id).collect();
+        self.secrets.retain(|secret| still_there.contains(&secret.key));
         self.mark_exposed();
         let (views, drop_views) = self.rebuild_views()?;
         let grants = self.grants(&views);

@@ -24,18 +24,25 @@ impl Draft {
     /// Keys that somebody loses by this write and that still exist, those with a new version among them.
     pub fn lost(&self) -> Vec<Lost> {
         let (old, new) = (self.before.facts(), self.org.facts());
+        let still_there: BTreeSet<KeyId> = self.org.keys.iter().map(|key| key.id).collect();
+        // The rule looks at groups alone, and thousands of identities share a few sets of them: each step is judged once.
+        let mut steps = BTreeMap::new();
         let mut lost: BTreeMap<KeyId, Vec<IdentityId>> = BTreeMap::new();
         for identity in self.before.readers() {
             let now = match self.org.identity(identity.id) {
                 Some(after) if after.role.administers() => continue,
-                Some(after) => readable(&after.groups, &new).keys().clone(),
-                None if self.compromised.contains(&identity.id) => BTreeSet::new(),
+                Some(after) => Some(&after.groups),
+                None if self.compromised.contains(&identity.id) => None,
                 None => continue,
             };
-            for key in readable(&identity.groups, &old).keys().difference(&now) {
-                if self.org.key(*key).is_some() {
-                    lost.entry(*key).or_default().push(identity.id);
-                }
+            let taken = steps.entry((&identity.groups, now)).or_insert_with(|| {
+                let now = now.map(|groups| readable(groups, &new)).unwrap_or_default();
+                let was = readable(&identity.groups, &old);
+                let taken = was.keys().difference(now.keys()).filter(|key| still_there.contains(*key));
+                taken.copied().collect::<Vec<KeyId>>()
+            });
+            for key in taken {
+                lost.entry(*key).or_default().push(identity.id);
             }
         }
         lost.into_iter().map(|(key, identities)| Lost { key, identities }).collect()
@@ -43,8 +50,8 @@ impl Draft {
 
     /// Keys whose current SECRET must be resealed before [`finish`](Self::finish).
     pub fn to_reseal(&self) -> Vec<KeyId> {
-        let written = |key: &KeyId| self.secrets.iter().any(|secret| secret.key == *key);
-        self.lost().into_iter().map(|lost| lost.key).filter(|key| !written(key)).collect()
+        let written: BTreeSet<KeyId> = self.secrets.iter().map(|secret| secret.key).collect();
+        self.lost().into_iter().map(|lost| lost.key).filter(|key| !written.contains(key)).collect()
     }
 
     /// Seals the current value again under a fresh DEK.
