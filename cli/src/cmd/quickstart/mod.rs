@@ -11,6 +11,7 @@ mod steps;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use clap::Args;
 use keyward_crypto::state::org::Org;
@@ -140,7 +141,8 @@ async fn fill(ctx: &Ctx, steps: &Steps<'_>, plan: &Plan) -> anyhow::Result<Fille
         steps.run(&["key", "import", file, "--map", name, "--on-conflict", "skip"])?;
     }
     if let Some(user) = &plan.api_user {
-        api_user(&now(ctx).await?, steps, plan, user, ctx)?;
+        let org = now(ctx).await?;
+        api_user(&org, steps, plan, user, ctx)?;
     }
     let org = now(ctx).await?;
     let made = org.deployments.iter().find(|deployment| deployment.name == plan.deployment);
@@ -170,7 +172,7 @@ fn api_user(org: &Org, steps: &Steps<'_>, plan: &Plan, user: &Name, ctx: &Ctx) -
     steps.run_for_token(&["api-user", "create", user.as_str(), "--group", group])
 }
 
-async fn now(ctx: &Ctx) -> anyhow::Result<Org> {
+async fn now(ctx: &Ctx) -> anyhow::Result<Rc<Org>> {
     Ok(Session::start(ctx).await?.open(ctx).await?.org)
 }
 
