@@ -69,7 +69,9 @@ impl Failure {
             Self::TooLarge => ErrorCode::TooLarge,
             Self::NotJson => ErrorCode::NotJson,
             Self::TooMany => ErrorCode::TooMany,
-            Self::Store(StoreError::Busy | StoreError::Unreachable(_)) => ErrorCode::Unavailable,
+            Self::Store(
+                StoreError::Busy | StoreError::Unreachable(_) | StoreError::Full | StoreError::ReadOnly,
+            ) => ErrorCode::Unavailable,
             Self::Store(_) | Self::Internal(_) => ErrorCode::Internal,
         }
     }
@@ -114,6 +116,14 @@ impl Failure {
             Self::TooMany => "Too many refused log-ins from this address: wait a little.",
             Self::Store(StoreError::Busy) => "The server is busy: try again.",
             Self::Store(StoreError::Unreachable(_)) => "The database cannot be reached: try again.",
+            Self::Store(StoreError::Full) => {
+                "The server's disk is full, and nothing is answered that cannot be recorded. Its operator must make \
+                 room."
+            }
+            Self::Store(StoreError::ReadOnly) => {
+                "The server's database is read-only, and nothing is answered that cannot be recorded. Its operator must \
+                 look at it."
+            }
             Self::Store(_) | Self::Internal(_) => "The server failed. Its log says more.",
         };
         message.to_owned()

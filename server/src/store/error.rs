@@ -49,6 +49,12 @@ pub enum StoreError {
     /// Nothing answers there that talks like a database.
     #[error("it cannot be reached: {0}")]
     Unreachable(String),
+    /// No room is left on the database's disk.
+    #[error("its disk is full")]
+    Full,
+    /// It can be read and not written: its disk is read-only, or it is a stand-by.
+    #[error("it is read-only")]
+    ReadOnly,
     /// A failure of the database or of the connection to it.
     #[error("database failure")]
     Driver(#[source] sqlx::Error),
@@ -81,6 +87,10 @@ impl From<sqlx::Error> for StoreError {
         match &error {
             sqlx::Error::PoolTimedOut => return Self::Busy,
             sqlx::Error::Io(error) => return Self::Unreachable(error.kind().to_string()),
+            // What a connection that ended under a statement looks like from the next one.
+            sqlx::Error::Protocol(_) | sqlx::Error::BeginFailed => {
+                return Self::Unreachable("its connection broke".to_owned());
+            }
             _ => {}
         }
         let Some(database) = error.as_database_error() else { return Self::Driver(error) };
@@ -90,6 +100,10 @@ impl From<sqlx::Error> for StoreError {
         match database.code().as_deref() {
             // SQLITE_BUSY and its variants; PostgreSQL: lock_not_available, query_canceled, deadlock, serialization.
             Some("5" | "261" | "517" | "773" | "55P03" | "57014" | "40P01" | "40001") => Self::Busy,
+            // SQLITE_FULL; PostgreSQL: disk_full.
+            Some("13" | "53100") => Self::Full,
+            // SQLITE_READONLY and its variants; PostgreSQL: read_only_sql_transaction.
+            Some("8" | "264" | "520" | "776" | "1032" | "1288" | "1544" | "25006") => Self::ReadOnly,
             // PostgreSQL: ended by its operator, crashed, still starting.
             Some(code @ ("57P01" | "57P02" | "57P03")) => Self::Unreachable(format!("database error {code}")),
             _ => Self::Driver(error),
