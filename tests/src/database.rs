@@ -1,5 +1,6 @@
 //! A database of a test's own in the cluster that `KEYWARD_TEST_POSTGRES` names, and statements by hand.
 
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -30,6 +31,11 @@ impl Database {
         Self { url: format!("{server}/{name}"), name }
     }
 
+    /// Where it is for whoever goes through `relay`.
+    pub(crate) fn url_through(&self, relay: SocketAddr) -> String {
+        self.url.replace(host_of(&self.url), &relay.to_string())
+    }
+
     /// Every row of every table, binary columns in hexadecimal and as text.
     pub(crate) fn dump(&self) -> Vec<u8> {
         let tables = psql(&self.url, "select tablename from pg_tables where schemaname = 'public'");
@@ -57,6 +63,17 @@ impl Drop for Database {
         let statement = format!("drop database if exists {} with (force)", self.name);
         let _ = Command::new("psql").args(["-d", &cluster(), "-c", &statement]).output();
     }
+}
+
+/// Where the cluster listens.
+pub(crate) fn cluster_address() -> SocketAddr {
+    host_of(&cluster()).to_socket_addrs().unwrap().next().unwrap()
+}
+
+/// `host:port` of `postgres://user:password@host:port/name`.
+fn host_of(url: &str) -> &str {
+    let (_, rest) = url.split_once('@').unwrap();
+    rest.split('/').next().unwrap()
 }
 
 fn cluster() -> String {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufReader, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use crate::http::{self, Answer, Request};
 
@@ -24,6 +25,8 @@ pub enum Reply {
     Bytes(Vec<u8>),
     /// These bytes, then nothing more until the client gives up.
     Stall(Vec<u8>),
+    /// These bytes, in a hundred drops with a pause between.
+    Drops(Vec<u8>),
 }
 
 /// One request with its answer, as it passed.
@@ -121,14 +124,20 @@ impl Shared {
             Some(lie) => lie(&request, &honest),
             None => Reply::Whole(honest(&request)),
         };
-        let (bytes, stall) = match reply {
-            Reply::Whole(answer) => (answer.bytes(), false),
-            Reply::Bytes(bytes) => (bytes, false),
-            Reply::Stall(bytes) => (bytes, true),
+        let (bytes, stall, drops) = match reply {
+            Reply::Whole(answer) => (answer.bytes(), false, 1),
+            Reply::Bytes(bytes) => (bytes, false, 1),
+            Reply::Stall(bytes) => (bytes, true, 1),
+            Reply::Drops(bytes) => (bytes, false, 100),
         };
         held(&self.traffic).push(Exchange { request, reply: bytes.clone() });
-        // A client that has seen enough hangs up early.
-        let _ = (&mut &*stream).write_all(&bytes);
+        for drop in bytes.chunks(bytes.len().div_ceil(drops).max(1)) {
+            // A client that has seen enough hangs up early.
+            let _ = (&mut &*stream).write_all(drop);
+            if drops > 1 {
+                std::thread::sleep(Duration::from_millis(3));
+            }
+        }
         if stall {
             let _ = Request::read(&mut reader);
         }

@@ -11,6 +11,7 @@
 //! | [`insider`] | what an owner can do by hand |
 //! | [`leak`] | looking for secrets where they must not be |
 //! | [`forge`] | bundles that are authentic but hostile |
+//! | [`relay`] | a wire that can be cut, and a balancer |
 //! | [`tools`] | programs of other people: Python and npm packages |
 
 #![expect(
@@ -26,6 +27,7 @@ pub mod insider;
 pub mod leak;
 pub mod liar;
 pub mod machine;
+pub mod relay;
 pub mod server;
 pub mod terminal;
 pub mod tools;

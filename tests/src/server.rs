@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -12,6 +13,7 @@ use tempfile::TempDir;
 use crate::database::{Database, psql, sqlite};
 use crate::http::{self, Answer, Request};
 use crate::machine::{Ended, run};
+use crate::relay::Relay;
 
 /// Where a server keeps its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +29,9 @@ pub struct Server {
     process: Child,
     /// Where it listens.
     pub address: SocketAddr,
-    database: Option<Database>,
+    database: Option<Arc<Database>>,
+    /// What it is told of its database, if that is elsewhere.
+    database_url: Option<String>,
     dir: TempDir,
 }
 
@@ -39,16 +43,35 @@ impl Server {
 
     /// Starts one with these flags too.
     pub fn start_with(engine: Engine, flags: &[&str]) -> Self {
+        let database = (engine == Engine::Postgres).then(Database::create).map(Arc::new);
+        let database_url = database.as_ref().map(|database| database.url.clone());
+        Self::over(database, database_url, flags)
+    }
+
+    /// Starts one on PostgreSQL that reaches its database through this relay.
+    pub fn start_through(relay: &Relay) -> Self {
+        let database = Arc::new(Database::create());
+        let url = database.url_through(relay.address());
+        Self::over(Some(database), Some(url), &[])
+    }
+
+    /// Another server process over the same database, with a data directory of its own.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        assert!(self.database.is_some(), "two processes cannot share SQLite");
+        Self::over(self.database.clone(), self.database_url.clone(), &[])
+    }
+
+    fn over(database: Option<Arc<Database>>, database_url: Option<String>, flags: &[&str]) -> Self {
         let dir = tempfile::Builder::new().prefix("keyward-test.").tempdir().unwrap();
-        let database = (engine == Engine::Postgres).then(Database::create);
-        let (process, address) = launch(dir.path(), database.as_ref(), flags);
-        Self { process, address, database, dir }
+        let (process, address) = launch(dir.path(), database_url.as_deref(), flags);
+        Self { process, address, database, database_url, dir }
     }
 
     /// Kills it and starts it again over the same data, on another port.
     pub fn restart(&mut self) {
         self.stop();
-        (self.process, self.address) = launch(self.dir.path(), self.database.as_ref(), &[]);
+        (self.process, self.address) = launch(self.dir.path(), self.database_url.as_deref(), &[]);
     }
 
     /// Kills it, as a power cut would.
@@ -62,7 +85,7 @@ impl Server {
         self.stop();
         let data = tempfile::Builder::new().prefix("keyward-test.").tempdir().unwrap();
         copy(&self.data(), data.path());
-        let database = self.database.as_ref().map(Database::duplicate);
+        let database = self.database.as_ref().map(|database| database.duplicate());
         self.restart();
         Backup { data, database }
     }
@@ -73,7 +96,8 @@ impl Server {
         fs::remove_dir_all(self.data()).unwrap();
         fs::DirBuilder::new().mode(0o700).create(self.data()).unwrap();
         copy(backup.data.path(), &self.data());
-        self.database = backup.database;
+        self.database = backup.database.map(Arc::new);
+        self.database_url = self.database.as_ref().map(|database| database.url.clone());
         self.restart();
     }
 
@@ -206,7 +230,7 @@ pub fn wait_until<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn launch(dir: &Path, database: Option<&Database>, flags: &[&str]) -> (Child, SocketAddr) {
+fn launch(dir: &Path, database_url: Option<&str>, flags: &[&str]) -> (Child, SocketAddr) {
     let log = File::options().create(true).append(true).open(dir.join("log")).unwrap();
     let out = dir.join("out");
     let mut command = Command::new(program("keyward-server"));
@@ -218,8 +242,8 @@ fn launch(dir: &Path, database: Option<&Database>, flags: &[&str]) -> (Child, So
         .stdin(Stdio::null())
         .stdout(File::create(&out).unwrap())
         .stderr(log);
-    if let Some(database) = database {
-        command.env("KEYWARD_SERVER_DATABASE_URL", &database.url);
+    if let Some(url) = database_url {
+        command.env("KEYWARD_SERVER_DATABASE_URL", url);
     }
     let mut process = command.spawn().unwrap();
     let address = wait_until("the server's ready line", || {

@@ -55,7 +55,7 @@ pub(crate) fn cargo_tools() -> Result<()> {
 }
 
 fn missing_packages() -> Vec<&'static str> {
-    let mut missing = absent(&PROGRAMS);
+    let mut missing = absent(PROGRAMS);
     for (file, package) in [(CA_BUNDLE, "ca-certificates"), (SYSTEMD, "systemd")] {
         if !Path::new(file).exists() {
             missing.push(package);
@@ -87,7 +87,7 @@ fn apt_get(args: &[&str]) -> Command {
 
 /// Program → the package that brings it. A C compiler is not here: without one this program could not have been built.
 /// `ksh93`, because mksh may call itself ksh too.
-const PROGRAMS: [(&str, &str); 18] = [
+const PROGRAMS: &[(&str, &str)] = &[
     ("dash", "dash"),
     ("bash", "bash"),
     ("busybox", "busybox"),
@@ -106,6 +106,8 @@ const PROGRAMS: [(&str, &str); 18] = [
     ("systemd-analyze", "systemd"),
     ("psql", "postgresql-client"),
     ("sqlite3", "sqlite3"),
+    ("gdb", "gdb"),
+    ("unshare", "util-linux"),
 ];
 
 /// The same for `cargo xtask bench`.
