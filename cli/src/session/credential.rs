@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::config::{Config, Login};
 use super::home::Home;
+use super::prompt;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 
@@ -69,7 +70,7 @@ fn ca_file(ctx: &Ctx) -> Option<PathBuf> {
 }
 
 impl Credential {
-    /// `KEYWARD_TOKEN_FILE`, else `KEYWARD_TOKEN`, else the stored login.
+    /// `KEYWARD_TOKEN_FILE` (`-`: standard input), else `KEYWARD_TOKEN`, else the stored login.
     ///
     /// # Errors
     /// If there is none, or it cannot be read.
@@ -131,17 +132,21 @@ pub fn parse(text: &str) -> anyhow::Result<(CredentialId, CredentialKeys)> {
 /// The token, and where it is from.
 fn from_environment(ctx: &Ctx) -> anyhow::Result<Option<(Zeroizing<String>, String)>> {
     if let Some(path) = &ctx.env.token_file {
-        // Not held to 0600: mounted secrets of container engines are 0444.
-        let bytes = std::fs::read(path)
-            .map(Zeroizing::new)
-            .with_context(|| format!("cannot read KEYWARD_TOKEN_FILE {}", path.display()))
-            .context(
-                Fault::new(Code::SignIn, "there is no token to sign in with")
-                    .next("check the path in KEYWARD_TOKEN_FILE, and that this user may read it"),
-            )?;
+        let (bytes, source) = if path.as_os_str() == "-" {
+            (prompt::stdin(TOKEN_BYTES)?, "standard input (KEYWARD_TOKEN_FILE is -)".to_owned())
+        } else {
+            // Not held to 0600: mounted secrets of container engines are 0444.
+            let bytes = std::fs::read(path)
+                .map(Zeroizing::new)
+                .with_context(|| format!("cannot read KEYWARD_TOKEN_FILE {}", path.display()))
+                .context(
+                    Fault::new(Code::SignIn, "there is no token to sign in with")
+                        .next("check the path in KEYWARD_TOKEN_FILE, and that this user may read it"),
+                )?;
+            (bytes, format!("KEYWARD_TOKEN_FILE {}", path.display()))
+        };
         let text = std::str::from_utf8(&bytes)
-            .map_err(|_| Fault::new(Code::SignIn, "KEYWARD_TOKEN_FILE does not hold a token"))?;
-        let source = format!("KEYWARD_TOKEN_FILE {}", path.display());
+            .map_err(|_| Fault::new(Code::SignIn, format!("{source} does not hold a token")))?;
         return Ok(Some((Zeroizing::new(text.trim().to_owned()), source)));
     }
     if ctx.env.token_unreadable {
@@ -150,3 +155,6 @@ fn from_environment(ctx: &Ctx) -> anyhow::Result<Option<(Zeroizing<String>, Stri
     let token = ctx.env.token.as_ref();
     Ok(token.map(|text| (Zeroizing::new(text.trim().to_owned()), "KEYWARD_TOKEN".to_owned())))
 }
+
+/// More than any token has.
+const TOKEN_BYTES: usize = 4096;
