@@ -1,5 +1,6 @@
 //! Running other programs, cargo above all.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -55,6 +56,28 @@ pub(crate) fn root() -> &'static Path {
 pub(crate) fn bin_dir() -> Result<PathBuf> {
     let this = std::env::current_exe().context("cannot find this program's own path")?;
     Ok(this.parent().context("this program has no directory")?.to_owned())
+}
+
+/// The files of the project below these paths.
+pub(crate) fn tracked(paths: &[&str]) -> Result<Vec<String>> {
+    let output = Command::new("git").args(["ls-files", "-z", "--"]).args(paths).current_dir(root()).output();
+    let output = output.context("no git")?;
+    if !output.status.success() {
+        bail!("`git ls-files` failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let names = String::from_utf8(output.stdout).context("a file's name is no text")?;
+    let files: Vec<String> = names.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    for path in paths {
+        if !files.iter().any(|file| Path::new(file).starts_with(path)) {
+            bail!("there is no {path} in the project");
+        }
+    }
+    Ok(files)
+}
+
+/// A variable of the environment that is set to something.
+pub(crate) fn variable(name: &str) -> Option<OsString> {
+    std::env::vars_os().find(|(set, value)| set == name && !value.is_empty()).map(|(_, value)| value)
 }
 
 /// Whether this runs as root.

@@ -1,12 +1,12 @@
 //! What the tests need from the machine: installed when missing and allowed, else named.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::cargo::{cargo, is_root, run, succeeds};
-use crate::{postgres, say};
+use crate::{postgres, release, say};
 
 /// Installs the missing Debian packages as root; as a user, fails and says what to run.
 pub(crate) fn system_packages() -> Result<()> {
@@ -61,6 +61,10 @@ fn missing_packages() -> Vec<&'static str> {
             missing.push(package);
         }
     }
+    // The one that is not static needs libraries that a bare container does not have.
+    if !path_of("busybox").is_some_and(|busybox| release::is_static(&busybox).unwrap_or(false)) {
+        missing.push("busybox-static");
+    }
     // `python3 -m venv` is there without it, and fails.
     if !succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
         missing.push("python3-venv");
@@ -76,7 +80,13 @@ fn absent(programs: &[(&'static str, &'static str)]) -> Vec<&'static str> {
 }
 
 fn on_path(program: &str) -> bool {
-    succeeds(Command::new("sh").args(["-c", "command -v \"$1\"", "sh", program]))
+    path_of(program).is_some()
+}
+
+fn path_of(program: &str) -> Option<PathBuf> {
+    let found = Command::new("sh").args(["-c", "command -v \"$1\"", "sh", program]).output().ok()?;
+    let path = String::from_utf8(found.stdout).ok()?;
+    found.status.success().then(|| PathBuf::from(path.trim_end()))
 }
 
 fn apt_get(args: &[&str]) -> Command {
@@ -90,7 +100,6 @@ fn apt_get(args: &[&str]) -> Command {
 const PROGRAMS: &[(&str, &str)] = &[
     ("dash", "dash"),
     ("bash", "bash"),
-    ("busybox", "busybox"),
     ("zsh", "zsh"),
     ("ksh93", "ksh"),
     ("mksh", "mksh"),
@@ -108,6 +117,13 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("sqlite3", "sqlite3"),
     ("gdb", "gdb"),
     ("unshare", "util-linux"),
+    ("shellcheck", "shellcheck"),
+    ("git", "git"),
+    ("curl", "curl"),
+    ("wget", "wget"),
+    ("shasum", "perl"),
+    ("buildah", "buildah"),
+    ("docker-compose", "docker-compose"),
 ];
 
 /// The same for `cargo xtask bench`.

@@ -3,9 +3,12 @@
 mod bench;
 mod cargo;
 mod demo;
+mod dist;
 mod install;
 mod postgres;
+mod release;
 mod say;
+mod scripts;
 mod steps;
 mod test;
 mod tools;
@@ -21,6 +24,9 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(demo::After::Stop),
         ["demo", "--keep"] => demo::run(demo::After::Keep),
         ["bench", words @ ..] => bench::run(words),
+        ["dist"] => dist::make(None),
+        ["dist", "--rehearsal"] => dist::rehearse().map(drop),
+        ["dist", "--target", target] => dist::make(Some(target)),
         ["postgres"] => postgres::foreground(),
         ["tools"] => tools::by_hand(),
         [] | ["help" | "--help" | "-h"] => {
@@ -52,5 +58,8 @@ usage: cargo xtask <command>
   bench [SECTION] [--quick]
                        ratios to what the machine can do at best, each from one interleaved run, and the verdict on
                        every target. Builds static release programs first. SECTION: client, growth, or all.
+  dist [--target T]    what is published, in target/dist: static release programs, packed, and their checksums. For this
+                       machine, or for another target that rustup has. --rehearsal instead: what the tests take, in
+                       target/dist-rehearsal; debug programs, linked the same way.
   postgres             a throw-away PostgreSQL in the foreground; prints the line to export; Ctrl-C stops it.
   tools                the Python and npm packages that tests run, in target/tools; prints the line to export.";

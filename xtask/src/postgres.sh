@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # One throw-away PostgreSQL cluster, alive as long as standard input stays open.
 # usage: sh -c "$(cat postgres.sh)" postgres.sh BIN_DIR PORT
 # Prints the address of the cluster on one line when it is ready.

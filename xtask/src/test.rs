@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::cargo::{cargo, run};
-use crate::install;
 use crate::postgres::Postgres;
 use crate::steps::Steps;
-use crate::tools;
+use crate::{dist, install, scripts, tools};
 
 /// Whether to ask the advisory database: its answer needs the network and changes with the day.
 #[derive(PartialEq, Eq)]
@@ -34,6 +33,7 @@ pub(crate) fn run_all(advisories: &Advisories) -> Result<()> {
     steps.run("lints", || {
         run(&mut cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]))
     });
+    steps.run("shell scripts", scripts::check);
     steps.run("dependencies", || {
         run(&mut cargo(&[
             "deny",
@@ -51,6 +51,12 @@ pub(crate) fn run_all(advisories: &Advisories) -> Result<()> {
     steps.run("docs", || {
         run(cargo(&["doc", "--locked", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
     });
+    // Before the build, which links the programs anew for the other tests.
+    let mut release = PathBuf::new();
+    steps.must("release", || {
+        release = dist::rehearse()?;
+        Ok(())
+    })?;
     steps.must("build", || run(&mut cargo(&["build", "--locked", "--workspace", "--bins"])))?;
 
     let mut postgres = None;
@@ -65,7 +71,8 @@ pub(crate) fn run_all(advisories: &Advisories) -> Result<()> {
     steps.run("tests", || {
         run(cargo(&["nextest", "run", "--locked", "--workspace", "--no-fail-fast"])
             .env("KEYWARD_TEST_POSTGRES", postgres)
-            .env("KEYWARD_TEST_TOOLS", &tools))
+            .env("KEYWARD_TEST_TOOLS", &tools)
+            .env("KEYWARD_TEST_DIST", &release))
     });
     steps.verdict()
 }
