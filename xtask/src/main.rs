@@ -4,6 +4,7 @@ mod bench;
 mod cargo;
 mod demo;
 mod dist;
+mod fuzz;
 mod install;
 mod postgres;
 mod release;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         ["dist", "--target", target] => dist::make(Some(target)),
         ["postgres"] => postgres::foreground(),
         ["tools"] => tools::by_hand(),
+        ["fuzz", options @ ..] => fuzz::run_options(options),
         [] | ["help" | "--help" | "-h"] => {
             say::out(USAGE);
             return ExitCode::SUCCESS;
@@ -61,5 +63,8 @@ usage: cargo xtask <command>
   dist [--target T]    what is published, in target/dist: static release programs, packed, and their checksums. For this
                        machine, or for another target that rustup has. --rehearsal instead: what the tests take, in
                        target/dist-rehearsal; debug programs, linked the same way.
+  fuzz [TARGET] [--seconds N] [--keep]
+                       searches for inputs that break a claim of fuzz/, 60 s a target; --keep adds what reaches new
+                       code to the kept corpora.
   postgres             a throw-away PostgreSQL in the foreground; prints the line to export; Ctrl-C stops it.
   tools                the Python and npm packages that tests run, in target/tools; prints the line to export.";

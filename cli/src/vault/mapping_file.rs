@@ -152,8 +152,13 @@ fn read(path: &Path, file: &File) -> anyhow::Result<BTreeMap<String, DeploymentI
     if bytes.len() as u64 > LIMIT {
         return Err(form().into());
     }
-    let file: MappingFile = keyward_wire::json::from_slice(&bytes).map_err(|_| form())?;
-    Ok(file.environment_mappings)
+    Ok(parse(&bytes).ok_or_else(form)?)
+}
+
+/// What a file says, if it is of the one form.
+pub fn parse(bytes: &[u8]) -> Option<BTreeMap<String, DeploymentId>> {
+    let file: MappingFile = keyward_wire::json::from_slice(bytes).ok()?;
+    Some(file.environment_mappings)
 }
 
 /// What helps where the file does not.

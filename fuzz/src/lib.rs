@@ -1,0 +1,21 @@
+//! What must hold for any bytes that somebody else wrote: one claim a parser, one file a claim.
+//!
+//! A claim takes the bytes and panics if it does not hold. libFuzzer searches for such bytes (`cargo xtask fuzz`); the test
+//! `fuzz_corpora` holds every claim against all that it kept.
+
+pub mod audit;
+pub mod dotenv;
+pub mod envelope;
+pub mod json;
+pub mod mapping_file;
+pub mod token;
+
+/// Every claim, by the name of its target and of its folder in `corpus/`.
+pub const CLAIMS: &[(&str, fn(&[u8]))] = &[
+    ("audit", audit::holds),
+    ("dotenv", dotenv::holds),
+    ("envelope", envelope::holds),
+    ("json", json::holds),
+    ("mapping_file", mapping_file::holds),
+    ("token", token::holds),
+];
