@@ -14,9 +14,13 @@ use crate::vault::pins::Pins;
 
 /// Print what a container needs to refuse an older state of the server
 ///
-/// Without IDENTITY: what this client itself was given last. With it (owners and admins): what that identity is given now.
+/// A machine that starts with an empty disk remembers nothing of the server. With these two variables set it refuses a state
+/// older than the one that was seen here. Without IDENTITY: what this client itself is given. With it (owners and admins):
+/// what that identity is given.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  keyward pin ci-bot >> container.env\n  keyward pin --forget")]
+#[command(
+    after_help = "Examples:\n  keyward pin ci-bot >> container.env    (then: docker run --env-file container.env …)\n  keyward pin --forget"
+)]
 pub struct Options {
     /// Name, e-mail address or id of an identity
     identity: Option<String>,

@@ -26,6 +26,13 @@ impl Surroundings {
         self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
+    /// The shell that called, else the one of the log-in.
+    pub(super) fn shell(&self) -> Option<String> {
+        let login = self.variable("SHELL").map(|path| Path::new(path).file_name().unwrap_or(path));
+        let login = || login.map(|name| name.to_string_lossy().into_owned());
+        self.parent.clone().filter(|name| SHELLS.contains(&name.as_str())).or_else(login)
+    }
+
     /// The folders of PATH.
     pub(super) fn path(&self) -> Vec<PathBuf> {
         self.variable("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default()
@@ -37,3 +44,9 @@ impl Surroundings {
         Some(Path::new(folder).join(name))
     }
 }
+
+/// Programs that are shells. Anything else may call, too: a script's interpreter, an editor.
+const SHELLS: [&str; 18] = [
+    "sh", "dash", "ash", "busybox", "bash", "zsh", "ksh", "ksh93", "mksh", "yash", "fish", "csh", "tcsh",
+    "nu", "elvish", "xonsh", "pwsh", "rc",
+];

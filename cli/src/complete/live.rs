@@ -12,7 +12,7 @@ use crate::vault::glance::glance;
 use crate::vault::mapping_file;
 
 /// How long somebody who pressed TAB waits at most.
-const PATIENCE: Duration = Duration::from_millis(1_500);
+const PATIENCE: Duration = Duration::from_millis(2_500);
 
 /// Things that have names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use crate::session::credential::Credential;
 const YOUNG: Duration = Duration::from_mins(1);
 
 /// Longest wait for the server, after which the kept answer will do.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What this credential may see: the kept answer if it is young, else what the server says now, else, if the server
 /// cannot be reached, the kept answer. Verified each time.

@@ -199,7 +199,9 @@ fn a_certificate_is_told_with_what_trusts_it_and_when_it_ends() {
 #[test]
 fn a_shell_that_reads_otherwise_is_told() {
     let machine = Machine::new("").without("KEYWARD_URL").with("SHELL", "/usr/bin/fish");
-    Found::of(&machine, 0).has("warn", "shell", "fish does not eval");
+    Found::of(&machine, 0).has("ok", "shell", "--format fish | source works");
+    let machine = machine.with("SHELL", "/bin/tcsh");
+    Found::of(&machine, 0).has("warn", "shell", "tcsh does not eval");
     let machine = Machine::new("").without("KEYWARD_URL").with("SHELL", "/bin/zsh").with("IFS", "abc");
     machine.write(".zshrc", "autoload -U compinit\nsetopt CSH_JUNKIE_QUOTES\n");
     let found = Found::of(&machine, 0);
@@ -243,16 +245,19 @@ fn another_keyward_on_the_path_is_told() {
     let path =
         |path: &str| machine.shell(&["sh"], &format!("PATH={path} {} doctor", program("keyward").display()));
     let first = path("$HOME/bin:$PATH").ok(&["doctor"]);
-    assert!(first.contains("`keyward` starts") && first.contains("/bin/keyward, and this is"), "{first}");
+    assert!(
+        first.contains("warn  PATH         `keyward` starts") && first.contains("/bin/keyward, and this is"),
+        "{first}"
+    );
     let later = path("$PATH:$HOME/bin").ok(&["doctor"]);
-    assert!(later.contains("there are 2 different ones"), "{later}");
+    assert!(later.contains("warn  PATH         there are 2 different ones"), "{later}");
     // The same one twice, or by a link, is one.
     std::fs::remove_file(machine.path("bin/keyward")).unwrap();
     symlink(program("keyward"), machine.path("bin/keyward")).unwrap();
     let linked = path("$PATH:$HOME/bin").ok(&["doctor"]);
     assert!(linked.contains("ok    PATH"), "{linked}");
     let none = path("/nowhere").ok(&["doctor"]);
-    assert!(none.contains("no keyward on PATH"), "{none}");
+    assert!(none.contains("warn  PATH         there is no keyward on PATH"), "{none}");
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! Whether the shell can take what `env-file --stdout` prints.
 
-use std::path::Path;
-
 use super::check::Check;
 use crate::cmd::surroundings::Surroundings;
 use crate::fault::printable;
@@ -15,30 +13,18 @@ pub(super) fn look(around: &Surroundings) -> Vec<Check> {
 }
 
 fn which(around: &Surroundings) -> Check {
-    let login = around.variable("SHELL").map(|path| Path::new(path).file_name().unwrap_or(path));
-    let login = login.map(|name| name.to_string_lossy().into_owned());
-    let shell = around
-        .parent
-        .clone()
-        .filter(|name| EVALS.contains(&name.as_str()) || OTHERS.contains(&name.as_str()));
-    let Some(shell) = shell.or(login) else {
+    let Some(shell) = around.shell() else {
         return Check::ok("shell", "none is known: neither SHELL nor the calling program says");
     };
     let shell = printable(&shell, 40);
     if EVALS.contains(&shell.as_str()) {
         return Check::ok("shell", format!("{shell}: eval $(keyward deployment env-file … --stdout) works"));
     }
-    let known = OTHERS.contains(&shell.as_str());
-    let found = if known {
-        format!("{shell} does not eval what a Bourne shell does")
-    } else {
-        format!("{shell} is not known")
-    };
-    Check::warn(
-        "shell",
-        found,
-        "start programs with `keyward run`, or see --format of `keyward deployment env-file`",
-    )
+    if let Some((_, line)) = FORMATS.iter().find(|(name, _)| *name == shell) {
+        return Check::ok("shell", format!("{shell}: {line} works"));
+    }
+    let found = format!("{shell} does not eval what a Bourne shell does");
+    Check::warn("shell", found, "start programs with `keyward run`")
 }
 
 /// Shells set IFS anew when they start; one that is exported shows what the calling shell splits by.
@@ -90,7 +76,11 @@ fn sets_junkie_quotes(line: &str) -> bool {
 /// Shells that the form of `env-file --stdout` was made for.
 const EVALS: [&str; 10] = ["sh", "dash", "ash", "busybox", "bash", "zsh", "ksh", "ksh93", "mksh", "yash"];
 
-const OTHERS: [&str; 8] = ["fish", "csh", "tcsh", "nu", "elvish", "xonsh", "pwsh", "rc"];
+/// Shells that have a format of their own.
+const FORMATS: [(&str, &str); 2] = [
+    ("fish", "keyward deployment env-file … --stdout --format fish | source"),
+    ("pwsh", "keyward deployment env-file … --stdout --format powershell | Out-String | Invoke-Expression"),
+];
 
 #[cfg(test)]
 mod tests {

@@ -21,6 +21,7 @@ use serde_json::json;
 use self::plan::{Place, Plan};
 use self::steps::Steps;
 use crate::cmd::phrase::quoted;
+use crate::cmd::surroundings::Surroundings;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::session::config::Config;
@@ -186,7 +187,10 @@ fn next_lines(ctx: &Ctx, deployment: &Filled) -> Vec<String> {
         lines.push("keyward key create DATABASE_URL".to_owned());
         lines.push(format!("keyward deployment map {name} DATABASE_URL"));
     }
-    lines.push(format!("eval $(keyward deployment env-file {name} --stdout)"));
+    lines.push(match Surroundings::read().shell().as_deref() {
+        Some("fish") => format!("keyward deployment env-file {name} --stdout --format fish | source"),
+        _ => format!("eval $(keyward deployment env-file {name} --stdout)"),
+    });
     lines.push(format!("keyward run {name} -- your-program"));
     lines
 }
