@@ -17,7 +17,7 @@ use std::rc::Rc;
 use keyward_wire::access::Facts;
 use keyward_wire::api::bundle::SecretItem;
 use keyward_wire::api::credentials::NewCredential;
-use keyward_wire::api::org::AuditHead;
+use keyward_wire::api::org::{AuditHead, SecretRef};
 use keyward_wire::api::write::{Base, NewEscrow, NewGrant, NewView, WriteRequest};
 use keyward_wire::limits::{OLD_VERSIONS, VIEWS};
 use keyward_wire::name::Name;
@@ -77,6 +77,7 @@ pub struct Draft {
     pub org: Org,
     author: Author,
     secrets: Vec<SecretItem>,
+    drop_secrets: Vec<SecretRef>,
     credentials: Vec<NewCredential>,
     drop_credentials: Vec<CredentialId>,
     escrows: Vec<NewEscrow>,
@@ -110,6 +111,7 @@ impl Draft {
             org: after,
             author,
             secrets: Vec::new(),
+            drop_secrets: Vec::new(),
             credentials: Vec::new(),
             drop_credentials: Vec::new(),
             escrows: Vec::new(),
@@ -172,6 +174,21 @@ impl Draft {
         (key.updated_at, key.updated_by) = (now, identity);
         self.secrets.push(SecretItem { key: id, version, reseal: 0, env: envelope });
         Ok(version)
+    }
+
+    /// Forgets the old versions of a key up to `last`, for good: the server deletes them with this write. What is left of
+    /// the history has no gaps, so whoever lost access after a version that is kept is still known. Answers which went.
+    ///
+    /// # Errors
+    /// [`ChangeError::Edit`] if there is no such key.
+    pub fn forget(&mut self, id: KeyId, last: u64) -> Result<Vec<u64>, ChangeError> {
+        let key = self.org.key_mut(id).ok_or(EditError::NotThere)?;
+        let (kept, gone) =
+            std::mem::take(&mut key.history).into_iter().partition(|old: &OldVersion| old.version > last);
+        key.history = kept;
+        let gone: Vec<u64> = gone.iter().map(|old: &OldVersion| old.version).collect();
+        self.drop_secrets.extend(gone.iter().map(|version| SecretRef { key: id, version: *version }));
+        Ok(gone)
     }
 
     /// Says how the keys that this write takes away were lost: `excluded`, `unmapped`, `left group`.
@@ -241,7 +258,7 @@ impl Draft {
             org,
             delta: delta(&self.before, &self.org),
             secrets: self.secrets,
-            drop_secrets: Vec::new(),
+            drop_secrets: self.drop_secrets,
             views,
             drop_views,
             grants,

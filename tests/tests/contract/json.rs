@@ -81,6 +81,7 @@ const OWNER: &[(&str, &str)] = &[
     ("key history STRIPE", ""),
     ("key rollback STRIPE 1", ""),
     ("key get STRIPE", ""),
+    ("key prune --all --keep 1 --yes", ""),
     ("deployment create production", ""),
     ("key import all.env --map production --dry-run", ""),
     ("key import all.env --map production", ""),

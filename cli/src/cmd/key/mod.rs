@@ -7,6 +7,7 @@ pub mod get;
 pub mod history;
 pub mod import;
 pub mod list;
+pub mod prune;
 pub mod rename;
 pub mod rollback;
 pub mod set;
@@ -36,6 +37,7 @@ pub enum Command {
     Set(set::Options),
     History(history::Options),
     Rollback(rollback::Options),
+    Prune(prune::Options),
     Rename(rename::Options),
     Delete(delete::Options),
     Import(import::Options),
@@ -51,6 +53,7 @@ impl Command {
             Self::Set(options) => options.run(ctx).await,
             Self::History(options) => options.run(ctx).await,
             Self::Rollback(options) => options.run(ctx).await,
+            Self::Prune(options) => options.run(ctx).await,
             Self::Rename(options) => options.run(ctx).await,
             Self::Delete(options) => options.run(ctx).await,
             Self::Import(options) => options.run(ctx).await,

@@ -21,6 +21,7 @@ use crate::verify::{Floors, Verified, verify_bundle};
 enum Edit {
     AddKey,
     AddVersion(u8),
+    Forget(u8, u8),
     RenameKey(u8),
     RemoveKey(u8),
     AddDeployment,
@@ -48,6 +49,7 @@ fn edit() -> impl Strategy<Value = Edit> {
     prop_oneof![
         3 => Just(Edit::AddKey),
         2 => n().prop_map(Edit::AddVersion),
+        1 => (n(), n()).prop_map(|(k, v)| Edit::Forget(k, v)),
         1 => n().prop_map(Edit::RenameKey),
         1 => n().prop_map(Edit::RemoveKey),
         2 => Just(Edit::AddDeployment),
@@ -252,6 +254,7 @@ impl Made {
                 let version = draft.org.key(key)?.version + 1;
                 draft.add_version(key, &value(&format!("{key}-{version}"))).ok()?;
             }
+            Edit::Forget(k, v) => drop(draft.forget(key(draft, k)?, u64::from(v)).unwrap()),
             Edit::RenameKey(k) => draft.org.rename_key(key(draft, k)?, fresh).ok()?,
             Edit::RemoveKey(k) => draft.org.remove_key(key(draft, k)?).ok()?,
             Edit::AddDeployment => drop(draft.org.add_deployment(fresh).unwrap()),

@@ -51,6 +51,44 @@ fn five_old_versions_are_kept_for_owners_and_no_reader_has_one() {
 }
 
 #[test]
+fn forgotten_versions_leave_org_and_the_server_and_nobody_reads_less() {
+    let mut sample = Sample::new();
+    let (alpha, beta) = (sample.alpha, sample.beta);
+    for n in 2..=5 {
+        sample.organisation.write(|draft| draft.add_version(alpha, &value(&format!("v{n}"))).unwrap());
+    }
+    let stored = |sample: &Sample, key| {
+        let all = sample.organisation.server.secrets.keys();
+        all.filter(|(of, _)| *of == key).map(|(_, version)| *version).collect::<Vec<_>>()
+    };
+    assert_eq!(stored(&sample, alpha), [1, 2, 3, 4, 5]);
+    let gone = sample.organisation.write(|draft| draft.forget(alpha, 3).unwrap());
+    assert_eq!(gone, [3, 2, 1]);
+    assert_eq!(stored(&sample, alpha), [4, 5]);
+    let kept = |sample: &Sample| -> Vec<u64> {
+        sample.organisation.org().key(alpha).unwrap().history.iter().map(|old| old.version).collect()
+    };
+    assert_eq!(kept(&sample), [4]);
+    // No view changes, so nobody needs a new one.
+    assert!(sample.organisation.last().views.is_empty() && sample.organisation.last().grants.is_empty());
+    assert_eq!(sample.organisation.read(&sample.agent, "production").unwrap()[0].1, "v5");
+
+    // Never the current one, whatever the number; and no other key's.
+    let gone = sample.organisation.write(|draft| draft.forget(alpha, u64::MAX).unwrap());
+    assert_eq!((gone, stored(&sample, alpha), stored(&sample, beta)), (vec![4], vec![5], vec![1]));
+    assert_eq!(sample.organisation.write(|draft| draft.forget(alpha, u64::MAX).unwrap()), [0; 0]);
+
+    // History goes on from there; a version that becomes old by the same write may go with it.
+    let gone = sample.organisation.write(|draft| {
+        draft.add_version(alpha, &value("v6")).unwrap();
+        draft.forget(alpha, 5).unwrap()
+    });
+    assert_eq!((gone, stored(&sample, alpha)), (vec![5], vec![6]));
+    sample.organisation.write(|draft| draft.add_version(alpha, &value("v7")).unwrap());
+    assert_eq!((kept(&sample), stored(&sample, alpha)), (vec![6], vec![6, 7]));
+}
+
+#[test]
 fn a_stored_version_is_held_to_the_hash_that_org_pins() {
     let mut sample = Sample::new();
     let (alpha, beta) = (sample.alpha, sample.beta);
