@@ -37,6 +37,7 @@ pub struct Global {
 
 /// The environment variables that keyward reads. Empty ones are as good as none.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a variable that is there or not")]
 pub struct Env {
     /// `KEYWARD_URL`; one that is not UTF-8 is no address, and refused as such.
     pub url: Option<String>,
@@ -58,6 +59,10 @@ pub struct Env {
     pub no_color: bool,
     /// `GITHUB_ACTIONS` is `true`: GitHub's runner reads what is printed.
     pub github_actions: bool,
+    /// `WAYLAND_DISPLAY`, set to anything: there is a Wayland clipboard.
+    pub wayland: bool,
+    /// `DISPLAY`, set to anything: there is an X11 clipboard.
+    pub x11: bool,
     /// `KEYWARD_TOKEN` is set to something that is not UTF-8.
     pub token_unreadable: bool,
 }
@@ -91,6 +96,8 @@ impl Env {
             home: set("HOME").map(PathBuf::from),
             no_color: set("NO_COLOR").is_some(),
             github_actions: set("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
+            wayland: set("WAYLAND_DISPLAY").is_some(),
+            x11: set("DISPLAY").is_some(),
         }
     }
 }

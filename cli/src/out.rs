@@ -98,6 +98,12 @@ impl Out {
         self.bytes(text.as_bytes())
     }
 
+    /// Writes a control sequence to the terminal on stderr. False if there is none.
+    pub fn control(self, sequence: &[u8]) -> bool {
+        let mut terminal = std::io::stderr().lock();
+        terminal.is_terminal() && terminal.write_all(sequence).and_then(|()| terminal.flush()).is_ok()
+    }
+
     /// Says something on stderr, unless quiet.
     pub fn say(self, text: &str) {
         if !self.quiet {

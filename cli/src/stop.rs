@@ -2,9 +2,9 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::fault::{Code, Fault};
 
@@ -16,20 +16,41 @@ use crate::fault::{Code, Fault};
 /// # Errors
 /// Those of `work`; or that it was stopped.
 pub async fn unless_stopped(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    let mut stops = [
-        (signal(SignalKind::terminate())?, Code::Terminated),
-        (signal(SignalKind::interrupt())?, Code::Interrupted),
-        (signal(SignalKind::hangup())?, Code::HungUp),
-    ];
+    let mut stops = Stops::new()?;
     let mut work = pin!(work);
     poll_fn(|context| {
         // First: if it has printed, it has printed everything.
         if let Poll::Ready(done) = work.as_mut().poll(context) {
             return Poll::Ready(done);
         }
-        let stopped =
-            stops.iter_mut().find_map(|(stop, code)| stop.poll_recv(context).is_ready().then_some(*code));
+        let stopped = stops.poll(context);
         stopped.map_or(Poll::Pending, |code| Poll::Ready(Err(Fault::new(code, "stopped by a signal").into())))
     })
     .await
+}
+
+/// TERM, INT and HUP. From the time that this is made they do not end the program.
+pub struct Stops([(Signal, Code); 3]);
+
+impl Stops {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// If signals cannot be waited for.
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self([
+            (signal(SignalKind::terminate())?, Code::Terminated),
+            (signal(SignalKind::interrupt())?, Code::Interrupted),
+            (signal(SignalKind::hangup())?, Code::HungUp),
+        ]))
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
+        poll_fn(|context| self.poll(context).map_or(Poll::Pending, |_| Poll::Ready(()))).await;
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Option<Code> {
+        self.0.iter_mut().find_map(|(stop, code)| stop.poll_recv(context).is_ready().then_some(*code))
+    }
 }

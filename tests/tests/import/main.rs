@@ -6,6 +6,8 @@
     reason = "a test's helpers: a failure is the test's failure, files are its own"
 )]
 
+mod copy;
+mod labels;
 mod prune;
 
 use keyward_tests::machine::Machine;
@@ -14,4 +16,9 @@ use serde_json::Value;
 /// What `keyward WORD… --json` prints, which must succeed.
 fn json(machine: &Machine, words: &[&str]) -> Value {
     serde_json::from_str(&machine.ok(&[words, &["--json"]].concat())).unwrap()
+}
+
+/// A file in the machine's home, as text.
+fn text(machine: &Machine, name: &str) -> String {
+    std::fs::read_to_string(machine.path(name)).unwrap()
 }

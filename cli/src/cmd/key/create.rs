@@ -18,7 +18,8 @@ use crate::vault::admin::Session;
 /// in a deployment.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  keyward key create STRIPE_SECRET_KEY --provider Stripe\n  \
-                        pass show stripe | keyward key create STRIPE_SECRET_KEY --value-stdin")]
+                        pass show stripe | keyward key create STRIPE_SECRET_KEY --value-stdin\n  \
+                        keyward key create SESSION_SECRET --generate 48")]
 pub struct Options {
     /// Name of the key
     name: Name,

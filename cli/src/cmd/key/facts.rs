@@ -1,11 +1,13 @@
 //! What the caller may see of keys: owners and admins all of ORG, everybody else what stands in their view.
 
 use keyward_crypto::state::org::{KeyEntry, Org};
+use keyward_crypto::state::secret::Secret;
 use keyward_crypto::state::view::{View, ViewKeyEntry};
 use keyward_wire::name::{EnvName, Name};
 use keyward_wire::{DeploymentId, IdentityId, KeyId};
 use serde::Serialize;
 
+use crate::cmd::resolve;
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault};
 use crate::session::credential::Credential;
@@ -30,6 +32,23 @@ impl Reader {
         }
         fetched.remember(ctx);
         Ok(Self::Admin(Box::new(Session::with(credential).await?), fetched.verified.seq))
+    }
+}
+
+/// The name and the value of the key that `text` means, for whoever may read it.
+pub(super) async fn value_of(ctx: &Ctx, text: &str, freshness: &Freshness) -> anyhow::Result<(Name, Secret)> {
+    match Reader::open(ctx, freshness).await? {
+        Reader::Admin(session, seq) => {
+            let desk = open_since(&session, ctx, seq).await?;
+            let key = resolve::key(&desk.org, text)?;
+            Ok((key.name.clone(), desk.secret(key).await?))
+        }
+        Reader::Viewer(fetched) => {
+            let key = fetched.key(text)?;
+            let secret = fetched.verified.secret(key, &fetched.secrets).map_err(Fault::from)?;
+            fetched.remember(ctx);
+            Ok((key.name.clone(), secret))
+        }
     }
 }
 

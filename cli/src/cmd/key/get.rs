@@ -8,10 +8,8 @@ use keyward_wire::name::Name;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::facts::{Reader, open_since};
-use crate::cmd::resolve;
+use super::facts::value_of;
 use crate::ctx::Ctx;
-use crate::fault::Fault;
 use crate::vault::fetch::Freshness;
 
 /// Print the value of a key
@@ -39,19 +37,7 @@ struct Answer<'a> {
 
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
-        let (name, secret) = match Reader::open(ctx, &self.freshness).await? {
-            Reader::Admin(session, seq) => {
-                let desk = open_since(&session, ctx, seq).await?;
-                let key = resolve::key(&desk.org, &self.key)?;
-                (key.name.clone(), desk.secret(key).await?)
-            }
-            Reader::Viewer(fetched) => {
-                let key = fetched.key(&self.key)?;
-                let secret = fetched.verified.secret(key, &fetched.secrets).map_err(Fault::from)?;
-                fetched.remember(ctx);
-                (key.name.clone(), secret)
-            }
-        };
+        let (name, secret) = value_of(ctx, &self.key, &self.freshness).await?;
         print(ctx, &name, &secret)
     }
 }

@@ -3,39 +3,54 @@
 use clap::Args;
 
 use super::facts::{Facts, Reader, open_since};
+use super::filter::Filter;
 use crate::ctx::Ctx;
 use crate::fault::printable;
 use crate::vault::fetch::Freshness;
 
-/// List the keys you may read
+/// List the keys you may read, or some of them
+///
+/// Tags and sets stand in the organisation's state, which only owners and admins open; others filter by name, provider and
+/// deployment.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  keyward key list\n  keyward key list --json | jq -r '.[].name'")]
+#[command(after_help = "Examples:\n  keyward key list\n  keyward key list 'STRIPE_*' --tag live\n  \
+                        keyward key list --deployment production\n  keyward key list --unused\n  \
+                        keyward key list --json | jq -r '.[].name'")]
 pub struct Options {
+    #[command(flatten)]
+    filter: Filter,
     #[command(flatten)]
     freshness: Freshness,
 }
 
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
-        let (mut keys, all) = match Reader::open(ctx, &self.freshness).await? {
+        let (mut keys, deployments, all) = match Reader::open(ctx, &self.freshness).await? {
             Reader::Admin(session, seq) => {
                 let desk = open_since(&session, ctx, seq).await?;
                 let facts = desk.org.keys.iter().map(|key| Facts::of_org(&desk.org, key));
-                (facts.collect::<Vec<_>>(), true)
+                let deployments = desk.org.deployments.iter().map(|d| (d.name.to_string(), d.id.to_string()));
+                (facts.collect::<Vec<_>>(), deployments.collect::<Vec<_>>(), true)
             }
             Reader::Viewer(fetched) => {
+                self.filter.check_view()?;
                 let view = &fetched.verified.view;
                 let facts = view.keys.iter().map(|key| Facts::of_view(view, key)).collect();
+                let deployments = view.deployments.iter().map(|d| (d.name.to_string(), d.id.to_string()));
                 fetched.remember(ctx);
-                (facts, false)
+                (facts, deployments.collect(), false)
             }
         };
+        let there_are_some = !keys.is_empty();
+        self.filter.apply(&mut keys, &deployments)?;
         keys.sort_by(|a, b| a.name.cmp(&b.name));
         if ctx.out.json {
             return ctx.out.json(&keys);
         }
         if keys.is_empty() {
-            ctx.out.say(if all {
+            ctx.out.say(if there_are_some && self.filter.is_given() {
+                "no key is like that"
+            } else if all {
                 "there is no key yet; put keys in with: keyward key import .env, or keyward key create NAME"
             } else {
                 "you may read no key yet; an owner or admin can give your groups a deployment"

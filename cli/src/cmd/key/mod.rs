@@ -1,8 +1,11 @@
 //! `keyward key`: names, values and versions.
 
+pub mod copy;
 pub mod create;
 pub mod delete;
 mod facts;
+mod filter;
+mod generate;
 pub mod get;
 pub mod history;
 pub mod import;
@@ -13,6 +16,7 @@ pub mod rollback;
 pub mod set;
 pub mod show;
 mod source;
+pub mod tag;
 mod words;
 
 use clap::Subcommand;
@@ -33,8 +37,10 @@ pub enum Command {
     Create(create::Options),
     List(list::Options),
     Get(get::Options),
+    Copy(copy::Options),
     Show(show::Options),
     Set(set::Options),
+    Tag(tag::Options),
     History(history::Options),
     Rollback(rollback::Options),
     Prune(prune::Options),
@@ -49,8 +55,10 @@ impl Command {
             Self::Create(options) => options.run(ctx).await,
             Self::List(options) => options.run(ctx).await,
             Self::Get(options) => options.run(ctx).await,
+            Self::Copy(options) => options.run(ctx).await,
             Self::Show(options) => options.run(ctx).await,
             Self::Set(options) => options.run(ctx).await,
+            Self::Tag(options) => options.run(ctx).await,
             Self::History(options) => options.run(ctx).await,
             Self::Rollback(options) => options.run(ctx).await,
             Self::Prune(options) => options.run(ctx).await,

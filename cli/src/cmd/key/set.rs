@@ -20,6 +20,7 @@ use crate::vault::admin::{Desk, Session};
 /// unless told where it is, or told other things only.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  keyward key set STRIPE_SECRET_KEY --value-stdin < new-value\n  \
+                        keyward key set SESSION_SECRET --generate\n  \
                         keyward key set STRIPE_SECRET_KEY --tag billing --tag live")]
 pub struct Options {
     /// Name or id of the key

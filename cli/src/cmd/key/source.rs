@@ -1,4 +1,4 @@
-//! Where a value comes from: standard input, a file, the command line, or a prompt.
+//! Where a value comes from: standard input, a file, chance, the command line, or a prompt.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,6 +8,7 @@ use clap::Args;
 use keyward_wire::limits::VALUE_BYTES;
 use zeroize::Zeroizing;
 
+use super::generate::{bits, generate};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::session::prompt;
@@ -24,6 +25,10 @@ pub(super) struct Source {
     /// Read the value from this file; nothing is dropped
     #[arg(long, value_name = "FILE")]
     from_file: Option<PathBuf>,
+    /// Make a random value of N letters and digits, which is not shown
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "32",
+          value_parser = clap::value_parser!(u16).range(8..=4096))]
+    generate: Option<u16>,
     /// The value; other users of this machine can see it in the process list
     #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     value: Option<String>,
@@ -32,7 +37,8 @@ pub(super) struct Source {
 impl Source {
     /// Whether the command line says where the value is.
     pub(super) fn is_given(&self) -> bool {
-        self.value_stdin || self.from_file.is_some() || self.value.is_some()
+        let Self { value_stdin, from_file, generate, value } = self;
+        *value_stdin || from_file.is_some() || generate.is_some() || value.is_some()
     }
 
     /// Refuses to go on where somebody would have to be asked and nobody can be.
@@ -68,6 +74,10 @@ impl Source {
                 ctx.out.say("the value ends with a newline, as the file does (--value-stdin drops one)");
             }
             return Ok(value);
+        }
+        if let Some(length) = self.generate.map(usize::from) {
+            ctx.out.say(&format!("the value is {length} random letters and digits ({} bits)", bits(length)));
+            return Ok(generate(length));
         }
         if let Some(value) = &self.value {
             ctx.out.warn(
@@ -105,7 +115,7 @@ pub(super) fn unreadable(what: &str, error: &std::io::Error) -> Fault {
     Fault::usage(format!("cannot read {what}: {}", reason.split(" (os error").next().unwrap_or_default()))
 }
 
-const OTHERWISE: &str = "there is no terminal to ask on: use --value-stdin or --from-file FILE";
+const OTHERWISE: &str = "there is no terminal to ask on: use --value-stdin, --from-file FILE or --generate";
 
 #[cfg(test)]
 mod tests {
@@ -127,7 +137,7 @@ mod tests {
         let path = folder.path().join("value");
         let bytes = b"\xff\0line\r\n\n";
         crate::session::files::create(&path, bytes).unwrap();
-        let source = Source { value_stdin: false, from_file: Some(path), value: None };
+        let source = Source { value_stdin: false, from_file: Some(path), generate: None, value: None };
         let ctx = Ctx::new(crate::ctx::Global::default(), crate::ctx::Env::default());
         assert_eq!(source.read(&ctx, "K").unwrap().as_slice(), bytes);
     }

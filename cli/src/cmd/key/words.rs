@@ -6,7 +6,7 @@ use keyward_wire::name::{Name, NameError};
 use zeroize::Zeroizing;
 
 /// Largest note, in bytes.
-const NOTE_BYTES: usize = 4096;
+pub(super) const NOTE_BYTES: usize = 4096;
 
 #[derive(Args)]
 pub(super) struct Words {
@@ -16,6 +16,9 @@ pub(super) struct Words {
     /// A label; may be given several times and replaces all former ones (empty: none)
     #[arg(long = "tag", value_name = "TAG", value_parser = word)]
     tags: Option<Vec<String>>,
+    /// Label of the set of keys it belongs to, such as an access key with its secret (empty: none)
+    #[arg(long, value_name = "LABEL", value_parser = word)]
+    set: Option<String>,
     /// Another word for it, for people (empty: none)
     #[arg(long, value_name = "WORD", value_parser = word)]
     alias: Option<String>,
@@ -27,17 +30,19 @@ pub(super) struct Words {
 impl Words {
     /// Whether any of them is given.
     pub(super) fn are_given(&self) -> bool {
-        self.provider.is_some() || self.tags.is_some() || self.alias.is_some() || self.note.is_some()
+        let words = [&self.provider, &self.set, &self.alias, &self.note];
+        self.tags.is_some() || words.iter().any(|word| word.is_some())
     }
 
     /// Writes those that stand in ORG, as far as they are given.
     pub(super) fn apply(&self, key: &mut KeyEntry) {
         let unless_empty = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-        if let Some(provider) = &self.provider {
-            key.provider = unless_empty(provider);
-        }
-        if let Some(alias) = &self.alias {
-            key.alias = unless_empty(alias);
+        let single =
+            [(&mut key.provider, &self.provider), (&mut key.set, &self.set), (&mut key.alias, &self.alias)];
+        for (has, said) in single {
+            if let Some(said) = said {
+                *has = unless_empty(said);
+            }
         }
         if let Some(tags) = &self.tags {
             key.tags.clear();
@@ -65,7 +70,7 @@ impl Words {
 }
 
 /// Nothing, or what would do as a name.
-fn word(text: &str) -> Result<String, NameError> {
+pub(super) fn word(text: &str) -> Result<String, NameError> {
     if text.is_empty() { Ok(String::new()) } else { text.parse().map(|name: Name| name.to_string()) }
 }
 
@@ -106,7 +111,7 @@ mod tests {
     #[test]
     fn words_that_would_disturb_a_terminal_are_refused() {
         for bad in ["a\u{1b}[2J", "\u{202e}", " a", "a\n"] {
-            for flag in ["--provider", "--tag", "--alias"] {
+            for flag in ["--provider", "--tag", "--alias", "--set"] {
                 assert!(Line::try_parse_from(["x", flag, bad]).is_err(), "{flag} {bad:?}");
             }
         }

@@ -1,0 +1,121 @@
+//! `keyward key copy`: a value to the clipboard, and away from it again.
+
+use std::time::Duration;
+
+use clap::Args;
+use keyward_wire::name::Name;
+
+use super::facts::value_of;
+use crate::clipboard::Clipboard;
+use crate::ctx::{Ctx, parse_span};
+use crate::fault::{Code, Fault};
+use crate::stop::Stops;
+use crate::vault::fetch::Freshness;
+
+/// Put the value of a key into the clipboard, for 45 seconds
+///
+/// Uses wl-copy, xclip, xsel, pbcopy or clip.exe, whichever is there; else asks the terminal (OSC 52), over ssh too. Waits,
+/// and clears the clipboard if it still holds the value; Ctrl-C clears it at once. Programs that keep a history of the
+/// clipboard may keep the value.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  keyward key copy DATABASE_URL\n  keyward key copy DATABASE_URL --clear-after 10s"
+)]
+pub struct Options {
+    /// Name or id of the key
+    #[arg(value_name = "NAME")]
+    key: String,
+    /// How long it stays there: a span such as 45s, or never: then the command ends at once
+    #[arg(long, value_name = "SPAN|never", default_value = "45s", value_parser = clear_after)]
+    clear_after: ClearAfter,
+    #[command(flatten)]
+    freshness: Freshness,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ClearAfter {
+    Never,
+    Millis(u64),
+}
+
+impl Options {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let (name, secret) = value_of(ctx, &self.key, &self.freshness).await?;
+        if std::str::from_utf8(&secret.value).is_err() || secret.value.contains(&0) {
+            return Err(Fault::new(Code::Policy, format!("the value of {name} is no text"))
+                .next("write it to a file: keyward key get NAME > FILE")
+                .into());
+        }
+        // Before anything is there to be cleared.
+        let mut stops = Stops::new()?;
+        let clipboard = Clipboard::put(&ctx.env, &secret.value).map_err(|error| {
+            Fault::new(Code::Unexpected, format!("the clipboard cannot be used: {error}"))
+        })?;
+        let Some(clipboard) = clipboard else { return by_terminal(ctx, &name, &secret.value) };
+        let done = |text: &str, cleared: bool| {
+            ctx.out.say(text);
+            if ctx.out.json {
+                let facts = serde_json::json!({ "name": name, "by": clipboard.name(), "cleared": cleared });
+                return ctx.out.json(&facts);
+            }
+            Ok(())
+        };
+        let by = clipboard.name();
+        match self.clear_after {
+            ClearAfter::Millis(millis) if clipboard.answers() => {
+                let span = Duration::from_millis(millis);
+                let shown = humantime::format_duration(span);
+                ctx.out.say(&format!(
+                    "{name} is in the clipboard for {shown} (by {by}); Ctrl-C clears it at once"
+                ));
+                // Either is the end of the wait.
+                let _ = tokio::time::timeout(span, stops.next()).await;
+                match clipboard.clear(&secret.value) {
+                    Ok(true) => done("the clipboard is cleared", true),
+                    Ok(false) => done("the clipboard holds something else by now; it was left alone", false),
+                    Err(error) => {
+                        Err(Fault::new(Code::Unexpected, format!("the clipboard is NOT cleared: {error}"))
+                            .next("copy something else over the value")
+                            .into())
+                    }
+                }
+            }
+            ClearAfter::Millis(_) => done(
+                &format!(
+                    "{name} is in the clipboard (by {by}), which cannot be read back, so it is not cleared: copy \
+                          something else when you are done"
+                ),
+                false,
+            ),
+            ClearAfter::Never => {
+                done(&format!("{name} is in the clipboard (by {by}), and stays there"), false)
+            }
+        }
+    }
+}
+
+/// Asks the terminal. It does not answer, so it cannot be told whether it still holds the value.
+fn by_terminal(ctx: &Ctx, name: &Name, value: &[u8]) -> anyhow::Result<()> {
+    let text = zeroize::Zeroizing::new(data_encoding::BASE64.encode(value));
+    let sequence = zeroize::Zeroizing::new(format!("\u{1b}]52;c;{}\u{7}", *text));
+    if !ctx.out.control(sequence.as_bytes()) {
+        return Err(Fault::new(Code::Missing, "there is no clipboard")
+            .next("install wl-clipboard, xclip or xsel, or run this on a terminal; or use: keyward key get")
+            .into());
+    }
+    ctx.out.note(&format!(
+        "the terminal was asked to put {name} into its clipboard (OSC 52); not every one does. It is not cleared: copy \
+         something else when you are done"
+    ));
+    if ctx.out.json {
+        ctx.out.json(&serde_json::json!({ "name": name, "by": "terminal", "cleared": false }))?;
+    }
+    Ok(())
+}
+
+fn clear_after(text: &str) -> Result<ClearAfter, String> {
+    if text == "never" {
+        return Ok(ClearAfter::Never);
+    }
+    parse_span(text).map(|millis| ClearAfter::Millis(millis.unsigned_abs()))
+}

@@ -1,0 +1,105 @@
+//! `key copy`. The clipboard is a file here, behind a program of xclip's name and manners: a display is not needed.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+use keyward_tests::machine::{Machine, run};
+use keyward_tests::server::{Engine, program, wait_until};
+use keyward_tests::world::{ALPHA, EXCLUDED, World};
+
+use super::text;
+
+/// Notes its arguments; copies its input to `clipboard`, or prints what is there.
+const XCLIP: &str = "#!/bin/sh
+echo \"$*\" >> \"$HOME/arguments\"
+case \"$*\" in
+  *-in) cat > \"$HOME/new\"; mv \"$HOME/new\" \"$HOME/clipboard\" ;;
+  *-out) cat \"$HOME/clipboard\" ;;
+esac
+";
+
+fn desktop(machine: &Machine) {
+    std::fs::create_dir(machine.path("bin")).unwrap();
+    let path = machine.write("bin/xclip", XCLIP);
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+fn copy(machine: &Machine, words: &[&str]) -> Command {
+    let mut command = machine.command(program("keyward"));
+    command.env("PATH", format!("{}:/usr/bin:/bin", machine.path("bin").display())).env("DISPLAY", ":7");
+    command.args(["key", "copy"]).args(words);
+    command
+}
+
+#[test]
+fn a_value_is_in_the_clipboard_for_a_while_and_in_no_argument() {
+    let world = World::new(Engine::Sqlite);
+    desktop(&world.owner);
+    let clipboard = || std::fs::read_to_string(world.owner.path("clipboard")).unwrap_or_default();
+    let mut child =
+        copy(&world.owner, &[ALPHA.0, "--clear-after", "1h"]).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("the value in the clipboard", || (clipboard() == ALPHA.1).then_some(()));
+    // Ctrl-C ends the wait at once.
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(clipboard(), "");
+    let ended = run(copy(&world.owner, &[ALPHA.0, "--clear-after", "10ms"]), b"");
+    assert!(ended.code == 0 && ended.stderr.contains("the clipboard is cleared"), "{}", ended.said());
+    assert_eq!((clipboard().as_str(), ended.stdout.as_slice()), ("", &b""[..]));
+    let ended = run(copy(&world.owner, &[ALPHA.0, "--clear-after", "never"]), b"");
+    assert_eq!((ended.code, clipboard().as_str()), (0, ALPHA.1), "{}", ended.said());
+    assert!(!ended.said().contains(ALPHA.1), "{}", ended.said());
+    assert!(!text(&world.owner, "arguments").contains(ALPHA.1));
+}
+
+#[test]
+fn what_somebody_copied_meanwhile_is_left_alone() {
+    let world = World::new(Engine::Sqlite);
+    desktop(&world.owner);
+    let path = world.owner.path("clipboard");
+    let child = copy(&world.owner, &[ALPHA.0, "--clear-after", "1h"]).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("the value in the clipboard", || {
+        std::fs::read_to_string(&path).is_ok_and(|held| held == ALPHA.1).then_some(())
+    });
+    std::fs::write(&path, "something else").unwrap();
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains("holds something else"), "{said}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "something else");
+}
+
+#[test]
+fn without_a_clipboard_the_terminal_is_asked_and_without_that_it_is_an_error() {
+    let world = World::new(Engine::Sqlite);
+    let ended = world.owner.keyward(&["key", "copy", ALPHA.0]);
+    assert_eq!((ended.code, ended.stdout.as_slice()), (8, &b""[..]), "{}", ended.said());
+    assert!(
+        ended.stderr.contains("there is no clipboard") && !ended.stderr.contains(ALPHA.1),
+        "{}",
+        ended.stderr
+    );
+    let mut command = world.owner.command("script".into());
+    command.args(["-qefc", &format!("{} key copy {}", program("keyward").display(), ALPHA.0), "/dev/null"]);
+    let ended = run(command, b"");
+    let sequence = format!("\u{1b}]52;c;{}\u{7}", data_encoding::BASE64.encode(ALPHA.1.as_bytes()));
+    assert!(ended.code == 0 && ended.said().contains(&sequence), "{}", ended.said());
+    assert!(ended.said().contains("It is not cleared"), "{}", ended.said());
+}
+
+#[test]
+fn only_text_that_may_be_read_is_copied() {
+    let world = World::new(Engine::Sqlite);
+    for machine in [&world.owner, &world.robot] {
+        desktop(machine);
+    }
+    let words = ["key", "create", "BINARY", "--value-stdin"];
+    world.owner.keyward_with(&words, b"\xff\xfe").ok(&words);
+    for (machine, key, code) in
+        [(&world.owner, "BINARY", 9), (&world.owner, "NO_SUCH_KEY", 4), (&world.robot, EXCLUDED.0, 4)]
+    {
+        let ended = run(copy(machine, &[key]), b"");
+        assert_eq!(ended.code, code, "{key}: {}", ended.said());
+        assert!(!machine.path("clipboard").exists(), "{key}");
+    }
+}
