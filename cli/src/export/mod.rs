@@ -3,6 +3,7 @@
 //! Whatever holds a value is wiped when it is dropped, and is made in its final size, so that growing it leaves no copy
 //! behind.
 
+pub mod archive;
 mod docker;
 mod dotenv;
 mod fish;

@@ -1,4 +1,47 @@
 //! Files of other tools in, named values out. Pure: bytes in, values out.
+//!
+//! [`read`] is the one door. Each tool's form is a file of its own; those that are JSON share [`document`], whose parts
+//! know where they stand. As with [`dotenv`], no error says a word of the file: what cannot be read may be a secret all
+//! the same. What a record says that has no place here is not lost silently: its fields are named in
+//! [`Content::not_kept`].
 
 pub mod aws;
+mod bws;
+mod document;
+mod doppler;
 pub mod dotenv;
+mod flat;
+mod infisical;
+mod keyward;
+mod one_password;
+mod problem;
+mod record;
+#[cfg(test)]
+mod tests;
+mod tool;
+
+pub use problem::{At, Problem};
+pub use record::{Content, Record};
+pub use tool::Tool;
+
+/// What a file of this tool says, or everything that is wrong with it.
+///
+/// # Errors
+/// One for each record or line that cannot be taken; nothing of the file is to be used then.
+pub fn read(tool: Tool, bytes: &[u8]) -> Result<Content, Vec<Problem>> {
+    if bytes.starts_with(b"PK\x03\x04") {
+        return Err(vec![Problem::line(
+            1,
+            "a ZIP archive, perhaps a 1PUX file; export single items as JSON",
+        )]);
+    }
+    match tool {
+        Tool::Dotenv => record::of_dotenv(bytes),
+        Tool::Json => flat::json(&document::Document::new(bytes)?),
+        Tool::Dotenvx => flat::dotenvx(&document::Document::new(bytes)?),
+        Tool::Bws => bws::read(&document::Document::new(bytes)?),
+        Tool::Doppler => doppler::read(&document::Document::new(bytes)?),
+        Tool::Infisical => infisical::read(&document::Document::new(bytes)?),
+        Tool::OnePassword => one_password::read(&document::Document::new(bytes)?),
+    }
+}

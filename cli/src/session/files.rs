@@ -46,6 +46,26 @@ pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     attempt().with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Writes a new private file at once, on disk when this returns; never replaces one.
+///
+/// # Errors
+/// [`Code::Conflict`] if there is one by now; if it cannot be written, there is none.
+pub fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let folder = folder_of(path);
+    let attempt = || -> std::io::Result<()> {
+        // tempfile makes it 0600.
+        let mut file = NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(path).map_err(|error| error.error)?;
+        sync_folder(folder)
+    };
+    match attempt() {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(exists(path).into()),
+        done => done.with_context(|| format!("cannot write {}", path.display())),
+    }
+}
+
 /// Refuses what is there and is no regular file. To write to a device or pipe would replace it; so would it a symbolic
 /// link, which is not followed either, since somebody else may have laid it.
 ///
@@ -78,10 +98,7 @@ fn create_and(
     sync_entry: impl FnOnce(&Path) -> std::io::Result<()>,
 ) -> anyhow::Result<()> {
     let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let fault = Fault::new(Code::Conflict, format!("{} exists already", path.display()));
-            return Err(fault.next("name another file, or move this one away").into());
-        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(exists(path).into()),
         other => other.with_context(|| format!("cannot create {}", path.display()))?,
     };
     let written =
@@ -91,6 +108,11 @@ fn create_and(
         let _ = fs::remove_file(path);
     }
     written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn exists(path: &Path) -> Fault {
+    Fault::new(Code::Conflict, format!("{} exists already", path.display()))
+        .next("name another file, or move this one away")
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -156,7 +178,13 @@ mod tests {
         let path = folder.path().join("kit");
         create(&path, b"one").unwrap();
         assert_eq!(crate::fault::code_of(&create(&path, b"two").unwrap_err()), Code::Conflict);
+        assert_eq!(crate::fault::code_of(&write_new(&path, b"two").unwrap_err()), Code::Conflict);
         assert_eq!(fs::read(&path).unwrap(), b"one");
+        let other = folder.path().join("export");
+        write_new(&other, b"three").unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"three");
+        assert_eq!(fs::metadata(&other).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "something is left behind");
     }
 
     #[test]

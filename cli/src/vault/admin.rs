@@ -19,6 +19,7 @@ use keyward_crypto::{OrgKey, RootKey};
 use keyward_wire::api::bundle::SecretItem;
 use keyward_wire::api::org::{AuditHead, OrgAnswer, SecretRef};
 use keyward_wire::api::write::Base;
+use keyward_wire::limits::SECRETS_PER_REQUEST;
 use keyward_wire::{Envelope, KeyId};
 
 use super::fetch::Freshness;
@@ -211,15 +212,36 @@ impl Desk<'_> {
     /// # Errors
     /// If the server leaves one out, or has another one.
     pub async fn secrets(&self, keys: &[&KeyEntry]) -> anyhow::Result<Vec<Secret>> {
-        let wanted = keys.iter().map(|key| SecretRef { key: key.id, version: key.version }).collect();
-        let answer = self.api.secrets(wanted).await.map_err(Fault::from)?;
-        let sealed: BTreeMap<_, _> =
-            answer.secrets.iter().map(|item| ((item.key, item.version), &item.env)).collect();
+        let wanted: Vec<SecretRef> =
+            keys.iter().map(|key| SecretRef { key: key.id, version: key.version }).collect();
+        let sealed = self.envelopes(&wanted).await?;
         let open = |key: &&KeyEntry| {
             let envelope = sealed.get(&(key.id, key.version)).ok_or_else(held_back)?;
             Ok(open_current(&self.org, key, envelope).map_err(Fault::from)?)
         };
         keys.iter().map(open).collect()
+    }
+
+    /// The sealed values of these versions, as far as the server has them; in as many requests as it takes.
+    ///
+    /// # Errors
+    /// If the server does not answer properly.
+    pub async fn envelopes(&self, wanted: &[SecretRef]) -> anyhow::Result<BTreeMap<(KeyId, u64), Envelope>> {
+        let (mut sealed, mut rest, mut most) = (BTreeMap::new(), wanted, SECRETS_PER_REQUEST);
+        while !rest.is_empty() {
+            let (some, later) = rest.split_at(most.min(rest.len()));
+            match self.api.secrets(some.to_vec()).await {
+                Ok(answer) => {
+                    sealed
+                        .extend(answer.secrets.into_iter().map(|item| ((item.key, item.version), item.env)));
+                    rest = later;
+                }
+                // More than one answer can hold.
+                Err(error) if error.is_status(422) && some.len() > 1 => most = some.len().div_ceil(2),
+                Err(error) => return Err(Fault::from(error).into()),
+            }
+        }
+        Ok(sealed)
     }
 
     /// The sealed value of one version of a key.

@@ -97,7 +97,7 @@ fn words(command: &str) -> Vec<String> {
 const CONTRACT: &str = "
     init login logout whoami auth.api-user auth.status auth.logout
     key.create key.list key.get key.set key.show key.history key.rollback key.rename key.delete key.import
-    key.copy key.tag key.prune
+    key.export key.copy key.tag key.prune
     deployment.create deployment.list deployment.show deployment.rename deployment.delete deployment.map
     deployment.unmap deployment.env-file run
     group.create group.list group.show group.delete group.assign group.unassign group.exclude group.include group.add

@@ -83,6 +83,8 @@ const OWNER: &[(&str, &str)] = &[
     ("key rollback STRIPE 1", ""),
     ("key get STRIPE", ""),
     ("key tag STRIPE --add billing --set Payments", ""),
+    ("key export STRIPE --history", ""),
+    ("key export --out keys.json", ""),
     ("key prune --all --keep 1 --yes", ""),
     ("deployment create production", ""),
     ("key import all.env --map production --dry-run", ""),

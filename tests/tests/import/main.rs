@@ -7,11 +7,25 @@
 )]
 
 mod copy;
+mod export;
 mod labels;
 mod prune;
+mod shred;
+mod sources;
+
+use std::path::{Path, PathBuf};
 
 use keyward_tests::machine::Machine;
 use serde_json::Value;
+
+/// A file of the form that a tool exports, with invented values.
+fn sample(name: &str) -> Vec<u8> {
+    std::fs::read(samples().join(name)).unwrap()
+}
+
+fn samples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/import")
+}
 
 /// What `keyward WORD… --json` prints, which must succeed.
 fn json(machine: &Machine, words: &[&str]) -> Value {

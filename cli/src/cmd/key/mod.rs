@@ -3,6 +3,7 @@
 pub mod copy;
 pub mod create;
 pub mod delete;
+pub mod export;
 mod facts;
 mod filter;
 mod generate;
@@ -47,6 +48,7 @@ pub enum Command {
     Rename(rename::Options),
     Delete(delete::Options),
     Import(import::Options),
+    Export(export::Options),
 }
 
 impl Command {
@@ -65,6 +67,7 @@ impl Command {
             Self::Rename(options) => options.run(ctx).await,
             Self::Delete(options) => options.run(ctx).await,
             Self::Import(options) => options.run(ctx).await,
+            Self::Export(options) => options.run(ctx).await,
         }
     }
 }

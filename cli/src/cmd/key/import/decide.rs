@@ -39,7 +39,7 @@ pub(super) struct Decision {
     pub env: Option<EnvName>,
     /// Who had lost access while knowing the former value.
     pub knowing: Vec<Name>,
-    /// Note of the key that gets a new version.
+    /// Note of the key that gets a new version, unless the file has another.
     note: Option<Zeroizing<String>>,
 }
 
@@ -49,6 +49,8 @@ pub(super) enum Action {
     /// A new key under another name.
     Rename,
     Version,
+    /// A new version with the value that is there already: the note is another one.
+    Note,
     /// The key that is there has this value already.
     Same,
     Skip,
@@ -60,7 +62,7 @@ impl Action {
         match self {
             Self::Create => "created",
             Self::Rename => "renamed",
-            Self::Version => "new_version",
+            Self::Version | Self::Note => "new_version",
             Self::Same | Self::Skip => "skipped",
         }
     }
@@ -72,6 +74,7 @@ impl fmt::Display for Decision {
             Action::Create => f.write_str("created"),
             Action::Rename => write!(f, "renamed to {}", self.name),
             Action::Version => f.write_str("new version"),
+            Action::Note => f.write_str("new version (another note, same value)"),
             Action::Same => f.write_str("skipped (same value)"),
             Action::Skip => f.write_str("skipped"),
         }
@@ -105,24 +108,42 @@ pub(super) fn apply(
     decision: &mut Decision,
     deployment: Option<DeploymentId>,
 ) -> Result<(), Fault> {
-    let secret = || Secret { value: item.value.clone(), note: decision.note.clone() };
+    let note = item.note.as_ref().or(decision.note.as_ref());
+    let secret = || Secret { value: item.value.clone(), note: note.cloned() };
     match (decision.action, decision.id) {
         (Action::Create | Action::Rename, _) => {
             decision.id = Some(draft.add_key(decision.name.clone(), &secret())?);
         }
         (Action::Version, Some(id)) => decision.knowing = replace(draft, id, &secret())?.1,
-        (Action::Version | Action::Same | Action::Skip, _) => {}
+        // Who knows the value still knows it.
+        (Action::Note, Some(id)) => drop(draft.add_version(id, &secret())?),
+        (Action::Version | Action::Note | Action::Same | Action::Skip, _) => {}
     }
     let Some(id) = decision.id.filter(|_| decision.action != Action::Skip) else { return Ok(()) };
-    if let Some(key) = draft.org.key_mut(id)
-        && key.set.is_none()
-    {
-        key.set.clone_from(&decision.set);
+    if let Some(key) = draft.org.key_mut(id) {
+        describe(key, item, decision.set.as_ref());
     }
     if let (Some(deployment), Some(env)) = (deployment, &decision.env) {
         draft.org.map(deployment, id, env.clone())?;
     }
     Ok(())
+}
+
+/// Writes what the file says of a key. What it does not say stays as it is; tags come to those that are there.
+fn describe(key: &mut KeyEntry, item: &Item, set: Option<&String>) {
+    for (has, said) in [(&mut key.alias, &item.alias), (&mut key.provider, &item.provider)] {
+        if said.is_some() {
+            has.clone_from(said);
+        }
+    }
+    if key.set.is_none() {
+        key.set = set.cloned();
+    }
+    for tag in &item.tags {
+        if !key.tags.contains(tag) {
+            key.tags.push(tag.clone());
+        }
+    }
 }
 
 fn decision(item: &Item, step: Step, met: Option<&KeyEntry>) -> Decision {
@@ -154,10 +175,10 @@ async fn compare(
     }
     for ((item, decision), current) in versions.iter_mut().zip(desk.secrets(&keys).await?) {
         if current.value == item.value {
-            decision.action = Action::Same;
-        } else {
-            decision.note = current.note;
+            let same_note = item.note.is_none() || item.note == current.note;
+            decision.action = if same_note { Action::Same } else { Action::Note };
         }
+        decision.note = current.note;
     }
     Ok(())
 }

@@ -1,62 +1,114 @@
-//! What a `.env` file brings: names, values, sets; or everything that is wrong with it, by line.
+//! What a file brings, as keys can have it; or everything that is wrong with it, by line.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use keyward_wire::limits::VALUE_BYTES;
 use keyward_wire::name::Name;
 use zeroize::Zeroizing;
 
 use crate::cmd::key::source::Value;
+use crate::cmd::key::words::NOTE_BYTES;
 use crate::fault::Fault;
-use crate::import::{aws, dotenv};
+use crate::import::{At, Content, Problem, Record, Tool, aws, read};
 
-/// One variable of the file.
+/// One key of the file.
 pub(super) struct Item {
     /// Each name once.
     pub name: Name,
     pub value: Value,
-    /// Where it begins, from 1.
-    pub line: usize,
-    /// Label of the AWS set it belongs to.
+    pub note: Option<Zeroizing<String>>,
+    pub alias: Option<String>,
+    pub provider: Option<String>,
+    pub tags: Vec<String>,
+    /// Label of the set it belongs to, as the file says or as AWS keys show.
     pub set: Option<String>,
+    /// Where it begins, from 1.
+    pub at: At,
 }
 
-/// The items of a file, in its order, and what was perhaps not read as it was meant.
+/// What is taken from a file.
+pub(super) struct Taken {
+    /// In its order.
+    pub items: Vec<Item>,
+    /// What was perhaps not read as it was meant.
+    pub warnings: Vec<String>,
+    /// Names of fields that have no place in keyward.
+    pub not_kept: Vec<String>,
+}
+
+/// Reads a file.
 ///
 /// # Errors
 /// With every line that cannot be taken, and none of their text.
-pub(super) fn items(bytes: &[u8]) -> Result<(Vec<Item>, Vec<dotenv::Warning>), Fault> {
-    let parsed = dotenv::parse(bytes).map_err(|errors| refused(&errors))?;
-    let names: Vec<&str> = parsed.entries.iter().map(|entry| entry.name.as_str()).collect();
-    let sets = aws::sets(&names);
-    let (mut items, mut errors) = (Vec::with_capacity(sets.len()), Vec::new());
-    for (mut entry, set) in parsed.entries.into_iter().zip(sets) {
-        let line = entry.line;
-        let value = Zeroizing::new(std::mem::take(&mut *entry.value).into_bytes());
-        match entry.name.parse::<Name>() {
-            Err(error) => errors.push(format!("line {line}: {error}")),
-            Ok(_) if value.len() > VALUE_BYTES => {
-                errors.push(format!("line {line}: the value is larger than 63 KiB"));
-            }
-            Ok(name) => items.push(Item { name, value, line, set }),
+pub(super) fn items(tool: Tool, bytes: &[u8]) -> Result<Taken, Fault> {
+    let Content { mut records, warnings, not_kept, complete } =
+        read(tool, bytes).map_err(|problems| refused(tool, &problems))?;
+    if !complete {
+        let names: Vec<&str> = records.iter().map(|record| record.name.as_str()).collect();
+        let sets = aws::sets(&names);
+        for (record, set) in records.iter_mut().zip(sets) {
+            record.set = record.set.take().or(set);
         }
     }
-    if !errors.is_empty() {
-        return Err(refused(&errors));
+    let (mut items, mut problems) = (Vec::with_capacity(records.len()), Vec::new());
+    let mut seen: HashMap<Name, At> = HashMap::new();
+    for record in records {
+        let at = record.at;
+        match item(record) {
+            Ok(item) => match seen.entry(item.name.clone()) {
+                Entry::Occupied(first) => problems.push((at, format!("the same name as on {}", first.get()))),
+                Entry::Vacant(slot) => {
+                    slot.insert(at);
+                    items.push(item);
+                }
+            },
+            Err(why) => problems.push((at, why)),
+        }
+    }
+    if !problems.is_empty() {
+        let problems: Vec<Problem> = problems.into_iter().map(|(at, why)| Problem { at, why }).collect();
+        return Err(refused(tool, &problems));
     }
     if items.is_empty() {
-        return Err(Fault::usage("there are no variables in it").next("nothing was stored"));
+        return Err(Fault::usage("there is no key in it").next("nothing was stored"));
     }
-    Ok((items, parsed.warnings))
+    Ok(Taken { items, warnings, not_kept: not_kept.into_iter().collect() })
 }
 
-fn refused<E: ToString>(errors: &[E]) -> Fault {
-    let mut lines: Vec<String> =
-        errors.iter().take(SHOWN).map(|error| format!("  {}", error.to_string())).collect();
-    if errors.len() > SHOWN {
-        lines.push(format!("  and {} more", errors.len() - SHOWN));
+fn item(record: Record) -> Result<Item, String> {
+    let Record { name, value, note, alias, provider, tags, set, at } = record;
+    let name: Name = name.parse().map_err(|error| format!("its name is {error}"))?;
+    if value.len() > VALUE_BYTES {
+        return Err("the value is larger than 63 KiB".to_owned());
+    }
+    if note.as_ref().is_some_and(|note| note.len() > NOTE_BYTES) {
+        return Err(format!("the note has more than {NOTE_BYTES} bytes"));
+    }
+    let word = |what: &str, text: String| match text.parse::<Name>() {
+        Ok(word) => Ok(word.to_string()),
+        Err(error) => Err(format!("{what} is {error}")),
+    };
+    Ok(Item {
+        name,
+        value,
+        note,
+        alias: alias.map(|text| word("its alias", text)).transpose()?,
+        provider: provider.map(|text| word("its provider", text)).transpose()?,
+        tags: tags.into_iter().map(|text| word("one of its tags", text)).collect::<Result<_, _>>()?,
+        set: set.map(|text| word("its set", text)).transpose()?,
+        at,
+    })
+}
+
+fn refused(tool: Tool, problems: &[Problem]) -> Fault {
+    let mut lines: Vec<String> = problems.iter().take(SHOWN).map(|problem| format!("  {problem}")).collect();
+    if problems.len() > SHOWN {
+        lines.push(format!("  and {} more", problems.len() - SHOWN));
     }
     let lines = lines.join("\n");
-    Fault::usage(format!("the file cannot be taken as it is:\n{lines}"))
-        .next("nothing was stored; mend these lines and import it again")
+    Fault::usage(format!("the file cannot be taken as it is (read as {}):\n{lines}", tool.word()))
+        .next(format!("nothing was stored; {}", tool.advice()))
 }
 
 /// How many errors are shown.
@@ -68,7 +120,7 @@ mod tests {
     use crate::fault::Code;
 
     fn fault(text: &str) -> Fault {
-        items(text.as_bytes()).err().unwrap()
+        items(Tool::Dotenv, text.as_bytes()).err().unwrap()
     }
 
     #[test]
@@ -85,7 +137,42 @@ mod tests {
         let long = "N".repeat(257);
         let text = fault(&format!("A=1\nB={large}\n{long}=1\n")).to_string();
         assert!(text.contains("line 2: the value is larger") && text.contains("line 3: "), "{text}");
-        assert!(items(format!("B={}", "x".repeat(VALUE_BYTES)).as_bytes()).is_ok());
+        assert!(items(Tool::Dotenv, format!("B={}", "x".repeat(VALUE_BYTES)).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn words_that_no_key_may_have_are_refused_with_their_record() {
+        let of = |fields: &str| {
+            let text = format!(
+                "{{\"format\": \"keyward-export\", \"v\": 1, \"keys\": [{{\"name\": \"A\", \"value\": \"x\", {fields}}}]}}"
+            );
+            items(Tool::Json, text.as_bytes()).err().map(|fault| fault.to_string())
+        };
+        assert_eq!(
+            of(r#""tags": ["a b", "é"], "set": "s", "alias": "a", "provider": "p", "note": "n""#),
+            None
+        );
+        let long = format!(r#""note": "{}""#, "n".repeat(NOTE_BYTES + 1));
+        for (fields, said) in [
+            (r#""tags": ["fine", "\u001b[2J"]"#, "one of its tags is not a usable name"),
+            (r#""set": " hunter2""#, "its set is not a usable name"),
+            (r#""alias": "a\n""#, "its alias is not a usable name"),
+            (r#""provider": "\u202e""#, "its provider is not a usable name"),
+            (long.as_str(), "the note has more than 4096 bytes"),
+        ] {
+            let text = of(fields).unwrap();
+            assert!(
+                text.contains(&format!("record 1 (line 1): {said}")) && !text.contains("hunter2"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_that_are_one_name_to_keyward_are_named_with_both_their_records() {
+        let text = "{\n\"\u{e9}\": \"1\",\n\"x\": \"2\",\n\"e\u{301}\": \"3\"\n}";
+        let text = items(Tool::Json, text.as_bytes()).err().unwrap().to_string();
+        assert!(text.contains("record 3 (line 4): the same name as on record 1 (line 2)"), "{text}");
     }
 
     #[test]
@@ -106,8 +193,8 @@ mod tests {
 
     #[test]
     fn aws_pairs_become_a_set() {
-        let (items, _) =
-            items(b"A=1\nPROD_AWS_ACCESS_KEY_ID=AKIA\nPROD_AWS_SECRET_ACCESS_KEY=x\n").ok().unwrap();
+        let pair = b"A=1\nPROD_AWS_ACCESS_KEY_ID=AKIA\nPROD_AWS_SECRET_ACCESS_KEY=x\n";
+        let Taken { items, .. } = items(Tool::Dotenv, pair).ok().unwrap();
         let sets: Vec<_> = items.iter().map(|item| item.set.as_deref()).collect();
         assert_eq!(sets, [None, Some("PROD AWS Credentials"), Some("PROD AWS Credentials")]);
     }

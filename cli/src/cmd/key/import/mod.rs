@@ -3,6 +3,7 @@
 mod decide;
 mod items;
 mod plan;
+mod shred;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -14,30 +15,44 @@ use keyward_wire::name::{EnvName, Name};
 use zeroize::Zeroizing;
 
 use self::decide::{Action, Decided, Decision, apply, decide};
-use self::items::{Item, items};
+use self::items::{Item, Taken, items};
 use self::plan::OnConflict;
+use self::shred::Doomed;
 use super::source::{Value, unreadable};
-use super::{count, remind_to_revoke};
+use super::{count, quoted, remind_to_revoke};
 use crate::cmd::aftermath::Aftermath;
 use crate::ctx::Ctx;
-use crate::fault::Fault;
+use crate::fault::{Code, Fault, printable};
+use crate::import::Tool;
 use crate::session::prompt;
 use crate::vault::admin::Session;
 
 /// Largest file, in bytes: about what one write can carry.
 const FILE_BYTES: usize = 32 * 1024 * 1024;
 
-/// Store all variables of a .env file as keys
+/// Store all values of a .env file, or of another tool's export, as keys
 ///
 /// All of them in one write, or none: a line that cannot be read, or a name that is taken, stops it before anything is
-/// stored. AWS access keys and their secrets are labelled as sets.
+/// stored. Notes, tags and the like are kept where keyward has a place for them; what has none is said. AWS access keys
+/// and their secrets are labelled as sets.
+///
+/// Without --from a file is what its form clearly shows it to be, else a .env file. docs/IMPORT.md has a table of tools:
+/// what to export there, and what is kept of it.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  keyward key import .env --map production\n  \
-                        keyward key import .env --on-conflict version --dry-run\n  \
-                        ssh web cat app/.env | keyward key import -")]
+#[command(after_help = "Examples:\n  keyward key import .env --map production --shred\n  \
+                        bws secret list --output json | keyward key import - --from bws\n  \
+                        doppler secrets --json | keyward key import - --from doppler\n  \
+                        infisical export --format=json | keyward key import - --from infisical\n  \
+                        op item get Stripe --format json | keyward key import - --from 1password\n  \
+                        op inject -i .env | keyward key import -\n  \
+                        dotenvx get -f .env --overload | keyward key import - --from dotenvx\n  \
+                        keyward key import .env --on-conflict version --dry-run")]
 pub struct Options {
-    /// A .env file, or - for standard input
+    /// The file, or - for standard input
     file: PathBuf,
+    /// Whose file it is [default: what its form clearly shows, else dotenv]
+    #[arg(long, value_enum, value_name = "TOOL")]
+    from: Option<Tool>,
     /// Say what would happen, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -50,13 +65,28 @@ pub struct Options {
     /// With --map: let through a variable that steers programs, such as PATH
     #[arg(long, value_name = "NAME", requires = "map")]
     allow_env: Vec<EnvName>,
+    /// Overwrite and remove the file once its keys are verifiably stored. On SSDs and on file systems that copy on write,
+    /// in snapshots and in backups, what it held may survive: revoke and replace values that must not
+    #[arg(long, conflicts_with = "dry_run")]
+    shred: bool,
 }
 
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
-        let (items, warnings) = items(&self.read()?)?;
+        let (bytes, doomed) = self.read()?;
+        let tool = self.from.unwrap_or_else(|| Tool::detect(&self.file, &bytes));
+        if self.from.is_none() && tool != Tool::Dotenv {
+            ctx.out.say(&format!("read as {0} (--from {0}), as its form shows", tool.word()));
+        }
+        let Taken { items, warnings, not_kept } = items(tool, &bytes)?;
+        drop(bytes);
         for warning in warnings {
-            ctx.out.warn(&warning.to_string());
+            ctx.out.warn(&warning);
+        }
+        if !not_kept.is_empty() {
+            let fields: Vec<String> = not_kept.iter().map(|field| printable(field, 60)).collect();
+            ctx.out
+                .warn(&format!("keyward has no place for these, they are not kept: {}", fields.join(", ")));
         }
         let session = Session::start(ctx).await?;
         let (decided, aftermath) = if self.dry_run {
@@ -64,7 +94,20 @@ impl Options {
         } else {
             self.store(ctx, &session, &items).await?
         };
-        self.report(ctx, &items, &decided, &aftermath)
+        let removed = doomed.map(Doomed::destroy);
+        let facts = serde_json::json!({
+            "from": tool.word(),
+            "dry_run": self.dry_run,
+            "source_removed": matches!(removed, Some(Ok(()))),
+            "not_kept": not_kept,
+        });
+        let reported = self.report(ctx, &items, &decided, &aftermath, facts);
+        match removed {
+            Some(Err(error)) => return Err(self.left_behind(&error).into()),
+            Some(Ok(())) => ctx.out.say(&format!("{} is overwritten and removed", self.file.display())),
+            None => {}
+        }
+        reported
     }
 
     async fn store(
@@ -78,6 +121,7 @@ impl Options {
             .write(ctx, async |draft, desk| {
                 progress.set_position(0);
                 let mut decided = decide(desk, items, self).await?;
+                self.loses_nothing(&decided)?;
                 let deployment = decided.deployment.as_ref().map(|(id, _)| *id);
                 for (item, decision) in items.iter().zip(&mut decided.decisions) {
                     apply(draft, item, decision, deployment)?;
@@ -88,24 +132,51 @@ impl Options {
             .await
     }
 
-    fn read(&self) -> anyhow::Result<Value> {
+    /// All of the file; and the file, if it is to be removed.
+    fn read(&self) -> anyhow::Result<(Value, Option<Doomed>)> {
         if self.file == Path::new("-") {
-            return prompt::stdin(FILE_BYTES);
+            if self.shred {
+                return Err(Fault::usage("standard input is no file that could be removed")
+                    .next("leave out --shred, or name the file")
+                    .into());
+            }
+            return Ok((prompt::stdin(FILE_BYTES)?, None));
         }
         let shown = self.file.display().to_string();
-        let file = File::open(&self.file).map_err(|error| unreadable(&shown, &error))?;
-        let size = file.metadata().map_or(0, |facts| facts.len());
-        let size = usize::try_from(size).unwrap_or(FILE_BYTES).min(FILE_BYTES);
-        // In its final size, so that growing leaves no copy behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(size + 64));
-        file.take(FILE_BYTES as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| unreadable(&shown, &error))?;
+        let doomed = if self.shred { Some(Doomed::open(&self.file)?) } else { None };
+        let bytes = match &doomed {
+            Some(doomed) => doomed.read(FILE_BYTES),
+            None => read_file(&self.file),
+        };
+        let bytes = bytes.map_err(|error| unreadable(&shown, &error))?;
         if bytes.len() > FILE_BYTES {
             let what = format!("{shown} holds more than {FILE_BYTES} bytes");
             return Err(Fault::usage(what).next("nothing was stored; import it in parts").into());
         }
-        Ok(bytes)
+        Ok((bytes, doomed))
+    }
+
+    /// Refuses to remove a file with values that would then be nowhere.
+    fn loses_nothing(&self, decided: &Decided) -> Result<(), Fault> {
+        let skipped = decided.decisions.iter().filter(|decision| decision.action == Action::Skip);
+        let names: Vec<Name> = skipped.map(|decision| decision.name.clone()).collect();
+        if !self.shred || names.is_empty() {
+            return Ok(());
+        }
+        let what = format!("--shred would lose the values of keys that are skipped: {}", super::list(&names));
+        Err(Fault::new(Code::Policy, what)
+            .next("nothing was stored; use --on-conflict version or rename, or leave out --shred"))
+    }
+
+    fn left_behind(&self, error: &std::io::Error) -> Fault {
+        let file = self.file.display();
+        let reason = error.to_string();
+        let reason = reason.split(" (os error").next().unwrap_or_default();
+        Fault::new(Code::Unexpected, format!("the keys are stored, but {file} is NOT removed: {reason}"))
+            .next(format!(
+                "its values are still in it: look at it, and remove it with: rm {}",
+                quoted(&file.to_string())
+            ))
     }
 
     fn report(
@@ -114,6 +185,7 @@ impl Options {
         items: &[Item],
         Decided { decisions, deployment }: &Decided,
         aftermath: &Aftermath,
+        mut facts: serde_json::Value,
     ) -> anyhow::Result<()> {
         let deployment = deployment.as_ref().map(|(_, name)| name);
         for decision in decisions {
@@ -122,10 +194,10 @@ impl Options {
         let with_items = || items.iter().zip(decisions);
         let keys = with_items().map(|(item, decision)| {
             serde_json::json!({
-                "line": item.line,
+                "line": item.at.line(),
                 "name": item.name,
                 "action": decision.action.code(),
-                "same_value": decision.action == Action::Same,
+                "same_value": matches!(decision.action, Action::Same | Action::Note),
                 "key": decision.name,
                 "id": decision.id,
                 "set": decision.set,
@@ -143,10 +215,11 @@ impl Options {
             ctx.out.table(&["NAME", "RESULT", "SET"], &rows)?;
         }
         ctx.out.say(&self.summary(decisions, deployment));
-        aftermath.report(
-            ctx,
-            serde_json::json!({ "dry_run": self.dry_run, "deployment": deployment, "keys": keys }),
-        )
+        if let Some(facts) = facts.as_object_mut() {
+            facts.insert("deployment".to_owned(), serde_json::json!(deployment));
+            facts.insert("keys".to_owned(), keys.into());
+        }
+        aftermath.report(ctx, facts)
     }
 
     fn summary(&self, decisions: &[Decision], deployment: Option<&Name>) -> String {
@@ -154,7 +227,7 @@ impl Options {
         let parts = [
             (number(Action::Create), "created"),
             (number(Action::Rename), "created under another name"),
-            (number(Action::Version), "with a new version"),
+            (number(Action::Version) + number(Action::Note), "with a new version"),
             (number(Action::Same), "unchanged"),
             (number(Action::Skip), "skipped"),
         ];
@@ -166,8 +239,18 @@ impl Options {
             None => String::new(),
         };
         let dry = if self.dry_run { " (dry run: nothing was stored)" } else { "" };
-        format!("{}: {}{mapped}{dry}", count(decisions.len(), "variable"), parts.join(", "))
+        format!("{}: {}{mapped}{dry}", count(decisions.len(), "value"), parts.join(", "))
     }
+}
+
+fn read_file(path: &Path) -> std::io::Result<Value> {
+    let file = File::open(path)?;
+    let size = file.metadata().map_or(0, |facts| facts.len());
+    let size = usize::try_from(size).unwrap_or(FILE_BYTES).min(FILE_BYTES);
+    // In its final size, so that growing leaves no copy behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size + 64));
+    file.take(FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A bar on a terminal; nothing elsewhere, and nothing left of it in the end.

@@ -1,0 +1,107 @@
+//! 1Password: `op item get ITEM --format json`; several items one after another, as `op item list --format json |
+//! op item get - --format json` prints them, or in a list.
+//!
+//! An item has many fields, and keyward's key one value: each field that a program could want becomes a key. A field whose
+//! label is a variable's name in capitals keeps it; others are named after item and label, `STRIPE_CREDENTIAL` for the
+//! field `credential` of `Stripe`, with `Stripe / credential` as their alias. The item's notes go with each, its tags and
+//! its vault become tags. One-time passwords, dates, menus and files are no values for programs: they are named as not kept.
+
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use super::document::{Document, Fields};
+use super::problem::{At, Problem};
+use super::record::{Content, Record};
+
+pub(super) fn read(document: &Document<'_>) -> Result<Content, Vec<Problem>> {
+    let (mut content, mut problems) = (Content::default(), Vec::new());
+    for fields in document.records()? {
+        if let Err(problem) = item(document, fields, &mut content) {
+            problems.push(problem);
+        }
+    }
+    if problems.is_empty() { Ok(content) } else { Err(problems) }
+}
+
+fn item(document: &Document<'_>, mut item: Fields<'_>, content: &mut Content) -> Result<(), Problem> {
+    let at = item.at();
+    if !item.has("fields") {
+        return Err(Problem::new(
+            at,
+            "an item without its fields: export it with `op item get`, not `op item list`",
+        ));
+    }
+    let title = item.required("title")?;
+    let mut tags = item.list("tags")?;
+    if let Some(vault) = item.take("vault")? {
+        tags.extend(Fields::of(at, vault)?.words("name")?.map(|name| format!("vault:{}", *name)));
+    }
+    let (mut records, mut note) = (Vec::new(), None);
+    for part in item.parts("fields")? {
+        match field(document, at, part, &title)? {
+            Field::Value(record) => records.push(record),
+            Field::Note(text) => note = Some(text),
+            Field::NotKept(kind) => drop(content.not_kept.insert(kind)),
+            Field::Empty => {}
+        }
+    }
+    if records.is_empty() {
+        return Err(Problem::new(at, "an item with no field that a program could use"));
+    }
+    for mut record in records {
+        record.note.clone_from(&note);
+        record.tags.clone_from(&tags);
+        content.records.push(record);
+    }
+    item.leave(&mut content.not_kept);
+    Ok(())
+}
+
+enum Field {
+    Value(Record),
+    Note(Zeroizing<String>),
+    NotKept(String),
+    Empty,
+}
+
+fn field(document: &Document<'_>, item: At, part: &RawValue, title: &str) -> Result<Field, Problem> {
+    let at = match item {
+        At::Record { number, .. } => At::Record { number, line: document.line(part) },
+        At::Line(_) => At::Line(document.line(part)),
+    };
+    let mut field = Fields::of(at, part)?;
+    let Some(mut value) = field.words("value")? else { return Ok(Field::Empty) };
+    if field.text("purpose")?.is_some_and(|purpose| *purpose == "NOTES") {
+        return Ok(Field::Note(value));
+    }
+    let kind = field.required("type")?;
+    if !KINDS.contains(&kind.as_str()) {
+        return Ok(Field::NotKept(format!("fields of type {}", *kind)));
+    }
+    let label = match field.words("label")? {
+        Some(label) => label,
+        None => field.required("id")?,
+    };
+    let value = std::mem::take(&mut *value).into_bytes().into();
+    if is_variable(&label) {
+        return Ok(Field::Value(Record::new(label.to_string(), value, at)));
+    }
+    let mut record = Record::new(variable(&format!("{title} {}", *label)), value, at);
+    record.alias = Some(format!("{title} / {}", *label));
+    Ok(Field::Value(record))
+}
+
+/// `[A-Z_][A-Z0-9_]*`
+fn is_variable(label: &str) -> bool {
+    let word = |c: char| c == '_' || c.is_ascii_uppercase() || c.is_ascii_digit();
+    label.chars().all(word) && !label.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// Capitals, digits and single underscores: `Stripe (live) API key` gives `STRIPE_LIVE_API_KEY`.
+fn variable(words: &str) -> String {
+    let parts = words.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
+    let name = parts.map(str::to_uppercase).collect::<Vec<_>>().join("_");
+    if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name }
+}
+
+const KINDS: [&str; 6] = ["CONCEALED", "STRING", "EMAIL", "URL", "PHONE", "SSHKEY"];

@@ -1,0 +1,94 @@
+//! What every source comes to: records with a name and a value, and words beside them.
+
+use std::collections::BTreeSet;
+
+use zeroize::Zeroizing;
+
+use super::dotenv;
+use super::problem::{At, Problem};
+
+/// What a file says, in its order. No `Debug`: it holds values.
+#[derive(Default)]
+pub struct Content {
+    /// Names may still stand twice, or be none that a key may have.
+    pub records: Vec<Record>,
+    /// What was read, but perhaps not as it was meant.
+    pub warnings: Vec<String>,
+    /// Fields of records that say something which has no place in keyward, by their names in the tool's form.
+    pub not_kept: BTreeSet<String>,
+    /// The file is keyward's own: labels that it does not have are not meant to be.
+    pub complete: bool,
+}
+
+/// One key to be.
+pub struct Record {
+    /// Any text.
+    pub name: String,
+    /// Any bytes.
+    pub value: Zeroizing<Vec<u8>>,
+    /// For people.
+    pub note: Option<Zeroizing<String>>,
+    /// Another word for it.
+    pub alias: Option<String>,
+    /// Whose service it is for.
+    pub provider: Option<String>,
+    /// Labels.
+    pub tags: Vec<String>,
+    /// Label of the set it belongs to.
+    pub set: Option<String>,
+    /// Where it stands.
+    pub at: At,
+}
+
+impl Record {
+    pub(super) fn new(name: String, value: Zeroizing<Vec<u8>>, at: At) -> Self {
+        Self { name, value, note: None, alias: None, provider: None, tags: Vec::new(), set: None, at }
+    }
+}
+
+/// A value that stands for another one, which is not in the file: to store it would be to lose the other silently.
+///
+/// Only for files that programs read with another tool's help; what a secrets manager gives out is taken at its word.
+pub(super) fn stands_for_another(value: &[u8]) -> Option<&'static str> {
+    let text = std::str::from_utf8(value).ok()?;
+    let is_reference = text.strip_prefix("op://").is_some_and(|path| path.matches('/').count() >= 2);
+    // A compressed point begins with 02 or 03, an uncompressed one with 04: "B" in base64. dotenvx writes the latter.
+    let is_sealed = text.strip_prefix("encrypted:B").is_some_and(|sealed| {
+        sealed.len() >= 120 && sealed.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b))
+    });
+    if is_reference {
+        Some("a 1Password reference (op://…), not a value: resolve it first with `op inject -i FILE`")
+    } else if is_sealed {
+        Some("a value that dotenvx encrypted: read it first with `dotenvx get -f FILE --overload`")
+    } else {
+        None
+    }
+}
+
+pub(super) fn of_dotenv(bytes: &[u8]) -> Result<Content, Vec<Problem>> {
+    let parsed = dotenv::parse(bytes).map_err(|errors| {
+        errors.iter().map(|e| Problem::line(e.line, e.reason.to_string())).collect::<Vec<_>>()
+    })?;
+    let mut content =
+        Content { warnings: parsed.warnings.iter().map(ToString::to_string).collect(), ..Content::default() };
+    let mut problems = Vec::new();
+    for mut entry in parsed.entries {
+        let value = Zeroizing::new(std::mem::take(&mut *entry.value).into_bytes());
+        let at = At::Line(entry.line);
+        match stands_for_another(&value) {
+            Some(why) => problems.push(Problem::new(at, why)),
+            None => content.records.push(Record::new(entry.name, value, at)),
+        }
+    }
+    problems.extend(commented_out(bytes));
+    if problems.is_empty() { Ok(content) } else { Err(problems) }
+}
+
+/// `bws` writes secrets whose names are no variables as comments, and says so in the last line: they would be lost.
+fn commented_out(bytes: &[u8]) -> Option<Problem> {
+    let says_so = |line: &[u8]| line.starts_with(b"# one or more secrets have been commented-out");
+    let at = bytes.split(|byte| *byte == b'\n').position(says_so)?;
+    let why =
+        "bws left secrets out as comments: export with `bws secret list --output json`, import --from bws";
+    Some(Problem::line(at + 1, why))
+}

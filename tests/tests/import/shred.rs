@@ -1,0 +1,101 @@
+//! `--shred`: the source goes once its keys are stored, and never before.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use keyward_tests::http::Answer;
+use keyward_tests::server::Engine;
+use keyward_tests::world::{ALPHA, World};
+
+use super::{json, text};
+
+const SOURCE: &str = "FRESH=value-of-fresh\n";
+
+#[test]
+fn the_source_goes_after_its_keys_are_stored() {
+    let world = World::new(Engine::Sqlite);
+    world.owner.write("new.env", SOURCE);
+    let told = json(&world.owner, &["key", "import", "new.env", "--shred"]);
+    assert_eq!(told["source_removed"], true);
+    assert!(!world.owner.path("new.env").exists());
+    assert_eq!(world.owner.ok(&["key", "get", "FRESH"]), "value-of-fresh");
+}
+
+#[test]
+fn what_could_not_be_removed_is_refused_before_anything_is_stored() {
+    let world = World::new(Engine::Sqlite);
+    let (owner, before) = (&world.owner, world.insider().org.seq);
+    let path = owner.write("new.env", SOURCE);
+    symlink(&path, owner.path("link.env")).unwrap();
+    fs::hard_link(owner.write("one.env", SOURCE), owner.path("two.env")).unwrap();
+    for (words, code, why) in [
+        (&["link.env"][..], 9, "symbolic link"),
+        (&["one.env"], 9, "hard links"),
+        (&["."], 9, "no regular file"),
+        (&["-"], 2, "standard input"),
+        (&["missing.env"], 2, "missing.env"),
+        (&["new.env", "--dry-run"], 2, "--dry-run"),
+    ] {
+        let ended = owner.keyward_with(&[&["key", "import", "--shred"], words].concat(), SOURCE.as_bytes());
+        assert_eq!(ended.code, code, "{words:?}: {}", ended.said());
+        assert!(ended.stderr.contains(why), "{words:?}: {}", ended.stderr);
+    }
+    // A key that is skipped would be nowhere.
+    owner.write("both.env", format!("{}=other\n{SOURCE}", ALPHA.0));
+    let ended = owner.keyward(&["key", "import", "both.env", "--on-conflict", "skip", "--shred"]);
+    assert!(ended.code == 9 && ended.stderr.contains(ALPHA.0), "{}", ended.said());
+    for file in ["new.env", "link.env", "one.env", "two.env"] {
+        assert_eq!(text(owner, file), SOURCE, "{file}");
+    }
+    assert_eq!(world.insider().org.seq, before);
+}
+
+#[test]
+fn another_users_file_is_not_removed() {
+    let world = World::new(Engine::Sqlite);
+    let before = world.insider().org.seq;
+    let path = world.owner.write("new.env", SOURCE);
+    std::os::unix::fs::chown(&path, Some(65_534), None).expect("the tests run as root, as in CI");
+    let ended = world.owner.keyward(&["key", "import", "new.env", "--shred"]);
+    assert!(ended.code == 9 && ended.stderr.contains("another user"), "{}", ended.said());
+    assert_eq!((text(&world.owner, "new.env").as_str(), world.insider().org.seq), (SOURCE, before));
+}
+
+#[test]
+fn the_source_stays_if_its_keys_are_not_stored() {
+    let mut world = World::new(Engine::Sqlite);
+    let before = world.insider().org.seq;
+    world.owner.write("new.env", SOURCE);
+    let liar = world.liar();
+    world.owner.redirect(&liar.url());
+    // The server says that it is stored, and it is not.
+    let said = serde_json::json!({ "seq": before + 1, "sha256": "A".repeat(43) });
+    liar.answer("POST /v1/org/write", Answer::new(200, said.to_string()));
+    let ended = world.owner.keyward(&["key", "import", "new.env", "--shred"]);
+    assert_ne!(ended.code, 0, "{}", ended.said());
+    assert_eq!(text(&world.owner, "new.env"), SOURCE);
+    liar.answer("POST /v1/org/write", Answer::new(500, "no"));
+    assert_ne!(world.owner.keyward(&["key", "import", "new.env", "--shred"]).code, 0);
+    assert_eq!(text(&world.owner, "new.env"), SOURCE);
+    world.owner.write("new.env", "broken\n");
+    assert_eq!(world.owner.keyward(&["key", "import", "new.env", "--shred"]).code, 2);
+    assert_eq!(text(&world.owner, "new.env"), "broken\n");
+}
+
+#[test]
+fn a_source_that_cannot_be_removed_in_the_end_is_an_error_though_the_keys_are_stored() {
+    let mut world = World::new(Engine::Sqlite);
+    let path = world.owner.write("new.env", SOURCE);
+    let liar = world.liar();
+    world.owner.redirect(&liar.url());
+    // Somebody writes to the file while its keys are on their way.
+    liar.lie("POST /v1/org/write", move |request, honest| {
+        fs::write(&path, "LATER=value-of-later\n").unwrap();
+        keyward_tests::liar::Reply::Whole(honest(request))
+    });
+    let ended = world.owner.keyward(&["key", "import", "new.env", "--shred"]);
+    assert_eq!(ended.code, 1, "{}", ended.said());
+    assert!(ended.stderr.contains("the keys are stored, but new.env is NOT removed"), "{}", ended.stderr);
+    assert_eq!(text(&world.owner, "new.env"), "LATER=value-of-later\n");
+    assert_eq!(world.owner.ok(&["key", "get", "FRESH"]), "value-of-fresh");
+}
