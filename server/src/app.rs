@@ -45,12 +45,14 @@ impl App {
         let prelogin_secret = PreloginSecret::new(tx.prelogin_secret(&random::bytes()).await?);
         let has_org = tx.has_org().await?;
         tx.commit().await?;
+        let wanted = config.signup == Signup::First && !has_org;
+        let setup_code = setup_code(&config.data, wanted.then_some(&prelogin_secret))?;
         Ok(Self(Arc::new(Inner {
             store,
             signup: config.signup,
             proxied: config.public_url.is_some() || !config.trusted_proxies.is_empty(),
             trusted_proxies: config.trusted_proxies.clone(),
-            setup_code: setup_code(&config.data, config.signup == Signup::First && !has_org)?,
+            setup_code,
             prelogin_secret,
             throttle: Throttle::default(),
             bundles: Bundles::default(),
@@ -67,6 +69,13 @@ impl App {
     /// The one-time code that the first sign-up asks for, if one is waiting.
     pub fn setup_code(&self) -> &SetupCode {
         &self.0.setup_code
+    }
+
+    /// An organisation is there: nobody asks for the code any more.
+    pub(crate) fn setup_code_is_used(&self) {
+        if let Err(error) = self.0.setup_code.use_up() {
+            tracing::warn!(cause = %error.kind(), "the used setup code could not be removed from the data directory");
+        }
     }
 
     pub(crate) fn signup(&self) -> Signup {
@@ -131,12 +140,11 @@ pub async fn read_store(config: &Config) -> Result<Store, ConfigError> {
 /// The database's name in the data directory.
 const SQLITE_FILE: &str = "keyward.sqlite3";
 
-fn setup_code(dir: &Path, wanted: bool) -> Result<SetupCode, ConfigError> {
+fn setup_code(dir: &Path, of: Option<&PreloginSecret>) -> Result<SetupCode, ConfigError> {
     let file = dir.join("setup-code");
-    let code = if wanted {
-        SetupCode::read_or_make(&file)
-    } else {
-        crate::auth::remove_setup_code(&file).map(|()| SetupCode::none())
+    let code = match of {
+        Some(secret) => SetupCode::of(secret, &file),
+        None => crate::auth::remove_setup_code(&file).map(|()| SetupCode::none()),
     };
     code.map_err(|error| ConfigError::File { path: file, error })
 }

@@ -4,6 +4,7 @@
 use keyward_wire::api::auth::PreloginAnswer;
 use keyward_wire::name::Email;
 use keyward_wire::{CredentialId, Salt, Sha256};
+use zeroize::Zeroizing;
 
 use crate::store::{StoreError, Tx};
 
@@ -15,6 +16,13 @@ impl PreloginSecret {
     /// These bytes.
     pub(crate) fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// First 20 bytes of `SHA-256(secret ‖ "setup")`: no tag of an e-mail's answer begins like that.
+    pub(crate) fn setup_code(&self) -> Zeroizing<[u8; 20]> {
+        let hash = Sha256::of_parts(&[&self.0, b"setup"]);
+        let (code, _) = hash.as_bytes().split_at(20);
+        Zeroizing::new(code.try_into().expect("20 of 32 bytes"))
     }
 
     /// First 16 bytes of `SHA-256(secret ‖ tag ‖ email)`.

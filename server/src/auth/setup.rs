@@ -1,4 +1,8 @@
-//! The one-time code that lets the first owner in: whoever reads the data directory or the terminal is the operator.
+//! The one-time code of the first sign-up: whoever reads the server's terminal or data directory is the operator.
+//!
+//! It is derived from the server's secret in the database, so that several servers over one database ask for the same code,
+//! and a restart for the one it had. Once an organisation is there, no code is asked for: the first sign-up with it is the
+//! only one, whichever server it reaches.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -10,7 +14,7 @@ use keyward_wire::Sha256;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use crate::random;
+use super::PreloginSecret;
 
 /// The code, until the first organisation is there. Cheap to clone.
 #[derive(Clone)]
@@ -27,12 +31,12 @@ impl SetupCode {
         Self(Arc::new(Code { file: PathBuf::new(), text: Mutex::new(None) }))
     }
 
-    /// The code in `file`; a new one, readable for its owner only, if there is none yet.
-    pub fn read_or_make(file: &Path) -> std::io::Result<Self> {
-        let text = match read(file)? {
-            Some(text) => text,
-            None => make(file)?,
-        };
+    /// The server's code, also in `file`, readable for its owner only.
+    pub(crate) fn of(secret: &PreloginSecret, file: &Path) -> std::io::Result<Self> {
+        let text = text(secret);
+        if read(file)?.is_none_or(|written| *written != *text) {
+            write(file, &text)?;
+        }
         Ok(Self(Arc::new(Code { file: file.to_owned(), text: Mutex::new(Some(text)) })))
     }
 
@@ -72,30 +76,27 @@ fn read(file: &Path) -> std::io::Result<Option<Zeroizing<String>>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let text = Zeroizing::new(text.trim().to_owned());
-    // A start that was cut short may have left an empty file.
-    Ok((canonical(&text).len() == CODE_CHARACTERS).then_some(text))
+    Ok(Some(Zeroizing::new(text.trim().to_owned())))
 }
 
-fn make(file: &Path) -> std::io::Result<Zeroizing<String>> {
-    let letters = BASE32_NOPAD.encode(&*random::bytes::<CODE_BYTES>()).to_ascii_lowercase();
-    let groups: Vec<String> =
-        letters.as_bytes().chunks(4).map(|group| String::from_utf8_lossy(group).into()).collect();
-    let text = Zeroizing::new(groups.join("-"));
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
     remove(file)?;
     let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
-    writeln!(out, "{}", *text)?;
-    out.sync_all()?;
-    Ok(text)
+    writeln!(out, "{text}")?;
+    out.sync_all()
+}
+
+/// 160 bits: 32 letters in 8 groups.
+fn text(secret: &PreloginSecret) -> Zeroizing<String> {
+    let letters = Zeroizing::new(BASE32_NOPAD.encode(&*secret.setup_code()).to_ascii_lowercase());
+    let groups: Vec<&str> =
+        letters.as_bytes().chunks(4).map(|group| std::str::from_utf8(group).expect("base32 is ASCII")).collect();
+    Zeroizing::new(groups.join("-"))
 }
 
 fn canonical(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
-
-/// 160 random bits: 32 letters in 8 groups.
-const CODE_BYTES: usize = 20;
-const CODE_CHARACTERS: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -103,14 +104,19 @@ mod tests {
 
     use super::*;
 
+    fn code(byte: u8, file: &Path) -> SetupCode {
+        SetupCode::of(&PreloginSecret::new([byte; 32]), file).unwrap()
+    }
+
     #[test]
     fn the_code_survives_a_restart_and_ends_with_its_use() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("setup-code");
-        let code = SetupCode::read_or_make(&file).unwrap();
-        let text = code.text().unwrap();
+        let text = code(7, &file).text().unwrap();
+        assert_eq!(canonical(&text).len(), 32);
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        let again = SetupCode::read_or_make(&file).unwrap();
+        assert_eq!(*read(&file).unwrap().unwrap(), *text);
+        let again = code(7, &file);
         assert!(again.is(&text));
         assert!(again.is(&text.to_uppercase().replace('-', " ")));
         assert!(!again.is(""));
@@ -122,11 +128,21 @@ mod tests {
     }
 
     #[test]
-    fn a_truncated_code_file_is_replaced() {
+    fn servers_over_one_database_ask_for_one_code_and_those_over_another_for_another() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let text = code(7, &one.path().join("setup-code")).text().unwrap();
+        assert!(code(7, &two.path().join("setup-code")).is(&text));
+        assert!(!code(8, &two.path().join("setup-code")).is(&text));
+    }
+
+    #[test]
+    fn a_code_file_that_was_cut_short_or_is_of_another_database_is_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("setup-code");
-        std::fs::File::create(&file).unwrap();
-        let text = SetupCode::read_or_make(&file).unwrap().text().unwrap();
-        assert_eq!(canonical(&text).len(), CODE_CHARACTERS);
+        for former in ["", "aaaa-bbbb"] {
+            std::fs::File::create(&file).unwrap().write_all(former.as_bytes()).unwrap();
+            let text = code(7, &file).text().unwrap();
+            assert_eq!(*read(&file).unwrap().unwrap(), *text);
+        }
     }
 }

@@ -46,9 +46,7 @@ pub(super) async fn create(call: Call) -> Answer {
     let mut org = tx.lock_org(request.org).await?.ok_or(Failure::Internal("a new organisation is gone"))?;
     record(&mut tx, &mut org, &call, &request, now).await?;
     tx.commit().await?;
-    if let Err(error) = app.setup_code().use_up() {
-        tracing::warn!(cause = %error.kind(), "the used setup code could not be removed from the data directory");
-    }
+    app.setup_code_is_used();
     Ok(answer::json(StatusCode::CREATED, &Base { seq: 1, sha256: Sha256::of(request.state.as_bytes()) }))
 }
 
