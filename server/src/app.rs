@@ -11,7 +11,8 @@ use crate::bundles::Bundles;
 use crate::config::{Config, ConfigError};
 use crate::data::DirectoryLock;
 use crate::store::{ClockOffset, Store};
-use crate::{data, random, tls};
+use crate::tls::Tls;
+use crate::{data, random};
 
 pub(crate) use crate::config::Signup;
 
@@ -28,7 +29,7 @@ struct Inner {
     prelogin_secret: PreloginSecret,
     throttle: Throttle,
     bundles: Bundles,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Tls>,
     #[expect(dead_code, reason = "held for as long as the server runs")]
     lock: Option<DirectoryLock>,
 }
@@ -39,7 +40,7 @@ impl App {
     /// `clock` is [`ClockOffset::default`] but in tests.
     pub async fn open(config: &Config, clock: ClockOffset) -> Result<Self, ConfigError> {
         config.check()?;
-        let tls = config.tls.as_ref().map(|files| tls::load(&files.cert, &files.key)).transpose()?;
+        let tls = config.tls.clone().map(Tls::load).transpose()?;
         let (store, lock) = open_store(config, clock).await?;
         let mut tx = store.begin().await?;
         let prelogin_secret = PreloginSecret::new(tx.prelogin_secret(&random::bytes()).await?);
@@ -78,6 +79,21 @@ impl App {
         }
     }
 
+    /// Reads certificate and key anew, for connections from now on. If they cannot be used, the former go on.
+    pub fn reload_tls(&self) {
+        let Some(tls) = &self.0.tls else {
+            tracing::info!("there is no certificate to read anew");
+            return;
+        };
+        match tls.reload() {
+            Ok(()) => tracing::info!("certificate and key were read anew"),
+            Err(error) => {
+                let error = error.to_string();
+                tracing::error!(error, "certificate and key are not changed: the new ones cannot be used");
+            }
+        }
+    }
+
     pub(crate) fn signup(&self) -> Signup {
         self.0.signup
     }
@@ -103,8 +119,9 @@ impl App {
         &self.0.bundles
     }
 
+    /// As of now: a reload changes it.
     pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {
-        self.0.tls.clone()
+        self.0.tls.as_ref().map(Tls::current)
     }
 }
 

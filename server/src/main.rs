@@ -56,16 +56,22 @@ async fn run(args: ServeArgs) -> anyhow::Result<()> {
         writeln!(stderr(), "Setup code for the first sign-up: {}\n(also in {})", *code, file.display())?;
     }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // Without a certificate, too: it must not end a server that was only asked to reload.
+    let mut reload = signal(SignalKind::hangup())?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     writeln!(stdout(), "keyward-server listening on {scheme}://{}", listener.local_addr()?)?;
+    let (reloads, served) = (app.clone(), app);
     let shutdown = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                Some(()) = reload.recv() => reloads.reload_tls(),
+            }
         }
         tracing::info!("shutting down");
     };
-    Ok(serve(listener, app, shutdown).await?)
+    Ok(serve(listener, served, shutdown).await?)
 }
 
 async fn migrate(args: DatabaseArgs) -> anyhow::Result<()> {

@@ -30,7 +30,6 @@ use crate::http::{self, Peer, Server, origin};
 pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let loopback = listener.local_addr()?.ip().to_canonical().is_loopback();
     let router = http::router(&Server { app: app.clone(), loopback });
-    let tls = app.tls().map(TlsAcceptor::from);
     let (graceful, room) = (GracefulShutdown::new(), Arc::new(Semaphore::new(CONNECTIONS)));
     let connections = Connections::default();
     tokio::pin!(shutdown);
@@ -57,7 +56,7 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
             tracing::debug!("an address has too many connections");
             continue;
         }
-        let (router, tls, watcher) = (router.clone(), tls.clone(), graceful.watcher());
+        let (router, tls, watcher) = (router.clone(), app.tls().map(TlsAcceptor::from), graceful.watcher());
         tokio::spawn(async move {
             connection(stream, peer, tls, router, watcher).await;
             drop((permit, place));

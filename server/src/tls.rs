@@ -1,16 +1,43 @@
 //! TLS 1.2 and 1.3 with ring's ciphers, HTTP/1.1 inside.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, TlsFiles};
+
+/// Certificate and key, and where they are from.
+pub(crate) struct Tls {
+    files: TlsFiles,
+    current: RwLock<Arc<ServerConfig>>,
+}
+
+impl Tls {
+    /// Reads them.
+    pub(crate) fn load(files: TlsFiles) -> Result<Self, ConfigError> {
+        let current = RwLock::new(load(&files.cert, &files.key)?);
+        Ok(Self { files, current })
+    }
+
+    /// Reads them anew. Only a pair that belongs together takes the place of the former; connections keep what they began
+    /// with.
+    pub(crate) fn reload(&self) -> Result<(), ConfigError> {
+        let new = load(&self.files.cert, &self.files.key)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
+    }
+
+    /// For a connection that begins now.
+    pub(crate) fn current(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
 
 /// A server's configuration from a PEM chain and a PEM key.
-pub(crate) fn load(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, ConfigError> {
+fn load(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, ConfigError> {
     let bad = |path: &Path, what| ConfigError::Tls { path: path.to_owned(), what };
     let chain = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)

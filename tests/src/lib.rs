@@ -2,6 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`authority`] | certificates for one test |
 //! | [`server`] | `keyward-server` on a free port, on SQLite or a fresh PostgreSQL database |
 //! | [`machine`] | a machine with nothing but `keyward` and an empty home |
 //! | [`terminal`] | a terminal, and somebody at it |
@@ -20,6 +21,7 @@
     reason = "a test's tools: a failure is the test's failure, files and variables are its own"
 )]
 
+pub mod authority;
 mod database;
 pub mod forge;
 pub mod http;

@@ -113,6 +113,12 @@ impl Server {
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     }
 
+    /// Asks it to read its certificate anew.
+    pub fn ask_to_reload(&self) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+    }
+
     /// Waits until it has ended.
     pub fn wait(&mut self) -> std::process::ExitStatus {
         self.process.wait().unwrap()

@@ -1,14 +1,11 @@
 //! Who gets in, and over what: TLS, the sign-up modes and the setup code, bad configuration.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
+use keyward_tests::authority::Authority;
 use keyward_tests::engines;
 use keyward_tests::liar::{Liar, Reply};
 use keyward_tests::machine::{Ended, Machine};
 use keyward_tests::server::{Engine, Server};
 use keyward_tests::world::{EMAIL, ORG, PASSWORD, sign_up};
-use tempfile::TempDir;
 
 #[test]
 fn nothing_listens_beyond_this_machine_in_the_clear() {
@@ -156,37 +153,3 @@ fn try_sign_up(owner: &Machine, org: &str, email: &str, more: &[&str]) -> Ended 
         ["init", "--org", org, "--email", email, "--password-stdin", "--recovery-kit", "recovery-kit.txt"];
     owner.keyward_with(&[&words, more].concat(), PASSWORD.as_bytes())
 }
-
-/// A certificate authority that exists for one test, and a certificate of this machine by it.
-struct Authority {
-    dir: TempDir,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("extensions"), EXTENSIONS).unwrap();
-        let new_key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-        for words in [
-            format!("req -x509 {new_key} -keyout ca.key -out ca.pem -days 2 -subj /CN=ca"),
-            format!("req {new_key} -keyout server.key -out server.csr -subj /CN=keyward"),
-            "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -days 2 -extfile extensions -out server.pem"
-                .into(),
-        ] {
-            openssl(dir.path(), &words);
-        }
-        Self { dir }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-}
-
-fn openssl(dir: &Path, words: &str) {
-    let output = Command::new("openssl").args(words.split(' ')).current_dir(dir).output();
-    let output = output.expect("openssl is installed");
-    assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-const EXTENSIONS: &str = "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n";

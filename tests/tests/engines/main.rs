@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::disallowed_methods,
     reason = "a test's helpers: a failure is the test's failure, files are its own"
 )]
 

@@ -8,3 +8,4 @@
 
 mod backup;
 mod check;
+mod reload;
