@@ -15,6 +15,7 @@ mod connections;
 mod data;
 mod http;
 mod random;
+mod retention;
 mod serve;
 pub mod store;
 #[cfg(test)]

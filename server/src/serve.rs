@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::app::App;
 use crate::connections::Connections;
 use crate::http::{self, Peer, Server, origin};
+use crate::retention;
 
 /// Serves until `shutdown` is done, then lets running requests end for 10 seconds, then closes the database.
 ///
@@ -32,6 +33,7 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
     let router = http::router(&Server { app: app.clone(), loopback });
     let (graceful, room) = (GracefulShutdown::new(), Arc::new(Semaphore::new(CONNECTIONS)));
     let connections = Connections::default();
+    let sweeping = tokio::spawn(retention::keep_sweeping(app.clone()));
     tokio::pin!(shutdown);
     loop {
         // Waits for room first: who cannot be served waits in the kernel's queue.
@@ -63,6 +65,7 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
         });
     }
     drop(listener);
+    sweeping.abort();
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests had not ended after {} s", DRAIN.as_secs());
     }

@@ -92,7 +92,7 @@ pub(crate) fn psql(url: &str, statement: &str) -> String {
 
 /// The answer of SQLite to a statement.
 pub(crate) fn sqlite(file: &Path, statement: &str) -> String {
-    let output = Command::new("sqlite3").arg(file).arg(statement).output();
+    let output = Command::new("sqlite3").args(["-cmd", ".timeout 10000"]).arg(file).arg(statement).output();
     text_of(output.expect("sqlite3 is installed"), statement)
 }
 

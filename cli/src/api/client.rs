@@ -86,7 +86,8 @@ impl From<ApiError> for Fault {
             }
             ApiError::Malformed => Self::new(Code::Integrity, text)
                 .next("is this the address of a keyward server? if it is, somebody may be tampering with it"),
-            ApiError::TooLarge => Self::new(Code::Network, text),
+            // How long to wait is in the server's words.
+            ApiError::TooLarge | ApiError::Refused { status: 429, .. } => Self::new(Code::Network, text),
             ApiError::RequestTooLarge => Self::new(Code::Policy, text).next("do it in parts"),
             ApiError::Refused { status: 401, .. } => {
                 Self::new(Code::SignIn, "the server refused the sign-in")

@@ -1,48 +1,99 @@
-//! Guessing is slow: refused log-ins are counted for each address they come from, never for the credential they name,
-//! so that nobody can lock another out (CRYPTO.md §2.9, §2.13 F4).
+//! Guessing is slow (CRYPTO.md §2.9, §2.13 F4).
+//!
+//! Refused proofs are counted for the network that they come from. That does not slow somebody who guesses one password from
+//! many networks, so refused log-ins are counted for the credential that they name as well, but only those from networks from
+//! which its holder has never signed in: whoever guesses fills the strangers' bucket, and the holder at home, in the office or
+//! on a server does not see it. Tokens are 256 random bits and are never slowed for what others do.
+//!
+//! A credential that nobody has is counted like any other, so the answers do not tell them apart.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Refusals by address. Cheap to clone; forgets everything when the server stops.
-#[derive(Clone, Default)]
-pub(crate) struct Throttle(Arc<Mutex<HashMap<IpAddr, Bucket>>>);
+use keyward_wire::CredentialId;
 
-/// Leaks one refusal every [`LEAK`].
-struct Bucket {
-    level: u32,
-    since: Instant,
+/// Refusals by network, and by credential for strangers. Cheap to clone; forgets everything when the server stops, and each
+/// server counts for itself.
+#[derive(Clone)]
+pub(crate) struct Throttle(Arc<Inner>);
+
+struct Inner {
+    networks: Mutex<Buckets<IpAddr>>,
+    strangers: Mutex<Buckets<CredentialId>>,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        let (networks, strangers) = (Buckets::new(50, 2), Buckets::new(20, 30));
+        Self(Arc::new(Inner { networks: Mutex::new(networks), strangers: Mutex::new(strangers) }))
+    }
 }
 
 impl Throttle {
-    /// Whether somebody at `ip` may try again at `now`.
-    pub(crate) fn allows(&self, ip: Option<IpAddr>, now: Instant) -> bool {
-        let Some(ip) = ip else { return true };
-        let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        buckets.get(&network(ip)).is_none_or(|bucket| bucket.level_at(now) < REFUSALS)
+    /// How long somebody at `ip` must wait at `now`; none: not at all.
+    pub(crate) fn wait(&self, ip: Option<IpAddr>, now: Instant) -> Option<Duration> {
+        self.networks().wait(&network(ip?), now)
     }
 
-    /// Counts a refusal.
+    /// Counts a refusal of somebody at `ip`.
     pub(crate) fn refused(&self, ip: Option<IpAddr>, now: Instant) {
-        let Some(ip) = ip else { return };
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= ADDRESSES {
-            buckets.retain(|_, bucket| bucket.level_at(now) > 0);
+        if let Some(ip) = ip {
+            self.networks().refused(network(ip), now);
         }
-        if buckets.len() >= ADDRESSES {
-            buckets.clear();
-        }
-        let bucket = buckets.entry(network(ip)).or_insert(Bucket { level: 0, since: now });
-        *bucket = Bucket { level: bucket.level_at(now) + 1, since: now };
+    }
+
+    /// How long a stranger must wait who names this credential.
+    pub(crate) fn stranger_waits(&self, credential: CredentialId, now: Instant) -> Option<Duration> {
+        self.strangers().wait(&credential, now)
+    }
+
+    /// Counts a refusal of a stranger who named this credential.
+    pub(crate) fn stranger_refused(&self, credential: CredentialId, now: Instant) {
+        self.strangers().refused(credential, now);
+    }
+
+    fn networks(&self) -> std::sync::MutexGuard<'_, Buckets<IpAddr>> {
+        self.0.networks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn strangers(&self) -> std::sync::MutexGuard<'_, Buckets<CredentialId>> {
+        self.0.strangers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Bucket {
-    fn level_at(&self, now: Instant) -> u32 {
-        let leaked = now.saturating_duration_since(self.since).as_millis() / LEAK.as_millis();
-        self.level.saturating_sub(u32::try_from(leaked).unwrap_or(u32::MAX))
+/// Leaking buckets, each known by the moment at which it will be empty.
+struct Buckets<K> {
+    empty_at: HashMap<K, Instant>,
+    /// After which one refusal is forgotten.
+    leak: Duration,
+    /// How full one may be before a refusal more: all but one of those in a row.
+    most: Duration,
+}
+
+impl<K: Eq + Hash> Buckets<K> {
+    /// So many refusals in a row, and one more every so many seconds.
+    fn new(refusals: u32, leak_secs: u64) -> Self {
+        let leak = Duration::from_secs(leak_secs);
+        Self { empty_at: HashMap::new(), leak, most: leak * (refusals - 1) }
+    }
+
+    fn wait(&self, key: &K, now: Instant) -> Option<Duration> {
+        let full = self.empty_at.get(key)?.checked_duration_since(now)?;
+        full.checked_sub(self.most).filter(|wait| !wait.is_zero())
+    }
+
+    fn refused(&mut self, key: K, now: Instant) {
+        if self.empty_at.len() >= BUCKETS {
+            self.empty_at.retain(|_, empty| *empty > now);
+        }
+        if self.empty_at.len() >= BUCKETS {
+            self.empty_at.clear();
+        }
+        let empty = self.empty_at.entry(key).or_insert(now);
+        *empty = (*empty).max(now) + self.leak;
     }
 }
 
@@ -54,44 +105,66 @@ pub(crate) fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Refusals in a row that an address has before it must wait.
-const REFUSALS: u32 = 50;
-
-/// After which one of them is forgotten.
-const LEAK: Duration = Duration::from_secs(2);
-
-/// Addresses that are remembered at most.
-const ADDRESSES: usize = 100_000;
+/// Buckets that are remembered at most, of each kind.
+const BUCKETS: usize = 100_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const REFUSALS: u32 = 50;
+    const LEAK: Duration = Duration::from_secs(2);
 
     #[test]
     fn an_address_that_guesses_must_wait_and_no_other() {
         let (throttle, start) = (Throttle::default(), Instant::now());
         let ip = |text: &str| Some(text.parse::<IpAddr>().unwrap());
         for _ in 0..REFUSALS {
-            assert!(throttle.allows(ip("2001:db8::1"), start));
+            assert!(throttle.wait(ip("2001:db8::1"), start).is_none());
             throttle.refused(ip("2001:db8::1"), start);
         }
-        assert!(!throttle.allows(ip("2001:db8::1"), start));
-        assert!(!throttle.allows(ip("2001:db8::ffff"), start));
-        assert!(throttle.allows(ip("2001:db8:0:1::1"), start));
-        assert!(throttle.allows(ip("192.0.2.1"), start));
-        assert!(throttle.allows(ip("2001:db8::1"), start + LEAK));
-        assert!(throttle.allows(None, start));
+        assert_eq!(throttle.wait(ip("2001:db8::1"), start), Some(LEAK));
+        assert_eq!(throttle.wait(ip("2001:db8::ffff"), start), Some(LEAK));
+        assert!(throttle.wait(ip("2001:db8:0:1::1"), start).is_none());
+        assert!(throttle.wait(ip("192.0.2.1"), start).is_none());
+        assert!(throttle.wait(None, start).is_none());
     }
 
     #[test]
-    fn an_address_that_waits_and_guesses_on_gets_no_credit() {
+    fn the_wait_that_is_told_is_the_wait_that_there_is() {
         let (throttle, start) = (Throttle::default(), Instant::now());
         let ip = Some(IpAddr::from([192, 0, 2, 1]));
         for _ in 0..REFUSALS {
             throttle.refused(ip, start);
         }
-        assert!(throttle.allows(ip, start + LEAK));
+        let later = start + Duration::from_millis(700);
+        assert_eq!(throttle.wait(ip, later), Some(Duration::from_millis(1300)));
+        let almost = start + Duration::from_millis(1999);
+        assert_eq!(throttle.wait(ip, almost), Some(Duration::from_millis(1)));
+        assert!(throttle.wait(ip, start + LEAK).is_none());
         throttle.refused(ip, start + LEAK);
-        assert!(!throttle.allows(ip, start + LEAK));
+        assert_eq!(throttle.wait(ip, start + LEAK), Some(LEAK));
+        assert!(throttle.wait(ip, start + LEAK * (REFUSALS + 1)).is_none());
+    }
+
+    #[test]
+    fn strangers_share_a_credential_s_bucket_and_no_other() {
+        let (throttle, start) = (Throttle::default(), Instant::now());
+        let credential = |byte| CredentialId::from_bytes([byte; 16]);
+        for _ in 0..20 {
+            assert!(throttle.stranger_waits(credential(1), start).is_none());
+            throttle.stranger_refused(credential(1), start);
+        }
+        assert_eq!(throttle.stranger_waits(credential(1), start), Some(Duration::from_secs(30)));
+        assert!(throttle.stranger_waits(credential(2), start).is_none());
+    }
+
+    #[test]
+    fn what_is_remembered_has_an_end() {
+        let (mut buckets, start) = (Buckets::new(2, 1), Instant::now());
+        for n in 0..=BUCKETS * 2 {
+            buckets.refused(n, start);
+        }
+        assert!(buckets.empty_at.len() <= BUCKETS);
     }
 }

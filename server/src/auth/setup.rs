@@ -89,8 +89,11 @@ fn write(file: &Path, text: &str) -> std::io::Result<()> {
 /// 160 bits: 32 letters in 8 groups.
 fn text(secret: &PreloginSecret) -> Zeroizing<String> {
     let letters = Zeroizing::new(BASE32_NOPAD.encode(&*secret.setup_code()).to_ascii_lowercase());
-    let groups: Vec<&str> =
-        letters.as_bytes().chunks(4).map(|group| std::str::from_utf8(group).expect("base32 is ASCII")).collect();
+    let groups: Vec<&str> = letters
+        .as_bytes()
+        .chunks(4)
+        .map(|group| std::str::from_utf8(group).expect("base32 is ASCII"))
+        .collect();
     Zeroizing::new(groups.join("-"))
 }
 

@@ -48,9 +48,9 @@ pub(super) fn audited(mut response: Response, administers: bool, head: AuditHead
 
 /// What every answer has, whatever else it is.
 pub(super) fn finish(mut response: Response) -> Response {
-    let later = matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let busy = response.status() == StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();
-    if later {
+    if busy {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECS));
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
@@ -58,5 +58,5 @@ pub(super) fn finish(mut response: Response) -> Response {
     response
 }
 
-/// After which a refused address has another try, and a busy server has likely caught up.
+/// After which a busy server has likely caught up.
 const RETRY_AFTER_SECS: &str = "2";

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use keyward_wire::api::IdentityKind;
 use keyward_wire::api::auth::{LoginAnswer, LoginRequest, MeAnswer, PreloginAnswer};
 use keyward_wire::api::credentials::CredentialKind;
 use keyward_wire::error::ErrorBody;
@@ -44,18 +45,29 @@ pub(super) async fn prelogin(call: Call) -> Answer {
 #[utoipa::path(post, path = "/v1/auth/login", operation_id = "log_in", tag = "auth", request_body = LoginRequest, responses(
     (status = 200, description = "A session, with CRED", body = LoginAnswer),
     (status = 401, description = "Unknown, wrong, expired or revoked: not told apart", body = ErrorBody),
-    (status = 429, description = "Too many refused log-ins from this address", body = ErrorBody),
+    (status = 429, description = "Too many refused log-ins from this network, or of this credential from networks that its holder never used", body = ErrorBody),
 ))]
 pub(super) async fn login(call: Call) -> Answer {
     let request: LoginRequest = call.json()?;
-    if !call.server.app.throttle().allows(call.ip, Instant::now()) {
-        return Err(Failure::TooMany);
+    let (throttle, now) = (call.server.app.throttle(), Instant::now());
+    if let Some(wait) = throttle.wait(call.ip, now) {
+        return Err(Failure::TooMany { wait });
     }
     auth::refused_in_step(async {
         let mut tx = call.server.app.store().begin().await?;
-        match auth::prove(&mut tx, request.cred, &request.auth, EVERY_KIND).await? {
+        let verdict = auth::prove(&mut tx, request.cred, &request.auth, EVERY_KIND).await?;
+        let stranger = !is_beyond_guessing(&verdict) && is_stranger(&mut tx, &call, &verdict).await?;
+        if stranger && let Some(wait) = throttle.stranger_waits(request.cred, now) {
+            // Right or wrong: to tell them apart would be to answer a guess.
+            throttle.refused(call.ip, now);
+            return Err(Failure::TooMany { wait });
+        }
+        match verdict {
             Verdict::Proved(proved) => start(&call, tx, *proved).await,
             refused => {
+                if stranger {
+                    throttle.stranger_refused(request.cred, now);
+                }
                 refuse_login(&call, tx, refused).await?;
                 Err(Failure::Unauthenticated)
             }
@@ -64,9 +76,30 @@ pub(super) async fn login(call: Call) -> Answer {
     .await
 }
 
+/// A right proof of 256 random bits. Nobody arrives at one by trying.
+fn is_beyond_guessing(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Proved(proved) if proved.actor.credential_kind != CredentialKind::Password)
+}
+
+/// Whether the holder of the credential, if it has one, has never signed in from the network of this request.
+async fn is_stranger(tx: &mut Tx, call: &Call, verdict: &Verdict) -> Result<bool, Failure> {
+    let (org, identity) = match verdict {
+        Verdict::Proved(proved) => (proved.org.id, proved.actor.identity),
+        Verdict::Refused { org, identity, .. } => (org.id, *identity),
+        Verdict::Unknown => return Ok(true),
+    };
+    match call.ip {
+        Some(ip) => Ok(!tx.knows_network(org, identity, auth::network(ip)).await?),
+        None => Ok(true),
+    }
+}
+
 async fn start(call: &Call, mut tx: Tx, mut proved: Proved) -> Answer {
     let session = auth::start(&mut tx, &proved).await?;
     let actor = proved.actor;
+    if let (Some(ip), IdentityKind::Human) = (call.ip, actor.kind) {
+        tx.remember_network(actor.org, actor.identity, auth::network(ip), proved.now).await?;
+    }
     let event = Event::login_succeeded(actor.credential, actor.credential_kind);
     let origin = Origin { actor: Some(actor.identity), ip: call.ip };
     audit::append(&mut tx, &mut proved.org, proved.now, origin, &[event]).await?;

@@ -129,11 +129,10 @@ pub(super) async fn refuse_login(
     verdict: Verdict,
 ) -> Result<(), Failure> {
     let (throttle, now) = (call.server.app.throttle(), Instant::now());
-    let waits = !throttle.allows(call.ip, now);
-    throttle.refused(call.ip, now);
-    if waits {
-        return Err(Failure::TooMany);
+    if let Some(wait) = throttle.wait(call.ip, now) {
+        return Err(Failure::TooMany { wait });
     }
+    throttle.refused(call.ip, now);
     match verdict {
         Verdict::Refused { mut org, identity, credential, now } => {
             let origin = Origin { actor: None, ip: call.ip };

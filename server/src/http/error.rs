@@ -1,5 +1,7 @@
 //! Every failure → status and public body. The only place that picks a status.
 
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use keyward_wire::error::{ErrorBody, ErrorCode, ErrorDetail};
@@ -36,7 +38,7 @@ pub enum Failure {
     #[error("not JSON")]
     NotJson,
     #[error("too many refusals")]
-    TooMany,
+    TooMany { wait: Duration },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{0}")]
@@ -68,7 +70,7 @@ impl Failure {
             Self::Timeout => ErrorCode::Timeout,
             Self::TooLarge => ErrorCode::TooLarge,
             Self::NotJson => ErrorCode::NotJson,
-            Self::TooMany => ErrorCode::TooMany,
+            Self::TooMany { .. } => ErrorCode::TooMany,
             Self::Store(
                 StoreError::Busy | StoreError::Unreachable(_) | StoreError::Full | StoreError::ReadOnly,
             ) => ErrorCode::Unavailable,
@@ -113,7 +115,9 @@ impl Failure {
             Self::Timeout => "The request took too long to arrive.",
             Self::TooLarge => "The body is larger than this address takes.",
             Self::NotJson => "The body must be application/json.",
-            Self::TooMany => "Too many refused log-ins from this address: wait a little.",
+            Self::TooMany { wait } => {
+                return format!("Too many refused sign-ins: try again in {} seconds.", whole_secs(*wait));
+            }
             Self::Store(StoreError::Busy) => "The server is busy: try again.",
             Self::Store(StoreError::Unreachable(_)) => "The database cannot be reached: try again.",
             Self::Store(StoreError::Full) => {
@@ -149,11 +153,19 @@ impl IntoResponse for Failure {
         let code = self.code();
         let body = ErrorBody { error: ErrorDetail { code, message: self.message(), field: self.field() } };
         let mut response = answer::json(status(code), &body);
+        if let Self::TooMany { wait } = self {
+            response.headers_mut().insert(header::RETRY_AFTER, whole_secs(wait).into());
+        }
         if code == ErrorCode::Unauthenticated {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }
+}
+
+/// As `Retry-After` has it: not a moment too early.
+fn whole_secs(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 /// The status of a code.

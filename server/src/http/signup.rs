@@ -12,6 +12,7 @@ use crate::access::signup::check;
 use crate::access::state::Identity;
 use crate::app::Signup;
 use crate::audit::{self, Event, Origin};
+use crate::auth;
 use crate::store::{OrgRow, Tx};
 
 /// Creates an organisation with its first owner.
@@ -43,6 +44,10 @@ pub(super) async fn create(call: Call) -> Answer {
     let now = tx.now().await?;
     check(&request, now)?;
     store(&mut tx, &request, now).await?;
+    if let Some(ip) = call.ip {
+        // Where the first owner signed up, he will sign in.
+        tx.remember_network(request.org, request.identity, auth::network(ip), now).await?;
+    }
     let mut org = tx.lock_org(request.org).await?.ok_or(Failure::Internal("a new organisation is gone"))?;
     record(&mut tx, &mut org, &call, &request, now).await?;
     tx.commit().await?;

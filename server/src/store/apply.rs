@@ -156,6 +156,7 @@ impl Tx {
     async fn put_view(&mut self, org: OrgId, after: &State, view: &NewView) -> Result<(), StoreError> {
         let groups = &after.views[&view.id].groups;
         let set: Vec<u8> = groups.iter().flat_map(|group| *group.as_bytes()).collect();
+        self.execute(FORGET_UNREAD_BUILD, vec![id(org), id(view.id)]).await?;
         let args = vec![id(org), id(view.id), set.as_slice().into(), int(view.seq)?, (&view.env).into()];
         self.execute_one(PUT_VIEW, args).await?;
         let seq = i64::try_from(view.seq).map_err(|_| StoreError::TooLarge)?;
@@ -230,4 +231,19 @@ statements! {
         values ($1, $2, $3, $4, $5)
         on conflict (org_id, id) do update
         set groups = excluded.groups, seq = excluded.seq, env = excluded.env";
+    // The one before the build that is replaced now: of that one a read may still be on its way into the audit.
+    FORGET_UNREAD_BUILD = "
+        delete from view_keys
+        where org_id = $1 and view_id = $2
+            and seq = (
+                select max(k.seq)
+                from view_keys k
+                join views v on v.org_id = k.org_id and v.id = k.view_id
+                where k.org_id = $1 and k.view_id = $2 and k.seq < v.seq
+            )
+            and not exists (
+                select 1
+                from audit_objects o
+                where o.org_id = $1 and o.kind = 'view' and o.object_id = $2 and o.view_seq = view_keys.seq
+            )";
 }

@@ -283,6 +283,7 @@ const LOST_ORGS: &[(&str, &str)] = lost![
     "views",
     "view_keys",
     "grants",
+    "networks",
     "audit",
     "audit_objects"
 ];

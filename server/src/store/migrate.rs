@@ -81,11 +81,18 @@ struct Migration {
     postgres: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    name: "init",
-    sqlite: include_str!("../../../migrations/sqlite/0001_init.sql"),
-    postgres: include_str!("../../../migrations/postgres/0001_init.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "init",
+        sqlite: include_str!("../../../migrations/sqlite/0001_init.sql"),
+        postgres: include_str!("../../../migrations/postgres/0001_init.sql"),
+    },
+    Migration {
+        name: "networks",
+        sqlite: include_str!("../../../migrations/sqlite/0002_networks.sql"),
+        postgres: include_str!("../../../migrations/postgres/0002_networks.sql"),
+    },
+];
 
 fn known() -> i64 {
     i64::try_from(MIGRATIONS.len()).expect("a handful")
@@ -173,7 +180,7 @@ mod tests {
     async fn a_newer_schema_is_refused_with_a_clear_word() {
         let newer = "insert into schema_migrations (version, name, sha256, applied_at) values (99, 'x', zeroblob(32), 1)";
         let Err(error) = opened_after(newer).await else { panic!("a newer schema was taken") };
-        assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 1 }));
+        assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 2 }));
         assert!(error.to_string().contains("newer keyward-server"));
     }
 

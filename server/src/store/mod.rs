@@ -9,6 +9,8 @@
 //! | `server` | the server's own row |
 //! | `orgs` | organisations, ORG, root envelopes, escrows |
 //! | `identities`, `credentials`, `sessions` | who, how they sign in, that they did |
+//! | `networks` | from where people have signed in |
+//! | `retention` | rows whose time is over |
 //! | `relations` | groups, deployments, mappings, assignments, exclusions |
 //! | `secrets`, `views` | keys and versions; views and grants |
 //! | `audit` | the chain and what its filters need |
@@ -27,8 +29,10 @@ mod error;
 mod identities;
 mod many;
 mod migrate;
+mod networks;
 mod orgs;
 mod relations;
+mod retention;
 mod schema;
 mod secrets;
 mod server;
@@ -54,6 +58,7 @@ pub use credentials::StoredCredential;
 pub use engine::Tx;
 pub use error::StoreError;
 pub use orgs::OrgRow;
+pub use retention::Swept;
 pub use schema::Column;
 pub use sessions::{NewSession, SignedIn};
 
@@ -234,8 +239,10 @@ const ALL: &[(&str, &[(&str, &str)])] = &[
     ("credentials", credentials::ALL),
     ("identities", identities::ALL),
     ("migrate", migrate::ALL),
+    ("networks", networks::ALL),
     ("orgs", orgs::ALL),
     ("relations", relations::ALL),
+    ("retention", retention::ALL),
     ("secrets", secrets::ALL),
     ("server", server::ALL),
     ("sessions", sessions::ALL),

@@ -64,7 +64,12 @@ engines! {
             ("drop index members_by_identity".into(), "schema: there is no index members_by_identity", "index"),
             ("alter table keys add column note text".into(), "schema: there is a foreign column keys.note text", "column"),
         ];
+        let mut seen = std::collections::BTreeSet::new();
         for (damage, finding, table) in damages {
+            // What is found does not depend on the engine, but whether it is looked for does: one of each table will do.
+            if !seen.insert(table) && engine == Engine::Postgres {
+                continue;
+            }
             let undo = Undo::of(server, engine, table);
             server.sql(&without_triggers(engine, damage));
             let ended = server.another(&["check"]);

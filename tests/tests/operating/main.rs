@@ -8,4 +8,5 @@
 
 mod backup;
 mod check;
+mod guessing;
 mod reload;

@@ -1,0 +1,58 @@
+//! Rows whose time is over, some at a time.
+
+use super::StoreError;
+use super::engine::{Tx, args, statements};
+
+/// How many rows went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Sessions that had ended.
+    pub sessions: u64,
+    /// Credentials that had ended.
+    pub credentials: u64,
+    /// Networks from which nobody has signed in for long.
+    pub networks: u64,
+}
+
+impl Tx {
+    /// Deletes sessions that ended before `now`, devices and links that ended before `credentials_before`, and networks last
+    /// seen before `networks_before`: a bounded number of each.
+    pub async fn sweep(
+        &mut self,
+        now: i64,
+        credentials_before: i64,
+        networks_before: i64,
+    ) -> Result<Swept, StoreError> {
+        let sessions = self.execute(SESSIONS, args![now]).await?;
+        let credentials = self.execute(CREDENTIALS, args![credentials_before]).await?;
+        self.supersedes |= credentials > 0;
+        let networks = self.execute(NETWORKS, args![networks_before]).await?;
+        Ok(Swept { sessions, credentials, networks })
+    }
+}
+
+impl Swept {
+    /// Whether there may be more.
+    pub fn is_full(&self) -> bool {
+        [self.sessions, self.credentials, self.networks].contains(&BATCH)
+    }
+}
+
+/// Rows of each kind that one transaction deletes at most: others wait for it.
+const BATCH: u64 = 500;
+
+statements! {
+    SESSIONS = "
+        delete from sessions
+        where token_sha256 in (select token_sha256 from sessions where expires_at <= $1 limit 500)";
+    CREDENTIALS = "
+        delete from credentials
+        where id in (
+            select id from credentials where not_after <= $1 and kind in ('device', 'link') limit 500
+        )";
+    NETWORKS = "
+        delete from networks
+        where (org_id, identity_id, network) in (
+            select org_id, identity_id, network from networks where seen_at <= $1 limit 500
+        )";
+}
