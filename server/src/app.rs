@@ -10,6 +10,7 @@ use crate::auth::{PreloginSecret, SetupCode, Throttle};
 use crate::bundles::Bundles;
 use crate::config::{Config, ConfigError};
 use crate::data::DirectoryLock;
+use crate::metrics::Metrics;
 use crate::store::{ClockOffset, Store};
 use crate::tls::Tls;
 use crate::{data, random};
@@ -29,6 +30,7 @@ struct Inner {
     prelogin_secret: PreloginSecret,
     throttle: Throttle,
     bundles: Bundles,
+    metrics: Metrics,
     tls: Option<Tls>,
     #[expect(dead_code, reason = "held for as long as the server runs")]
     lock: Option<DirectoryLock>,
@@ -48,6 +50,7 @@ impl App {
         tx.commit().await?;
         let wanted = config.signup == Signup::First && !has_org;
         let setup_code = setup_code(&config.data, wanted.then_some(&prelogin_secret))?;
+        let metrics = Metrics::new(&store);
         Ok(Self(Arc::new(Inner {
             store,
             signup: config.signup,
@@ -57,6 +60,7 @@ impl App {
             prelogin_secret,
             throttle: Throttle::default(),
             bundles: Bundles::default(),
+            metrics,
             tls,
             lock,
         })))
@@ -117,6 +121,10 @@ impl App {
 
     pub(crate) fn bundles(&self) -> &Bundles {
         &self.0.bundles
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     /// As of now: a reload changes it.

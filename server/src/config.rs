@@ -155,6 +155,9 @@ pub struct ServeArgs {
         value_delimiter = ','
     )]
     pub trusted_proxies: Vec<IpNet>,
+    /// Address for GET /metrics, in clear text: loopback, or a network that only you read. Not served unless it is given
+    #[arg(long, value_name = "ADDR", env = "KEYWARD_SERVER_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
     /// Form of the log on stderr
     #[arg(long, value_name = "FORM", env = "KEYWARD_SERVER_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
@@ -192,6 +195,8 @@ pub struct Config {
     pub database_url: Option<String>,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where to serve metrics.
+    pub metrics_listen: Option<SocketAddr>,
     /// With TLS.
     pub tls: Option<TlsFiles>,
     /// Who may create an organisation.
@@ -264,6 +269,7 @@ impl Config {
             data,
             database_url: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 8420)),
+            metrics_listen: None,
             tls: None,
             signup: Signup::First,
             public_url: None,
@@ -306,6 +312,7 @@ impl From<ServeArgs> for Config {
     fn from(args: ServeArgs) -> Self {
         Self {
             listen: args.listen,
+            metrics_listen: args.metrics_listen,
             tls: args.tls_cert.zip(args.tls_key).map(|(cert, key)| TlsFiles { cert, key }),
             signup: args.signup,
             public_url: args.public_url,

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use keyward_server::config::{Cli, Command, Config, DatabaseArgs, LogFormat, ServeArgs};
 use keyward_server::store::{ClockOffset, DRIVER_LOG_TARGET};
-use keyward_server::{App, document, open_store, serve};
+use keyward_server::{App, document, open_store, serve, serve_metrics};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -51,6 +51,12 @@ async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
+    if let Some(address) = config.metrics_listen {
+        let listener =
+            TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+        tracing::info!(address = %listener.local_addr()?, "metrics");
+        serve_metrics(listener, &app);
+    }
     if let Some(code) = app.setup_code().text() {
         let file = config.data.join("setup-code");
         writeln!(stderr(), "Setup code for the first sign-up: {}\n(also in {})", *code, file.display())?;

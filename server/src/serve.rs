@@ -22,7 +22,13 @@ use tokio_rustls::TlsAcceptor;
 use crate::app::App;
 use crate::connections::Connections;
 use crate::http::{self, Peer, Server, origin};
+use crate::metrics::Metrics;
 use crate::retention;
+
+/// Serves the numbers at `/metrics`, and nothing else, for as long as the program runs.
+pub fn serve_metrics(listener: TcpListener, app: &App) {
+    tokio::spawn(crate::metrics::serve(listener, app.metrics().clone()));
+}
 
 /// Serves until `shutdown` is done, then lets running requests end for 10 seconds, then closes the database.
 ///
@@ -59,8 +65,9 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
             continue;
         }
         let (router, tls, watcher) = (router.clone(), app.tls().map(TlsAcceptor::from), graceful.watcher());
+        let metrics = app.metrics().clone();
         tokio::spawn(async move {
-            connection(stream, peer, tls, router, watcher).await;
+            connection(stream, peer, tls, (router, metrics), watcher).await;
             drop((permit, place));
         });
     }
@@ -88,15 +95,16 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
-    router: axum::Router,
+    (router, metrics): (axum::Router, Metrics),
     watcher: Watcher,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(kind = %error.kind(), "TCP_NODELAY");
     }
-    let Some(tls) = tls else { return requests(stream, peer, router, watcher).await };
+    let _connected = metrics.connected();
+    let Some(tls) = tls else { return requests(stream, peer, router, metrics, watcher).await };
     if let Ok(Ok(stream)) = tokio::time::timeout(HEADER_TIME, tls.accept(stream)).await {
-        requests(stream, peer, router, watcher).await;
+        requests(stream, peer, router, metrics, watcher).await;
     } else {
         tracing::debug!("a TLS handshake failed");
     }
@@ -106,13 +114,14 @@ async fn requests(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
     router: axum::Router,
+    metrics: Metrics,
     watcher: Watcher,
 ) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
-        let router = router.clone();
-        async move { Ok::<_, Infallible>(http::answer(router, request).await) }
+        let (router, metrics) = (router.clone(), metrics.clone());
+        async move { Ok::<_, Infallible>(http::answer(router, &metrics, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

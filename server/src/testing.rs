@@ -71,7 +71,7 @@ impl TestServer {
     pub(crate) async fn send(&self, mut request: Request<Body>) -> Answered {
         request.headers_mut().entry("host").or_insert(HeaderValue::from_static("127.0.0.1:8420"));
         request.extensions_mut().insert(Peer(SocketAddr::from(([127, 0, 0, 1], 4711))));
-        let response = http::answer(self.router.clone(), request).await;
+        let response = http::answer(self.router.clone(), self.app.metrics(), request).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answered { status: parts.status, headers: parts.headers, body }

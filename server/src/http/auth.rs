@@ -14,6 +14,7 @@ use super::{Answer, Call, Failure, Work, answer};
 use crate::access::Action;
 use crate::audit::{self, Event, Origin};
 use crate::auth::{self, Proof, Proved, Verdict};
+use crate::metrics::Refused;
 use crate::store::Tx;
 
 /// Whose password credential.
@@ -50,7 +51,9 @@ pub(super) async fn prelogin(call: Call) -> Answer {
 pub(super) async fn login(call: Call) -> Answer {
     let request: LoginRequest = call.json()?;
     let (throttle, now) = (call.server.app.throttle(), Instant::now());
+    let metrics = call.server.app.metrics();
     if let Some(wait) = throttle.wait(call.ip, now) {
+        metrics.refused(Refused::Network);
         return Err(Failure::TooMany { wait });
     }
     auth::refused_in_step(async {
@@ -60,6 +63,7 @@ pub(super) async fn login(call: Call) -> Answer {
         if stranger && let Some(wait) = throttle.stranger_waits(request.cred, now) {
             // Right or wrong: to tell them apart would be to answer a guess.
             throttle.refused(call.ip, now);
+            metrics.refused(Refused::Stranger);
             return Err(Failure::TooMany { wait });
         }
         match verdict {

@@ -19,6 +19,7 @@ use crate::access::Refusal;
 use crate::access::credential::may_revoke;
 use crate::audit::{self, Event, Origin};
 use crate::auth::{self, Leak, Proof, Verdict};
+use crate::metrics::Refused;
 use crate::store::StoreError;
 
 /// Address of the other end of the connection.
@@ -129,10 +130,13 @@ pub(super) async fn refuse_login(
     verdict: Verdict,
 ) -> Result<(), Failure> {
     let (throttle, now) = (call.server.app.throttle(), Instant::now());
+    let metrics = call.server.app.metrics();
     if let Some(wait) = throttle.wait(call.ip, now) {
+        metrics.refused(Refused::Network);
         return Err(Failure::TooMany { wait });
     }
     throttle.refused(call.ip, now);
+    metrics.refused(Refused::Proof);
     match verdict {
         Verdict::Refused { mut org, identity, credential, now } => {
             let origin = Origin { actor: None, ip: call.ip };

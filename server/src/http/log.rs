@@ -7,6 +7,7 @@ use axum::http::Method;
 use axum::response::Response;
 use data_encoding::HEXLOWER;
 
+use crate::metrics::Metrics;
 use crate::random;
 
 /// A request under way.
@@ -30,22 +31,24 @@ impl Line {
         Self { method: request.method().clone(), start: Instant::now() }
     }
 
-    pub(super) fn end(self, response: &Response) {
+    pub(super) fn end(self, response: &Response, metrics: &Metrics) {
         let route = response.extensions().get::<Label>().map_or("-", |label| label.0);
         // A method of one's own making could carry anything.
-        let method = if is_common(&self.method) { self.method.as_str() } else { "OTHER" };
+        let method = common(&self.method);
+        let took = self.start.elapsed();
+        metrics.answered(method, route, response.status(), took);
         tracing::info!(
             method,
             route,
             status = response.status().as_u16(),
-            micros = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX),
+            micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             request = HEXLOWER.encode(&*random::bytes::<8>()),
             "request"
         );
     }
 }
 
-fn is_common(method: &Method) -> bool {
-    use Method as M;
-    [M::GET, M::HEAD, M::POST, M::PUT, M::PATCH, M::DELETE, M::OPTIONS].contains(method)
+fn common(method: &Method) -> &'static str {
+    let names = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    names.into_iter().find(|name| *name == method.as_str()).unwrap_or("OTHER")
 }

@@ -33,6 +33,7 @@ pub use openapi::document;
 use work::Work;
 
 use crate::app::App;
+use crate::metrics::Metrics;
 
 /// One address with one method. Whoever does not say otherwise needs somebody known.
 pub struct Route {
@@ -182,12 +183,12 @@ pub(crate) fn router(server: &Server) -> Router {
     router.fallback(dispatch::nowhere).method_not_allowed_fallback(dispatch::not_so)
 }
 
-/// Answers one request of a connection, and logs that it did.
-pub(crate) async fn answer(mut router: Router, request: Request) -> Response {
+/// Answers one request of a connection, logs that it did and counts it.
+pub(crate) async fn answer(mut router: Router, metrics: &Metrics, request: Request) -> Response {
     let logged = log::Line::start(&request);
     let response = tower_service::Service::call(&mut router, request).await;
     let response = answer::finish(response.unwrap_or_else(|never| match never {}));
-    logged.end(&response);
+    logged.end(&response, metrics);
     response
 }
 

@@ -67,6 +67,7 @@ impl Tx {
     ) -> Result<(), StoreError> {
         let Some(last) = rows.last() else { return Ok(()) };
         let head = (last.seq, last.hash);
+        self.audited += u32::try_from(rows.len()).unwrap_or(u32::MAX);
         let rows: Result<_, _> = rows.iter().map(entry_args).collect();
         self.insert_many(&INSERT, || vec![id(org)], rows?).await?;
         let objects: Result<_, _> = objects.iter().map(object_args).collect();

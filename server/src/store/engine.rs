@@ -21,6 +21,8 @@ pub struct Tx {
     pub(super) clock_offset_ms: i64,
     /// Whether it deletes or replaces an envelope.
     pub(super) supersedes: bool,
+    /// Audit entries that it adds.
+    pub(super) audited: u32,
     store: Store,
 }
 
@@ -77,7 +79,7 @@ pub(super) use args;
 impl Tx {
     pub(super) fn new(inner: Inner, store: &Store) -> Self {
         let clock_offset_ms = store.clock.0.load(Ordering::SeqCst);
-        Self { inner, clock_offset_ms, supersedes: false, store: store.clone() }
+        Self { inner, clock_offset_ms, supersedes: false, audited: 0, store: store.clone() }
     }
 
     /// Makes it durable, and what it supersedes unreadable.
@@ -85,6 +87,10 @@ impl Tx {
         match self.inner {
             Inner::Sqlite(transaction) => transaction.commit().await?,
             Inner::Postgres(transaction) => transaction.commit().await?,
+        }
+        if self.audited > 0 {
+            self.store.audited.entries.inc_by(self.audited.into());
+            self.store.audited.per_commit.observe(self.audited.into());
         }
         if self.supersedes {
             wipe(&self.store).await;

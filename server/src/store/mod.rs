@@ -47,6 +47,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::Histogram;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, SqlitePool};
@@ -70,6 +72,23 @@ pub const DRIVER_LOG_TARGET: &str = "sqlx";
 pub struct Store {
     pool: Pool,
     clock: ClockOffset,
+    audited: Audited,
+}
+
+/// How much was audited, for whoever watches. Cheap to clone.
+#[derive(Clone)]
+pub struct Audited {
+    /// Entries made durable.
+    pub entries: Counter,
+    /// How many one commit made durable.
+    pub per_commit: Histogram,
+}
+
+impl Default for Audited {
+    fn default() -> Self {
+        // 1, 2, 4 … 256.
+        Self { entries: Counter::default(), per_commit: Histogram::new((0..9).map(|n| f64::from(1 << n))) }
+    }
 }
 
 #[derive(Clone)]
@@ -126,7 +145,7 @@ impl Store {
     }
 
     fn over(pool: Pool, clock: ClockOffset) -> Self {
-        Self { pool, clock }
+        Self { pool, clock, audited: Audited::default() }
     }
 
     /// Whether a transaction is alone in the whole store, not only in its organisation.
@@ -179,6 +198,28 @@ impl Store {
             count += 1;
         }
         Ok(count)
+    }
+
+    /// How much was audited since this was opened.
+    pub fn audited(&self) -> &Audited {
+        &self.audited
+    }
+
+    /// Connections to the database: open ones, and those of them that nobody uses.
+    pub fn connections(&self) -> (u32, u32) {
+        let (open, idle) = match &self.pool {
+            Pool::Sqlite(pool) => (pool.size(), pool.num_idle()),
+            Pool::Postgres(pool) => (pool.size(), pool.num_idle()),
+        };
+        (open, u32::try_from(idle).unwrap_or(u32::MAX))
+    }
+
+    /// `sqlite` or `postgres`.
+    pub fn engine_name(&self) -> &'static str {
+        match &self.pool {
+            Pool::Sqlite(_) => "sqlite",
+            Pool::Postgres(_) => "postgres",
+        }
     }
 
     /// Waits for running transactions and closes every connection.

@@ -9,4 +9,5 @@
 mod backup;
 mod check;
 mod guessing;
+mod metrics;
 mod reload;
