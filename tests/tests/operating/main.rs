@@ -8,6 +8,8 @@
 
 mod backup;
 mod check;
+mod drill;
 mod guessing;
 mod metrics;
 mod reload;
+mod unit;
