@@ -12,4 +12,5 @@ mod drill;
 mod guessing;
 mod metrics;
 mod reload;
+mod setup;
 mod unit;
