@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cmd::Cli;
+use crate::cmd::{Cli, frequent};
 use crate::ctx::{Ctx, Env};
 use crate::fault::{Code, code_of};
 use crate::out::Out;
@@ -33,7 +33,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: &[OsString]) -> u8 {
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match frequent::parse(args).map_or_else(|| Cli::try_parse_from(args), Ok) {
         Ok(cli) => cli,
         Err(asked) if !asked.use_stderr() && for_shell::asked(args) && !Out::stdout_is_terminal() => {
             // A shell would run the help's words.

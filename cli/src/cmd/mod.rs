@@ -10,6 +10,7 @@ pub mod completions;
 mod confirm;
 pub mod deployment;
 pub mod doctor;
+pub mod frequent;
 pub mod group;
 pub mod init;
 pub mod key;
