@@ -11,6 +11,7 @@ use keyward_wire::api::bundle::Bundle;
 use keyward_wire::api::credentials::{CredentialsAnswer, NewCredential};
 use keyward_wire::api::identities::IdentitiesAnswer;
 use keyward_wire::api::org::{OrgAnswer, SecretRef, SecretsAnswer, SecretsRequest};
+use keyward_wire::api::recovery::{RecoveryAnswer, RecoveryRequest};
 use keyward_wire::api::signup::SignupRequest;
 use keyward_wire::api::write::{Base, EscrowAnswer, WriteRequest};
 use keyward_wire::limits::SECRETS_PER_REQUEST;
@@ -164,6 +165,22 @@ impl Api {
         add("key", query.key.map(|id| id.to_string()));
         add("since", query.since.map(|n| n.to_string()));
         self.get("/v1/audit", &pairs).await
+    }
+
+    /// `GET /v1/recovery`, with a session of the recovery kit.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn recovery(&self) -> Result<RecoveryAnswer, ApiError> {
+        self.get("/v1/recovery", &[]).await
+    }
+
+    /// `POST /v1/recovery`, with a session of the recovery kit.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn recover(&self, request: &RecoveryRequest) -> Result<Base, ApiError> {
+        self.post("/v1/recovery", request).await
     }
 
     /// `GET /v1/credentials`.

@@ -4,17 +4,17 @@ use std::path::PathBuf;
 
 use clap::Args;
 use keyward_crypto::enrol::{Signup, sign_up};
-use keyward_crypto::{Password, Token};
 use keyward_wire::name::{Email, Name};
-use zeroize::Zeroizing;
 
 use crate::api::Api;
+use crate::cmd::kit::Kit;
+use crate::cmd::new_password;
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault};
 use crate::session::config::{Config, Login};
 use crate::session::credential::Server;
 use crate::session::home::Home;
-use crate::session::{files, prompt};
+use crate::session::prompt;
 
 /// How long the device stays signed in.
 pub const DEVICE_TTL: i64 = 12 * 3_600_000;
@@ -57,11 +57,17 @@ impl Options {
         }
         let server = Server::of_options(ctx);
         let api = Api::new(&server)?;
-        let password = self.password(ctx)?;
+        let text = new_password::choose(ctx, self.password_stdin)?;
+        let password = new_password::strong(&text, &[self.email.as_str(), self.org.as_str()])?;
         let device_end = ctx.now() + DEVICE_TTL;
         let signup = sign_up(self.org, &self.email, &password, ctx.now(), device_end, self.setup_code);
-        drop(password);
-        keep_kit(ctx, self.recovery_kit.as_ref(), &signup, &self.email, &server.url)?;
+        drop((text, password));
+        let org = signup.request.org;
+        Kit { token: &signup.recovery, org, email: &self.email, url: &server.url }.keep(
+            ctx,
+            self.recovery_kit.as_deref(),
+            "",
+        )?;
         let stored = api.sign_up(&signup.request).await;
         if let Err(error) = stored {
             match self.recovery_kit {
@@ -99,70 +105,4 @@ impl Options {
         }
         Ok(())
     }
-
-    fn password(&self, ctx: &Ctx) -> anyhow::Result<Password> {
-        let known = [self.email.as_str(), self.org.as_str()];
-        let text = if self.password_stdin {
-            prompt::stdin_text("password")?
-        } else {
-            let otherwise = "there is no terminal to ask for a password; use --password-stdin";
-            let offer = Password::generate_passphrase();
-            // Even when quiet: an empty answer takes it, and it is shown nowhere else.
-            ctx.out.note(&format!("A strong passphrase, if you like: {}", *offer));
-            let first = prompt::secret("Password (empty: take that passphrase)", otherwise)?;
-            if first.is_empty() {
-                offer
-            } else {
-                let again = prompt::secret("Once more", otherwise)?;
-                if *first != *again {
-                    return Err(Fault::usage("the two passwords differ").into());
-                }
-                first
-            }
-        };
-        Password::chosen(&text, &known).map_err(|weak| Fault::new(Code::Policy, weak.to_string()).into())
-    }
-}
-
-/// The kit is safe on disk, or its reader has shown to have it, before anything is sent.
-fn keep_kit(
-    ctx: &Ctx,
-    file: Option<&PathBuf>,
-    signup: &Signup,
-    email: &Email,
-    url: &str,
-) -> anyhow::Result<()> {
-    let secret = signup.recovery.encode();
-    if let Some(path) = file {
-        files::create(path, kit(&secret, signup, email, url).as_bytes())?;
-    } else {
-        ctx.out.note(&kit(&secret, signup, email, url));
-        confirm(&signup.recovery, &secret)?;
-    }
-    Ok(())
-}
-
-fn confirm(recovery: &Token, secret: &str) -> anyhow::Result<()> {
-    debug_assert!(secret.starts_with(recovery.kind.prefix()));
-    let check = secret.rsplit('_').next().unwrap_or_default();
-    for _ in 0..3 {
-        let typed = prompt::line("Type the last 6 characters of the recovery code", "no terminal")?;
-        if typed == check {
-            return Ok(());
-        }
-    }
-    Err(Fault::usage("the recovery code was not confirmed; nothing was signed up").into())
-}
-
-fn kit(secret: &str, signup: &Signup, email: &Email, url: &str) -> Zeroizing<String> {
-    Zeroizing::new(format!(
-        "keyward recovery kit\n\n\
-         server        {url}\n\
-         organisation  {}\n\
-         owner         {email}\n\n\
-         recovery code\n{secret}\n\n\
-         Whoever has this code and can reach the server is an owner of the organisation.\n\
-         Print this page, store it like the deed of a house, and delete the file.\n",
-        signup.request.org
-    ))
 }

@@ -22,7 +22,9 @@ use keyward_wire::api::write::Base;
 use keyward_wire::limits::SECRETS_PER_REQUEST;
 use keyward_wire::{Envelope, KeyId};
 
+use super::cache;
 use super::fetch::Freshness;
+use super::notice;
 use super::pins::Pins;
 use crate::api::{Api, ApiError};
 use crate::ctx::Ctx;
@@ -77,7 +79,13 @@ impl Session {
     /// If it is refused.
     pub async fn with(credential: Credential) -> anyhow::Result<Self> {
         let mut api = Api::new(&credential.server)?;
-        let answer = api.log_in(credential.id, &credential.keys).await.map_err(Fault::from)?;
+        let answer = api.log_in(credential.id, &credential.keys).await.map_err(|error| {
+            if let Some(home) = credential.home.as_ref().filter(|_| error.ends_access()) {
+                // The network may be gone the next time: what was refused once must not come back with it.
+                cache::clear(home, credential.id);
+            }
+            Fault::from(error)
+        })?;
         let cred = Cred::open(&credential.keys.unlock, credential.id, &answer.cred).map_err(Fault::from)?;
         Ok(Self::resume(api, cred, credential.home))
     }
@@ -103,6 +111,7 @@ impl Session {
         let (pins, floors) = self.floors(ctx)?;
         let bundle = self.api.own_bundle().await.map_err(Fault::from)?;
         let verified = verify_bundle(&self.cred, &bundle, &floors, ctx.now()).map_err(Fault::from)?;
+        notice::recovered(ctx, self.cred.id, &verified.recovered);
         pins.remember(ctx, &self.cred, &verified.seen);
         self.seen.replace(verified.seen.clone());
         Ok(verified)
@@ -122,7 +131,7 @@ impl Session {
     pub async fn open(&self, ctx: &Ctx) -> anyhow::Result<Desk<'_>> {
         let (pins, floors) = self.floors(ctx)?;
         let answer = self.api.org().await.map_err(not_an_admin)?;
-        let VerifiedOrg { org, ok, seen, continuous } =
+        let VerifiedOrg { org, ok, seen, continuous, recovered } =
             verify_org(&self.cred, &answer, &floors, ctx.now()).map_err(Fault::from)?;
         if !continuous {
             ctx.out
@@ -135,6 +144,7 @@ impl Session {
             ),
             None => None,
         };
+        notice::recovered(ctx, self.cred.id, &recovered);
         pins.remember(ctx, &self.cred, &seen);
         self.seen.replace(seen);
         let (api, cred, audit_head) = (&self.api, &self.cred, answer.audit_head);
@@ -174,6 +184,14 @@ impl Session {
                 Some(_) => return Err(overtaken().into()),
             }
         }
+    }
+
+    /// Whether the server shows a write that this session did not send itself.
+    ///
+    /// # Errors
+    /// If the organisation cannot be opened.
+    pub async fn shows(&self, ctx: &Ctx, written: Base) -> anyhow::Result<bool> {
+        self.is_there(ctx, written, None).await
     }
 
     /// Reads back whether a write is there: now, or among the predecessors of what is there now.

@@ -12,4 +12,5 @@ pub mod explain;
 pub mod fetch;
 pub mod glance;
 pub mod mapping_file;
+pub mod notice;
 pub mod pins;

@@ -14,6 +14,7 @@
 
 pub mod credential;
 pub mod filter;
+mod owner;
 pub mod role;
 pub mod signup;
 pub mod state;
@@ -48,12 +49,19 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// A session made with the password at most [`PASSWORD_FRESH_MS`] before `now` (S9).
+    /// A session made with the password at most [`FRESH_MS`] before `now` (S9).
     pub fn proved_password(&self, now: i64) -> bool {
-        self.credential_kind == CredentialKind::Password
-            && self
-                .session
-                .is_some_and(|session| now.saturating_sub(session.signed_in_at) <= PASSWORD_FRESH_MS)
+        self.proved(CredentialKind::Password, now)
+    }
+
+    /// A session made with the recovery kit, as recently (S9).
+    pub fn proved_kit(&self, now: i64) -> bool {
+        self.proved(CredentialKind::Recovery, now)
+    }
+
+    fn proved(&self, kind: CredentialKind, now: i64) -> bool {
+        self.credential_kind == kind
+            && self.session.is_some_and(|session| now.saturating_sub(session.signed_in_at) <= FRESH_MS)
     }
 }
 
@@ -97,5 +105,5 @@ fn ensure(holds: bool, field: impl FnOnce() -> String, reason: &'static str) -> 
     if holds { Ok(()) } else { Err(Refusal::at(field(), reason)) }
 }
 
-/// How long after signing in with the password a session may do what S9 asks the password for: 10 minutes.
-pub const PASSWORD_FRESH_MS: i64 = 10 * 60 * 1000;
+/// How long after signing in a session may do what S9 asks the password, or the recovery kit, for: 10 minutes.
+pub const FRESH_MS: i64 = 10 * 60 * 1000;

@@ -21,8 +21,8 @@ pub enum Action {
     ListOwnCredentials,
     /// `POST /v1/credentials`, of this kind, for oneself.
     AddOwnCredential(CredentialKind),
-    /// `DELETE /v1/credentials/{id}`, of one of one's own; another's is not found.
-    DropOwnCredential(CredentialId),
+    /// `DELETE /v1/credentials/{id}`, of one of one's own, of this kind; another's is not found.
+    DropOwnCredential(CredentialId, CredentialKind),
     /// `GET /v1/org`.
     ReadOrg,
     /// `POST /v1/org/write`.
@@ -35,6 +35,10 @@ pub enum Action {
     ReadIdentities,
     /// `GET /v1/audit`.
     ReadAudit,
+    /// `GET /v1/recovery`.
+    ReadRecovery,
+    /// `POST /v1/recovery`.
+    Recover,
 }
 
 /// `actor` may do `action`. Made only by [`permit`].
@@ -74,14 +78,16 @@ pub fn permit(actor: &Actor, action: Action, now: i64) -> Result<Permit, Refusal
         Action::ReadOwnBundle if actor.session.is_none() => matches!(kind, Token | Device),
         _ if actor.session.is_none() => false,
         Action::ReadMe | Action::EndOwnSession => true,
+        // The kit of an owner who no longer is one recovers nothing.
+        Action::ReadRecovery | Action::Recover => actor.role == Role::Owner && actor.proved_kit(now),
         // An invitation or a recovery kit proves who one is; it is there to be exchanged, not to be worked with.
         _ if matches!(kind, Link | Recovery) => false,
         Action::ReadOwnBundle | Action::ListOwnCredentials => true,
-        Action::AddOwnCredential(Token | Link) => false,
+        // Passwords and kits are replaced, never dropped: their owner, or the organisation's, could not come back.
+        Action::AddOwnCredential(Token | Link) | Action::DropOwnCredential(_, Password | Recovery) => false,
         Action::AddOwnCredential(Recovery) if actor.role != Role::Owner => false,
-        // A password is replaced, never dropped: its owner could not come back.
-        Action::DropOwnCredential(id) if id == actor.credential => kind != Password,
-        Action::AddOwnCredential(Password | Device | Recovery) | Action::DropOwnCredential(_) => {
+        Action::DropOwnCredential(id, _) if id == actor.credential => true,
+        Action::AddOwnCredential(Password | Device | Recovery) | Action::DropOwnCredential(..) => {
             kind != Token && proved(actor, now)?
         }
         Action::ReadOrg

@@ -88,6 +88,11 @@ impl Event {
         Self::new("org.read", [format!("org@{seq}")])
     }
 
+    /// What a new owner is made from was read, with the recovery kit.
+    pub(crate) fn recovery_read(seq: u64) -> Self {
+        Self::new("recovery.read", [format!("org@{seq}")])
+    }
+
     /// Versions of keys were read.
     pub(crate) fn secrets_read(versions: impl IntoIterator<Item = (KeyId, u64)>) -> Self {
         let objects = versions.into_iter().map(|(key, version)| format!("key:{key}@{version}"));

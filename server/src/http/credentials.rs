@@ -21,19 +21,30 @@ pub(super) async fn list(_: Call, mut work: Work) -> Answer {
     Ok(answer::ok(&CredentialsAnswer { credentials }))
 }
 
-/// Adds a device credential for the caller. Needs a session made with the password within the last 10 minutes.
+/// Adds a device credential for the caller, or gives the organisation a new recovery kit in the place of its former one
+/// (owners only). Needs a session made with the password within the last 10 minutes.
 #[utoipa::path(post, path = "/v1/credentials", operation_id = "add_credential", tag = "credentials", request_body = NewCredential, responses(
     (status = 201, description = "It is there", body = CredentialInfo),
     (status = 409, description = "The id is taken", body = ErrorBody),
-    (status = 422, description = "It is not a well-formed device credential of the caller", body = ErrorBody),
+    (status = 422, description = "It is not a well-formed device or recovery credential of the caller", body = ErrorBody),
 ))]
 pub(super) async fn add(call: Call, mut work: Work) -> Answer {
     let new: NewCredential = call.json()?;
     check_own(&work.actor, &new, work.now)?;
-    if new.kind != CredentialKind::Device {
-        // A new password or kit replaces the old one and ends sessions: that is another request than this.
-        let reason = "Only a device credential can be added here.";
-        return Err(Refusal::Unprocessable { field: "kind".to_owned(), reason }.into());
+    let mut events = Vec::new();
+    match new.kind {
+        CredentialKind::Device => {}
+        CredentialKind::Recovery => {
+            for (identity, kit) in work.tx.recovery_kits(work.org.id).await? {
+                work.tx.delete_credential(work.org.id, kit).await?;
+                events.push(Event::credential_removed(identity, kit));
+            }
+        }
+        // A new password replaces the old one and ends sessions: that is another request than this.
+        CredentialKind::Password | CredentialKind::Token | CredentialKind::Link => {
+            let reason = "Only a device or recovery credential can be added here.";
+            return Err(Refusal::Unprocessable { field: "kind".to_owned(), reason }.into());
+        }
     }
     work.tx.insert_credential(work.org.id, &new, work.now).await?;
     let info = CredentialInfo {
@@ -43,11 +54,12 @@ pub(super) async fn add(call: Call, mut work: Work) -> Answer {
         not_after: new.not_after,
         last_used_at: None,
     };
-    let event = Event::credential_added(work.actor.identity, new.id);
-    work.answer(&[event], answer::json(StatusCode::CREATED, &info)).await
+    events.push(Event::credential_added(work.actor.identity, new.id));
+    work.answer(&events, answer::json(StatusCode::CREATED, &info)).await
 }
 
-/// Deletes one of the caller's own credentials, and the sessions made with it. Of another's, the server says 404.
+/// Deletes one of the caller's own credentials, and the sessions made with it; passwords and recovery kits are only ever
+/// replaced. Of another's, the server says 404.
 #[utoipa::path(delete, path = "/v1/credentials/{id}", operation_id = "remove_credential", tag = "credentials",
     params(("id" = CredentialId, Path, description = "Which")),
     responses(
@@ -60,7 +72,7 @@ pub(super) async fn remove(call: Call, mut work: Work) -> Answer {
     if stored.identity != work.actor.identity {
         return Err(Failure::NotFound);
     }
-    work.permit(Action::DropOwnCredential(id))?;
+    work.permit(Action::DropOwnCredential(id, stored.kind))?;
     work.tx.delete_credential(work.org.id, id).await?;
     let event = Event::credential_removed(work.actor.identity, id);
     work.answer(&[event], answer::empty()).await

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use keyward_wire::OrgId;
+use keyward_wire::api::credentials::CredentialKind;
 
 use super::work::Work;
 use super::{Answer, Call, Failure, Guard, Handler, Route, Server, error, origin};
@@ -78,7 +79,12 @@ async fn respond(server: Server, route: &'static Route, request: Request) -> Ans
 /// Somebody known whom the route's guard lets in.
 async fn admitted(call: &Call) -> Result<Work, Failure> {
     let work = known(call).await?;
-    if call.route.guard != Guard::Administers || work.actor.role.administers() {
+    let welcome = match call.route.guard {
+        Guard::Administers => work.actor.role.administers(),
+        Guard::Recovers => work.actor.credential_kind == CredentialKind::Recovery,
+        Guard::Anybody | Guard::Known | Guard::KnownOrProof => true,
+    };
+    if welcome {
         return Ok(work);
     }
     let refusals = Refusals::of(call, &work);

@@ -14,6 +14,7 @@ mod log;
 mod openapi;
 mod org;
 pub(crate) mod origin;
+mod recovery;
 mod signup;
 mod work;
 
@@ -24,7 +25,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
-use keyward_wire::limits::{REQUEST_BYTES, SECRETS_BYTES, SIGNUP_BYTES, WRITE_BYTES};
+use keyward_wire::limits::{RECOVERY_BYTES, REQUEST_BYTES, SECRETS_BYTES, SIGNUP_BYTES, WRITE_BYTES};
 
 use call::Call;
 pub(crate) use dispatch::Peer;
@@ -86,6 +87,8 @@ pub enum Guard {
     KnownOrProof,
     /// An owner or admin with a session.
     Administers,
+    /// Somebody with a session made with a recovery kit.
+    Recovers,
 }
 
 #[derive(Clone, Copy)]
@@ -140,6 +143,11 @@ pub const ROUTES: &[Route] = &[
     admin(Verb::Get, "/v1/escrows/{identity}", |call, work| Box::pin(identities::escrow(call, work))),
     admin(Verb::Get, "/v1/identities", |call, work| Box::pin(identities::list(call, work))),
     admin(Verb::Get, "/v1/audit", |call, work| Box::pin(audit::read(call, work))),
+    kit(Verb::Get, "/v1/recovery", |call, work| Box::pin(recovery::read(call, work))),
+    Route {
+        body_bytes: RECOVERY_BYTES,
+        ..kit(Verb::Post, "/v1/recovery", |call, work| Box::pin(recovery::recover(call, work)))
+    },
 ];
 
 const fn open(method: Verb, path: &'static str, handler: fn(Call) -> Answering) -> Route {
@@ -154,6 +162,10 @@ const fn known(method: Verb, path: &'static str, handler: fn(Call, Work) -> Answ
 
 const fn admin(method: Verb, path: &'static str, handler: fn(Call, Work) -> Answering) -> Route {
     Route { guard: Guard::Administers, ..known(method, path, handler) }
+}
+
+const fn kit(method: Verb, path: &'static str, handler: fn(Call, Work) -> Answering) -> Route {
+    Route { guard: Guard::Recovers, ..known(method, path, handler) }
 }
 
 /// The server as its handlers see it. Cheap to clone.

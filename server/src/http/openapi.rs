@@ -61,6 +61,8 @@ pub(super) fn read() -> Response {
         super::identities::escrow,
         super::identities::list,
         super::audit::read,
+        super::recovery::read,
+        super::recovery::recover,
     ),
     components(schemas(ErrorBody))
 )]
@@ -100,7 +102,7 @@ fn add_what_every_route_shares(operation: &mut Operation, route: &Route) {
     let scheme = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
     operation.security = match route.guard {
         Guard::Anybody => None,
-        Guard::Known | Guard::Administers => Some(vec![scheme(SESSION)]),
+        Guard::Known | Guard::Administers | Guard::Recovers => Some(vec![scheme(SESSION)]),
         Guard::KnownOrProof => Some(vec![scheme(SESSION), scheme(PROOF)]),
     };
 }

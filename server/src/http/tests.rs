@@ -4,6 +4,7 @@ mod again;
 mod data;
 mod leaks;
 mod limits;
+mod recovery;
 mod routes;
 mod signing_in;
 mod timing;

@@ -109,6 +109,12 @@ impl Tx {
         rows.iter().map(info).collect()
     }
 
+    /// The organisation's recovery kits, and whose they are.
+    pub async fn recovery_kits(&mut self, org: OrgId) -> Result<Vec<(IdentityId, CredentialId)>, StoreError> {
+        let rows = self.all(KITS, vec![id(org)]).await?;
+        rows.iter().map(|row| Ok((row.id("identity_id")?, row.id("id")?))).collect()
+    }
+
     /// Deletes a credential of this organisation, its sessions with it. False if there was none.
     pub async fn delete_credential(
         &mut self,
@@ -188,5 +194,6 @@ statements! {
         from credentials
         where org_id = $1 and identity_id = $2
         order by created_at, id";
+    KITS = "select id, identity_id from credentials where org_id = $1 and kind = 'recovery' order by id";
     DELETE = "delete from credentials where org_id = $1 and id = $2";
 }

@@ -96,6 +96,12 @@ impl Tx {
         Ok(Some(RootItem { generation: row.count("generation")?, env: row.envelope("env")? }))
     }
 
+    /// ORGKEY_ROOT.
+    pub async fn orgkey_root(&mut self, permit: &Permit) -> Result<Option<Envelope>, StoreError> {
+        let args = vec![id(permit.org()), root_word(RootKind::OrgkeyRoot).into(), id(NOBODY)];
+        self.optional(ROOT, args).await?.map(|row| row.envelope("env")).transpose()
+    }
+
     async fn own(&mut self, permit: &Permit, kind: RootKind) -> Result<Option<Row>, StoreError> {
         self.optional(ROOT, vec![id(permit.org()), root_word(kind).into(), id(permit.identity())]).await
     }

@@ -257,6 +257,7 @@ fn first_state(
         keys: Vec::new(),
         views: Vec::new(),
         audit_head: AuditHead { seq: 0, hash: keyward_wire::api::audit::genesis(org) },
+        recoveries: Vec::new(),
     }
 }
 
@@ -267,7 +268,7 @@ fn device(facts: CredFacts, ik: &IdentityKey) -> (Halves, NewCredential) {
     (Halves::from_keys(token.id, &keys), credential)
 }
 
-fn credential(
+pub(crate) fn credential(
     id: CredentialId,
     facts: CredFacts,
     keys: &CredentialKeys,

@@ -11,6 +11,7 @@
 //! | `password`, `token`, `derive` | what people and machines hold, and the two halves it becomes |
 //! | [`state`] | the sealed documents: ORG, VIEW, GRANT, SECRET, CRED … |
 //! | [`edit`], [`change`], [`enrol`] | an admin's change of ORG, and the one request that carries it |
+//! | [`recover`] | the way back in with the recovery kit |
 //! | [`view`] | views, built from ORG with the access rule |
 //! | [`verify`] | from an answer of the server to what may be believed |
 //! | `hazmat` | the ciphers; nothing outside this crate reaches them |
@@ -31,6 +32,7 @@ mod key;
 mod padding;
 mod password;
 mod random;
+pub mod recover;
 mod relations;
 pub mod state;
 mod token;

@@ -22,7 +22,7 @@ use crate::absent::assert_secret;
 use crate::state::cred::Cred;
 use crate::state::grant::{Grant, GrantPlace};
 use crate::state::local::{Local, Pin};
-use crate::state::org::{Org, OrgPlace};
+use crate::state::org::{Org, OrgPlace, Recovered};
 use crate::state::roots::OrgKeyDocument;
 use crate::state::secret::{Secret, SecretPlace};
 use crate::state::view::{View, ViewDeployment, ViewKeyEntry, ViewPlace};
@@ -62,6 +62,8 @@ pub struct Verified {
     pub seen: Local,
     /// False if ORG has moved on so far that it no longer lists what this client saw last.
     pub continuous: bool,
+    /// For owners and admins: recoveries that this client has not seen yet.
+    pub recovered: Vec<Recovered>,
 }
 
 /// An administrator's verified state.
@@ -74,6 +76,8 @@ pub struct VerifiedOrg {
     pub seen: Local,
     /// False if ORG has moved on so far that it no longer lists what this client saw last.
     pub continuous: bool,
+    /// Recoveries that this client has not seen yet.
+    pub recovered: Vec<Recovered>,
 }
 
 /// One variable with its value.
@@ -113,6 +117,7 @@ pub fn verify_bundle(
                 not_after: cred.not_after,
                 seen,
                 continuous,
+                recovered: unseen(&org, floors),
             }
         }
         _ => verify_grant(cred, &dk, bundle, floors, now)?,
@@ -140,7 +145,8 @@ pub fn verify_org(
     let (org, ok) = open_org(cred, &dk, answer.epoch, answer.nonce, &answer.orgkey, &answer.env, answer.seq)?;
     check_own_end(cred, &org, now)?;
     let (seen, continuous) = check_org_floor(cred, &org, &answer.env, floors)?;
-    Ok(VerifiedOrg { org, ok, seen, continuous })
+    let recovered = unseen(&org, floors);
+    Ok(VerifiedOrg { org, ok, seen, continuous, recovered })
 }
 
 assert_secret!(Verified, VerifiedOrg, Variable);
@@ -269,6 +275,7 @@ fn verify_grant(
         not_after: earlier(grant.not_after, cred.not_after),
         seen,
         continuous: true,
+        recovered: Vec::new(),
     })
 }
 
@@ -288,6 +295,12 @@ fn open_org(
         return Err(Integrity);
     }
     Ok((org, document.ok))
+}
+
+/// Recoveries later than the state that this client remembers; all that are listed, if it remembers none.
+fn unseen(org: &Org, floors: &Floors) -> Vec<Recovered> {
+    let known = floors.local.org.map_or(0, |known| known.seq);
+    org.recoveries.iter().filter(|recovered| recovered.seq > known).cloned().collect()
 }
 
 /// An owner or admin ends when ORG says so.

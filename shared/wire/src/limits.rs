@@ -18,6 +18,9 @@ pub const SECRETS_BYTES: usize = 1024 * 1024;
 /// Largest body of `POST /v1/signup`, in bytes.
 pub const SIGNUP_BYTES: usize = 64 * 1024;
 
+/// Largest body of `POST /v1/recovery`, in bytes: the largest ORG, and what one owner needs.
+pub const RECOVERY_BYTES: usize = 12 * 1024 * 1024;
+
 /// Largest body of every other `POST`, in bytes. `GET` and `DELETE` have none.
 pub const REQUEST_BYTES: usize = 8 * 1024;
 

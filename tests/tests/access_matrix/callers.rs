@@ -56,7 +56,7 @@ impl Proof {
 }
 
 /// Every column.
-pub(crate) const WHO: [Who; 14] = {
+pub(crate) const WHO: [Who; 15] = {
     use CredentialKind::{Device, Password, Recovery, Token};
     use Person::{Admin, Foreigner, Gone, Human, Nobody, Owner, User, Viewer};
     use Proof::{InRequest, OldSession, Session};
@@ -70,6 +70,7 @@ pub(crate) const WHO: [Who; 14] = {
         who("hdev", "a human viewer, by device", Human, Session(Device)),
         who("hpw", "the same by password", Human, Session(Password)),
         who("kit", "the owner by recovery kit", Owner, Session(Recovery)),
+        who("kold", "the same, more than 10 minutes ago", Owner, OldSession(Recovery)),
         who("adev", "an admin by device", Admin, Session(Device)),
         who("apw", "the same by password", Admin, Session(Password)),
         who("odev", "the owner by device", Owner, Session(Device)),

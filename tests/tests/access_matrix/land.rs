@@ -111,11 +111,23 @@ impl Land {
     /// Sends it. What a write changes is changed back before anybody else asks.
     pub(crate) fn ask(&mut self, request: &Request) -> Answer {
         let answer = self.desk.server.send(request);
-        if request.path() == "/v1/org/write" && answer.status == 200 {
+        if matches!(request.path(), "/v1/org/write" | "/v1/recovery") && answer.status == 200 {
             self.desk.refresh();
             self.things = None;
         }
+        if matches!(request.path(), "/v1/credentials" | "/v1/recovery") && answer.status < 300 {
+            self.renew_kits();
+        }
         answer
+    }
+
+    /// A new kit ends every other one of the organisation.
+    fn renew_kits(&mut self) {
+        for (column, who) in WHO.into_iter().enumerate() {
+            if who.proof.kind() == Some(CredentialKind::Recovery) {
+                self.authorizations[column] = self.spare(who).map(|(_, authorization)| authorization);
+            }
+        }
     }
 
     /// What writes are about, as new.

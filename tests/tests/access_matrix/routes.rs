@@ -1,14 +1,21 @@
 //! A request for every route, and more where it matters for what or for whom.
 
+use std::collections::BTreeSet;
+
 use keyward_crypto::enrol::new_device;
-use keyward_crypto::new_id;
+use keyward_crypto::recover::new_kit;
+use keyward_crypto::state::roots::Recovery;
+use keyward_crypto::{Token, TokenKind, new_id};
 use keyward_tests::http::Request;
 use keyward_tests::insider::now;
 use keyward_wire::api::credentials::{CredentialKind, NewCredential};
-use keyward_wire::{CredentialId, IdentityId};
+use keyward_wire::api::recovery::RecoveryRequest;
+use keyward_wire::api::{IdentityKind, Role};
+use keyward_wire::{CredentialId, IdentityId, Salt};
 use serde_json::json;
 
 use crate::callers::{Person, Who};
+use crate::desk::Somebody;
 use crate::land::Land;
 
 /// A row of the matrix.
@@ -85,6 +92,15 @@ pub(crate) const CASES: &[Case] = &[
     }),
     case("GET /v1/identities", "", |land, who| get(land, who, "/v1/identities")),
     case("GET /v1/audit", "", |land, who| get(land, who, "/v1/audit")),
+    case("GET /v1/recovery", "", |land, who| get(land, who, "/v1/recovery")),
+    case("POST /v1/recovery", "no new kit", |land, who| {
+        let mut new = recovery(land);
+        new.credentials.retain(|credential| credential.kind != CredentialKind::Recovery);
+        land.by(who, Request::post("/v1/recovery", &serde_json::to_value(new).unwrap()))
+    }),
+    case("POST /v1/recovery", "one more owner", |land, who| {
+        land.by(who, Request::post("/v1/recovery", &serde_json::to_value(recovery(land)).unwrap()))
+    }),
 ];
 
 /// What stands above the rows.
@@ -121,4 +137,28 @@ fn add_for(land: &Land, who: Who, identity: IdentityId, kind: CredentialKind) ->
     let (_, device) = new_device(&land.desk.insider.cred, 1, 1, now() + 1000);
     let new = NewCredential { identity, kind, ..device };
     land.by(who, Request::post("/v1/credentials", &serde_json::to_value(new).unwrap()))
+}
+
+/// One more owner, complete, with a new kit.
+fn recovery(land: &Land) -> RecoveryRequest {
+    let (desk, mut made) = (&land.desk, None);
+    let write = desk.draft(|draft| {
+        let person = ("thing recovered", IdentityKind::Human, Role::Owner);
+        made = Some(desk.enrol(draft, person, BTreeSet::new(), None));
+    });
+    let (Somebody { id, .. }, roots) = made.unwrap();
+    let root = Recovery::new(desk.insider.org.org, &desk.insider.root, 1);
+    let (_, device) = new_device(&desk.insider.cred, 1, 1, now() + 1000);
+    let device = NewCredential { identity: id, ..device };
+    let (kind, salt) = (CredentialKind::Password, Some(Salt::from_bytes([5; 16])));
+    let password = NewCredential { id: new_id(), kind, salt, not_after: None, ..device.clone() };
+    RecoveryRequest {
+        base: write.base,
+        org: write.org,
+        identity: id,
+        email: format!("{id}@canary.example").parse().unwrap(),
+        credentials: vec![password, new_kit(&Token::generate(TokenKind::Recovery), id, &root), device],
+        escrow: write.escrows.into_iter().next().unwrap(),
+        roots,
+    }
 }

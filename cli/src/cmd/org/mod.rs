@@ -1,6 +1,7 @@
 //! `keyward org`: the organisation itself.
 
 pub mod heartbeat;
+pub mod recover;
 pub mod rename;
 pub mod show;
 
@@ -15,6 +16,7 @@ pub enum Command {
     Show(show::Options),
     Rename(rename::Options),
     Heartbeat(heartbeat::Options),
+    Recover(recover::Options),
 }
 
 impl Command {
@@ -23,6 +25,7 @@ impl Command {
             Self::Show(options) => options.run(ctx).await,
             Self::Rename(options) => options.run(ctx).await,
             Self::Heartbeat(options) => options.run(ctx).await,
+            Self::Recover(options) => options.run(ctx).await,
         }
     }
 }

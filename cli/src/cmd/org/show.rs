@@ -1,11 +1,13 @@
 //! `keyward org show`.
 
 use clap::Args;
+use keyward_crypto::state::org::Recovered;
 use keyward_wire::api::IdentityKind;
 use serde_json::json;
 
 use crate::ctx::{Ctx, rfc3339};
 use crate::vault::admin::Session;
+use crate::vault::notice;
 
 /// Show the organisation: its state and how much is in it
 #[derive(Args)]
@@ -20,6 +22,9 @@ impl Options {
         let writer = writer.map_or_else(|| org.written_by.to_string(), |writer| writer.name.to_string());
         let of_kind = |kind| org.identities.iter().filter(|identity| identity.kind == kind).count();
         let (people, machines) = (of_kind(IdentityKind::Human), of_kind(IdentityKind::Api));
+        let recovery =
+            |one: &Recovered| json!({ "at": rfc3339(one.at), "identity": one.identity, "email": one.email });
+        let recoveries: Vec<_> = org.recoveries.iter().map(recovery).collect();
         if ctx.out.json {
             return ctx.out.json(&json!({
                 "id": org.org,
@@ -34,6 +39,7 @@ impl Options {
                 "deployments": org.deployments.len(),
                 "keys": org.keys.len(),
                 "views": org.views.len(),
+                "recoveries": recoveries,
             }));
         }
         ctx.out.line(&format!("{}  {}", org.org_name, org.org))?;
@@ -53,6 +59,9 @@ impl Options {
         ];
         for (what, count) in rows {
             ctx.out.line(&format!("{what:12}{count:>6}"))?;
+        }
+        for one in &org.recoveries {
+            ctx.out.line(&notice::line(one))?;
         }
         Ok(())
     }

@@ -1,7 +1,9 @@
+use std::fmt::Write as _;
+
 use keyward_wire::api::IdentityKind;
 
 use super::*;
-use crate::access::{PASSWORD_FRESH_MS, Session};
+use crate::access::{FRESH_MS, Session};
 
 const NOW: i64 = 1_800_000_000_000;
 const OWN: CredentialId = CredentialId::from_bytes([7; 16]);
@@ -32,16 +34,19 @@ fn the_role_table_is_this_one() {
         ("AddOwn recovery", Action::AddOwnCredential(Recovery)),
         ("AddOwn token", Action::AddOwnCredential(Token)),
         ("AddOwn link", Action::AddOwnCredential(Link)),
-        ("DropOwn this", Action::DropOwnCredential(OWN)),
-        ("DropOwn other", Action::DropOwnCredential(OTHER)),
+        ("DropOwn other", Action::DropOwnCredential(OTHER, Device)),
+        ("DropOwn password", Action::DropOwnCredential(OTHER, Password)),
+        ("DropOwn recovery", Action::DropOwnCredential(OTHER, Recovery)),
         ("ReadOrg", Action::ReadOrg),
         ("WriteOrg", Action::WriteOrg),
         ("ReadSecrets", Action::ReadSecrets),
         ("ReadEscrow", Action::ReadEscrow),
         ("ReadIdentities", Action::ReadIdentities),
         ("ReadAudit", Action::ReadAudit),
+        ("ReadRecovery", Action::ReadRecovery),
+        ("Recover", Action::Recover),
     ];
-    let (fresh, stale) = (Some(NOW - PASSWORD_FRESH_MS), Some(NOW - PASSWORD_FRESH_MS - 1));
+    let (fresh, stale) = (Some(NOW - FRESH_MS), Some(NOW - FRESH_MS - 1));
     let sessions = [
         (Password, fresh),
         (Password, stale),
@@ -49,25 +54,28 @@ fn the_role_table_is_this_one() {
         (Token, fresh),
         (Link, fresh),
         (Recovery, fresh),
+        (Recovery, stale),
         (Token, None),
         (Device, None),
         (Password, None),
     ];
     let mut table = HEAD.to_owned();
+    let said = |role, action: &dyn Fn(CredentialKind) -> Action| {
+        let words = sessions.map(|(kind, signed_in_at)| {
+            match permit(&actor(role, kind, signed_in_at), action(kind), NOW) {
+                Ok(_) => "yes ",
+                Err(Refusal::PasswordNeeded) => "pw  ",
+                Err(_) => "-   ",
+            }
+        });
+        words.concat().trim_end().to_owned()
+    };
     for role in [Role::Owner, Role::Admin, Role::User, Role::Viewer] {
         for (name, action) in actions {
-            let said = sessions.map(|(kind, signed_in_at)| {
-                match permit(&actor(role, kind, signed_in_at), action, NOW) {
-                    Ok(_) => "yes",
-                    Err(Refusal::PasswordNeeded) => "pw",
-                    Err(_) => "-",
-                }
-            });
-            let line =
-                format!("{:7}{name:19}{}", role.as_str(), said.map(|word| format!("{word:4}")).concat());
-            table += line.trim_end();
-            table.push('\n');
+            writeln!(table, "{:7}{name:19}{}", role.as_str(), said(role, &|_| action)).unwrap();
         }
+        let this = said(role, &|kind| Action::DropOwnCredential(OWN, kind));
+        writeln!(table, "{:7}{:19}{this}", role.as_str(), "DropOwn this").unwrap();
     }
     assert!(table == include_str!("table.txt"), "the table has become\n{table}");
 }
@@ -75,7 +83,7 @@ fn the_role_table_is_this_one() {
 /// A column for each session, as its credential; the last three are one-request forms.
 const HEAD: &str = "\
 # yes, pw = Refusal::PasswordNeeded, - = Refusal::Forbidden
-# password 10 min old, older; device; token; link; recovery; in one request: token, device, password
+# password 10 min old, older; device; token; link; recovery 10 min old, older; in one request: token, device, password
 ";
 
 #[test]

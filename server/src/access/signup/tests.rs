@@ -1,4 +1,4 @@
-use keyward_wire::api::credentials::NewCredential;
+use keyward_wire::api::credentials::{CredentialKind, NewCredential};
 use keyward_wire::api::write::{NewEscrow, RootEnvelope};
 use keyward_wire::{CredentialId, Envelope, IdentityId, Nonce, OrgId, Salt, Sha256};
 

@@ -44,6 +44,8 @@ fn drop_credentials(
         let field = || format!("drop_credentials[{i}]");
         let gone = before.credentials.get(id).ok_or_else(|| Refusal::at(field(), "no such credential"))?;
         ensure(gone.identity != actor.identity, field, "one's own credentials are not part of a write")?;
+        let kit = gone.kind == CredentialKind::Recovery;
+        ensure(!kit, field, "a recovery kit is replaced, never dropped")?;
         after.credentials.remove(id);
     }
     Ok(())

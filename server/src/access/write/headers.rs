@@ -4,9 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use keyward_wire::api::write::{RootKind, WriteRequest};
+use keyward_wire::api::write::WriteRequest;
 use keyward_wire::{Envelope, Purpose};
 
+use crate::access::owner::purpose;
 use crate::access::{Refusal, ensure};
 
 /// Every envelope is of its place's purpose, every view and grant of the write's own `seq`.
@@ -29,21 +30,13 @@ pub(super) fn check(request: &WriteRequest, seq: u64) -> Result<(), Refusal> {
         is(&escrow.env, Purpose::Escrow, || format!("escrows[{i}].env"))?;
     }
     for (i, root) in request.roots.iter().enumerate() {
-        is(&root.env, root_purpose(root.kind), || format!("roots[{i}].env"))?;
+        is(&root.env, purpose(root.kind), || format!("roots[{i}].env"))?;
     }
     nothing_twice(request)
 }
 
 fn is(envelope: &Envelope, purpose: Purpose, field: impl FnOnce() -> String) -> Result<(), Refusal> {
     ensure(envelope.purpose() == purpose, field, "an envelope of another purpose")
-}
-
-fn root_purpose(kind: RootKind) -> Purpose {
-    match kind {
-        RootKind::Root => Purpose::Root,
-        RootKind::OrgkeyRoot => Purpose::OrgKeyRoot,
-        RootKind::OrgkeyAdmin => Purpose::OrgKeyAdmin,
-    }
 }
 
 fn nothing_twice(request: &WriteRequest) -> Result<(), Refusal> {
@@ -55,7 +48,7 @@ fn nothing_twice(request: &WriteRequest) -> Result<(), Refusal> {
     once("credentials", request.credentials.iter().map(|credential| credential.identity))?;
     once("drop_credentials", request.drop_credentials.iter().copied())?;
     once("escrows", request.escrows.iter().map(|escrow| escrow.identity))?;
-    once("roots", request.roots.iter().map(|root| (root_purpose(root.kind).code(), root.identity)))
+    once("roots", request.roots.iter().map(|root| (purpose(root.kind).code(), root.identity)))
 }
 
 fn once<T: Ord>(list: &str, items: impl Iterator<Item = T>) -> Result<(), Refusal> {

@@ -8,6 +8,7 @@ mod diff;
 mod enrol;
 mod event;
 mod headers;
+pub mod recovery;
 mod rights;
 mod secrets;
 mod size;
@@ -80,7 +81,7 @@ impl Change {
 pub fn check(actor: &Actor, now: i64, before: &State, request: &WriteRequest) -> Result<Change, Refusal> {
     let actor = rights::as_of(actor, now, before)?;
     role::permit(&actor, Action::WriteOrg, now)?;
-    let seq = next_seq(before, request)?;
+    let seq = next_seq(before, request.base.seq)?;
     headers::check(request, seq)?;
 
     let mut after = State { seq, ..before.clone() };
@@ -97,8 +98,8 @@ pub fn check(actor: &Actor, now: i64, before: &State, request: &WriteRequest) ->
     Ok(Change { org: before.org, actor: actor.identity, after, diff, events, dropped_roots })
 }
 
-fn next_seq(before: &State, request: &WriteRequest) -> Result<u64, Refusal> {
-    if request.base.seq != before.seq {
+fn next_seq(before: &State, base: u64) -> Result<u64, Refusal> {
+    if base != before.seq {
         return Err(Refusal::Conflict);
     }
     before.seq.checked_add(1).ok_or(Refusal::Conflict)

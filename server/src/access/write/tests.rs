@@ -4,6 +4,7 @@ mod delta;
 mod enrol;
 mod honest;
 mod random;
+mod recovery;
 mod rights;
 mod secrets;
 mod views;

@@ -301,8 +301,8 @@ async fn a_device_is_added_with_the_password_and_dropped_by_itself() {
     let new = credential(owner.signup.identity, CredentialKind::Device);
     let answer = server.post(&device, "/v1/credentials", &new).await;
     assert_eq!(answer.json::<ErrorBody>().error.code, ErrorCode::PasswordNeeded);
-    let kit = credential(owner.signup.identity, CredentialKind::Recovery);
-    let answer = server.post(&owner.session, "/v1/credentials", &kit).await;
+    let password = credential(owner.signup.identity, CredentialKind::Password);
+    let answer = server.post(&owner.session, "/v1/credentials", &password).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(server.post(&owner.session, "/v1/credentials", &new).await.status, StatusCode::CREATED);
     assert_eq!(server.post(&owner.session, "/v1/credentials", &new).await.status, StatusCode::CONFLICT);

@@ -1,7 +1,7 @@
 //! LOCAL: a client's own memory of what it has seen (CRYPTO.md §2.7 rule 8).
 
 use keyward_wire::api::org::AuditHead;
-use keyward_wire::{Envelope, IdentityId, InstallId, OrgId, Purpose, Sha256};
+use keyward_wire::{CredentialId, Envelope, IdentityId, InstallId, OrgId, Purpose, Sha256};
 use serde::{Deserialize, Serialize};
 
 use super::{V1, open_document, seal_document};
@@ -33,6 +33,44 @@ pub struct Pin {
     pub seq: u64,
     /// SHA-256 of ORG or GRANT.
     pub sha256: Sha256,
+}
+
+/// When the server last confirmed an answer that this client keeps (CRYPTO.md §2.7 “Offline”). Sealed, so that whoever can
+/// write the folder cannot make a copy look younger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confirmed {
+    v: V1,
+    /// SHA-256 of the answer's body.
+    pub sha256: Sha256,
+    /// When, by this machine's clock.
+    pub at: i64,
+}
+
+impl Confirmed {
+    /// The body of this hash was confirmed at this time.
+    pub fn new(sha256: Sha256, at: i64) -> Self {
+        Self { v: V1, sha256, at }
+    }
+
+    /// Seals it for the credential that asked.
+    pub fn seal(&self, ik: &IdentityKey, org: OrgId, identity: IdentityId, cred: CredentialId) -> Envelope {
+        seal_document(ik, &confirmed_context(org, identity, cred), self).expect("it is small")
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// [`Integrity`].
+    pub fn open(
+        ik: &IdentityKey,
+        org: OrgId,
+        identity: IdentityId,
+        cred: CredentialId,
+        envelope: &Envelope,
+    ) -> Result<Self, Integrity> {
+        open_document(ik, &confirmed_context(org, identity, cred), envelope)
+    }
 }
 
 impl Local {
@@ -74,4 +112,9 @@ impl Local {
 
 fn context(org: OrgId, identity: IdentityId, install: InstallId) -> Context {
     Context::new(Purpose::Local).org(org).a(identity.as_bytes()).b(install.as_bytes())
+}
+
+/// n1 = 1 keeps it apart from [`Local`], whose n1 is 0.
+fn confirmed_context(org: OrgId, identity: IdentityId, cred: CredentialId) -> Context {
+    Context::new(Purpose::Local).org(org).a(identity.as_bytes()).b(cred.as_bytes()).n1(1)
 }

@@ -16,6 +16,9 @@ use super::{V1, check_numbers, open_document, seal_document, text};
 use crate::TooLarge;
 use crate::{Context, DataKey, DeliveryKey, Integrity, OrgKey, ViewKey};
 
+/// How many recoveries are listed.
+pub const RECOVERIES: usize = 16;
+
 /// How many predecessors `prev` remembers.
 pub const PREV_LIMIT: usize = 64;
 
@@ -56,6 +59,24 @@ pub struct Org {
     pub views: Vec<ViewEntry>,
     /// The audit head its writer saw.
     pub audit_head: AuditHead,
+    /// Owners made with the recovery kit, newest first, at most [`RECOVERIES`]. Stays when they leave.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recoveries: Vec<Recovered>,
+}
+
+/// Somebody came back in with the recovery kit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recovered {
+    /// Seq of the write that made the owner.
+    pub seq: u64,
+    /// When, by the clock of whoever did it.
+    pub at: i64,
+    /// The owner that was made.
+    #[serde(with = "text::id")]
+    pub identity: IdentityId,
+    /// The address that it gave itself.
+    pub email: Email,
 }
 
 /// A predecessor.
@@ -313,7 +334,10 @@ impl Org {
     /// Every number that is counted on from.
     fn numbers(&self) -> impl Iterator<Item = u64> {
         let keys = self.keys.iter().flat_map(|key| [key.version, key.reseal]);
-        keys.chain([self.seq, self.epoch]).chain(self.identities.iter().map(|identity| identity.ik_gen))
+        let recoveries = self.recoveries.iter().map(|recovered| recovered.seq);
+        keys.chain(recoveries)
+            .chain([self.seq, self.epoch])
+            .chain(self.identities.iter().map(|identity| identity.ik_gen))
     }
 
     /// The relations the access rule looks at.

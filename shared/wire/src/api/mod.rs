@@ -8,6 +8,7 @@ pub mod bundle;
 pub mod credentials;
 pub mod identities;
 pub mod org;
+pub mod recovery;
 pub mod signup;
 pub mod write;
 

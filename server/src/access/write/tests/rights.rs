@@ -4,7 +4,7 @@ use keyward_wire::api::write::{Delta, RootKind};
 
 use super::honest::{empty, honest};
 use super::world::*;
-use crate::access::{Actor, PASSWORD_FRESH_MS, Session};
+use crate::access::{Actor, FRESH_MS, Session};
 
 fn change(id: keyward_wire::IdentityId, role: Role) -> Delta {
     Delta::ChangeIdentity { id, role, not_after: None }
@@ -112,8 +112,8 @@ fn a_change_of_role_needs_the_password_within_ten_minutes() {
     for step in [change(USER, Role::Admin), change(USER, Role::Viewer), Delta::RemoveIdentity { id: ADMIN }] {
         let request = honest(&world, vec![step], &[]);
         assert_eq!(refused_to(&on_device(OWNER), &world, &request), "PasswordNeeded");
-        assert_eq!(refused_to(&stale(PASSWORD_FRESH_MS + 1), &world, &request), "PasswordNeeded");
-        accepted(&stale(PASSWORD_FRESH_MS), &world, &request, NOW + 2);
+        assert_eq!(refused_to(&stale(FRESH_MS + 1), &world, &request), "PasswordNeeded");
+        accepted(&stale(FRESH_MS), &world, &request, NOW + 2);
     }
 }
 

@@ -1,0 +1,330 @@
+//! `keyward org recover`: back in with the recovery kit, as a new owner.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use clap::Args;
+use keyward_crypto::recover::{Newcomer, Opened, open};
+use keyward_crypto::state::local::Local;
+use keyward_crypto::state::roots::Recovery;
+use keyward_crypto::verify::Floors;
+use keyward_crypto::{Token, TokenKind, derive_secret};
+use keyward_wire::Sha256;
+use keyward_wire::api::recovery::RecoveryAnswer;
+use keyward_wire::api::write::Base;
+use keyward_wire::name::{Email, Name};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::api::{Api, ApiError};
+use crate::cmd::init::DEVICE_TTL;
+use crate::cmd::kit::Kit;
+use crate::cmd::new_password;
+use crate::ctx::{Ctx, rfc3339};
+use crate::fault::{Code, Fault};
+use crate::session::config::{Config, Login};
+use crate::session::credential::{Credential, Server};
+use crate::session::home::Home;
+use crate::session::prompt;
+use crate::vault::admin::Session;
+use crate::vault::fetch::Freshness;
+
+/// How long a recovery that meets others' writes is tried again.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Longest file that is read as a kit, in bytes.
+const KIT_BYTES: u64 = 64 * 1024;
+
+/// What a kit's file says first, until it is good.
+const PENDING: &str = "NOT CONFIRMED YET: this kit is good only if the recovery that made it was carried out.\n\
+                       Keep the former kit as well, until these lines are gone or somebody can sign in.\n\n";
+
+/// Get back in with the recovery kit, as a new owner
+///
+/// Makes another owner with a new password, and a new recovery kit in the place of the one that is used. Everybody else stays
+/// as they are, and is told. The address must be one that nobody has on this server: whoever lost a password takes another
+/// address, or one such as you+new@acme.example.
+#[derive(Args)]
+#[command(after_help = "Example:\n  keyward org recover --email you+new@acme.example \\\n    \
+                        --recovery-kit acme-recovery.txt --new-kit acme-recovery-2.txt")]
+pub struct Options {
+    /// E-mail address of the new owner
+    #[arg(long)]
+    email: Email,
+    /// Name of the new owner [default: the address]
+    #[arg(long)]
+    name: Option<Name>,
+    /// Read the recovery code from this file, a kit as keyward wrote it [default: ask]
+    #[arg(long, value_name = "FILE")]
+    recovery_kit: Option<PathBuf>,
+    /// Read the recovery code from standard input
+    #[arg(long, conflicts_with = "recovery_kit")]
+    kit_stdin: bool,
+    /// Read the new password from standard input instead of asking for it
+    #[arg(long, conflicts_with = "kit_stdin")]
+    password_stdin: bool,
+    /// Write the new recovery kit to this new file
+    #[arg(long, value_name = "FILE")]
+    new_kit: Option<PathBuf>,
+}
+
+impl Options {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let file = self.new_kit.as_deref();
+        if file.is_none() && !prompt::on_terminal() {
+            return Err(Fault::usage("where should the new recovery kit go?")
+                .next("name a file with --new-kit: the present kit ends with this")
+                .into());
+        }
+        refuse_present(file)?;
+        let home = Home::required(ctx)?;
+        if Config::load(&home)?.login.is_some() {
+            return Err(Fault::new(Code::Conflict, "this client is signed in already")
+                .next("run `keyward logout` first, or use another folder with --home")
+                .into());
+        }
+        let token = self.token()?;
+        let text = new_password::choose(ctx, self.password_stdin)?;
+        new_password::strong(&text, &[self.email.as_str()])?;
+
+        let server = Server::of_options(ctx);
+        let (api, recovery) = sign_in(&server, &token).await?;
+        let floors = Freshness::default().floors(ctx, Local::default())?;
+        let answer = api.recovery().await.map_err(not_let)?;
+        let opened = open(&recovery, &answer, &floors).map_err(Fault::from)?;
+        let newcomer = self.newcomer(ctx, &opened, &text)?;
+        drop(text);
+        let kit = Kit { token: &newcomer.kit, org: recovery.org, email: &self.email, url: &server.url };
+        kit.keep(ctx, file, PENDING)?;
+
+        let device_end = ctx.now() + DEVICE_TTL;
+        let attempt = Attempt { api: &api, recovery: &recovery, floors: &floors, newcomer: &newcomer };
+        let (written, doubt) = match attempt.carry_out(ctx, answer, device_end).await {
+            Ok(done) => done,
+            Err(error) => {
+                // It opens nothing: no such owner was made.
+                file.map(std::fs::remove_file);
+                return Err(error);
+            }
+        };
+        let (id, keys) = newcomer.device().into_keys();
+        let credential = Credential { id, keys, server: server.clone(), home: Some(home.clone()) };
+        if let Err(error) = look(ctx, credential, written).await {
+            if let Some(path) = file {
+                ctx.out.warn(&format!(
+                    "the recovery may have happened: keep the former kit, and the new one in {}",
+                    path.display()
+                ));
+            }
+            return Err(match doubt {
+                Some(doubt) => Fault::from(doubt).into(),
+                None => error,
+            });
+        }
+        if let Some(path) = file {
+            kit.settle(path)
+                .context("the recovery is done, but its kit still says that it is not confirmed")?;
+        }
+        self.end_signed_in(ctx, &home, &server, &newcomer, &recovery, device_end)
+    }
+
+    fn end_signed_in(
+        &self,
+        ctx: &Ctx,
+        home: &Home,
+        server: &Server,
+        newcomer: &Newcomer,
+        recovery: &Recovery,
+        device_end: i64,
+    ) -> anyhow::Result<()> {
+        let mut login = Login::new(server.url.clone(), recovery.org, newcomer.id, &newcomer.device());
+        login.ca_file.clone_from(&server.ca_file);
+        login.allow_http = server.allow_http;
+        login.email = Some(self.email.to_string());
+        login.not_after = Some(device_end);
+        Config::update(home, |config| config.login = Some(login))?;
+        if let Some(path) = &self.new_kit {
+            ctx.out.say(&format!(
+                "the new recovery kit is in {}; print it and keep it away from this machine",
+                path.display()
+            ));
+        }
+        ctx.out.say(
+            "the former kit is used up; destroy it: with an old copy of the server's database it still opens everything",
+        );
+        ctx.out.say(&format!("{} is an owner, signed in until {}", self.email, rfc3339(device_end)));
+        if ctx.out.json {
+            ctx.out.json(&json!({ "organisation": recovery.org, "identity": newcomer.id }))?;
+        }
+        Ok(())
+    }
+
+    /// The code, from where it was said to be; never from the command line.
+    fn token(&self) -> anyhow::Result<Token> {
+        let text = match &self.recovery_kit {
+            Some(path) => code_in(path)?,
+            None if self.kit_stdin => prompt::stdin_text("recovery code")?,
+            None => prompt::secret(
+                "Recovery code",
+                "there is no terminal to ask for the recovery code; use --recovery-kit or --kit-stdin",
+            )?,
+        };
+        let token = Token::parse(text.trim()).map_err(Fault::from)?;
+        if token.kind != TokenKind::Recovery {
+            let what = format!("this is {}, not a recovery code", token.kind.describe());
+            return Err(Fault::new(Code::SignIn, what).next("it stands in the recovery kit, kwr1_…").into());
+        }
+        Ok(token)
+    }
+
+    /// Shows what was opened, and makes the new owner's keys if it may be one there.
+    fn newcomer(&self, ctx: &Ctx, opened: &Opened, text: &str) -> anyhow::Result<Newcomer> {
+        let org = &opened.org;
+        let author = org.identity(org.written_by).map_or("somebody who has left", |by| by.name.as_str());
+        ctx.out.say(&format!(
+            "{}: seq {}, epoch {}, last change by {author} at {}",
+            org.org_name,
+            org.seq,
+            org.epoch,
+            rfc3339(org.written_at)
+        ));
+        let password = new_password::strong(text, &[self.email.as_str(), org.org_name.as_str()])?;
+        if org.identities.iter().any(|identity| identity.email.as_ref() == Some(&self.email)) {
+            return Err(taken(&self.email).into());
+        }
+        let name = self.name.clone().or_else(|| self.email.as_str().parse().ok());
+        let name = name.ok_or_else(|| {
+            Fault::usage("the address is no usable name").next("name the new owner with --name")
+        })?;
+        if org.identities.iter().any(|identity| identity.name == name) {
+            return Err(Fault::new(Code::Conflict, format!("the name {name} is taken"))
+                .next("name the new owner otherwise, with --name")
+                .into());
+        }
+        Ok(Newcomer::new(name, self.email.clone(), &password))
+    }
+}
+
+/// Everything that one try and the next have in common.
+struct Attempt<'a> {
+    api: &'a Api,
+    recovery: &'a Recovery,
+    floors: &'a Floors,
+    newcomer: &'a Newcomer,
+}
+
+impl Attempt<'_> {
+    /// Sends it; again on top of what others wrote meanwhile, for up to 30 seconds. An error means that nothing was changed;
+    /// an [`ApiError`] beside the answer that only a look can tell.
+    async fn carry_out(
+        &self,
+        ctx: &Ctx,
+        mut answer: RecoveryAnswer,
+        device_end: i64,
+    ) -> anyhow::Result<(Base, Option<ApiError>)> {
+        let start = Instant::now();
+        loop {
+            let opened = || open(self.recovery, &answer, self.floors).map_err(Fault::from);
+            let made = self
+                .newcomer
+                .request(self.recovery, &answer, (opened()?, opened()?), ctx.now(), device_end)
+                .map_err(Fault::from)?;
+            match self.api.recover(&made.request).await {
+                Ok(_) => return Ok((made.after, None)),
+                Err(error) if error.leaves_doubt() => return Ok((made.after, Some(error))),
+                Err(error) if !error.is_status(409) => return Err(not_let(error).into()),
+                Err(_) => {}
+            }
+            let former: Sha256 = answer.env.sha256();
+            answer = self.api.recovery().await.map_err(not_let)?;
+            if answer.env.sha256() == former {
+                // Nobody wrote: it is about the address, which somebody of another organisation has.
+                return Err(taken(&made.request.email).into());
+            }
+            if start.elapsed() > PATIENCE {
+                return Err(Fault::new(
+                    Code::Conflict,
+                    "others kept changing the organisation; nothing was recovered",
+                )
+                .next("run the command again")
+                .into());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+/// Whether the new owner is there, signed in as it.
+async fn look(ctx: &Ctx, credential: Credential, written: Base) -> anyhow::Result<()> {
+    let session = Session::with(credential).await?;
+    if session.shows(ctx, written).await? {
+        return Ok(());
+    }
+    Err(Fault::new(
+        Code::Integrity,
+        "the server said that the recovery is stored, but shows a state without it",
+    )
+    .next("do not rely on it; keep the former kit, and ask the server's operator")
+    .into())
+}
+
+async fn sign_in(server: &Server, token: &Token) -> anyhow::Result<(Api, Recovery)> {
+    let mut api = Api::new(server)?;
+    let keys = derive_secret(token.id, &token.secret);
+    let answer = api.log_in(token.id, &keys).await.map_err(|error| match error {
+        ApiError::Refused { status: 401, .. } => {
+            Fault::new(Code::SignIn, "the server does not take this recovery kit").next(
+                "it was used or replaced, or is of another server: look at the address in it, and at --url",
+            )
+        }
+        other => other.into(),
+    })?;
+    let recovery = Recovery::open(&keys.unlock, token.id, &answer.cred).map_err(Fault::from)?;
+    Ok((api, recovery))
+}
+
+fn code_in(path: &Path) -> anyhow::Result<Zeroizing<String>> {
+    use std::io::Read as _;
+    let cannot = || format!("cannot read {}", path.display());
+    let mut text = Zeroizing::new(String::new());
+    let file = std::fs::File::open(path).with_context(cannot)?;
+    file.take(KIT_BYTES).read_to_string(&mut text).with_context(cannot)?;
+    let code = text.split_whitespace().find(|word| word.starts_with("kwr1_"));
+    let code = code.map(|word| Zeroizing::new(word.to_owned()));
+    Ok(code.ok_or_else(|| {
+        Fault::new(Code::SignIn, format!("{} holds no recovery code", path.display()))
+            .next("it begins with kwr1_")
+    })?)
+}
+
+fn refuse_present(file: Option<&Path>) -> Result<(), Fault> {
+    match file {
+        Some(path) if path.symlink_metadata().is_ok() => {
+            Err(Fault::new(Code::Conflict, format!("{} exists already", path.display()))
+                .next("name another file, or move this one away"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn taken(email: &Email) -> Fault {
+    let shown = crate::fault::printable(email.as_str(), 100);
+    Fault::new(
+        Code::Conflict,
+        format!("somebody has the address {shown} on this server; nothing was recovered"),
+    )
+    .next("a new owner needs an address of its own: such as you+new@acme.example")
+}
+
+/// A session of the kit was refused what it is there for.
+fn not_let(error: ApiError) -> Fault {
+    match error {
+        ApiError::Refused { status: 401 | 403, .. } => {
+            Fault::new(Code::Policy, "the server no longer lets this kit recover").next(
+                "a kit's sign-in is good for ten minutes: run the command again; or the kit was replaced meanwhile",
+            )
+        }
+        other => other.into(),
+    }
+}
