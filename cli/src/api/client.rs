@@ -66,6 +66,21 @@ impl ApiError {
         }
     }
 
+    /// Whether nobody who could have said no was reached: no connection, no name, a stall, an answer cut off; or what stands
+    /// before the server says that it is gone (502, 503, 504). A certificate that is not trusted is none of these.
+    pub fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Network { untrusted, .. } => !untrusted,
+            Self::Refused { status, .. } => matches!(status, 502..=504),
+            Self::Redirect | Self::Malformed | Self::TooLarge | Self::RequestTooLarge => false,
+        }
+    }
+
+    /// Whether the server does not know this credential, or not for this: what is kept for it must not be used any more.
+    pub fn ends_access(&self) -> bool {
+        matches!(self, Self::Refused { status: 401 | 403 | 404, .. })
+    }
+
     /// Whether the server refused with this status.
     pub fn is_status(&self, wanted: u16) -> bool {
         matches!(self, Self::Refused { status, .. } if *status == wanted)

@@ -12,6 +12,7 @@ use keyward_wire::name::EnvName;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::vault::fetch::{Freshness, variables};
+use crate::vault::offline::Offline;
 
 /// The deployment that is meant when none is named.
 const DEFAULT_DEPLOYMENT: &str = "default";
@@ -41,12 +42,14 @@ pub struct Options {
     command: Vec<OsString>,
     #[command(flatten)]
     freshness: Freshness,
+    #[command(flatten)]
+    offline: Offline,
 }
 
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let name = self.deployment.as_deref().unwrap_or(DEFAULT_DEPLOYMENT);
-        let read = variables(ctx, name, &self.freshness, &self.allow_env).await?;
+        let read = variables(ctx, name, &self.freshness, &self.offline, &self.allow_env).await?;
         let (program, arguments) =
             self.command.split_first().ok_or_else(|| Fault::usage("which program?"))?;
         let mut command = Command::new(program);

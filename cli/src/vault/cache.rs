@@ -1,27 +1,38 @@
-//! The last bundle of each kind, as the server sent it: sealed, and verified in full each time it is used.
+//! The last bundle of each kind, as the server sent it: sealed, and verified in full each time it is used. Beside it, sealed
+//! too, when the server last confirmed it.
 
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
-use keyward_wire::{CredentialId, DeploymentId, Sha256};
+use keyward_crypto::Integrity;
+use keyward_crypto::state::cred::Cred;
+use keyward_crypto::state::local::Confirmed;
+use keyward_wire::{CredentialId, DeploymentId, Envelope, Sha256};
 
 use crate::session::files;
 use crate::session::home::Home;
 
-/// Removes what was kept for a credential that has ended.
-pub fn clear(home: &Home, cred: CredentialId) {
-    let Ok(entries) = std::fs::read_dir(home.path().join("cache")) else { return };
+/// How old a recorded confirmation may become before it is written again, in milliseconds. Not for each run: it is a file
+/// that must be on disk. A copy so looks up to a minute older than it is, never younger.
+const GRAIN: i64 = 60_000;
+
+/// Removes what was kept for a credential that has ended. False if something may be left.
+pub fn clear(home: &Home, cred: CredentialId) -> bool {
+    let Ok(entries) = std::fs::read_dir(home.path().join("cache")) else { return true };
     let prefix = format!("{cred}.");
+    let mut clean = true;
     for entry in entries.flatten() {
         if entry.file_name().to_string_lossy().starts_with(&prefix) {
-            let _ = std::fs::remove_file(entry.path());
+            clean &= std::fs::remove_file(entry.path()).is_ok();
         }
     }
+    clean
 }
 
 /// A place in `cache/` for one credential and deployment.
 pub struct Cached {
     place: Option<(Home, String)>,
+    cred: CredentialId,
     body: Option<Vec<u8>>,
 }
 
@@ -29,18 +40,14 @@ impl Cached {
     /// Reads it, if there is a folder to read it from.
     pub fn load(home: Option<&Home>, cred: CredentialId, deployment: Option<DeploymentId>) -> Self {
         let name = match deployment {
-            Some(deployment) => format!("{cred}.{deployment}.json"),
-            None => format!("{cred}.all.json"),
+            Some(deployment) => format!("{cred}.{deployment}"),
+            None => format!("{cred}.all"),
         };
         let place = home.map(|home| (home.clone(), name));
+        let mut cached = Self { place, cred, body: None };
         // What cannot be read is asked for again.
-        let body = place.as_ref().and_then(|(home, name)| {
-            if !home.path().exists() {
-                return None;
-            }
-            files::read(&home.file("cache", name).ok()?).ok()?.map(|mut bytes| std::mem::take(&mut *bytes))
-        });
-        Self { place, body }
+        cached.body = cached.read("json");
+        cached
     }
 
     /// The hash to name in the request.
@@ -53,29 +60,65 @@ impl Cached {
         self.body.take()
     }
 
-    /// Whether there is one that the server confirmed less than `limit` before `now`, in milliseconds.
+    /// Whether there is one that was read or touched less than `limit` before `now`, in milliseconds, as its file says: good
+    /// enough to spare somebody at a prompt a wait, and for nothing else.
     pub fn is_younger_than(&self, limit: Duration, now: i64) -> bool {
         let confirmed = || {
             let (home, name) = self.place.as_ref()?;
-            std::fs::metadata(home.path().join("cache").join(name)).ok()?.modified().ok()
+            std::fs::metadata(home.path().join("cache").join(format!("{name}.json"))).ok()?.modified().ok()
         };
         // A time to come says nothing.
         let age = confirmed().and_then(|at| time(now).duration_since(at).ok());
         self.body.is_some() && age.is_some_and(|age| age < limit)
     }
 
-    /// The server confirmed it `now`.
-    pub fn confirm(&self, now: i64) {
+    /// It is young again, as of `now`. Only [`is_younger_than`](Self::is_younger_than) goes by this.
+    pub fn touch(&self, now: i64) {
         let Some((home, name)) = &self.place else { return };
         // At worst the server is asked again.
-        let _ =
-            File::open(home.path().join("cache").join(name)).and_then(|file| file.set_modified(time(now)));
+        let path = home.path().join("cache").join(format!("{name}.json"));
+        let _ = File::open(path).and_then(|file| file.set_modified(time(now)));
+    }
+
+    /// When the server confirmed this body; `None` if that was not recorded.
+    ///
+    /// # Errors
+    /// [`Integrity`] if what was recorded is of another body, or was not sealed by this identity.
+    pub fn confirmed(&self, cred: &Cred, body: Sha256) -> Result<Option<i64>, Integrity> {
+        let Some(bytes) = self.read("kwe") else { return Ok(None) };
+        let envelope = Envelope::from_bytes(bytes).map_err(|_| Integrity)?;
+        let confirmed = Confirmed::open(&cred.ik, cred.org, cred.id, self.cred, &envelope)?;
+        if confirmed.sha256 == body { Ok(Some(confirmed.at)) } else { Err(Integrity) }
     }
 
     /// Keeps a body that was verified. A folder that cannot be written only costs the next run a transfer.
     pub fn store(&self, body: &[u8]) {
+        self.write("json", body);
+    }
+
+    /// Records that the server confirmed this body just now.
+    pub fn confirm(&self, cred: &Cred, body: Sha256, now: i64) {
+        let recorded = self.confirmed(cred, body).ok().flatten();
+        if recorded.is_some_and(|at| at <= now && now - at < GRAIN) {
+            return;
+        }
+        let sealed = Confirmed::new(body, now).seal(&cred.ik, cred.org, cred.id, self.cred);
+        self.write("kwe", sealed.as_bytes());
+    }
+
+    fn read(&self, ending: &str) -> Option<Vec<u8>> {
+        let (home, name) = self.place.as_ref()?;
+        if !home.path().exists() {
+            return None;
+        }
+        let path = home.file("cache", &format!("{name}.{ending}")).ok()?;
+        files::read(&path).ok()?.map(|mut bytes| std::mem::take(&mut *bytes))
+    }
+
+    fn write(&self, ending: &str, bytes: &[u8]) {
         if let Some((home, name)) = &self.place {
-            let _ = home.file("cache", name).and_then(|path| files::write(&path, body));
+            let path = home.file("cache", &format!("{name}.{ending}"));
+            let _ = path.and_then(|path| files::write(&path, bytes));
         }
     }
 }

@@ -7,13 +7,15 @@ use keyward_crypto::state::cred::Cred;
 use keyward_crypto::state::local::Local;
 use keyward_crypto::state::view::ViewKeyEntry;
 use keyward_crypto::verify::{Floors, Variable, Verified, VerifyError, verify_bundle};
-use keyward_wire::DeploymentId;
 use keyward_wire::api::bundle::{Bundle, SecretItem};
 use keyward_wire::name::EnvName;
+use keyward_wire::{DeploymentId, Sha256};
 
 use super::cache::Cached;
 use super::choose;
 use super::mapping_file;
+use super::notice;
+use super::offline::Offline;
 use super::pins::Pins;
 use crate::api::client::Answer;
 use crate::api::{Api, ApiError};
@@ -64,6 +66,8 @@ pub struct Fetched {
     /// The audit header, if there was one.
     pub audit: Option<String>,
     new_body: Option<Vec<u8>>,
+    /// Hash of a body that the server confirmed in this run.
+    confirmed: Option<Sha256>,
     cached: Cached,
     pins: Pins,
 }
@@ -86,15 +90,62 @@ pub async fn fetch(
     freshness: &Freshness,
     deployment: Option<DeploymentId>,
 ) -> anyhow::Result<Fetched> {
+    fetch_or_kept(ctx, credential, freshness, &Offline::default(), deployment).await
+}
+
+/// As [`fetch`], or from the kept copy where `offline` says so.
+///
+/// # Errors
+/// As [`fetch`]; [`Code::Network`] if there is no copy that may be used.
+pub async fn fetch_or_kept(
+    ctx: &Ctx,
+    credential: &Credential,
+    freshness: &Freshness,
+    offline: &Offline,
+    deployment: Option<DeploymentId>,
+) -> anyhow::Result<Fetched> {
+    if offline.offline {
+        return offline.kept(ctx, credential, freshness, deployment, None);
+    }
     let api = Api::new(&credential.server)?;
     let mut cached = Cached::load(credential.home.as_ref(), credential.id, deployment);
     let answer = api.bundle(credential.id, &credential.keys, deployment, cached.known()).await;
-    let (body, is_new, audit) = match answer.map_err(bundle_fault)? {
-        Answer::Body { body, audit } => (body, true, audit),
-        Answer::Unchanged { audit } => (cached.take_body().unwrap_or_default(), false, audit),
+    let (body, is_new, audit) = match answer {
+        Ok(Answer::Body { body, audit }) => (body, true, audit),
+        Ok(Answer::Unchanged { audit }) => (cached.take_body().unwrap_or_default(), false, audit),
+        Err(error) => {
+            if error.ends_access() {
+                credential.forget_kept(ctx);
+            }
+            if error.is_unreachable() && offline.offline_fallback.is_some() {
+                return offline.kept(ctx, credential, freshness, deployment, Some(&error));
+            }
+            return Err(bundle_fault(error).into());
+        }
     };
+    let opened = open(ctx, credential, freshness, &body)?;
+    let confirmed = Some(Sha256::of(&body));
+    let new_body = is_new.then_some(body);
+    Ok(opened.fetched(cached, audit, new_body, confirmed))
+}
+
+/// A body that was verified.
+pub(super) struct OpenedBundle {
+    verified: Verified,
+    secrets: Vec<SecretItem>,
+    pub(super) cred: Cred,
+    pins: Pins,
+}
+
+/// Verifies a body, from the server or from the folder alike.
+pub(super) fn open(
+    ctx: &Ctx,
+    credential: &Credential,
+    freshness: &Freshness,
+    body: &[u8],
+) -> anyhow::Result<OpenedBundle> {
     let bundle: Bundle =
-        keyward_wire::json::from_slice(&body).map_err(|_| Fault::from(ApiError::Malformed))?;
+        keyward_wire::json::from_slice(body).map_err(|_| Fault::from(ApiError::Malformed))?;
     let sealed = bundle.cred.as_ref().ok_or_else(|| missing("this credential's own part"))?;
     let cred = Cred::open(&credential.keys.unlock, credential.id, sealed).map_err(Fault::from)?;
     let pins = Pins::load(credential.home.as_ref(), &cred)?;
@@ -103,8 +154,20 @@ pub async fn fetch(
     if !verified.continuous {
         ctx.out.warn("so much has changed since this client last looked that continuity cannot be verified");
     }
-    let new_body = is_new.then_some(body);
-    Ok(Fetched { verified, secrets: bundle.secrets, cred, audit, new_body, cached, pins })
+    Ok(OpenedBundle { verified, secrets: bundle.secrets, cred, pins })
+}
+
+impl OpenedBundle {
+    pub(super) fn fetched(
+        self,
+        cached: Cached,
+        audit: Option<String>,
+        new_body: Option<Vec<u8>>,
+        confirmed: Option<Sha256>,
+    ) -> Fetched {
+        let Self { verified, secrets, cred, pins } = self;
+        Fetched { verified, secrets, cred, audit, new_body, confirmed, cached, pins }
+    }
 }
 
 /// Every variable of the deployment that `name` means here: all of them, verified, or an error.
@@ -115,19 +178,21 @@ pub async fn variables(
     ctx: &Ctx,
     name: &str,
     freshness: &Freshness,
+    offline: &Offline,
     allowed: &[EnvName],
 ) -> anyhow::Result<Variables> {
     let credential = Credential::find(ctx)?;
     let mapped = mapping_file::find(name)?;
     let wanted = mapped.map_or_else(|| name.to_owned(), |id| id.to_string());
-    let mut fetched = fetch(ctx, &credential, freshness, wanted.parse().ok()).await?;
+    let mut fetched = fetch_or_kept(ctx, &credential, freshness, offline, wanted.parse().ok()).await?;
     let id = match fetched.deployment(&wanted) {
         Ok(id) => id,
         Err(unknown) => choose::deployment(ctx, &fetched.verified.view, &wanted, unknown).await?,
     };
     if fetched.verified.administers && fetched.secrets.is_empty() {
-        // Owners and admins get the values of a deployment that they name by id.
-        fetched = fetch(ctx, &credential, freshness, Some(id)).await?;
+        // Owners and admins get the values of a deployment that they name by id. What its name means is kept as well.
+        fetched.remember(ctx);
+        fetched = fetch_or_kept(ctx, &credential, freshness, offline, Some(id)).await?;
     }
     let id = fetched.deployment(&id.to_string())?;
     let deployment = fetched.verified.view.deployment(id).ok_or_else(|| missing("the deployment"))?;
@@ -142,9 +207,13 @@ pub async fn variables(
 impl Fetched {
     /// Remembers this state and keeps its sealed answer. Call it once everything that is wanted was opened.
     pub fn remember(&self, ctx: &Ctx) {
+        notice::recovered(ctx, self.cred.id, &self.verified.recovered);
         self.pins.remember(ctx, &self.cred, &self.verified.seen);
         if let Some(body) = &self.new_body {
             self.cached.store(body);
+        }
+        if let Some(body) = self.confirmed {
+            self.cached.confirm(&self.cred, body, ctx.now());
         }
     }
 
@@ -187,7 +256,7 @@ fn bundle_fault(error: ApiError) -> Fault {
     }
 }
 
-fn missing(what: &str) -> Fault {
+pub(super) fn missing(what: &str) -> Fault {
     Fault::new(Code::Missing, format!("the server left out {what}"))
         .next("nothing was used; check the address, or ask the server's operator")
 }

@@ -36,7 +36,7 @@ pub async fn glance(ctx: &Ctx, credential: &Credential) -> anyhow::Result<Verifi
     match asked {
         Ok(Ok(fetched)) => {
             fetched.remember(ctx);
-            kept().confirm(ctx.now());
+            kept().touch(ctx.now());
             Ok(fetched.verified)
         }
         Ok(Err(error)) if code_of(&error) != Code::Network => Err(error),

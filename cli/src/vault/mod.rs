@@ -13,4 +13,5 @@ pub mod fetch;
 pub mod glance;
 pub mod mapping_file;
 pub mod notice;
+pub mod offline;
 pub mod pins;

@@ -8,6 +8,7 @@ mod answers;
 mod bundles;
 mod envelopes;
 mod freshness;
+mod offline;
 mod sealed;
 mod sign_in;
 

@@ -11,6 +11,7 @@ use crate::export::{ExportError, Format, Var, masks, render};
 use crate::fault::{Code, Fault};
 use crate::session::files;
 use crate::vault::fetch::{Freshness, variables};
+use crate::vault::offline::Offline;
 
 /// Print a deployment's variables for `eval`, or write them to a file
 ///
@@ -39,6 +40,8 @@ pub struct Options {
     print_head: bool,
     #[command(flatten)]
     freshness: Freshness,
+    #[command(flatten)]
+    offline: Offline,
 }
 
 const EXAMPLES: &str = "\
@@ -55,7 +58,7 @@ impl Options {
             files::replaceable(path)
                 .map_err(|fault| fault.next("name a regular file, or print with --stdout"))?;
         }
-        let read = variables(ctx, &self.deployment, &self.freshness, &self.allow_env).await?;
+        let read = variables(ctx, &self.deployment, &self.freshness, &self.offline, &self.allow_env).await?;
         let vars = read
             .variables
             .iter()

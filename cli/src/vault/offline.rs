@@ -1,0 +1,104 @@
+//! Without the network: the last verified answer, still sealed, and verified in full once more (CRYPTO.md §2.7 “Offline”).
+//!
+//! It never stands in for a refusal. Once the server has refused a credential, what was kept for it is gone.
+
+use std::time::Duration;
+
+use clap::Args;
+use keyward_wire::{DeploymentId, Sha256};
+
+use super::cache::{self, Cached};
+use super::fetch::{Fetched, Freshness, open};
+use crate::api::ApiError;
+use crate::ctx::{Ctx, parse_span, rfc3339};
+use crate::fault::{Code, Fault};
+use crate::session::credential::Credential;
+
+/// How far in the future a confirmation may lie, in milliseconds: clocks are corrected by a little.
+const AHEAD: i64 = 60_000;
+
+/// When the kept copy of the last answer is used.
+#[derive(Args, Debug, Clone, Default)]
+pub struct Offline {
+    /// Do not ask the server: use the copy of its last answer that this client keeps
+    #[arg(long, conflicts_with = "offline_fallback")]
+    pub offline: bool,
+    /// If the server cannot be reached, use the copy that it confirmed no longer ago than this, such as 4h
+    #[arg(long, value_name = "MAX_AGE", value_parser = parse_span)]
+    pub offline_fallback: Option<i64>,
+}
+
+impl Offline {
+    /// The kept copy, in place of an answer that failed with `failure`, or of asking at all.
+    pub(super) fn kept(
+        &self,
+        ctx: &Ctx,
+        credential: &Credential,
+        freshness: &Freshness,
+        deployment: Option<DeploymentId>,
+        failure: Option<&ApiError>,
+    ) -> anyhow::Result<Fetched> {
+        let unusable = |why: &str, next: &str| match failure {
+            None => Fault::new(Code::Network, why).next(next),
+            Some(failure) => Fault::new(Code::Network, format!("{failure}; and {why}")).next(next),
+        };
+        if credential.home.is_none() {
+            return Err(unusable(
+                "no copy of an answer is kept without a folder",
+                "with KEYWARD_TOKEN, name one that lasts: KEYWARD_HOME",
+            )
+            .into());
+        }
+        let load = |deployment| Cached::load(credential.home.as_ref(), credential.id, deployment);
+        let mut cached = load(deployment);
+        if cached.known().is_none() && deployment.is_some() {
+            cached = load(None);
+        }
+        let never =
+            || unusable("no answer was kept on this machine", "run it once while the server can be reached");
+        let body = cached.take_body().ok_or_else(never)?;
+        let opened = open(ctx, credential, freshness, &body)?;
+        let confirmed = cached.confirmed(&opened.cred, Sha256::of(&body)).map_err(Fault::from)?;
+        let at = confirmed.ok_or_else(never)?;
+        let age = ctx.now().saturating_sub(at);
+        if age < -AHEAD {
+            let what = format!("the kept answer was confirmed at {}, which is in the future", rfc3339(at));
+            return Err(Fault::new(Code::Stale, what).next("set this machine's clock").into());
+        }
+        if let Some(most) = self.offline_fallback.filter(|most| age > *most) {
+            let why = format!(
+                "the kept answer was confirmed {} ago, longer than --offline-fallback {} allows",
+                spelt(age),
+                spelt(most)
+            );
+            return Err(unusable(&why, "bring the server back, or allow more").into());
+        }
+        let because = failure.map_or_else(String::new, |failure| format!("{failure}; "));
+        ctx.out.warn(&format!(
+            "{because}offline: using the answer that the server confirmed {} ago, at {}",
+            spelt(age),
+            rfc3339(at)
+        ));
+        Ok(opened.fetched(cached, None, None, None))
+    }
+}
+
+impl Credential {
+    /// The server refused this credential: what was kept for it must not be used when the network is gone, either.
+    pub(crate) fn forget_kept(&self, ctx: &Ctx) {
+        if let Some(home) = &self.home
+            && !cache::clear(home, self.id)
+        {
+            ctx.out.warn(&format!(
+                "the kept answers in {} could not be removed",
+                home.path().join("cache").display()
+            ));
+        }
+    }
+}
+
+/// A span in whole seconds, `0s` at least.
+fn spelt(millis: i64) -> String {
+    let seconds = u64::try_from(millis.max(0) / 1000).unwrap_or(0);
+    humantime::format_duration(Duration::from_secs(seconds)).to_string()
+}
