@@ -1,7 +1,7 @@
 //! Files that only their owner may read: 0600, in folders of 0700, replaced atomically.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Seek as _, Write};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
@@ -63,6 +63,76 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     match attempt() {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(exists(path).into()),
         done => done.with_context(|| format!("cannot write {}", path.display())),
+    }
+}
+
+/// A private file in the making: nobody sees it before it is whole.
+pub struct Pending {
+    file: NamedTempFile,
+}
+
+impl Pending {
+    /// In the folder that `path` will be in, or anywhere if it goes nowhere in the end.
+    ///
+    /// # Errors
+    /// If it cannot be made there.
+    pub fn new(path: Option<&Path>) -> anyhow::Result<Self> {
+        // tempfile makes it 0600.
+        let file = match path {
+            Some(path) => NamedTempFile::new_in(folder_of(path))
+                .with_context(|| format!("cannot write {}", path.display()))?,
+            None => NamedTempFile::new().context("cannot write a file that is needed meanwhile")?,
+        };
+        Ok(Self { file })
+    }
+
+    /// Takes back what was written so far.
+    ///
+    /// # Errors
+    /// If the file cannot be changed.
+    pub fn truncate(&mut self) -> std::io::Result<()> {
+        self.file.as_file().set_len(0)?;
+        self.file.rewind()
+    }
+
+    /// Becomes `path` atomically; on disk when this returns.
+    ///
+    /// # Errors
+    /// If it cannot, or is not [`replaceable`]; then what was there is unchanged.
+    pub fn commit(self, path: &Path) -> anyhow::Result<()> {
+        replaceable(path)?;
+        let attempt = || -> std::io::Result<()> {
+            self.file.as_file().sync_all()?;
+            self.file.persist(path).map_err(|error| error.error)?;
+            sync_folder(folder_of(path))
+        };
+        attempt().with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Hands all of it to `take`, in pieces.
+    ///
+    /// # Errors
+    /// Of reading, or of `take`.
+    pub fn copy_to(mut self, mut take: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        self.file.rewind()?;
+        let mut piece = vec![0; 64 * 1024];
+        loop {
+            let bytes = self.file.read(&mut piece)?;
+            if bytes == 0 {
+                return Ok(());
+            }
+            take(piece.get(..bytes).unwrap_or_default())?;
+        }
+    }
+}
+
+impl Write for Pending {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
     }
 }
 

@@ -119,6 +119,7 @@ const OWNER: &[(&str, &str)] = &[
     ("pin", ""),
     ("audit list", ""),
     ("audit verify", ""),
+    ("audit export audit.jsonl", ""),
     ("quickstart --deployment prod", ""),
     ("doctor", ""),
     ("completions zsh", ""),
@@ -148,6 +149,9 @@ const LAST: &[(&str, &str)] = &[
     ("key delete PAY --yes", ""),
     ("logout", ""),
     ("login --email olga@canary.example --password-stdin", PASSWORD),
+    ("logout", ""),
+    ("org recover --email new@canary.example --recovery-kit kit --new-kit kit-2 --password-stdin", PASSWORD),
+    ("org show", ""),
 ];
 
 fn command_of(line: &str) -> String {

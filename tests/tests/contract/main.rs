@@ -7,6 +7,7 @@
     reason = "a test's helpers: a failure is the test's failure"
 )]
 
+mod export;
 mod help;
 mod json;
 mod memory;

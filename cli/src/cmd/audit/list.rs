@@ -4,15 +4,16 @@ use std::str::FromStr;
 use std::time::SystemTime;
 
 use clap::Args;
-use keyward_wire::api::audit::{AuditEntry, AuditQuery, AuditRecord};
+use keyward_wire::api::audit::{AuditEntry, AuditQuery};
 use keyward_wire::limits::AUDIT_PAGE;
 use serde_json::json;
 
 use super::names::Names;
-use crate::api::{Api, ApiError};
+use super::walk::{page, record};
+use crate::api::Api;
 use crate::cmd::resolve;
 use crate::ctx::{Ctx, parse_span, rfc3339};
-use crate::fault::{Fault, printable};
+use crate::fault::printable;
 use crate::vault::admin::Session;
 
 /// List what happened, oldest first
@@ -34,11 +35,21 @@ pub struct Options {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Since {
+pub(super) enum Since {
     /// Milliseconds before now.
     Ago(i64),
     /// Milliseconds UTC.
     At(i64),
+}
+
+impl Since {
+    /// In milliseconds UTC.
+    pub(super) fn at(self, now: i64) -> i64 {
+        match self {
+            Self::Ago(span) => now.saturating_sub(span),
+            Self::At(time) => time,
+        }
+    }
 }
 
 impl Options {
@@ -48,10 +59,7 @@ impl Options {
         let query = AuditQuery {
             identity: named(self.identity.as_deref(), |text| Ok(resolve::identity(&org, text)?.id))?,
             key: named(self.key.as_deref(), |text| Ok(resolve::key(&org, text)?.id))?,
-            since: self.since.map(|since| match since {
-                Since::Ago(span) => ctx.now().saturating_sub(span),
-                Since::At(time) => time,
-            }),
+            since: self.since.map(|since| since.at(ctx.now())),
             after: None,
             limit: None,
         };
@@ -61,7 +69,7 @@ impl Options {
 }
 
 /// A thing of this name; or of this id, though it may be gone by now.
-fn named<I: FromStr>(
+pub(super) fn named<I: FromStr>(
     text: Option<&str>,
     resolve: impl Fn(&str) -> anyhow::Result<I>,
 ) -> anyhow::Result<Option<I>> {
@@ -72,29 +80,18 @@ async fn all(api: &Api, mut query: AuditQuery) -> anyhow::Result<Vec<AuditEntry>
     let mut entries = Vec::new();
     let mut limit = AUDIT_PAGE;
     loop {
-        query.limit = Some(limit);
-        match api.audit(&query).await {
-            // Entries differ in size by a factor of thousands.
-            Err(ApiError::TooLarge) if limit > 1 => limit /= 8,
-            Err(error) => return Err(Fault::from(error).into()),
-            Ok(page) => {
-                let last = page.entries.last().map(|entry| entry.seq);
-                let ended = page.entries.len() < limit as usize || last <= query.after;
-                entries.extend(page.entries);
-                if ended {
-                    return Ok(entries);
-                }
-                query.after = last;
-            }
+        let page = page(api, &query, &mut limit).await?;
+        let last = page.entries.last().map(|entry| entry.seq);
+        let ended = page.entries.len() < limit as usize || last <= query.after;
+        entries.extend(page.entries);
+        if ended {
+            return Ok(entries);
         }
+        query.after = last;
     }
 }
 
 fn show(ctx: &Ctx, names: &Names, entries: &[AuditEntry]) -> anyhow::Result<()> {
-    let record = |entry: &AuditEntry| -> anyhow::Result<AuditRecord> {
-        Ok(keyward_wire::json::from_slice(entry.entry.as_bytes())
-            .map_err(|_| Fault::from(ApiError::Malformed))?)
-    };
     let records = entries.iter().map(record).collect::<anyhow::Result<Vec<_>>>()?;
     if ctx.out.json {
         let list: Vec<_> = records
@@ -134,7 +131,7 @@ fn show(ctx: &Ctx, names: &Names, entries: &[AuditEntry]) -> anyhow::Result<()> 
     ctx.out.table(&["SEQ", "TIME", "ACTOR", "ACTION", "FROM", "OBJECTS"], &rows)
 }
 
-fn parse_since(text: &str) -> Result<Since, String> {
+pub(super) fn parse_since(text: &str) -> Result<Since, String> {
     // A day alone is its beginning.
     let time = if text.len() == "2026-01-31".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
     match humantime::parse_rfc3339_weak(&time) {
@@ -151,6 +148,7 @@ fn parse_since(text: &str) -> Result<Since, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::Fault;
 
     #[test]
     fn since_is_a_span_or_a_time() {

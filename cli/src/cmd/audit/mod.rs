@@ -1,8 +1,11 @@
 //! `keyward audit`: what happened, as the server tells it, and whether it tells the same story as before.
 
+pub mod export;
 pub mod list;
 mod names;
+mod rows;
 pub mod verify;
+mod walk;
 
 use clap::Subcommand;
 
@@ -14,6 +17,7 @@ use crate::ctx::Ctx;
 pub enum Command {
     List(list::Options),
     Verify(verify::Options),
+    Export(export::Options),
 }
 
 impl Command {
@@ -21,6 +25,7 @@ impl Command {
         match self {
             Self::List(options) => options.run(ctx).await,
             Self::Verify(options) => options.run(ctx).await,
+            Self::Export(options) => options.run(ctx).await,
         }
     }
 }

@@ -1,16 +1,16 @@
 //! `keyward audit verify`.
 
 use clap::Args;
-use keyward_wire::api::audit::{AuditQuery, genesis};
+use keyward_crypto::state::org::{Org, RECOVERIES};
+use keyward_wire::api::audit::AuditRecord;
 use keyward_wire::api::org::AuditHead;
-use keyward_wire::limits::AUDIT_PAGE;
 use serde_json::json;
 
-use crate::api::{Api, ApiError};
-use crate::ctx::Ctx;
+use super::walk::{RECOVERED, beginning, walk};
+use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault};
-use crate::vault::admin::{Desk, Session};
-use crate::vault::audit::{Anchor, Chain, Changed};
+use crate::vault::admin::Session;
+use crate::vault::audit::Changed;
 
 /// Verify that the audit log only grew since this client, or the last admin who wrote, saw it
 ///
@@ -28,8 +28,19 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
         let desk = session.open(ctx).await?;
-        let mut chain = beginning(&desk, self.all);
-        walk(&session.api, &mut chain, desk.audit_head).await?;
+        let mut chain = beginning(&desk, self.all.then_some(0));
+        walk(&session.api, &mut chain, desk.audit_head, |_, record| {
+            if is_hidden_recovery(&desk.org, record) {
+                ctx.out.warn(&format!(
+                    "entry {} says that the organisation was recovered with its recovery kit at {}, and the \
+                     organisation's state says nothing of it: somebody hides it",
+                    record.seq,
+                    rfc3339(record.time)
+                ));
+            }
+            Ok(())
+        })
+        .await?;
         let entries = chain.verified();
         let head = chain.finish().map_err(Fault::from)?;
         desk.remember_audit(ctx, head);
@@ -42,36 +53,12 @@ impl Options {
     }
 }
 
-/// From the older of the two heads that are trusted: what this client verified, and what the writer of ORG saw.
-fn beginning(desk: &Desk<'_>, all: bool) -> Chain {
-    let org = desk.org.org;
-    let sealed = Anchor { head: desk.org.audit_head, seen_by: "the last writer of the organisation's state" };
-    let known = desk.known_audit_head().unwrap_or(AuditHead { seq: 0, hash: genesis(org) });
-    let known = Anchor { head: known, seen_by: "this client" };
-    let start = if all { 0 } else { known.head.seq.min(sealed.head.seq) };
-    Chain::new(org, start, [known, sealed])
-}
-
-/// Up to where the server says that the log ends, as of its first answer.
-async fn walk(api: &Api, chain: &mut Chain, stated: AuditHead) -> anyhow::Result<()> {
-    chain.stated(stated).map_err(Fault::from)?;
-    let mut limit = AUDIT_PAGE;
-    loop {
-        let query = AuditQuery { after: Some(chain.after()), limit: Some(limit), ..AuditQuery::default() };
-        let page = match api.audit(&query).await {
-            // Entries differ in size by a factor of thousands.
-            Err(ApiError::TooLarge) if limit > 1 => {
-                limit /= 8;
-                continue;
-            }
-            other => other.map_err(Fault::from)?,
-        };
-        chain.stated(page.head).map_err(Fault::from)?;
-        chain.extend(&page.entries).map_err(Fault::from)?;
-        if page.entries.is_empty() || chain.after() >= page.head.seq {
-            return Ok(());
-        }
-    }
+/// ORG lists every recovery by an honest client, so that the server cannot leave it out; the log has every one that an honest
+/// server carried out, so that a client of the thief's own cannot. ORG forgets old ones where there are many.
+fn is_hidden_recovery(org: &Org, record: &AuditRecord) -> bool {
+    let is_listed =
+        |object: &String| org.recoveries.iter().any(|one| *object == format!("identity:{}", one.identity));
+    record.action == RECOVERED && org.recoveries.len() < RECOVERIES && !record.objects.iter().any(is_listed)
 }
 
 impl From<Changed> for Fault {
