@@ -6,7 +6,7 @@ use keyward_wire::name::EnvName;
 
 /// What the file says is what its export says. Lines of errors lie within the file.
 pub fn holds(bytes: &[u8]) {
-    let lines = 1 + bytes.iter().filter(|byte| **byte == b'\n').count();
+    let lines = bytes.split(|byte| *byte == b'\n').count();
     let parsed = match parse(bytes) {
         Ok(parsed) => parsed,
         Err(errors) => {

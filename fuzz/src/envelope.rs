@@ -57,25 +57,26 @@ fn sealed(bytes: &[u8]) {
     let with = |purpose| Context::new(purpose).org(org);
 
     let place = SecretPlace { org, key: KeyId::from_bytes(id), version: 1, reseal: 0 };
-    if let Some(envelope) = as_document(&key::<DataKey>(), &with(Purpose::Secret).b(&id).n1(0).n2(1), bytes) {
-        if let Ok(secret) = Secret::open(&key(), place, &envelope) {
-            let again = secret.seal(&key(), place).expect("what fitted fits");
-            let again = Secret::open(&key(), place, &again).expect("just sealed");
-            assert!(again.value == secret.value);
-        }
+    let context = with(Purpose::Secret).b(&id).n1(0).n2(1);
+    if let Some(envelope) = as_document(&key::<DataKey>(), &context, bytes)
+        && let Ok(secret) = Secret::open(&key(), place, &envelope)
+    {
+        let again = secret.seal(&key(), place).expect("what fitted fits");
+        let again = Secret::open(&key(), place, &again).expect("just sealed");
+        assert!(again.value == secret.value);
     }
     let place = ViewPlace { org, view: ViewId::from_bytes(id), seq: 1 };
-    if let Some(envelope) = as_document(&key::<ViewKey>(), &with(Purpose::View).b(&id).n2(1), bytes) {
-        if let Ok(view) = View::open(&key(), place, &envelope) {
-            let _ = view.deployment(DeploymentId::from_bytes(id));
-            view.seal(&key(), place).expect("what fitted fits");
-        }
+    if let Some(envelope) = as_document(&key::<ViewKey>(), &with(Purpose::View).b(&id).n2(1), bytes)
+        && let Ok(view) = View::open(&key(), place, &envelope)
+    {
+        let _ = view.deployment(DeploymentId::from_bytes(id));
+        view.seal(&key(), place).expect("what fitted fits");
     }
     let place = OrgPlace { org, epoch: 1, seq: 1 };
-    if let Some(envelope) = as_document(&key::<OrgKey>(), &with(Purpose::Org).n1(1).n2(1), bytes) {
-        if let Ok(state) = Org::open(&key(), place, &envelope) {
-            let _ = (state.facts(), state.readers().count(), keyward_crypto::view::whole(&state));
-        }
+    if let Some(envelope) = as_document(&key::<OrgKey>(), &with(Purpose::Org).n1(1).n2(1), bytes)
+        && let Ok(state) = Org::open(&key(), place, &envelope)
+    {
+        let _ = (state.facts(), state.readers().count(), keyward_crypto::view::whole(&state));
     }
     let place = GrantPlace { org, identity, view: ViewId::from_bytes(id), epoch: 1, seq: 1 };
     let context = with(Purpose::Grant).a(&id).b(&id).n1(1).n2(1);

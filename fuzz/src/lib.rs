@@ -10,8 +10,11 @@ pub mod json;
 pub mod mapping_file;
 pub mod token;
 
+/// Panics if it does not hold for these bytes.
+pub type Claim = fn(&[u8]);
+
 /// Every claim, by the name of its target and of its folder in `corpus/`.
-pub const CLAIMS: &[(&str, fn(&[u8]))] = &[
+pub const CLAIMS: &[(&str, Claim)] = &[
     ("audit", audit::holds),
     ("dotenv", dotenv::holds),
     ("envelope", envelope::holds),

@@ -6,6 +6,7 @@
 )]
 
 mod again;
+mod described;
 mod doors;
 mod life;
 mod schema;
