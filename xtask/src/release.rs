@@ -66,6 +66,8 @@ fn assert_static(folder: &Path, programs: &[&str]) -> Result<()> {
 /// Separated as cargo wants it. The builder's own folders are not in the programs, so that two builders get the same ones.
 fn flags() -> Result<OsString> {
     let mut flags = OsString::from("-Ctarget-feature=+crt-static");
+    // A static program finds no `getrandom` at run time and would open /dev/urandom, which a bare root may lack.
+    flags.push("\u{1f}--cfg=getrandom_backend=\"linux_getrandom\"");
     for (from, to) in [(cargo_home()?, "/cargo"), (root().to_owned(), "/keyward")] {
         flags.push("\u{1f}--remap-path-prefix=");
         flags.push(from);

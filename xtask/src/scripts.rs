@@ -10,7 +10,7 @@ use crate::cargo::{root, run, tracked};
 
 /// Fails if shellcheck finds anything at all in any script.
 pub(crate) fn check() -> Result<()> {
-    let scripts: Vec<String> = tracked(&["."])?.into_iter().filter(|file| is_script(file)).collect();
+    let scripts: Vec<String> = tracked(&[])?.into_iter().filter(|file| is_script(file)).collect();
     if scripts.is_empty() {
         bail!("there is no script: is this the project's root?");
     }

@@ -1,6 +1,6 @@
 //! Files of other tools in, named values out. Pure: bytes in, values out.
 //!
-//! [`read`] is the one door. Each tool's form is a file of its own; those that are JSON share [`document`], whose parts
+//! [`read`] is the one door. Each tool's form is a file of its own; those that are JSON share `document`, whose parts
 //! know where they stand. As with [`dotenv`], no error says a word of the file: what cannot be read may be a secret all
 //! the same. What a record says that has no place here is not lost silently: its fields are named in
 //! [`Content::not_kept`].

@@ -98,6 +98,9 @@ impl Cached {
 
     /// Records that the server confirmed this body just now.
     pub fn confirm(&self, cred: &Cred, body: Sha256, now: i64) {
+        if self.place.is_none() {
+            return;
+        }
         let recorded = self.confirmed(cred, body).ok().flatten();
         if recorded.is_some_and(|at| at <= now && now - at < GRAIN) {
             return;

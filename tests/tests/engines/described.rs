@@ -13,14 +13,17 @@ engines! {
         let authorization = format!("Authorization: {}", world.insider().authorization);
         let mut command = Command::new(tools::python_program("schemathesis"));
         command.env_clear().current_dir(world.owner.home()).args(["run", &format!("{}/openapi.json", world.server.url())]);
-        // As an owner, who can do the most; without the one request that would end that.
-        command.args(["--header", &authorization, "--exclude-path", "/v1/auth/logout"]);
-        command.args(["--phases", "coverage,fuzzing", "--max-examples", "10", "--workers", "1", "--no-color"]);
+        // As an owner, who can do the most; without what would end that, and what only a recovery kit may.
+        command.args(["--header", &authorization]);
+        for path in ["/v1/auth/logout", "/v1/credentials/{id}", "/v1/recovery"] {
+            command.args(["--exclude-path", path]);
+        }
+        command.args(["--phases", "coverage,fuzzing", "--max-examples", "5", "--workers", "1", "--no-color"]);
         command.args(["--generation-deterministic", "--checks", CHECKS]);
         let ended = run(command, b"");
         assert_eq!(ended.code, 0, "{}", ended.said());
         let said = String::from_utf8_lossy(&ended.stdout);
-        assert!(said.contains("Tested: 16") || said.contains("Tested: 17"), "few routes were tried: {said}");
+        assert!(said.contains("Tested: 15"), "not every other route was tried: {said}");
         assert!(!said.contains("Authentication failed"), "the owner was not known: {said}");
         world.owner.ok(&["audit", "verify", "--all"]);
         world.server.another(&["check"]).ok(&["keyward-server", "check"]);
