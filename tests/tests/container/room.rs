@@ -52,7 +52,7 @@ impl Room {
         for folder in ["bin", "usr/local/bin", "etc/profile.d", "dev", "tmp", "run", "proc"] {
             room.folder(folder, 0o755);
         }
-        for device in ["null", "zero", "urandom"] {
+        for device in ["null", "zero", "random", "urandom"] {
             room.file(&format!("dev/{device}"), "", 0o644);
         }
         let busybox = on_path("busybox");
@@ -208,8 +208,8 @@ root=$1 user=$2 cwd=$3
 shift 3
 [ "$(id -u)" = 0 ] || { echo 'these tests make mount namespaces: run them as root' >&2; exit 99; }
 mount --bind "$root" "$root"
-for device in null zero urandom; do mount --bind "/dev/$device" "$root/dev/$device"; done
-mount -t tmpfs -o mode=1777,size=64m tmpfs "$root/tmp"
+for device in null zero random urandom; do mount --bind "/dev/$device" "$root/dev/$device"; done
+mount -t tmpfs -o mode=1777,size=256m tmpfs "$root/tmp"
 while [ "$1" != -- ]; do
     mount --bind "$2" "$3"
     [ "$1" = rw ] || mount -o remount,bind,ro "$3"
