@@ -93,7 +93,8 @@ impl<K: Eq + Hash> Buckets<K> {
             self.empty_at.clear();
         }
         let empty = self.empty_at.entry(key).or_insert(now);
-        *empty = (*empty).max(now) + self.leak;
+        // Full is full: a burst of refusals costs whoever shares the bucket no hours.
+        *empty = ((*empty).max(now) + self.leak).min(now + self.most + self.leak);
     }
 }
 

@@ -59,7 +59,13 @@ pub(super) async fn login(call: Call) -> Answer {
     auth::refused_in_step(async {
         let mut tx = call.server.app.store().begin().await?;
         let verdict = auth::prove(&mut tx, request.cred, &request.auth, EVERY_KIND).await?;
-        let stranger = !is_beyond_guessing(&verdict) && is_stranger(&mut tx, &call, &verdict).await?;
+        let guessable = !is_beyond_guessing(&verdict);
+        // Once more, for right and wrong alike: many that came together were all let in by the first look.
+        if guessable && let Some(wait) = throttle.wait(call.ip, Instant::now()) {
+            metrics.refused(Refused::Network);
+            return Err(Failure::TooMany { wait });
+        }
+        let stranger = guessable && is_stranger(&mut tx, &call, &verdict).await?;
         if stranger && let Some(wait) = throttle.stranger_waits(request.cred, now) {
             // Right or wrong: to tell them apart would be to answer a guess.
             throttle.refused(call.ip, now);

@@ -137,11 +137,13 @@ pub(super) async fn refuse_login(
 ) -> Result<(), Failure> {
     let (throttle, now) = (call.server.app.throttle(), Instant::now());
     let metrics = call.server.app.metrics();
-    if let Some(wait) = throttle.wait(call.ip, now) {
+    let wait = throttle.wait(call.ip, now);
+    // Who guesses on while waiting gains nothing by it.
+    throttle.refused(call.ip, now);
+    if let Some(wait) = wait {
         metrics.refused(Refused::Network);
         return Err(Failure::TooMany { wait });
     }
-    throttle.refused(call.ip, now);
     metrics.refused(Refused::Proof);
     match verdict {
         Verdict::Refused { mut org, identity, credential, now } => {

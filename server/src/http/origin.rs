@@ -1,5 +1,6 @@
 //! Where a request comes from. A header counts only if a trusted proxy wrote it.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::HeaderMap;
@@ -9,8 +10,12 @@ use ipnet::IpNet;
 /// one of them. What stands left of that, the client may have made up.
 pub(super) fn client(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut client = peer.ip().to_canonical();
-    let lines: Vec<&str> =
-        headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+    // A line that is no text is read all the same: what a proxy wrote at its end counts, whatever stands before.
+    let lines: Vec<Cow<'_, str>> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .map(|line| String::from_utf8_lossy(line.as_bytes()))
+        .collect();
     for hop in lines.iter().flat_map(|line| line.split(',')).rev() {
         if !is_trusted(client, trusted) {
             return client;
@@ -64,5 +69,13 @@ mod tests {
         assert_eq!(from("10.0.0.1", &["10.0.0.7"], &["10.0.0.0/8"]), "10.0.0.7");
         assert_eq!(from("10.0.0.1", &["unknown"], &["10.0.0.0/8"]), "10.0.0.1");
         assert_eq!(from("10.0.0.1", &[], &["10.0.0.0/8"]), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_line_that_is_no_text_hides_nobody() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", HeaderValue::from_bytes(b"\xff, 192.0.2.9").unwrap());
+        let peer = SocketAddr::from(([10, 0, 0, 1], 1));
+        assert_eq!(client(peer, &headers, &["10.0.0.0/8".parse().unwrap()]).to_string(), "192.0.2.9");
     }
 }
