@@ -9,6 +9,7 @@ use keyward_server::check::{Checked, Finding, check_all};
 use keyward_server::config::{BackupArgs, CheckArgs};
 use keyward_server::store::{ClockOffset, Manifest};
 use keyward_server::{open_store, read_store};
+use keyward_wire::name::is_unprintable;
 
 pub(crate) async fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let store = read_store(&args.database.into()).await?;
@@ -95,10 +96,13 @@ impl Findings {
     fn line(&mut self, finding: &Finding) -> anyhow::Result<()> {
         if self.json {
             writeln!(self.out, "{}", serde_json::to_string(finding)?)?;
-        } else if let Some(org) = finding.org {
-            writeln!(self.out, "org:{org} {}: {}", finding.at, finding.what)?;
         } else {
-            writeln!(self.out, "{}: {}", finding.at, finding.what)?;
+            // A table of a foreign file may have any name; what steers a terminal is not passed on.
+            let said = format!("{}: {}", finding.at, finding.what).replace(is_unprintable, "\u{fffd}");
+            match finding.org {
+                Some(org) => writeln!(self.out, "org:{org} {said}")?,
+                None => writeln!(self.out, "{said}")?,
+            }
         }
         Ok(())
     }

@@ -104,6 +104,10 @@ impl Tx {
             return Ok(None);
         }
         let (made_at, rows) = (row.int("made_at")?, row.count("rows")?);
+        // Of the years that a time can be told in.
+        if !(0..YEAR_10000).contains(&made_at) {
+            return Err(StoreError::Inconsistent { column: "made_at" });
+        }
         Ok(Some(Manifest { made_at, rows, sha256: row.sha256("sha256")? }))
     }
 
@@ -248,6 +252,9 @@ const APPLICATION: i64 = 0x4b57_4241;
 
 /// Of the manifest and of what it is about.
 const FORMAT: i64 = 1;
+
+/// Milliseconds UTC: the first moment that RFC 3339 cannot say.
+const YEAR_10000: i64 = 253_402_300_800_000;
 
 const COLUMNS: &str = "
     select m.name as table_name, c.name as column_name, c.type as type, c.pk as key
