@@ -5,7 +5,7 @@ use keyward_tests::http::Request;
 use keyward_tests::liar::{Liar, Reply};
 use keyward_tests::machine::Machine;
 use keyward_tests::server::Server;
-use keyward_tests::world::{EMAIL, ORG, PASSWORD};
+use keyward_tests::world::{EMAIL, ORG, PASSWORD, World};
 use serde_json::{Value, json};
 
 engines! {
@@ -47,5 +47,23 @@ engines! {
         assert!(ended.stderr.contains("Too many refused sign-ins: try again in "), "{}", ended.stderr);
         // Guesses that were not looked at are not in the audit; those that were are.
         assert_eq!(server.sql("select count(*) from audit where entry like '%login.refused%'"), "20");
+    }
+
+    fn guesses_that_come_together_count_one_by_one(engine) {
+        // From the machine of the sign-up itself: no stranger's limit holds there.
+        let world = World::new(engine);
+        let prelogin = Request::get(&format!("/v1/auth/prelogin?email={EMAIL}"));
+        let known: Value = world.server.send(&prelogin).read();
+        let guess = json!({ "cred": known["cred"], "auth": "A".repeat(43) });
+        let judged = std::thread::scope(|scope| {
+            let guesses: Vec<_> = (0..150)
+                .map(|_| scope.spawn(|| world.server.send(&Request::post("/v1/auth/login", &guess)).status))
+                .collect();
+            guesses.into_iter().map(|guess| guess.join().unwrap()).filter(|status| *status == 401).count()
+        });
+        // 50, and one more for every two seconds that it took.
+        assert!((50..=60).contains(&judged), "{judged} of 150 guesses were judged");
+        let audited = world.server.sql("select count(*) from audit where entry like '%login.refused%'");
+        assert_eq!(audited, judged.to_string(), "what was judged is in the audit");
     }
 }
