@@ -7,7 +7,7 @@ use keyward_tests::http::Answer;
 use keyward_tests::server::Engine;
 use keyward_tests::world::{ALPHA, World};
 
-use super::{json, text};
+use super::{json, sample, text};
 
 const SOURCE: &str = "FRESH=value-of-fresh\n";
 
@@ -46,6 +46,20 @@ fn what_could_not_be_removed_is_refused_before_anything_is_stored() {
     assert!(ended.code == 9 && ended.stderr.contains(ALPHA.0), "{}", ended.said());
     for file in ["new.env", "link.env", "one.env", "two.env"] {
         assert_eq!(text(owner, file), SOURCE, "{file}");
+    }
+    assert_eq!(world.insider().org.seq, before);
+}
+
+#[test]
+fn a_file_with_what_no_key_can_keep_is_neither_stored_nor_removed() {
+    let world = World::new(Engine::Sqlite);
+    let (owner, before) = (&world.owner, world.insider().org.seq);
+    for (file, lost) in [("1password-item.json", "fields of type OTP"), ("bws.json", "organizationId")] {
+        owner.write(file, sample(file));
+        let ended = owner.keyward(&["key", "import", file, "--shred"]);
+        assert!(ended.code == 9 && ended.stderr.contains(lost), "{file}: {}", ended.said());
+        assert!(ended.stderr.contains("nothing was stored"), "{file}: {}", ended.stderr);
+        assert_eq!(text(owner, file).as_bytes(), sample(file), "{file}");
     }
     assert_eq!(world.insider().org.seq, before);
 }

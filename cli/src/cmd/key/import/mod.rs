@@ -65,8 +65,9 @@ pub struct Options {
     /// With --map: let through a variable that steers programs, such as PATH
     #[arg(long, value_name = "NAME", requires = "map")]
     allow_env: Vec<EnvName>,
-    /// Overwrite and remove the file once its keys are verifiably stored. On SSDs and on file systems that copy on write,
-    /// in snapshots and in backups, what it held may survive: revoke and replace values that must not
+    /// Overwrite and remove the file once its keys are verifiably stored; refused if it has what no key can keep. On SSDs
+    /// and on file systems that copy on write, in snapshots and in backups, what it held may survive: revoke and replace
+    /// values that must not
     #[arg(long, conflicts_with = "dry_run")]
     shred: bool,
 }
@@ -85,8 +86,15 @@ impl Options {
         }
         if !not_kept.is_empty() {
             let fields: Vec<String> = not_kept.iter().map(|field| printable(field, 60)).collect();
-            ctx.out
-                .warn(&format!("keyward has no place for these, they are not kept: {}", fields.join(", ")));
+            let fields = fields.join(", ");
+            // Removing the file would be the end of them.
+            if doomed.is_some() {
+                let what = format!("the file has what no key can keep ({fields}); nothing was stored");
+                return Err(Fault::new(Code::Policy, what)
+                    .next("import without --shred, and remove the file yourself")
+                    .into());
+            }
+            ctx.out.warn(&format!("keyward has no place for these, they are not kept: {fields}"));
         }
         let session = Session::start(ctx).await?;
         let (decided, aftermath) = if self.dry_run {
