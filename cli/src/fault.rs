@@ -108,7 +108,7 @@ impl Fault {
             .map(|other| (likeness(name, other), *other))
             .filter(|(likeness, _)| *likeness > 0.8)
             .max_by(|a, b| a.0.total_cmp(&b.0));
-        let fault = Self::new(Code::NotFound, format!("no such {kind}, or not yours: {}", typed(name)));
+        let fault = Self::new(Code::NotFound, format!("no such {kind}, or not yours: {}", typed(name, 100)));
         match nearest {
             Some((_, other)) => fault.next(format!("did you mean {other}?")),
             None if names.is_empty() => fault.next(format!("there is no {kind} yet")),
@@ -164,7 +164,7 @@ impl From<VerifyError> for Fault {
             VerifyError::Missing(missing) => Self::new(Code::Missing, missing.to_string())
                 .next("nothing was used; the server holds back data: ask its operator"),
             VerifyError::NotThere { kind, name } => {
-                Self::new(Code::NotFound, format!("no such {kind}, or not yours: {}", typed(&name)))
+                Self::new(Code::NotFound, format!("no such {kind}, or not yours: {}", typed(&name, 100)))
             }
             VerifyError::Refused(refused) => Self::new(Code::Policy, refused.to_string()),
         }
@@ -206,9 +206,9 @@ pub fn holds_token(name: &str) -> bool {
     ["kwt1_", "kwd1_", "kwi1_", "kwr1_", "kwh1_"].iter().any(|prefix| name.contains(prefix))
 }
 
-/// A name as it was typed, safe to print; a token that stands in its place is not repeated.
-fn typed(name: &str) -> String {
-    if holds_token(name) { "… (a token is no name)".to_owned() } else { printable(name, 100) }
+/// A name, path or address as it was typed, safe to print; a token that stands in its place is not repeated.
+pub fn typed(text: &str, limit: usize) -> String {
+    if holds_token(text) { "… (a token, not shown)".to_owned() } else { printable(text, limit) }
 }
 
 /// A foreign text made safe to print: no control or direction-changing characters, at most `limit` characters.

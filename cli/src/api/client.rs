@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::tls::{Roots, config};
-use crate::fault::{Code, Fault, printable};
+use crate::fault::{Code, Fault, holds_token, printable, typed};
 use crate::session::credential::Server;
 
 /// Why a request has no answer to use.
@@ -368,9 +368,13 @@ pub(super) fn configured(tls: ClientConfig) -> anyhow::Result<Client> {
 /// Credentials go over TLS, or stay on this machine, unless the user says otherwise.
 fn check_url(server: &Server) -> anyhow::Result<Url> {
     let not_an_address = || {
-        Fault::usage(format!("not a server's address: {}", printable(&server.url, 100)))
+        Fault::usage(format!("not a server's address: {}", typed(&server.url, 100)))
             .next("write it as https://keyward.example")
     };
+    // As a host it would be asked of a name server, and as a path it would stand in logs.
+    if holds_token(&server.url) {
+        return Err(not_an_address().into());
+    }
     let url = Url::parse(&server.url).map_err(|_| not_an_address())?;
     let host = url.host_str().ok_or_else(not_an_address)?;
     let bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
@@ -444,6 +448,15 @@ mod tests {
                 Code::Usage,
                 "{none}"
             );
+        }
+    }
+
+    #[test]
+    fn a_token_in_the_place_of_an_address_is_refused_and_not_repeated() {
+        for url in ["kwt1_hunter2", "https://kwt1_hunter2", "https://keyward.example/kwd1_hunter2"] {
+            let error = check_url(&server(url, true)).unwrap_err();
+            assert_eq!(crate::fault::code_of(&error), Code::Usage, "{url}");
+            assert!(!format!("{error:#}").contains("hunter2"), "{url}");
         }
     }
 

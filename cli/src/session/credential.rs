@@ -11,7 +11,7 @@ use super::config::{Config, Login};
 use super::home::Home;
 use super::prompt;
 use crate::ctx::Ctx;
-use crate::fault::{Code, Fault};
+use crate::fault::{Code, Fault, typed};
 
 /// The server of a fresh start.
 pub const DEFAULT_URL: &str = "http://127.0.0.1:8420";
@@ -135,15 +135,16 @@ fn from_environment(ctx: &Ctx) -> anyhow::Result<Option<(Zeroizing<String>, Stri
         let (bytes, source) = if path.as_os_str() == "-" {
             (prompt::stdin(TOKEN_BYTES)?, "standard input (KEYWARD_TOKEN_FILE is -)".to_owned())
         } else {
+            let shown = typed(&path.to_string_lossy(), 500);
             // Not held to 0600: mounted secrets of container engines are 0444.
             let bytes = std::fs::read(path)
                 .map(Zeroizing::new)
-                .with_context(|| format!("cannot read KEYWARD_TOKEN_FILE {}", path.display()))
+                .with_context(|| format!("cannot read KEYWARD_TOKEN_FILE {shown}"))
                 .context(
                     Fault::new(Code::SignIn, "there is no token to sign in with")
                         .next("check the path in KEYWARD_TOKEN_FILE, and that this user may read it"),
                 )?;
-            (bytes, format!("KEYWARD_TOKEN_FILE {}", path.display()))
+            (bytes, format!("KEYWARD_TOKEN_FILE {shown}"))
         };
         let text = std::str::from_utf8(&bytes)
             .map_err(|_| Fault::new(Code::SignIn, format!("{source} does not hold a token")))?;

@@ -115,6 +115,14 @@ fn a_token_file_is_read_before_the_variable_and_may_be_mounted() {
     let ended = env_file(&machine);
     ended.refused(3, "a token file that is not there");
     assert!(ended.stderr.contains("/nowhere/token"), "{}", ended.stderr);
+    // Whoever takes it for the variable of the token.
+    let machine = machine.with("KEYWARD_TOKEN_FILE", "kwt1_canary");
+    for words in [ENV_FILE, &["doctor"]] {
+        let ended = machine.keyward(words);
+        assert_eq!(ended.code, 3, "{words:?}: {}", ended.said());
+        assert!(ended.said().contains("a token, not shown"), "{words:?}: {}", ended.said());
+        assert!(!ended.said().contains("canary"), "{words:?}: {}", ended.said());
+    }
     let machine = machine.with("KEYWARD_TOKEN_FILE", "/dev/null");
     env_file(&machine).refused(3, "an empty token file");
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::check::Check;
 use crate::cmd::surroundings::Surroundings;
-use crate::fault::{likeness, printable};
+use crate::fault::{likeness, printable, typed};
 
 /// Which `keyward` a shell would start.
 pub(super) fn path(around: &Surroundings) -> Check {
@@ -85,8 +85,7 @@ pub(super) fn variables(around: &Surroundings) -> Vec<Check> {
             // A password may stand before it.
             checks.push(Check::ok("variables", format!("{name} is set to something with an @")));
         } else {
-            checks
-                .push(Check::ok("variables", format!("{name}={}", printable(&value.to_string_lossy(), 200))));
+            checks.push(Check::ok("variables", format!("{name}={}", typed(&value.to_string_lossy(), 200))));
         }
     }
     if set("KEYWARD_TOKEN") && set("KEYWARD_TOKEN_FILE") {

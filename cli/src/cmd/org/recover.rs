@@ -22,7 +22,7 @@ use crate::cmd::init::DEVICE_TTL;
 use crate::cmd::kit::Kit;
 use crate::cmd::new_password;
 use crate::ctx::{Ctx, rfc3339};
-use crate::fault::{Code, Fault};
+use crate::fault::{Code, Fault, typed};
 use crate::session::config::{Config, Login};
 use crate::session::credential::{Credential, Server};
 use crate::session::home::Home;
@@ -34,7 +34,7 @@ use crate::vault::fetch::Freshness;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Longest file that is read as a kit, in bytes.
-const KIT_BYTES: u64 = 64 * 1024;
+const KIT_BYTES: usize = 64 * 1024;
 
 /// What a kit's file says first, until it is good.
 const PENDING: &str = "NOT CONFIRMED YET: this kit is good only if the recovery that made it was carried out.\n\
@@ -286,15 +286,16 @@ async fn sign_in(server: &Server, token: &Token) -> anyhow::Result<(Api, Recover
 
 fn code_in(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     use std::io::Read as _;
-    let cannot = || format!("cannot read {}", path.display());
-    let mut text = Zeroizing::new(String::new());
+    let shown = typed(&path.to_string_lossy(), 500);
+    let cannot = || format!("cannot read {shown}");
+    // In its final size, so that growing leaves no copy behind.
+    let mut text = Zeroizing::new(String::with_capacity(KIT_BYTES + 64));
     let file = std::fs::File::open(path).with_context(cannot)?;
-    file.take(KIT_BYTES).read_to_string(&mut text).with_context(cannot)?;
+    file.take(KIT_BYTES as u64).read_to_string(&mut text).with_context(cannot)?;
     let code = text.split_whitespace().find(|word| word.starts_with("kwr1_"));
     let code = code.map(|word| Zeroizing::new(word.to_owned()));
     Ok(code.ok_or_else(|| {
-        Fault::new(Code::SignIn, format!("{} holds no recovery code", path.display()))
-            .next("it begins with kwr1_")
+        Fault::new(Code::SignIn, format!("{shown} holds no recovery code")).next("it begins with kwr1_")
     })?)
 }
 
@@ -326,5 +327,16 @@ fn not_let(error: ApiError) -> Fault {
             )
         }
         other => other.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_in_the_place_of_the_kits_path_is_not_repeated() {
+        let error = code_in(Path::new("kwr1_hunter2")).unwrap_err();
+        assert!(!format!("{error:#}").contains("hunter2"));
     }
 }
