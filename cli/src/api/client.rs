@@ -47,6 +47,9 @@ pub enum ApiError {
     /// The answer is not of the form that was asked for.
     #[error("the server's answer cannot be understood")]
     Malformed,
+    /// The answer is compressed. Somebody answered, so the server is not out of reach.
+    #[error("the server's answer is compressed, which was not asked for")]
+    Compressed,
     /// The answer is larger than any may be.
     #[error("the server's answer is larger than {ANSWER_BYTES} bytes")]
     TooLarge,
@@ -62,7 +65,7 @@ impl ApiError {
             Self::Refused { status, .. } => *status >= 500,
             Self::Redirect | Self::RequestTooLarge => false,
             Self::Network { sent, .. } => *sent,
-            Self::Malformed | Self::TooLarge => true,
+            Self::Malformed | Self::Compressed | Self::TooLarge => true,
         }
     }
 
@@ -72,7 +75,9 @@ impl ApiError {
         match self {
             Self::Network { untrusted, .. } => !untrusted,
             Self::Refused { status, .. } => matches!(status, 502..=504),
-            Self::Redirect | Self::Malformed | Self::TooLarge | Self::RequestTooLarge => false,
+            Self::Redirect | Self::Malformed | Self::Compressed | Self::TooLarge | Self::RequestTooLarge => {
+                false
+            }
         }
     }
 
@@ -103,6 +108,8 @@ impl From<ApiError> for Fault {
                 .next("is this the address of a keyward server? if it is, somebody may be tampering with it"),
             // How long to wait is in the server's words.
             ApiError::TooLarge | ApiError::Refused { status: 429, .. } => Self::new(Code::Network, text),
+            ApiError::Compressed => Self::new(Code::Network, text)
+                .next("what stands before the server must not compress: ask its operator"),
             ApiError::RequestTooLarge => Self::new(Code::Policy, text).next("do it in parts"),
             ApiError::Refused { status: 401, .. } => {
                 Self::new(Code::SignIn, "the server refused the sign-in")
@@ -275,7 +282,7 @@ impl Api {
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, ApiError> {
         // We never ask for compression, so nobody can make us inflate anything.
         if response.headers().contains_key(CONTENT_ENCODING) {
-            return Err(self.broken("the answer is compressed, which was not asked for"));
+            return Err(ApiError::Compressed);
         }
         let announced = response.content_length().unwrap_or(0);
         if announced > ANSWER_BYTES as u64 {

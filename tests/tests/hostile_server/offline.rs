@@ -133,6 +133,7 @@ fn an_answer_that_is_wrong_or_a_no_is_never_replaced_by_a_kept_one() {
         (5, "too many refusals", Answer::new(429, "{}")),
         (9, "a redirect", Answer::new(302, "").header("location", "https://elsewhere.example/")),
         (6, "no JSON", json_answer("<html>")),
+        (5, "compressed", json_answer("{}").header("content-encoding", "gzip")),
         (8, "an answer without anything", Answer::new(204, "")),
     ] {
         trap.liar.answer(BUNDLE, answer);
