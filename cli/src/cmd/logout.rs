@@ -6,6 +6,7 @@ use crate::cmd::login::forget;
 use crate::ctx::Ctx;
 use crate::session::config::Config;
 use crate::session::home::Home;
+use crate::vault::cache;
 
 /// Sign this device out, here and on the server
 #[derive(Args)]
@@ -22,7 +23,15 @@ impl Options {
                 ctx.out.say("signed out");
             }
             // An API user's token stays good: others may use it.
-            Some(_) => ctx.out.say("signed out here; the token itself stays good until it is revoked"),
+            Some(login) => {
+                // What was kept for it is this device's, and nobody is signed in here to be answered with it.
+                let clean = login.halves().is_ok_and(|halves| cache::clear(&home, halves.into_keys().0));
+                if !clean {
+                    let folder = home.path().join("cache");
+                    ctx.out.warn(&format!("the kept answers in {} could not be removed", folder.display()));
+                }
+                ctx.out.say("signed out here; the token itself stays good until it is revoked");
+            }
             None => ctx.out.say("nobody was signed in"),
         }
         Ok(())

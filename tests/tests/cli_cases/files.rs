@@ -138,7 +138,10 @@ fn a_machine_that_was_signed_in_with_a_token_keeps_its_halves_and_not_the_token(
     // It works without the URL and the token from then on.
     let machine = machine.without("KEYWARD_URL");
     assert_eq!(read(&machine), expected());
+    let answers = || fs::read_dir(machine.path(".keyward/cache")).unwrap().count();
+    assert_ne!(answers(), 0, "an answer is kept");
     machine.ok(&["auth", "logout"]);
+    assert_eq!(answers(), 0, "what was kept goes with the login");
     assert_eq!(machine.keyward(ENV_FILE).code, 3);
     assert!(!fs::read_to_string(machine.path(".keyward/config.toml")).unwrap().contains("kwh1_"));
     assert_eq!(read(&world.robot), expected(), "the token itself stays good");
