@@ -67,9 +67,13 @@ impl Options {
             .map_err(|error| refused(&error))?;
         let format = self.format.unwrap_or(if self.stdout { Format::Shell } else { Format::Dotenv });
         let text = render(format, &vars).map_err(|error| refused(&error))?;
-        if format == Format::GithubActions && ctx.env.github_actions {
-            let values: Vec<&[u8]> = vars.iter().map(Var::value).collect();
-            ctx.out.runner_commands(&masks(&values))?;
+        if format == Format::GithubActions {
+            if ctx.env.github_actions {
+                let values: Vec<&[u8]> = vars.iter().map(Var::value).collect();
+                ctx.out.runner_commands(&masks(&values))?;
+            } else {
+                ctx.out.warn("GITHUB_ACTIONS is not true, so the values are not masked in any log");
+            }
         }
         if self.print_head {
             let head = read.fetched.audit.as_deref().unwrap_or("none");
