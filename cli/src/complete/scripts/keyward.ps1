@@ -16,7 +16,10 @@ Register-ArgumentCompleter -Native -CommandName keyward -ScriptBlock {
     }
     foreach ($line in $lines) {
         $value, $help = $line -split "`t", 2
-        $quoted = if ($value -match '^[\w./,+:=-]+$') { $value } else { "'" + $value.Replace("'", "''") + "'" }
+        # Typographic quotes end a string as well.
+        $quoted = if ($value -match '^[\w./,+:=-]+$') { $value } else {
+            "'" + [System.Management.Automation.Language.CodeGeneration]::EscapeSingleQuotedStringContent($value) + "'"
+        }
         if (-not $help) { $help = $value }
         [System.Management.Automation.CompletionResult]::new($quoted, $value, 'ParameterValue', $help)
     }
