@@ -95,6 +95,7 @@ fn hostile_environment() -> Vec<(&'static str, &'static str)> {
         ("IFS", "/e"),
         ("ENV", "/trap/run"),
         ("BASH_ENV", "/trap/run"),
+        ("BASH_FUNC_[%%", "() { echo > /tmp/trap/sprung; }"),
         ("BASH_FUNC_ls%%", "() { echo > /tmp/trap/sprung; }"),
         ("BASH_FUNC_id%%", "() { echo > /tmp/trap/sprung; }"),
         ("BASH_FUNC_env%%", "() { echo > /tmp/trap/sprung; }"),
