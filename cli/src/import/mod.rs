@@ -24,6 +24,12 @@ pub use problem::{At, Problem};
 pub use record::{Content, Record};
 pub use tool::Tool;
 
+/// Whether a field that is not kept is a tool's own bookkeeping: which record it was, whose, since when, how it is shown. A file
+/// is no loss for that alone.
+pub fn is_bookkeeping(field: &str) -> bool {
+    BOOKKEEPING.contains(&field)
+}
+
 /// What a file of this tool says, or everything that is wrong with it.
 ///
 /// # Errors
@@ -45,3 +51,32 @@ pub fn read(tool: Tool, bytes: &[u8]) -> Result<Content, Vec<Problem>> {
         Tool::OnePassword => one_password::read(&document::Document::new(bytes)?),
     }
 }
+
+const BOOKKEEPING: &[&str] = &[
+    // bws
+    "creationDate",
+    "id",
+    "object",
+    "organizationId",
+    "revisionDate",
+    // Doppler
+    "computedValueType",
+    "computedVisibility",
+    "rawValueType",
+    "rawVisibility",
+    // Infisical
+    "Etag",
+    "_id",
+    "skipMultilineEncoding",
+    "type",
+    "workspace",
+    // 1Password
+    "additional_information",
+    "category",
+    "created_at",
+    "last_edited_by",
+    "updated_at",
+    "version",
+    // dotenvx: the key that seals; the one that opens is elsewhere.
+    "DOTENV_PUBLIC_KEY",
+];

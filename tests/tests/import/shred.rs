@@ -54,14 +54,27 @@ fn what_could_not_be_removed_is_refused_before_anything_is_stored() {
 fn a_file_with_what_no_key_can_keep_is_neither_stored_nor_removed() {
     let world = World::new(Engine::Sqlite);
     let (owner, before) = (&world.owner, world.insider().org.seq);
-    for (file, lost) in [("1password-item.json", "fields of type OTP"), ("bws.json", "organizationId")] {
+    for (file, from, lost) in [
+        ("1password-item.json", "1password", "fields of type OTP"),
+        ("doppler-secrets.json", "doppler", "raw"),
+    ] {
         owner.write(file, sample(file));
-        let ended = owner.keyward(&["key", "import", file, "--shred"]);
+        let ended = owner.keyward(&["key", "import", file, "--from", from, "--shred"]);
         assert!(ended.code == 9 && ended.stderr.contains(lost), "{file}: {}", ended.said());
         assert!(ended.stderr.contains("nothing was stored"), "{file}: {}", ended.stderr);
         assert_eq!(text(owner, file).as_bytes(), sample(file), "{file}");
     }
     assert_eq!(world.insider().org.seq, before);
+}
+
+#[test]
+fn ids_and_dates_of_another_tool_are_no_reason_to_keep_its_file() {
+    let world = World::new(Engine::Sqlite);
+    world.owner.write("bws.json", sample("bws.json"));
+    let ended = world.owner.keyward(&["key", "import", "bws.json", "--from", "bws", "--shred"]);
+    assert_eq!(ended.code, 0, "{}", ended.said());
+    assert!(ended.stderr.contains("organizationId"), "what is not kept is said: {}", ended.stderr);
+    assert!(!world.owner.path("bws.json").exists());
 }
 
 #[test]

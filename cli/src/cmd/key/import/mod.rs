@@ -23,7 +23,7 @@ use super::{count, quoted, remind_to_revoke};
 use crate::cmd::aftermath::Aftermath;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault, printable};
-use crate::import::Tool;
+use crate::import::{Tool, is_bookkeeping};
 use crate::session::prompt;
 use crate::vault::admin::Session;
 
@@ -85,15 +85,18 @@ impl Options {
             ctx.out.warn(&warning);
         }
         if !not_kept.is_empty() {
-            let fields: Vec<String> = not_kept.iter().map(|field| printable(field, 60)).collect();
-            let fields = fields.join(", ");
+            let list = |fields: &mut dyn Iterator<Item = &String>| {
+                fields.map(|field| printable(field, 60)).collect::<Vec<_>>().join(", ")
+            };
+            let lost = list(&mut not_kept.iter().filter(|field| !is_bookkeeping(field)));
             // Removing the file would be the end of them.
-            if doomed.is_some() {
-                let what = format!("the file has what no key can keep ({fields}); nothing was stored");
+            if doomed.is_some() && !lost.is_empty() {
+                let what = format!("the file has what no key can keep ({lost}); nothing was stored");
                 return Err(Fault::new(Code::Policy, what)
                     .next("import without --shred, and remove the file yourself")
                     .into());
             }
+            let fields = list(&mut not_kept.iter());
             ctx.out.warn(&format!("keyward has no place for these, they are not kept: {fields}"));
         }
         let session = Session::start(ctx).await?;
