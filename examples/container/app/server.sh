@@ -7,7 +7,8 @@ trap 'kill "$pause" 2>/dev/null; exit 0' TERM INT
 echo "variables: $(env -0 | tr '\n\0' ' \n' | sed 's/=.*//' | sort | tr '\n' ' ')"
 : >/tmp/ready
 while :; do
-    sleep 3600 &
+    # Whoever reads this program's output does not wait for the pause.
+    sleep 3600 >/dev/null 2>&1 &
     pause=$!
     wait "$pause"
 done
