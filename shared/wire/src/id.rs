@@ -115,6 +115,8 @@ ids! {
     GroupId;
     /// What the identities of one set of groups may read, sealed.
     ViewId;
+    /// A client of a gateway: it has a proxy credential and decrypts nothing.
+    AgentId;
     /// One installation of a client: it tells one client's memory from another's.
     InstallId;
 }

@@ -29,4 +29,6 @@ mod text;
 
 pub use bytes::{AuthHalf, Nonce, Salt, SessionToken, Sha256};
 pub use envelope::{Envelope, Purpose};
-pub use id::{CredentialId, DeploymentId, GroupId, IdentityId, InstallId, KeyId, MappingId, OrgId, ViewId};
+pub use id::{
+    AgentId, CredentialId, DeploymentId, GroupId, IdentityId, InstallId, KeyId, MappingId, OrgId, ViewId,
+};

@@ -1,0 +1,112 @@
+//! Where agents, rules and values come from.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use keyward_wire::{AgentId, KeyId};
+use zeroize::Zeroizing;
+
+/// What a gateway knows of the world: who its agents are, and the values that they may use.
+///
+/// Implementations answer from verified memory. They grant nothing themselves: what they say is what the sealed state says
+/// and the server has not taken away since (CRYPTO.md §2.10).
+pub trait SecretSource: Send + Sync + 'static {
+    /// The agent whose proxy credential this is. None for an unknown, wrong, revoked or expired one, told apart by nothing,
+    /// in constant time.
+    fn agent(&self, credential: &str) -> Option<Agent>;
+
+    /// Whether this agent may still act: false once it was revoked, its credential was replaced, or it expired.
+    fn stands(&self, agent: &Agent) -> bool;
+
+    /// Opens one secret for one request, after the decision. Called again for the next one: nothing is kept here.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`], if the agent may not use it now.
+    fn open(&self, agent: &Agent, key: KeyId) -> Result<Arc<Value>, Closed>;
+
+    /// A number that is another one after every change of agents, grants, rules or values.
+    fn revision(&self) -> u64;
+
+    /// Ends when [`Self::revision`] is no longer `seen`. Open tunnels wait for it, and are judged again.
+    fn changed(&self, seen: u64) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+}
+
+/// A client of the gateway, proved by its credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agent {
+    /// Its id.
+    pub id: AgentId,
+    /// Its name, for the gateway's own log.
+    pub name: Arc<str>,
+    /// Which of its credentials this was: another one after each rotation.
+    pub credential: u64,
+}
+
+/// Why a secret is not to be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Closed {
+    /// Not granted, excluded, or not there. One answer: an agent cannot tell which.
+    #[error("this agent has no such key")]
+    NotGranted,
+    /// The server has not been heard for so long that grants no longer count, or injection is switched off.
+    #[error("the gateway's grants are too old to be used")]
+    Stale,
+    /// What is stored does not open. Somebody changed it, or it is not for this gateway.
+    #[error("this key does not open")]
+    Broken,
+}
+
+/// The secret of one version of one key. Wiped when the last holder lets go.
+pub struct Value {
+    key: KeyId,
+    version: u64,
+    bytes: Zeroizing<Vec<u8>>,
+    fields: Vec<(String, Zeroizing<String>)>,
+}
+
+impl Value {
+    /// The value, and the named fields that stand beside it (`user`, `account`, …).
+    pub fn new(
+        key: KeyId,
+        version: u64,
+        bytes: Zeroizing<Vec<u8>>,
+        fields: Vec<(String, Zeroizing<String>)>,
+    ) -> Self {
+        Self { key, version, bytes, fields }
+    }
+
+    /// Whose value this is.
+    pub fn key(&self) -> KeyId {
+        self.key
+    }
+
+    /// Its version.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The secret itself: `{v}` of a template.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The field of this name: `{name}` of a template.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All fields.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+/// Says which, never what.
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Value({} version {})", self.key, self.version)
+    }
+}
