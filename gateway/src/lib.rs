@@ -8,6 +8,7 @@
 
 #![warn(missing_docs, clippy::missing_errors_doc, clippy::indexing_slicing)]
 
+pub mod redact;
 pub mod source;
 
 pub use source::{Agent, Closed, SecretSource, Value};

@@ -1,0 +1,262 @@
+//! Texts in which some bytes are written as escapes: URLs, JSON, HTML.
+//!
+//! An escape is one *cell* of the text and stands for one byte; every other byte is a cell of its own. Encoders differ in
+//! what they escape, and one wraps another's output, so a level more of the same is read as well.
+
+use super::forms::{LOWER, digits_of};
+
+/// How to read a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum View {
+    /// `%2F`, `%2f`, `%252F`
+    Percent,
+    /// `\/`, `\"`, `\u002f`, `\\u002F`, `\x2f`
+    Backslash,
+    /// `&#47;`, `&#x2F;`, `&amp;`
+    Entity,
+}
+
+/// What stands at a byte that may begin an escape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read {
+    /// Itself.
+    Itself,
+    /// An escape: the byte it stands for, and how many bytes it has.
+    Escape { byte: u8, width: usize },
+    /// The text ends too early to tell.
+    Unknown,
+}
+
+impl View {
+    /// All of them.
+    pub(super) const ALL: [Self; 3] = [Self::Percent, Self::Backslash, Self::Entity];
+
+    /// The byte that every escape begins with.
+    pub(super) fn sign(self) -> u8 {
+        match self {
+            Self::Percent => b'%',
+            Self::Backslash => b'\\',
+            Self::Entity => b'&',
+        }
+    }
+
+    /// Reads what begins at `at`, where a [`sign`](Self::sign) stands.
+    pub(super) fn read(self, text: &[u8], at: usize) -> Read {
+        let Some(rest) = text.get(at..) else { return Read::Unknown };
+        match self {
+            Self::Percent => percent(rest),
+            // Within a run of backslashes no other begins.
+            Self::Backslash if at.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'\\') => Read::Itself,
+            Self::Backslash => backslash(rest),
+            Self::Entity => entity(rest),
+        }
+    }
+
+    /// Writes `byte` as a cell of the same width and kind as `cell`; None if there is none.
+    pub(super) fn write(self, byte: u8, cell: &[u8]) -> Option<Vec<u8>> {
+        if cell.len() == 1 {
+            return Some(vec![byte]);
+        }
+        let digits = digits_of(byte, LOWER);
+        let written = match self {
+            Self::Percent => [cell.get(..cell.len() - 2)?, &digits].concat(),
+            Self::Backslash => {
+                let run = cell.iter().take_while(|byte| **byte == b'\\').count();
+                let kind: &[u8] = match cell.get(run)? {
+                    b'u' => b"u00",
+                    b'x' => b"x",
+                    _ => return None,
+                };
+                [cell.get(..run)?, kind, &digits].concat()
+            }
+            Self::Entity => {
+                let decimal = byte.to_string();
+                let room = cell.len().checked_sub(3)?;
+                let zeros = room.checked_sub(decimal.len())?;
+                [b"&#", "0".repeat(zeros).as_bytes(), decimal.as_bytes(), b";"].concat()
+            }
+        };
+        (written.len() == cell.len()).then_some(written)
+    }
+}
+
+/// `%`, then up to two times `25` (a `%` that was escaped again), then two digits.
+fn percent(rest: &[u8]) -> Read {
+    let mut at = 1;
+    for level in 0.. {
+        let (Some(high), low) = (rest.get(at), rest.get(at + 1)) else { return Read::Unknown };
+        let Some(high) = hex_digit(*high) else { return Read::Itself };
+        let Some(low) = low else { return Read::Unknown };
+        let Some(low) = hex_digit(*low) else { return Read::Itself };
+        let byte = high << 4 | low;
+        let again = byte == b'%' && level < LEVELS;
+        match again
+            .then(|| (rest.get(at + 2).copied().map(hex_digit), rest.get(at + 3).copied().map(hex_digit)))
+        {
+            Some((Some(Some(_)), Some(Some(_)))) => at += 2,
+            Some((None, _) | (Some(Some(_)), None)) => return Read::Unknown,
+            Some(_) | None => return Read::Escape { byte, width: at + 2 },
+        }
+    }
+    Read::Itself
+}
+
+/// One to four backslashes, then what JSON, JavaScript or Python write after one.
+fn backslash(rest: &[u8]) -> Read {
+    let run = rest.iter().take(RUN + 1).take_while(|byte| **byte == b'\\').count();
+    if run > RUN {
+        return Read::Itself;
+    }
+    let Some(kind) = rest.get(run) else { return Read::Unknown };
+    let byte = match kind {
+        b'u' => return code(rest, run + 1, 4),
+        b'x' => return code(rest, run + 1, 2),
+        b'/' | b'"' | b'\'' => *kind,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'b' => 8,
+        b'f' => 12,
+        _ => return Read::Itself,
+    };
+    Read::Escape { byte, width: run + 1 }
+}
+
+/// `digits` hexadecimal digits from `at`, for an ASCII character.
+fn code(rest: &[u8], at: usize, digits: usize) -> Read {
+    let mut code = 0_u32;
+    for at in at..at + digits {
+        let Some(digit) = rest.get(at) else { return Read::Unknown };
+        let Some(digit) = hex_digit(*digit) else { return Read::Itself };
+        code = code << 4 | u32::from(digit);
+    }
+    ascii(code).map_or(Read::Itself, |byte| Read::Escape { byte, width: at + digits })
+}
+
+/// `&#47;`, `&#x2f;` (up to six digits), or a name that HTML needs.
+fn entity(rest: &[u8]) -> Read {
+    let named: [(&[u8], u8); 5] =
+        [(b"&amp;", b'&'), (b"&lt;", b'<'), (b"&gt;", b'>'), (b"&quot;", b'"'), (b"&apos;", b'\'')];
+    for (name, byte) in named {
+        let have = rest.get(..name.len()).unwrap_or(rest);
+        if have == name {
+            return Read::Escape { byte, width: name.len() };
+        }
+        if have.len() < name.len() && name.starts_with(have) {
+            return Read::Unknown;
+        }
+    }
+    if rest.get(1) != Some(&b'#') {
+        return Read::Itself;
+    }
+    let (radix, from) = match rest.get(2) {
+        Some(b'x' | b'X') => (16, 3),
+        Some(_) => (10, 2),
+        None => return Read::Unknown,
+    };
+    let mut code = 0_u32;
+    for at in from..=from + 6 {
+        match rest.get(at) {
+            None => return Read::Unknown,
+            Some(b';') if at > from => {
+                return ascii(code).map_or(Read::Itself, |byte| Read::Escape { byte, width: at + 1 });
+            }
+            Some(digit) => match char::from(*digit).to_digit(radix) {
+                Some(digit) => code = code * radix + digit,
+                None => return Read::Itself,
+            },
+        }
+    }
+    Read::Itself
+}
+
+fn ascii(code: u32) -> Option<u8> {
+    u8::try_from(code).ok().filter(u8::is_ascii)
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// Bytes of the longest escape: `&#x00002f;`.
+pub(super) const WIDEST: usize = 10;
+/// How often a `%` may have been escaped again.
+const LEVELS: usize = 2;
+/// The most backslashes of one escape: a JSON string in a JSON string in a JSON string.
+const RUN: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escape_is_one_byte_at_any_level() {
+        let read = |view: View, text: &[u8]| view.read(text, 0);
+        for (view, text, byte) in [
+            (View::Percent, "%2F", b'/'),
+            (View::Percent, "%2f", b'/'),
+            (View::Percent, "%25zz", b'%'),
+            (View::Percent, "%252Fx", b'/'),
+            (View::Percent, "%25252F", b'/'),
+            (View::Backslash, "\\/", b'/'),
+            (View::Backslash, "\\\\/", b'/'),
+            (View::Backslash, "\\u002f", b'/'),
+            (View::Backslash, "\\\\u002F", b'/'),
+            (View::Backslash, "\\x2f", b'/'),
+            (View::Backslash, "\\n", b'\n'),
+            (View::Entity, "&#47;", b'/'),
+            (View::Entity, "&#047;", b'/'),
+            (View::Entity, "&#x2f;", b'/'),
+            (View::Entity, "&#X2F;", b'/'),
+            (View::Entity, "&#x00002f;", b'/'),
+            (View::Entity, "&amp;", b'&'),
+            (View::Entity, "&apos;", b'\''),
+        ] {
+            let width = text.trim_end_matches(['z', 'x']).len();
+            assert_eq!(read(view, text.as_bytes()), Read::Escape { byte, width }, "{text}");
+            assert!(width <= WIDEST);
+            // No beginning of it is taken for something else.
+            for end in 1..width {
+                let unknown = read(view, &text.as_bytes()[..end]);
+                assert_eq!(unknown, Read::Unknown, "{text} after {end} bytes");
+            }
+        }
+        for (view, text) in [
+            (View::Percent, "%zz"),
+            (View::Percent, "%2z"),
+            (View::Backslash, "\\q"),
+            (View::Backslash, "\\u00e9"),
+            (View::Backslash, "\\\\\\\\\\/"),
+            (View::Entity, "&nbsp;"),
+            (View::Entity, "&#;"),
+            (View::Entity, "&#x;"),
+            (View::Entity, "&#4712345;"),
+            (View::Entity, "&&#47;"),
+        ] {
+            assert_eq!(read(view, text.as_bytes()), Read::Itself, "{text}");
+        }
+        assert_eq!(View::Backslash.read(b"\\\\/", 1), Read::Itself);
+    }
+
+    #[test]
+    fn a_cell_is_written_again_at_its_width() {
+        for (view, cell, written) in [
+            (View::Percent, "%2F", Some("%6b")),
+            (View::Percent, "%252F", Some("%256b")),
+            (View::Backslash, "\\u002f", Some("\\u006b")),
+            (View::Backslash, "\\\\u002f", Some("\\\\u006b")),
+            (View::Backslash, "\\x2f", Some("\\x6b")),
+            (View::Backslash, "\\/", None),
+            (View::Entity, "&#x2f;", Some("&#107;")),
+            (View::Entity, "&#0047;", Some("&#0107;")),
+            (View::Entity, "&#47;", None),
+            (View::Entity, "/", Some("k")),
+        ] {
+            assert_eq!(
+                view.write(b'k', cell.as_bytes()),
+                written.map(|text| text.as_bytes().to_vec()),
+                "{cell}"
+            );
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Where in a text values are, behind escapes or not.
+
+use std::cmp::Reverse;
+use std::ops::Range;
+
+use zeroize::Zeroizing;
+
+use super::escape::{Read, View, WIDEST};
+use super::forms::{Cover, Pattern, STAR};
+use super::index::Index;
+
+/// A complete form of a value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Found {
+    pub(super) start: u64,
+    /// Longer ones first, of those that begin together.
+    end: Reverse<u64>,
+    /// Which value.
+    pub(super) value: usize,
+    /// As many bytes as it has.
+    pub(super) cover: Vec<u8>,
+}
+
+impl Found {
+    pub(super) fn end(&self) -> u64 {
+        self.end.0
+    }
+}
+
+/// What is looked for.
+pub(super) struct Patterns {
+    list: Vec<Pattern>,
+    index: Index,
+    /// Bytes of the longest one that may stand behind escapes, without them.
+    escapable: usize,
+    /// No form is longer, and none needs to be known further than this from its beginning to be told from something else.
+    pub(super) reach: usize,
+}
+
+impl Patterns {
+    pub(super) fn new(list: Vec<Pattern>, random: u64) -> Self {
+        let longest =
+            |patterns: &mut dyn Iterator<Item = &Pattern>| patterns.map(Pattern::len).max().unwrap_or(0);
+        let plain = longest(&mut list.iter());
+        let escapable = longest(&mut list.iter().filter(|pattern| pattern.escapable));
+        let reach = if list.is_empty() { 0 } else { plain.max(escapable * WIDEST) + WIDEST };
+        Self { index: Index::new(&list, random), list, escapable, reach }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Adds to `found` every form in `text` that ends after `from + reach`, and some that end before. `text` begins at
+    /// `base` of its stream, with its beginning or well before `from`; it goes on, unless this is `last`.
+    pub(super) fn find(&self, text: &[u8], base: u64, from: usize, last: bool, found: &mut Vec<Found>) {
+        if self.list.is_empty() {
+            return;
+        }
+        let part = text.get(from..).unwrap_or_default();
+        self.index.candidates(part, |start, pattern| {
+            if let Some((value, range, cover)) = self.check(text, from + start, pattern) {
+                found.push(at(base, value, range, cover));
+            }
+        });
+        for view in View::ALL {
+            self.find_escaped(view, text, base, from, last, found);
+        }
+    }
+
+    /// Whether a text in lower case has a value in it, in letters of either case.
+    pub(super) fn in_name(&self, name: &[u8]) -> bool {
+        let values = self.list.iter().filter(|pattern| pattern.core.len() <= name.len());
+        values.into_iter().any(|pattern| {
+            name.windows(pattern.core.len()).any(|part| part.eq_ignore_ascii_case(&pattern.core))
+        })
+    }
+
+    /// Whether this pattern's core is at `core`, with its ends.
+    fn check(&self, text: &[u8], core: usize, pattern: usize) -> Option<(usize, Range<usize>, Vec<u8>)> {
+        let pattern = self.list.get(pattern)?;
+        let (before, after) = pattern.edges();
+        let end = core + pattern.core.len();
+        if text.get(core..end)? != pattern.core.as_slice() {
+            return None;
+        }
+        let range = core.checked_sub(before)?..end + after;
+        let cover = match &pattern.cover {
+            Cover::Text(cover) => cover.clone(),
+            Cover::Base64 { sextets, alphabet } => sextets.cover(text.get(range.clone())?, *alphabet)?,
+        };
+        Some((pattern.value, range, cover))
+    }
+
+    /// Reads the text around its escapes as what they stand for, and looks there again.
+    fn find_escaped(
+        &self,
+        view: View,
+        text: &[u8],
+        base: u64,
+        from: usize,
+        last: bool,
+        found: &mut Vec<Found>,
+    ) {
+        // An escape that began before is over after so many bytes.
+        let begin = from.saturating_sub(WIDEST);
+        let accepted = if begin == 0 { 0 } else { from };
+        let (escapes, end) = escapes(view, text, begin, last);
+        let margin = self.escapable;
+        let mut escapes = escapes.as_slice();
+        while let Some(first) = escapes.first() {
+            let mut count = 1;
+            let mut stop = first.end + margin;
+            while let Some(next) = escapes.get(count).filter(|next| next.at < stop + margin) {
+                stop = next.end + margin;
+                count += 1;
+            }
+            let (group, others) = escapes.split_at(count);
+            escapes = others;
+            let start = first.at.saturating_sub(margin).max(begin);
+            let decoded = Decoded::of(text, start..stop.min(end), group);
+            self.index.candidates(&decoded.text, |core, pattern| {
+                if !self.list.get(pattern).is_some_and(|pattern| pattern.escapable) {
+                    return;
+                }
+                let Some((value, range, cover)) = self.check(&decoded.text, core, pattern) else { return };
+                let Some((range, cover)) = decoded.written(view, text, range, &cover) else { return };
+                if range.start >= accepted {
+                    found.push(at(base, value, range, cover));
+                }
+            });
+        }
+    }
+}
+
+fn at(base: u64, value: usize, range: Range<usize>, cover: Vec<u8>) -> Found {
+    Found { start: base + range.start as u64, end: Reverse(base + range.end as u64), value, cover }
+}
+
+struct Escape {
+    at: usize,
+    end: usize,
+    byte: u8,
+}
+
+/// The escapes from `begin` on, and where the text ends for now: before one that is not all there.
+fn escapes(view: View, text: &[u8], begin: usize, last: bool) -> (Vec<Escape>, usize) {
+    let mut escapes: Vec<Escape> = Vec::new();
+    let mut next = begin;
+    for at in memchr::memchr_iter(view.sign(), text.get(begin..).unwrap_or_default()) {
+        let at = begin + at;
+        if at < next {
+            continue;
+        }
+        match view.read(text, at) {
+            Read::Itself => {}
+            Read::Escape { byte, width } => {
+                next = at + width;
+                escapes.push(Escape { at, end: next, byte });
+            }
+            Read::Unknown if last => {}
+            Read::Unknown => return (escapes, at),
+        }
+    }
+    (escapes, text.len())
+}
+
+/// A stretch of the text, read.
+struct Decoded {
+    text: Zeroizing<Vec<u8>>,
+    /// Where each escape's byte is in `text`, and where the escape begins and ends in the source.
+    cells: Vec<(usize, Range<usize>)>,
+    start: usize,
+}
+
+impl Decoded {
+    fn of(source: &[u8], range: Range<usize>, escapes: &[Escape]) -> Self {
+        let mut text = Zeroizing::new(Vec::with_capacity(range.len()));
+        let mut cells = Vec::with_capacity(escapes.len());
+        let mut done = range.start;
+        for escape in escapes {
+            text.extend_from_slice(source.get(done..escape.at).unwrap_or_default());
+            cells.push((text.len(), escape.at..escape.end));
+            text.push(escape.byte);
+            done = escape.end;
+        }
+        text.extend_from_slice(source.get(done..range.end).unwrap_or_default());
+        Self { text, cells, start: range.start }
+    }
+
+    /// The cell of a decoded byte, in the source.
+    fn cell(&self, at: usize) -> Range<usize> {
+        let after = self.cells.partition_point(|(place, _)| *place <= at);
+        let start = match after.checked_sub(1).and_then(|before| self.cells.get(before)) {
+            Some((place, cell)) if *place == at => return cell.clone(),
+            Some((place, cell)) => cell.end + (at - place - 1),
+            None => self.start + at,
+        };
+        start..start + 1
+    }
+
+    /// `cover` for the decoded bytes of `range`, as the source writes it: where it has no place, stars. None if there is no
+    /// escape among them: then it was found without.
+    fn written(
+        &self,
+        view: View,
+        source: &[u8],
+        range: Range<usize>,
+        cover: &[u8],
+    ) -> Option<(Range<usize>, Vec<u8>)> {
+        let first = self.cells.partition_point(|(place, _)| *place < range.start);
+        if self.cells.get(first).is_none_or(|(place, _)| *place >= range.end) {
+            return None;
+        }
+        let place = self.cell(range.start).start..self.cell(range.end.checked_sub(1)?).end;
+        let stars = || Some((place.clone(), vec![STAR; place.len()]));
+        if cover.iter().all(|byte| *byte == STAR) {
+            return stars();
+        }
+        let mut written = Vec::with_capacity(place.len());
+        for (at, byte) in range.zip(cover) {
+            match view.write(*byte, source.get(self.cell(at))?) {
+                Some(cell) => written.extend_from_slice(&cell),
+                None => return stars(),
+            }
+        }
+        Some((place, written))
+    }
+}

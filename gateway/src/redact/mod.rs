@@ -1,0 +1,167 @@
+//! Keeps the values that a gateway holds for an agent out of what the agent is told.
+//!
+//! A [`Scrubber`] is made once for an agent and its values, and a [`Stream`] of it for each body. Every complete form of a
+//! value (raw, hexadecimal, base64 at any place, UTF-16, each of the first also behind escapes of URLs, JSON and HTML) is
+//! written over with a stand-in **of the same length and in the same form**: the agent's placeholder, if that is as long as
+//! the value, else asterisks. So no length, frame, checksum of lengths or document structure changes; a text without a value
+//! comes out as it went in.
+//!
+//! **Nothing else may depend on a value.** The agent can have texts of its choice echoed. If a part of a value were enough
+//! to be covered, or to be held back, it would find the value out a character at a time. Hence:
+//! - only complete forms are covered;
+//! - what is held back is a number of bytes that depends on the lengths of the values only ([`Scrubber::reach`]), and is let
+//!   go by a clock that knows nothing of the bytes ([`Pace`]);
+//! - the search does the same work for every text, until eight bytes far from a value's ends are right at once.
+//!
+//! What it cannot do: a value that the other side transforms in a way of its own (reversed, in pieces, a character per
+//! answer) comes through, as does a part of a value (“…4f2a”).
+
+mod base64;
+mod escape;
+mod find;
+mod forms;
+mod index;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use find::{Found, Patterns};
+use zeroize::Zeroizing;
+
+pub use stream::{Pace, Stream};
+
+/// A value that must not be told, and what is told instead.
+pub struct Held {
+    secret: Zeroizing<Vec<u8>>,
+    stand_in: Vec<u8>,
+}
+
+/// Why a value cannot be kept out of answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unscrubbable {
+    /// Fewer than [`SHORTEST`] bytes: unrelated text would be damaged, and every answer would say whether a guess was right.
+    #[error("a value of fewer than {SHORTEST} bytes cannot be kept out of answers")]
+    TooShort,
+    /// More than [`LONGEST`] bytes: so much would have to be held back.
+    #[error("a value of more than {LONGEST} bytes cannot be kept out of answers")]
+    TooLong,
+}
+
+impl Held {
+    /// `placeholder` takes its place where it is as long as the secret.
+    ///
+    /// # Errors
+    ///
+    /// [`Unscrubbable`]. Such a value is not to be given to a request whose answer is scrubbed.
+    pub fn new(secret: &[u8], placeholder: Option<&str>) -> Result<Self, Unscrubbable> {
+        match secret.len() {
+            ..SHORTEST => return Err(Unscrubbable::TooShort),
+            length if length > LONGEST => return Err(Unscrubbable::TooLong),
+            _ => {}
+        }
+        let fits = placeholder.filter(|placeholder| placeholder.len() == secret.len());
+        let stand_in = fits.map_or_else(|| vec![forms::STAR; secret.len()], |text| text.as_bytes().to_vec());
+        Ok(Self { secret: Zeroizing::new(secret.to_vec()), stand_in })
+    }
+}
+
+/// What is kept out of the answers to one agent.
+pub struct Scrubber {
+    patterns: Patterns,
+    /// Whether a line end stands in no form, so that what is before one is known in full.
+    lines: bool,
+}
+
+impl Scrubber {
+    /// Of all that is held for an agent. `random` is another number for each scrubber, known to nobody.
+    pub fn new(held: &[Held], random: u64) -> Self {
+        let patterns = held.iter().enumerate();
+        let patterns: Vec<_> =
+            patterns.flat_map(|(value, held)| forms::patterns(value, &held.secret, &held.stand_in)).collect();
+        let lines =
+            !patterns.iter().any(|pattern| pattern.core.iter().any(|byte| matches!(byte, b'\n' | b'\r')));
+        Self { patterns: Patterns::new(patterns, random), lines }
+    }
+
+    /// Whether there is nothing to keep out.
+    pub fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    /// How many bytes a [`Stream`] holds back: the length of the longest form, and a little more.
+    pub fn reach(&self) -> usize {
+        self.patterns.reach
+    }
+
+    /// A text that is there as a whole, such as a header's value: None if it says nothing, else what to say instead and
+    /// how often each value was in it.
+    pub fn text(&self, text: &[u8]) -> Option<(Vec<u8>, Hits)> {
+        let mut found = Vec::new();
+        self.patterns.find(text, 0, 0, true, &mut found);
+        if found.is_empty() {
+            return None;
+        }
+        found.sort_unstable();
+        let mut text = text.to_vec();
+        let mut hits = Hits::default();
+        cover(&mut text, 0, &found);
+        for one in &found {
+            hits.add(one.value);
+        }
+        Some((text, hits))
+    }
+
+    /// Whether a header's name has a value in it. Names are lower-cased on the way, so a value may be, too.
+    pub fn in_name(&self, name: &[u8]) -> bool {
+        self.patterns.in_name(name)
+    }
+}
+
+/// How often each value was found, by its place in the list of held ones.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hits {
+    counts: Vec<(usize, u64)>,
+}
+
+impl Hits {
+    /// Value and count.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.counts.iter().copied()
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    fn add(&mut self, value: usize) {
+        match self.counts.iter_mut().find(|(known, _)| *known == value) {
+            Some((_, count)) => *count += 1,
+            None => self.counts.push((value, 1)),
+        }
+    }
+}
+
+/// Writes what covers `found`, which is sorted, over a text that begins at `base`. Every byte of every form is covered; where
+/// two overlap, the later one's rest gets stars.
+fn cover(text: &mut [u8], base: u64, found: &[Found]) {
+    let mut covered = 0;
+    for one in found {
+        let whole = one.start >= covered;
+        for (at, byte) in (one.start..).zip(&one.cover) {
+            let place = at.checked_sub(base).and_then(|at| usize::try_from(at).ok());
+            let Some(place) = place.and_then(|at| text.get_mut(at)) else { continue };
+            if whole {
+                *place = *byte;
+            } else if at >= covered {
+                *place = forms::STAR;
+            }
+        }
+        covered = covered.max(one.end());
+    }
+}
+
+/// Bytes of the shortest value that is kept out of answers.
+pub const SHORTEST: usize = index::PIECE;
+/// Bytes of the longest.
+pub const LONGEST: usize = 16 * 1024;

@@ -1,0 +1,451 @@
+//! The claims of the scrubber, and the attackers' rows that it answers (R of the gateway's attack list).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
+use proptest::prelude::*;
+
+use super::*;
+
+#[path = "../../../fuzz/src/naive.rs"]
+#[expect(
+    unreachable_pub,
+    clippy::cast_possible_truncation,
+    dead_code,
+    reason = "a file of the fuzzer's: what must be covered, found another way"
+)]
+mod naive;
+
+type Encode = fn(&[u8]) -> Vec<u8>;
+
+/// 44 random letters and digits, as many in its placeholder.
+const SECRET: &[u8] = b"sk-test-9fQ2vT7bLx0ZcR4mWk8JpY3hNd6GsA1eUoXi";
+const PLACEHOLDER: &str = "sk-test-kwph0123456789abcdefghijABCDEFGHIJKL";
+/// Of another key, with characters that encoders escape, and no placeholder of its length.
+const OTHER: &[u8] = b"p/Zq+7w=\"4Kd'8<Yt>2";
+
+fn scrubber() -> Arc<Scrubber> {
+    let held = [Held::new(SECRET, Some(PLACEHOLDER)).unwrap(), Held::new(OTHER, None).unwrap()];
+    Arc::new(Scrubber::new(&held, 0x1234_5678_9abc_def1))
+}
+
+fn scrub(text: &[u8]) -> Vec<u8> {
+    scrubber().text(text).map_or_else(|| text.to_vec(), |(text, _)| text)
+}
+
+/// Through a stream, in pieces of these sizes, over and over.
+fn stream(pace: Pace, text: &[u8], sizes: &[usize]) -> Vec<u8> {
+    let mut stream = Stream::new(scrubber(), pace);
+    let mut out = Vec::new();
+    let mut rest = text;
+    for size in sizes.iter().cycle() {
+        if rest.is_empty() {
+            break;
+        }
+        let (piece, after) = rest.split_at((*size).clamp(1, rest.len()));
+        out.extend_from_slice(&stream.push(Bytes::copy_from_slice(piece)));
+        rest = after;
+    }
+    out.extend_from_slice(&stream.finish());
+    out
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn r1_an_echo_has_the_placeholder_where_the_value_was() {
+    let echo = format!("{{\"authorization\":\"Bearer {}\"}}", text(SECRET));
+    assert_eq!(text(&scrub(echo.as_bytes())), echo.replace(text(SECRET), PLACEHOLDER));
+}
+
+#[test]
+fn r2_basic_is_covered_in_full_and_reads_as_the_placeholder() {
+    for user in ["", "u", "us", "user", "x-access-token"] {
+        let form = |password: &str| format!("{user}:{password}");
+        let (secret, safe) = (form(text(SECRET)), form(PLACEHOLDER));
+        for encoding in [BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD] {
+            let echo = format!("Basic {} and {secret}", encoding.encode(secret.as_bytes()));
+            let wanted = format!("Basic {} and {safe}", encoding.encode(safe.as_bytes()));
+            assert_eq!(text(&scrub(echo.as_bytes())), wanted);
+        }
+    }
+}
+
+#[test]
+fn r3_every_encoding_is_covered_with_the_placeholder_in_the_same_encoding() {
+    let encodings: &[(&str, Encode)] = &[
+        ("hex", |value| HEXLOWER.encode(value).into_bytes()),
+        ("HEX", |value| HEXUPPER.encode(value).into_bytes()),
+        ("pct", |value| value.iter().flat_map(|byte| format!("%{byte:02x}").into_bytes()).collect()),
+        ("PCT", |value| value.iter().flat_map(|byte| format!("%{byte:02X}").into_bytes()).collect()),
+        ("json", |value| value.iter().flat_map(|byte| format!("\\u{byte:04x}").into_bytes()).collect()),
+        ("json in json", |value| {
+            value.iter().flat_map(|byte| format!("\\\\u{byte:04X}").into_bytes()).collect()
+        }),
+        ("html", |value| value.iter().flat_map(|byte| format!("&#{byte:03};").into_bytes()).collect()),
+        ("utf16le", |value| value.iter().flat_map(|byte| [*byte, 0]).collect()),
+        ("utf16be", |value| value.iter().flat_map(|byte| [0, *byte]).collect()),
+    ];
+    for (name, encode) in encodings {
+        for before in ["", "x", "xy", "xyz"] {
+            let around = |value: &[u8]| [before.as_bytes(), &encode(value), b"|"].concat();
+            // Digits are written in lower case.
+            let (scrubbed, wanted) = (scrub(&around(SECRET)), around(PLACEHOLDER.as_bytes()));
+            assert!(scrubbed.eq_ignore_ascii_case(&wanted), "{name} after {before:?}: {}", text(&scrubbed));
+        }
+    }
+    for before in 0..4 {
+        for encoding in [BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD] {
+            let around = |value: &[u8]| encoding.encode(&[&b"xyz-"[..before], value, b"tail"].concat());
+            let escaped =
+                |value: &[u8]| around(value).replace('+', "%2B").replace('/', "%2f").replace('=', "%3D");
+            assert_eq!(text(&scrub(around(SECRET).as_bytes())), around(PLACEHOLDER.as_bytes()));
+            assert_eq!(text(&scrub(escaped(SECRET).as_bytes())).len(), escaped(SECRET).len());
+            let other = escaped(OTHER).into_bytes();
+            let scrubbed = scrub(&other);
+            assert!(scrubbed.len() == other.len() && scrubbed != other);
+            assert!(!naive::covered(&[OTHER.to_vec()], &scrubbed).contains(&true));
+        }
+    }
+}
+
+#[test]
+fn r3_what_real_encoders_escape_in_part_is_covered() {
+    let other = text(OTHER);
+    let forms = [
+        serde_json::to_string(other).unwrap(),
+        // As PHP and .NET write JSON.
+        serde_json::to_string(other).unwrap().replace('/', "\\/"),
+        serde_json::to_string(other)
+            .unwrap()
+            .replace('+', "\\u002B")
+            .replace('<', "\\u003C")
+            .replace('>', "\\u003E"),
+        // A string of JSON in one of JSON.
+        serde_json::to_string(&serde_json::to_string(other).unwrap()).unwrap(),
+        // A query, a path, a form; a URL in a query.
+        "p%2FZq%2B7w%3D%224Kd%278%3CYt%3E2".to_owned(),
+        "p/Zq+7w=%224Kd'8%3CYt%3E2".to_owned(),
+        "p%2fZq%2b7w%3d%224Kd'8%3cYt%3e2".to_owned(),
+        "p%252FZq%252B7w%253D%25224Kd%25278%253CYt%253E2".to_owned(),
+        // HTML, as several libraries write it.
+        "p/Zq+7w=&quot;4Kd&#x27;8&lt;Yt&gt;2".to_owned(),
+        "p&#x2F;Zq+7w&#61;&#34;4Kd&#39;8&lt;Yt&gt;2".to_owned(),
+        // Python's repr, for what it is worth.
+        "p/Zq+7w=\"4Kd\\'8<Yt>2".to_owned(),
+    ];
+    for form in forms {
+        let around = format!("[{form}]");
+        let scrubbed = scrub(around.as_bytes());
+        let left: String = text(&scrubbed).chars().filter(|c| !"[]\"*\\".contains(*c)).collect();
+        assert_eq!((scrubbed.len(), left.as_str()), (around.len(), ""), "{form}");
+    }
+}
+
+#[test]
+fn r3_values_that_look_like_escapes_or_have_several_lines_are_covered_as_encoders_write_them() {
+    for (value, forms) in [
+        (
+            "a%41b%2Fc\\d&amp;e",
+            vec![
+                "a%2541b%252Fc%5Cd%26amp%3Be",
+                "a%2541b%252Fc%5cd%26amp%3be",
+                "a%41b%2Fc\\\\d&amp;e",
+                "a%41b%2Fc\\d&amp;amp;e",
+            ],
+        ),
+        ("pass word phrase", vec!["pass+word+phrase", "pass%20word%20phrase", "pass\\u0020word phrase"]),
+        (
+            "línea-secreta",
+            vec!["l\\u00ednea-secreta", "l\\u00EDnea-secreta", "l%C3%ADnea-secreta", "l%c3%ad%6eea-secreta"],
+        ),
+        (
+            "line one\nline two",
+            vec![
+                "line one\\nline two",
+                "line one\r\nline two",
+                "line one\ndata: line two",
+                "line one\ndata:line two",
+                "line+one%0Aline+two",
+            ],
+        ),
+    ] {
+        let scrubber = Scrubber::new(&[Held::new(value.as_bytes(), None).unwrap()], 7);
+        for form in forms.into_iter().chain([value]) {
+            let (scrubbed, _) =
+                scrubber.text(form.as_bytes()).unwrap_or_else(|| panic!("{form} comes through"));
+            assert!(scrubbed.len() == form.len() && scrubbed.iter().all(|byte| *byte == b'*'), "{form}");
+        }
+    }
+}
+
+#[test]
+fn r7_a_value_is_covered_wherever_it_is_cut() {
+    let echo = [b"{\"a\":\"", SECRET, b"\",\"b\":\"", BASE64.encode(SECRET).as_bytes(), b"\"}"].concat();
+    let whole = scrub(&echo);
+    assert!(!whole.windows(SECRET.len()).any(|part| part == SECRET));
+    for pace in [Pace::Whole, Pace::Lines, Pace::Timed] {
+        for cut in 1..echo.len() {
+            assert_eq!(stream(pace, &echo, &[cut, echo.len()]), whole, "{pace:?} cut at {cut}");
+        }
+        for size in 1..60 {
+            assert_eq!(stream(pace, &echo, &[size]), whole, "{pace:?} in pieces of {size}");
+        }
+    }
+}
+
+#[test]
+fn r6_what_is_at_the_very_end_is_covered() {
+    let mut body = vec![b'.'; 70_000];
+    body.extend_from_slice(SECRET);
+    let scrubbed = stream(Pace::Whole, &body, &[16_384]);
+    assert_eq!(scrubbed.len(), body.len());
+    assert!(scrubbed.ends_with(PLACEHOLDER.as_bytes()));
+}
+
+#[test]
+fn r8_events_are_let_go_with_their_line_and_covered() {
+    let mut stream = Stream::new(scrubber(), Pace::Lines);
+    for field in ["data: ", "event: ", "id: ", ": ", "data:"] {
+        let event = format!("{field}{}\n\n", text(SECRET));
+        // Cut anywhere: what is no whole line waits, a whole line does not.
+        for cut in 1..event.len() - 2 {
+            let (first, rest) = event.split_at(cut);
+            assert!(stream.push(Bytes::copy_from_slice(first.as_bytes())).is_empty());
+            let out = stream.push(Bytes::copy_from_slice(rest.as_bytes()));
+            assert_eq!(text(&out), event.replace(text(SECRET), PLACEHOLDER), "cut at {cut}");
+            assert!(!stream.waiting());
+        }
+    }
+}
+
+#[test]
+fn r8_a_value_of_several_lines_makes_event_streams_timed() {
+    let value = b"-----BEGIN KEY-----\nMC4CAQAwBQYDK2VwBCIE\n-----END KEY-----";
+    let scrubber = Arc::new(Scrubber::new(&[Held::new(value, None).unwrap()], 7));
+    let mut stream = Stream::new(Arc::clone(&scrubber), Pace::Lines);
+    let (first, rest) = value.split_at(20);
+    assert!(stream.push(Bytes::from_static(first)).is_empty() && stream.waiting());
+    let out = [stream.push(Bytes::from_static(rest)), stream.finish()].concat();
+    assert!(out.iter().all(|byte| *byte == b'*') && out.len() == value.len());
+}
+
+#[test]
+fn r9_header_values_and_names_are_covered() {
+    let scrubber = scrubber();
+    let (value, hits) = scrubber.text(&[b"https://a.test/?token=", SECRET].concat()).unwrap();
+    assert_eq!(value, [b"https://a.test/?token=", PLACEHOLDER.as_bytes()].concat());
+    assert_eq!(hits.iter().collect::<Vec<_>>(), [(0, 1)]);
+    assert!(scrubber.text(b"text/html; charset=utf-8").is_none());
+    assert!(scrubber.in_name(format!("x-{}", text(SECRET).to_lowercase()).as_bytes()));
+    assert!(!scrubber.in_name(b"content-security-policy-report-only"));
+}
+
+#[test]
+fn r17_what_is_held_back_is_the_same_for_true_and_false_beginnings() {
+    for known in 0..SECRET.len() {
+        for pace in [Pace::Whole, Pace::Lines, Pace::Timed] {
+            let observed = |guess: &[u8]| {
+                let mut stream = Stream::new(scrubber(), pace);
+                let echo = [&[b'.'; 3000], b"\ndata: ".as_slice(), guess].concat();
+                let first = stream.push(Bytes::from(echo));
+                let lengths = [first.len(), stream.tick().len(), stream.tick().len(), stream.tick().len()];
+                (lengths, stream.waiting())
+            };
+            let mut wrong = SECRET[..known].to_vec();
+            wrong.push(b'!');
+            assert_eq!(observed(&SECRET[..=known]), observed(&wrong), "{pace:?} {known}");
+        }
+    }
+}
+
+#[test]
+fn r17_the_clock_lets_everything_go_after_two_periods() {
+    let mut stream = Stream::new(scrubber(), Pace::Timed);
+    assert!(stream.push(Bytes::from_static(b"hello")).is_empty());
+    assert!(stream.waiting() && stream.tick().is_empty());
+    assert!(stream.push(Bytes::from_static(b" world")).is_empty());
+    assert_eq!(&stream.tick()[..], b"hello");
+    assert_eq!(&stream.tick()[..], b" world");
+    assert!(!stream.waiting() && stream.tick().is_empty() && stream.finish().is_empty());
+}
+
+#[test]
+fn what_was_let_go_is_not_covered_but_its_rest_is() {
+    let mut stream = Stream::new(scrubber(), Pace::Timed);
+    let mut out = stream.push(Bytes::copy_from_slice(&SECRET[..10])).to_vec();
+    out.extend_from_slice(&stream.tick());
+    out.extend_from_slice(&stream.tick());
+    assert_eq!(out, SECRET[..10]);
+    out.extend_from_slice(&stream.push(Bytes::copy_from_slice(&SECRET[10..])));
+    out.extend_from_slice(&stream.finish());
+    assert_eq!(out[10..], PLACEHOLDER.as_bytes()[10..]);
+    assert_eq!(stream.hits().iter().collect::<Vec<_>>(), [(0, 1)]);
+}
+
+#[test]
+fn r18_a_value_that_can_be_guessed_is_refused() {
+    assert_eq!(Held::new(b"1234567", None).err(), Some(Unscrubbable::TooShort));
+    assert!(Held::new(b"12345678", None).is_ok());
+    assert!(Held::new(&vec![b'x'; LONGEST], None).is_ok());
+    assert_eq!(Held::new(&vec![b'x'; LONGEST + 1], None).err(), Some(Unscrubbable::TooLong));
+}
+
+#[test]
+fn r20_a_paging_url_keeps_its_form() {
+    let body = format!("{{\"next\":\"https:\\/\\/a.test\\/?access_token={}&page=2\"}}", text(SECRET));
+    assert_eq!(text(&scrub(body.as_bytes())), body.replace(text(SECRET), PLACEHOLDER));
+}
+
+#[test]
+fn r21_a_part_of_a_value_comes_through() {
+    let shown = [b"Incorrect key: ", &SECRET[..8], b"****", &SECRET[40..]].concat();
+    assert_eq!(scrub(&shown), shown);
+}
+
+#[test]
+fn r24_every_held_value_is_covered_and_counted() {
+    let body = [OTHER, b" ", SECRET, b" ", SECRET].concat();
+    let (_, hits) = scrubber().text(&body).unwrap();
+    assert_eq!(hits.iter().collect::<Vec<_>>(), [(0, 2), (1, 1)].into_iter().rev().collect::<Vec<_>>());
+}
+
+#[test]
+fn r25_guesses_that_share_a_beginning_or_an_end_are_told_apart_by_nothing() {
+    for known in 1..SECRET.len() {
+        let starts = [&SECRET[..known], b"!"].concat();
+        let ends = [b"!", &SECRET[SECRET.len() - known..]].concat();
+        for guess in [starts, ends] {
+            for body in
+                [guess.repeat(50), BASE64.encode(&guess).into_bytes(), HEXLOWER.encode(&guess).into_bytes()]
+            {
+                assert_eq!(scrub(&body), body, "{known}");
+            }
+        }
+    }
+}
+
+#[test]
+fn h5_a_body_full_of_values_stays_as_long_as_it_is() {
+    let body = SECRET.repeat(2_000);
+    let scrubbed = stream(Pace::Whole, &body, &[16_384]);
+    assert_eq!(scrubbed, PLACEHOLDER.as_bytes().repeat(2_000));
+}
+
+#[test]
+fn overlapping_values_leave_nothing_of_either() {
+    let held = [
+        Held::new(b"abcdefghijkl", None).unwrap(),
+        Held::new(b"ghijklmnopqr", Some("kwph01234567")).unwrap(),
+    ];
+    let scrubber = Scrubber::new(&held, 7);
+    assert_eq!(scrubber.text(b"-abcdefghijklmnopqr-").unwrap().0, b"-******************-");
+    assert_eq!(scrubber.text(b"-ghijklmnopqr-").unwrap().0, b"-kwph01234567-");
+}
+
+#[test]
+fn without_values_bytes_pass_as_they_are() {
+    let mut stream = Stream::new(Arc::new(Scrubber::new(&[], 7)), Pace::Timed);
+    let chunk = Bytes::from_static(b"anything");
+    assert_eq!(stream.push(chunk.clone()).as_ptr(), chunk.as_ptr());
+    assert!(!stream.waiting() && stream.finish().is_empty());
+}
+
+#[test]
+fn memory_does_not_grow_with_the_body() {
+    let mut stream = Stream::new(scrubber(), Pace::Whole);
+    let chunk = Bytes::from([SECRET, b"\\u0041%41&amp;"].concat().repeat(200));
+    for _ in 0..50 {
+        stream.push(chunk.clone());
+        assert!(stream.kept_bytes() <= 2 * scrubber().reach() + 10 && stream.found_forms() <= 40);
+    }
+}
+
+/// A value of letters that often meet, so that forms overlap.
+fn value() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        proptest::collection::vec(proptest::sample::select(b"ab01".as_slice()), 8..20),
+        proptest::collection::vec(proptest::sample::select(b"aZ9+/=-_\"'<>.~".as_slice()), 8..40),
+    ]
+}
+
+/// Text with forms of the values in it.
+fn body(values: &[Vec<u8>]) -> impl Strategy<Value = Vec<u8>> + use<> {
+    let value = proptest::sample::select(values.to_vec());
+    let piece = (value, any::<u8>(), any::<Vec<bool>>()).prop_map(|(value, kind, choices)| {
+        let mut choices = choices.into_iter().chain([true]).cycle();
+        let mut escaped = |write: fn(u8) -> String| -> Vec<u8> {
+            let bytes = value.iter().map(|byte| {
+                if choices.next() == Some(true) { write(*byte).into_bytes() } else { vec![*byte] }
+            });
+            bytes.collect::<Vec<_>>().concat()
+        };
+        match kind % 12 {
+            0 => value.clone(),
+            1 => HEXLOWER.encode(&value).into_bytes(),
+            2 => BASE64.encode(&[&b"ab01"[..usize::from(kind / 12 % 4)], &value, b"a"].concat()).into_bytes(),
+            3 => BASE64URL_NOPAD
+                .encode(&[&b"ab01"[..usize::from(kind / 12 % 4)], &value].concat())
+                .into_bytes(),
+            4 => escaped(|byte| format!("%{byte:02X}")),
+            5 => escaped(|byte| format!("\\u{byte:04x}")),
+            6 => escaped(|byte| format!("&#{byte};")),
+            7 => value[..value.len() - 1].to_vec(),
+            8 => value.iter().flat_map(|byte| [*byte, 0]).collect(),
+            9 => b"%25\\\\&amp;".to_vec(),
+            10 => b"a0b1".to_vec(),
+            _ => vec![kind],
+        }
+    });
+    proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+fn values_and_body() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<u8>, Vec<usize>)> {
+    proptest::collection::vec(value(), 1..3).prop_flat_map(|values| {
+        let body = body(&values);
+        (Just(values), body, proptest::collection::vec(1..80_usize, 1..6))
+    })
+}
+
+proptest! {
+    #[test]
+    fn exactly_the_complete_forms_are_covered_however_the_text_arrives(
+        (values, body, sizes) in values_and_body(),
+    ) {
+        let held: Vec<Held> = values.iter().map(|value| Held::new(value, None).unwrap()).collect();
+        let scrubber = Arc::new(Scrubber::new(&held, 0x1234_5678_9abc_def1));
+        let whole = scrubber.text(&body).map_or_else(|| body.clone(), |(text, _)| text);
+        let covered = naive::covered(&values, &body);
+        prop_assert_eq!(whole.len(), body.len());
+        for (at, covered) in covered.iter().enumerate() {
+            prop_assert!(*covered || whole[at] == body[at], "byte {} is no part of a form", at);
+        }
+        prop_assert!(!naive::covered(&values, &whole).contains(&true), "a form is left");
+        for pace in [Pace::Whole, Pace::Lines, Pace::Timed] {
+            let mut stream = Stream::new(Arc::clone(&scrubber), pace);
+            let (mut out, mut came) = (Vec::new(), 0);
+            for size in sizes.iter().cycle() {
+                let piece = &body[came..body.len().min(came + size)];
+                if piece.is_empty() {
+                    break;
+                }
+                came += piece.len();
+                out.extend_from_slice(&stream.push(Bytes::copy_from_slice(piece)));
+                if pace != Pace::Lines {
+                    prop_assert_eq!(out.len(), came.saturating_sub(scrubber.reach()));
+                }
+            }
+            out.extend_from_slice(&stream.finish());
+            prop_assert_eq!(&out, &whole, "{:?}", pace);
+        }
+    }
+
+    #[test]
+    fn r22_a_text_without_a_value_is_not_touched(body in any::<Vec<u8>>(), size in 1..50_usize) {
+        prop_assert_eq!(&scrub(&body), &body);
+        prop_assert_eq!(stream(Pace::Timed, &body, &[size]), body);
+    }
+}
