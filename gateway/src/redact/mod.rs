@@ -17,9 +17,11 @@
 //! answer) comes through, as does a part of a value (“…4f2a”).
 
 mod base64;
+pub mod coding;
 mod escape;
 mod find;
 mod forms;
+mod frames;
 mod index;
 mod stream;
 #[cfg(test)]
@@ -28,6 +30,7 @@ mod tests;
 use find::{Found, Patterns};
 use zeroize::Zeroizing;
 
+pub use frames::Frames;
 pub use stream::{Pace, Stream};
 
 /// A value that must not be told, and what is told instead.

@@ -347,6 +347,29 @@ fn overlapping_values_leave_nothing_of_either() {
 }
 
 #[test]
+fn r14_messages_keep_their_borders_and_a_value_spread_over_them_is_covered() {
+    for cut in 0..=SECRET.len() {
+        let mut frames = Frames::new(Stream::new(scrubber(), Pace::Timed));
+        let (first, second) = SECRET.split_at(cut);
+        let mut out = Vec::new();
+        let messages: [&[u8]; 5] = [b"", first, b"", second, b" and more"];
+        for (number, message) in messages.iter().enumerate() {
+            // Text that belongs together comes together; an empty message in between changes nothing.
+            out.extend(frames.push(number, Bytes::copy_from_slice(message)));
+        }
+        assert!(frames.waiting());
+        out.extend(frames.tick());
+        out.extend(frames.tick());
+        let lengths: Vec<_> = out.iter().map(|(number, bytes)| (*number, bytes.len())).collect();
+        assert_eq!(lengths, messages.iter().map(|message| message.len()).enumerate().collect::<Vec<_>>());
+        let text: Vec<u8> = out.iter().flat_map(|(_, bytes)| bytes.to_vec()).collect();
+        assert_eq!(text, [PLACEHOLDER.as_bytes(), b" and more"].concat(), "cut at {cut}");
+        assert!(!frames.waiting() && frames.finish().is_empty());
+        assert_eq!(frames.hits().iter().collect::<Vec<_>>(), [(0, 1)]);
+    }
+}
+
+#[test]
 fn without_values_bytes_pass_as_they_are() {
     let mut stream = Stream::new(Arc::new(Scrubber::new(&[], 7)), Pace::Timed);
     let chunk = Bytes::from_static(b"anything");
