@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use keyward_crypto::change::Draft;
 use keyward_crypto::enrol::ApiUser;
 use keyward_crypto::state::secret::Secret;
-use keyward_wire::api::Role;
 use keyward_wire::api::bundle::Bundle;
+use keyward_wire::api::{IdentityKind, Role};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -104,7 +104,13 @@ impl World {
         self.change(|draft, insider| {
             let group = |name: &&str| draft.org.groups.iter().find(|g| g.name.as_str() == *name).unwrap().id;
             let groups = groups.iter().map(group).collect();
-            let user = ApiUser { name: name.parse().unwrap(), role: Role::Viewer, groups, not_after: None };
+            let user = ApiUser {
+                kind: IdentityKind::Api,
+                name: name.parse().unwrap(),
+                role: Role::Viewer,
+                groups,
+                not_after: None,
+            };
             draft.enrol_api_user(user, &insider.enroller()).unwrap().encode().to_string()
         })
     }

@@ -11,8 +11,8 @@ use keyward_cli::vault::admin::{Desk, Session};
 use keyward_crypto::change::Draft;
 use keyward_crypto::enrol::ApiUser;
 use keyward_crypto::state::secret::Secret;
-use keyward_wire::api::Role;
 use keyward_wire::api::write::NewKeys;
+use keyward_wire::api::{IdentityKind, Role};
 use zeroize::Zeroizing;
 
 use crate::common::lab::{Lab, Machine, Server};
@@ -44,7 +44,13 @@ impl Crowd {
             for n in new.clone() {
                 let group = draft.org.groups.get(n % GROUPS).context("ten groups")?.id;
                 let name = format!("robot-{n}").parse().ok().context("a name")?;
-                let user = ApiUser { name, role: Role::Viewer, groups: [group].into(), not_after: None };
+                let user = ApiUser {
+                    kind: IdentityKind::Api,
+                    name,
+                    role: Role::Viewer,
+                    groups: [group].into(),
+                    not_after: None,
+                };
                 draft.enrol_api_user(user, &desk.enroller())?;
             }
             Ok(())

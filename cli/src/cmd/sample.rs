@@ -8,9 +8,9 @@ use keyward_crypto::state::org::{Org, OrgPlace};
 use keyward_crypto::state::roots::{OrgKeyDocument, open_root};
 use keyward_crypto::state::secret::Secret;
 use keyward_crypto::{OrgKey, Password, RootKey};
-use keyward_wire::api::Role;
 use keyward_wire::api::org::AuditHead;
 use keyward_wire::api::write::{NewKeys, RootKind};
+use keyward_wire::api::{IdentityKind, Role};
 use keyward_wire::name::Name;
 use keyward_wire::{DeploymentId, Envelope, GroupId, IdentityId, KeyId, OrgId, Sha256};
 use zeroize::Zeroizing;
@@ -104,7 +104,8 @@ fn open(org: OrgId, ok: &OrgKey, seq: u64, sealed: &Envelope) -> Org {
 
 fn enrol(draft: &mut Draft, rk: &RootKey, user: &str, groups: Vec<GroupId>) {
     let groups = groups.into_iter().collect();
-    let user = ApiUser { name: name(user), role: Role::Viewer, groups, not_after: None };
+    let user =
+        ApiUser { kind: IdentityKind::Api, name: name(user), role: Role::Viewer, groups, not_after: None };
     draft.enrol_api_user(user, &Enroller::Owner(rk)).unwrap();
 }
 

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyward_wire::access::{Facts, MappingFact};
+use keyward_wire::access::{Audience, Facts, MappingFact, Readable, readable};
 use keyward_wire::api::credentials::CredentialKind;
-use keyward_wire::api::write::NewKeys;
+use keyward_wire::api::write::{AgentState, NewKeys};
 use keyward_wire::api::{IdentityKind, Role};
 use keyward_wire::name::Email;
-use keyward_wire::{CredentialId, DeploymentId, GroupId, IdentityId, KeyId, MappingId, OrgId, ViewId};
+use keyward_wire::{
+    AgentId, CredentialId, DeploymentId, GroupId, IdentityId, KeyId, MappingId, OrgId, ViewId,
+};
 
 /// Everything a write is checked against, of one organisation and from one snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +44,12 @@ pub struct State {
     pub credentials: BTreeMap<CredentialId, Credential>,
     /// The stored escrow of each identity.
     pub escrows: BTreeMap<IdentityId, Escrow>,
+    /// Clients of its gateways, the suspended and expired included.
+    pub agents: BTreeMap<AgentId, Agent>,
+    /// Which agent is in which group.
+    pub agent_members: BTreeSet<(GroupId, AgentId)>,
+    /// Which key was granted to which agent.
+    pub agent_keys: BTreeSet<(AgentId, KeyId)>,
 }
 
 impl State {
@@ -63,6 +71,9 @@ impl State {
             grants: BTreeMap::new(),
             credentials: BTreeMap::new(),
             escrows: BTreeMap::new(),
+            agents: BTreeMap::new(),
+            agent_members: BTreeSet::new(),
+            agent_keys: BTreeSet::new(),
         }
     }
 
@@ -93,6 +104,45 @@ impl State {
         }
         readers
     }
+
+    /// Whose view each of `readers` reads.
+    pub fn audiences(
+        &self,
+        readers: &BTreeMap<IdentityId, BTreeSet<GroupId>>,
+    ) -> BTreeMap<IdentityId, Audience> {
+        let audience = |(id, groups): (&IdentityId, &BTreeSet<GroupId>)| {
+            Some((*id, Audience::of(self.identities.get(id)?.kind, *id, groups)))
+        };
+        readers.iter().filter_map(audience).collect()
+    }
+
+    /// What an audience may read, `facts` being these relations.
+    pub fn readable(&self, audience: &Audience, facts: &Facts) -> Readable {
+        match audience {
+            Audience::Groups(groups) => readable(groups, facts),
+            Audience::Gateway(gateway) => {
+                let own = self.members.iter().filter(|(_, member)| member == gateway);
+                readable(&own.map(|(group, _)| *group).collect(), facts)
+            }
+        }
+    }
+
+    /// The agents of a gateway.
+    pub fn agents_of(&self, gateway: IdentityId) -> impl Iterator<Item = (AgentId, &Agent)> {
+        self.agents.iter().filter(move |(_, agent)| agent.gateway == gateway).map(|(id, agent)| (*id, agent))
+    }
+
+    /// The groups and the granted keys of each agent.
+    pub fn relations_of_agents(&self) -> BTreeMap<AgentId, (BTreeSet<GroupId>, BTreeSet<KeyId>)> {
+        let mut relations: BTreeMap<AgentId, (BTreeSet<_>, BTreeSet<_>)> = BTreeMap::new();
+        for (group, agent) in &self.agent_members {
+            relations.entry(*agent).or_default().0.insert(*group);
+        }
+        for (agent, key) in &self.agent_keys {
+            relations.entry(*agent).or_default().1.insert(*key);
+        }
+        relations
+    }
 }
 
 /// A human, API user or gateway.
@@ -112,6 +162,24 @@ impl Identity {
     /// It has not ended at `now` (milliseconds UTC).
     pub fn is_active(&self, now: i64) -> bool {
         self.not_after.is_none_or(|end| now < end)
+    }
+}
+
+/// A client of a gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agent {
+    /// Which serves it.
+    pub gateway: IdentityId,
+    /// Whether it is served.
+    pub state: AgentState,
+    /// When it ends, in milliseconds UTC; none: never.
+    pub not_after: Option<i64>,
+}
+
+impl Agent {
+    /// It is served at `now` (milliseconds UTC).
+    pub fn is_served(&self, now: i64) -> bool {
+        self.state == AgentState::Active && self.not_after.is_none_or(|end| now < end)
     }
 }
 
@@ -140,8 +208,8 @@ pub struct Mapping {
 /// A stored view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
-    /// The set of groups it is for.
-    pub groups: BTreeSet<GroupId>,
+    /// Whose it is.
+    pub audience: Audience,
     /// Seq of its build.
     pub seq: u64,
     /// Size of its envelope, in bytes.

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyward_wire::access::readable;
-use keyward_wire::api::Role;
+use keyward_wire::IdentityId;
+use keyward_wire::access::Audience;
 use keyward_wire::api::write::RootKind;
+use keyward_wire::api::{IdentityKind, Role};
 use keyward_wire::limits::{OLD_VERSIONS, VIEWS};
-use keyward_wire::{GroupId, IdentityId};
 
 use super::Report;
 use crate::access::State;
@@ -23,15 +23,16 @@ pub(super) async fn check(tx: &mut Tx, org: &OrgRow, report: &mut Report<'_>) ->
     let state = tx.state(org).await?;
     members(&state, report);
     things(&state, report);
+    agents(&state, report);
     views(&state, report);
     grants(&state, now, report);
     roots(&state, &tx.stored_roots(org.id).await?, report);
     let facts = state.facts();
     for (id, view) in &state.views {
-        if tx.keys_of_view(org.id, *id, view.seq).await? != *readable(&view.groups, &facts).keys() {
+        if tx.keys_of_view(org.id, *id, view.seq).await? != *state.readable(&view.audience, &facts).keys() {
             report.add(
                 format!("view:{id}"),
-                "the keys noted of its build are not those that its groups may read",
+                "the keys noted of its build are not those that its readers may read",
             );
         }
     }
@@ -90,23 +91,41 @@ fn things(state: &State, report: &mut Report<'_>) {
     }
 }
 
+fn agents(state: &State, report: &mut Report<'_>) {
+    for (id, agent) in &state.agents {
+        if state.identities.get(&agent.gateway).is_none_or(|gateway| gateway.kind != IdentityKind::Gateway) {
+            report.add(format!("agent:{id}"), "of a gateway that is not there");
+        }
+    }
+    for (group, agent) in &state.agent_members {
+        if !state.groups.contains(group) || !state.agents.contains_key(agent) {
+            report.add(format!("agent_member:{group}:{agent}"), "of a group or agent that is not there");
+        }
+    }
+    for (agent, key) in &state.agent_keys {
+        if !state.agents.contains_key(agent) || !state.keys.contains_key(key) {
+            report.add(format!("agent_key:{agent}:{key}"), "of an agent or key that is not there");
+        }
+    }
+}
+
 fn views(state: &State, report: &mut Report<'_>) {
-    let readers = state.readers();
-    let read: BTreeSet<&BTreeSet<GroupId>> = readers.values().collect();
+    let audiences = state.audiences(&state.readers());
+    let read: BTreeSet<&Audience> = audiences.values().collect();
     let mut seen = BTreeSet::new();
     for (id, view) in &state.views {
         let at = || format!("view:{id}");
-        if !view.groups.is_subset(&state.groups) {
+        if matches!(&view.audience, Audience::Groups(groups) if !groups.is_subset(&state.groups)) {
             report.add(at(), "for a group that is not there");
         }
         if view.seq > state.seq {
             report.add(at(), "newer than its organisation's state");
         }
-        if !read.contains(&view.groups) {
-            report.add(at(), "for a set of groups that nobody has");
+        if !read.contains(&view.audience) {
+            report.add(at(), "for a set of groups that nobody has, or for a gateway that is not there");
         }
-        if !seen.insert(&view.groups) {
-            report.add(at(), "a second view for the same groups");
+        if !seen.insert(&view.audience) {
+            report.add(at(), "a second view for the same groups or gateway");
         }
     }
     if state.views.len() > VIEWS {
@@ -118,11 +137,12 @@ fn views(state: &State, report: &mut Report<'_>) {
 /// view's build or after it; and owners and admins have none. Who has ended keeps his until the next write.
 fn grants(state: &State, now: i64, report: &mut Report<'_>) {
     let readers = state.readers();
+    let audiences = state.audiences(&readers);
     let active = |id: &IdentityId| state.identities.get(id).is_some_and(|identity| identity.is_active(now));
-    for (id, groups) in readers.iter().filter(|(id, _)| active(id)) {
+    for (id, audience) in audiences.iter().filter(|(id, _)| active(id)) {
         match state.grants.get(id) {
             None => report.add(format!("identity:{id}"), "it is active and has no grant"),
-            Some(grant) => one_grant(state, id, groups, *grant, report),
+            Some(grant) => one_grant(state, id, audience, *grant, report),
         }
     }
     for id in state.grants.keys().filter(|id| !readers.contains_key(id)) {
@@ -130,17 +150,11 @@ fn grants(state: &State, now: i64, report: &mut Report<'_>) {
     }
 }
 
-fn one_grant(
-    state: &State,
-    id: &IdentityId,
-    groups: &BTreeSet<GroupId>,
-    grant: Grant,
-    report: &mut Report<'_>,
-) {
+fn one_grant(state: &State, id: &IdentityId, audience: &Audience, grant: Grant, report: &mut Report<'_>) {
     let at = || format!("grant:{id}");
     match state.views.get(&grant.view) {
         None => report.add(at(), "to a view that is not there"),
-        Some(view) if view.groups != *groups => {
+        Some(view) if view.audience != *audience => {
             report.add(at(), "to a view of other groups than the identity's");
         }
         Some(view) if grant.seq < view.seq => report.add(at(), "older than the view that it opens"),

@@ -4,10 +4,11 @@
 use std::sync::LazyLock;
 
 use keyward_wire::OrgId;
+use keyward_wire::access::Audience;
 use keyward_wire::api::write::{NewGrant, NewView, WriteRequest};
 
 use super::StoreError;
-use super::engine::{Arg, Tx, id, int, statements};
+use super::engine::{Arg, Tx, id, int, maybe_id, statements};
 use super::many::Insert;
 use super::state::new_keys_word;
 use crate::access::{Change, State};
@@ -24,6 +25,7 @@ impl Tx {
         self.delete_rows(change).await?;
         self.put_people(change, now).await?;
         self.put_things(change).await?;
+        self.put_agents(change).await?;
         self.put_envelopes(change, request, now).await?;
         let after = change.after();
         self.replace_org(change.org(), after.seq, &request.org, request.epoch.as_ref()).await
@@ -36,6 +38,15 @@ impl Tx {
         }
         for view in &diff.views.removed {
             self.execute_one(DELETE_VIEW, vec![id(org), id(*view)]).await?;
+        }
+        for (agent, key) in &diff.agent_keys.removed {
+            self.execute_one(DELETE_AGENT_KEY, vec![id(org), id(*agent), id(*key)]).await?;
+        }
+        for (group, agent) in &diff.agent_members.removed {
+            self.execute_one(DELETE_AGENT_MEMBER, vec![id(org), id(*group), id(*agent)]).await?;
+        }
+        for agent in &diff.agents.removed {
+            self.execute_one(DELETE_AGENT, vec![id(org), id(*agent)]).await?;
         }
         for (group, deployment, key) in &diff.exclusions.removed {
             self.execute_one(DELETE_EXCLUSION, vec![id(org), id(*group), id(*deployment), id(*key)]).await?;
@@ -89,6 +100,23 @@ impl Tx {
         }
         for (group, identity) in &diff.members.added {
             self.execute_one(INSERT_MEMBER, vec![id(org), id(*group), id(*identity)]).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_agents(&mut self, change: &Change) -> Result<(), StoreError> {
+        let (org, diff, after) = (change.org(), change.diff(), change.after());
+        for agent in diff.agents.put() {
+            let row = after.agents[&agent];
+            let args =
+                vec![id(org), id(agent), id(row.gateway), row.state.as_str().into(), row.not_after.into()];
+            self.execute_one(PUT_AGENT, args).await?;
+        }
+        for (group, agent) in &diff.agent_members.added {
+            self.execute_one(INSERT_AGENT_MEMBER, vec![id(org), id(*group), id(*agent)]).await?;
+        }
+        for (agent, key) in &diff.agent_keys.added {
+            self.execute_one(INSERT_AGENT_KEY, vec![id(org), id(*agent), id(*key)]).await?;
         }
         Ok(())
     }
@@ -154,13 +182,23 @@ impl Tx {
     }
 
     async fn put_view(&mut self, org: OrgId, after: &State, view: &NewView) -> Result<(), StoreError> {
-        let groups = &after.views[&view.id].groups;
-        let set: Vec<u8> = groups.iter().flat_map(|group| *group.as_bytes()).collect();
+        let audience = &after.views[&view.id].audience;
+        let set: Vec<u8> = match audience {
+            Audience::Groups(groups) => groups.iter().flat_map(|group| *group.as_bytes()).collect(),
+            Audience::Gateway(gateway) => gateway.as_bytes().to_vec(),
+        };
         self.execute(FORGET_UNREAD_BUILD, vec![id(org), id(view.id)]).await?;
-        let args = vec![id(org), id(view.id), set.as_slice().into(), int(view.seq)?, (&view.env).into()];
+        let args = vec![
+            id(org),
+            id(view.id),
+            set.as_slice().into(),
+            int(view.seq)?,
+            (&view.env).into(),
+            maybe_id(view.gateway),
+        ];
         self.execute_one(PUT_VIEW, args).await?;
         let seq = i64::try_from(view.seq).map_err(|_| StoreError::TooLarge)?;
-        let readable = keyward_wire::access::readable(groups, &after.facts());
+        let readable = after.readable(audience, &after.facts());
         let keys = readable.keys().iter().map(|key| vec![id(*key)]).collect();
         self.insert_many(&INSERT_VIEW_KEY, || vec![id(org), id(view.id), seq.into()], keys).await
     }
@@ -202,6 +240,18 @@ statements! {
     DELETE_GROUP = "delete from groups where org_id = $1 and id = $2";
     DELETE_ESCROW = "delete from escrows where org_id = $1 and identity_id = $2";
     DELETE_IDENTITY = "delete from identities where org_id = $1 and id = $2";
+    DELETE_AGENT_KEY = "delete from agent_keys where org_id = $1 and agent_id = $2 and key_id = $3";
+    DELETE_AGENT_MEMBER = "
+        delete from agent_members
+        where org_id = $1 and group_id = $2 and agent_id = $3";
+    DELETE_AGENT = "delete from agents where org_id = $1 and id = $2";
+    PUT_AGENT = "
+        insert into agents (org_id, id, gateway_id, state, not_after)
+        values ($1, $2, $3, $4, $5)
+        on conflict (org_id, id) do update
+        set gateway_id = excluded.gateway_id, state = excluded.state, not_after = excluded.not_after";
+    INSERT_AGENT_MEMBER = "insert into agent_members (org_id, group_id, agent_id) values ($1, $2, $3)";
+    INSERT_AGENT_KEY = "insert into agent_keys (org_id, agent_id, key_id) values ($1, $2, $3)";
     INSERT_GROUP = "insert into groups (org_id, id) values ($1, $2)";
     INSERT_MEMBER = "insert into members (org_id, group_id, identity_id) values ($1, $2, $3)";
     PUT_KEY = "
@@ -227,8 +277,8 @@ statements! {
         on conflict (org_id, key_id, version) do update
         set reseal = excluded.reseal, sha256 = excluded.sha256, env = excluded.env";
     PUT_VIEW = "
-        insert into views (org_id, id, groups, seq, env)
-        values ($1, $2, $3, $4, $5)
+        insert into views (org_id, id, groups, seq, env, gateway_id)
+        values ($1, $2, $3, $4, $5, $6)
         on conflict (org_id, id) do update
         set groups = excluded.groups, seq = excluded.seq, env = excluded.env";
     // The one before the build that is replaced now: of that one a read may still be on its way into the audit.

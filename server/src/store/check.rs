@@ -283,6 +283,9 @@ const LOST_ORGS: &[(&str, &str)] = lost![
     "views",
     "view_keys",
     "grants",
+    "agents",
+    "agent_members",
+    "agent_keys",
     "networks",
     "audit",
     "audit_objects"

@@ -92,6 +92,11 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0002_networks.sql"),
         postgres: include_str!("../../../migrations/postgres/0002_networks.sql"),
     },
+    Migration {
+        name: "agents",
+        sqlite: include_str!("../../../migrations/sqlite/0003_agents.sql"),
+        postgres: include_str!("../../../migrations/postgres/0003_agents.sql"),
+    },
 ];
 
 fn known() -> i64 {
@@ -180,7 +185,7 @@ mod tests {
     async fn a_newer_schema_is_refused_with_a_clear_word() {
         let newer = "insert into schema_migrations (version, name, sha256, applied_at) values (99, 'x', zeroblob(32), 1)";
         let Err(error) = opened_after(newer).await else { panic!("a newer schema was taken") };
-        assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 2 }));
+        assert!(matches!(error, StoreError::NewerSchema { found: 99, known: 3 }));
         assert!(error.to_string().contains("newer keyward-server"));
     }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use keyward_wire::api::write::NewKeys;
+use keyward_wire::access::Audience;
+use keyward_wire::api::write::{AgentState, NewKeys};
 use keyward_wire::{GroupId, KeyId};
 
 use super::engine::{Row, Tx, id, statements};
 use super::{OrgRow, StoreError, credentials, identities};
 use crate::access::State;
-use crate::access::state::{Credential, Escrow, Grant, Identity, Key, Mapping, View};
+use crate::access::state::{Agent, Credential, Escrow, Grant, Identity, Key, Mapping, View};
 
 impl Tx {
     /// The state of a locked organisation.
@@ -42,7 +43,8 @@ impl Tx {
             state.exclusions.insert((row.id("group_id")?, row.id("deployment_id")?, row.id("key_id")?));
         }
         for row in self.all(VIEWS, here()).await? {
-            let view = View { groups: groups(&row)?, seq: row.count("seq")?, bytes: row.size("bytes")? };
+            let audience = audience(&row)?;
+            let view = View { audience, seq: row.count("seq")?, bytes: row.size("bytes")? };
             state.views.insert(row.id("id")?, view);
         }
         for row in self.all(GRANTS, here()).await? {
@@ -57,7 +59,31 @@ impl Tx {
             let escrow = Escrow { creator: row.maybe_id("creator_id")?, ik_gen: row.count("ik_gen")? };
             state.escrows.insert(row.id("identity_id")?, escrow);
         }
+        for row in self.all(AGENTS, here()).await? {
+            state.agents.insert(row.id("id")?, agent(&row)?);
+        }
+        for row in self.all(AGENT_MEMBERS, here()).await? {
+            state.agent_members.insert((row.id("group_id")?, row.id("agent_id")?));
+        }
+        for row in self.all(AGENT_KEYS, here()).await? {
+            state.agent_keys.insert((row.id("agent_id")?, row.id("key_id")?));
+        }
         Ok(state)
+    }
+}
+
+pub(super) fn agent(row: &Row) -> Result<Agent, StoreError> {
+    Ok(Agent {
+        gateway: row.id("gateway_id")?,
+        state: row.word("state", &[AgentState::Active, AgentState::Suspended], AgentState::as_str)?,
+        not_after: row.maybe_int("not_after")?,
+    })
+}
+
+fn audience(row: &Row) -> Result<Audience, StoreError> {
+    match row.maybe_id("gateway_id")? {
+        Some(gateway) => Ok(Audience::Gateway(gateway)),
+        None => Ok(Audience::Groups(groups(row)?)),
     }
 }
 
@@ -113,8 +139,11 @@ statements! {
     MAPPINGS = "select id, deployment_id, key_id from mappings where org_id = $1";
     ASSIGNMENTS = "select group_id, deployment_id, new_keys from assignments where org_id = $1";
     EXCLUSIONS = "select group_id, deployment_id, key_id from exclusions where org_id = $1";
-    VIEWS = "select id, groups, seq, cast(length(env) as bigint) as bytes from views where org_id = $1";
+    VIEWS = "select id, groups, gateway_id, seq, cast(length(env) as bigint) as bytes from views where org_id = $1";
     GRANTS = "select identity_id, view_id, seq from grants where org_id = $1";
     CREDENTIALS = "select id, identity_id, kind from credentials where org_id = $1";
     ESCROWS = "select identity_id, creator_id, ik_gen from escrows where org_id = $1";
+    AGENTS = "select id, gateway_id, state, not_after from agents where org_id = $1";
+    AGENT_MEMBERS = "select group_id, agent_id from agent_members where org_id = $1";
+    AGENT_KEYS = "select agent_id, key_id from agent_keys where org_id = $1";
 }

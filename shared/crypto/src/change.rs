@@ -14,14 +14,14 @@ mod loss;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use keyward_wire::access::Facts;
+use keyward_wire::access::{Audience, Facts};
 use keyward_wire::api::bundle::SecretItem;
 use keyward_wire::api::credentials::NewCredential;
 use keyward_wire::api::org::{AuditHead, SecretRef};
 use keyward_wire::api::write::{Base, NewEscrow, NewGrant, NewView, WriteRequest};
 use keyward_wire::limits::{OLD_VERSIONS, VIEWS};
 use keyward_wire::name::Name;
-use keyward_wire::{CredentialId, Envelope, GroupId, IdentityId, KeyId, Sha256, ViewId};
+use keyward_wire::{CredentialId, Envelope, IdentityId, KeyId, Sha256, ViewId};
 
 pub use self::loss::Lost;
 use crate::TooLarge;
@@ -29,10 +29,10 @@ use crate::absent::assert_secret;
 use crate::edit::{EditError, free};
 use crate::relations::delta;
 use crate::state::grant::{Grant, GrantPlace};
-use crate::state::org::{KeyEntry, OldVersion, Org, PREV_LIMIT, Prev, ViewEntry};
+use crate::state::org::{Identity, KeyEntry, OldVersion, Org, PREV_LIMIT, Prev, ViewEntry};
 use crate::state::secret::{Secret, SecretPlace};
 use crate::state::view::{View, ViewPlace};
-use crate::view::{build, same_content};
+use crate::view::{build_for, same_content};
 use crate::{DataKey, Integrity, OrgKey, ViewKey, new_id};
 
 /// Why a change can not be written.
@@ -46,7 +46,8 @@ pub enum ChangeError {
     TooLarge(&'static str),
     /// More sets of groups are in use than an organisation may have views.
     #[error(
-        "more than {VIEWS} different combinations of groups are in use; put identities into fewer combinations"
+        "more than {VIEWS} views: one for each different combination of groups, and for each gateway; put identities into \
+         fewer combinations"
     )]
     TooManyViews,
     /// A key that somebody loses by this write was not resealed: see [`Draft::to_reseal`].
@@ -286,53 +287,58 @@ impl Draft {
 
     fn rebuild_views(&mut self) -> Result<(Vec<NewView>, Vec<ViewId>), ChangeError> {
         let (old, new) = (self.before.facts(), self.org.facts());
-        let in_use: BTreeSet<BTreeSet<GroupId>> =
-            self.org.readers().map(|reader| reader.groups.clone()).collect();
+        let in_use: BTreeSet<Audience> = self.org.readers().map(Identity::audience).collect();
         if in_use.len() > VIEWS {
             return Err(ChangeError::TooManyViews);
         }
-        let (kept, dropped) =
-            std::mem::take(&mut self.org.views).into_iter().partition(|view| in_use.contains(&view.groups));
+        let (kept, dropped) = std::mem::take(&mut self.org.views)
+            .into_iter()
+            .partition(|view| in_use.contains(&view.audience()));
         self.org.views = kept;
         let mut built = Vec::new();
-        for groups in in_use {
-            let view = build(&self.org, &new, &groups);
-            if !self.is_current(&view, &old, &groups) {
-                built.push(self.seal_view(&view, groups)?);
+        for audience in in_use {
+            let view = build_for(&self.org, &new, &audience);
+            if !self.is_current(&view, &old, &audience) {
+                built.push(self.seal_view(&view, audience)?);
             }
         }
         Ok((built, dropped.into_iter().map(|view: ViewEntry| view.id).collect()))
     }
 
-    fn is_current(&self, view: &View, old: &Facts, groups: &BTreeSet<GroupId>) -> bool {
-        let exists = self.org.views.iter().any(|entry| entry.groups == *groups);
-        exists && same_content(&build(&self.before, old, groups), view)
+    fn is_current(&self, view: &View, old: &Facts, audience: &Audience) -> bool {
+        let exists = self.org.views.iter().any(|entry| entry.audience() == *audience);
+        exists && same_content(&build_for(&self.before, old, audience), view)
     }
 
-    fn seal_view(&mut self, view: &View, groups: BTreeSet<GroupId>) -> Result<NewView, ChangeError> {
+    fn seal_view(&mut self, view: &View, audience: Audience) -> Result<NewView, ChangeError> {
         let seq = self.org.seq;
-        let old = self.org.views.iter().position(|entry| entry.groups == groups);
+        let old = self.org.views.iter().position(|entry| entry.audience() == audience);
         let id = old.map_or_else(new_id, |at| self.org.views.swap_remove(at).id);
         let vk = ViewKey::generate();
         let env = view
             .seal(&vk, ViewPlace { org: self.org.org, view: id, seq })
             .map_err(|TooLarge| ChangeError::TooLarge("what one combination of groups may read"))?;
+        let (groups, gateway) = match audience {
+            Audience::Groups(groups) => (groups, None),
+            Audience::Gateway(gateway) => (BTreeSet::new(), Some(gateway)),
+        };
         let list = groups.iter().copied().collect();
-        self.org.views.push(ViewEntry { id, groups, seq, sha256: env.sha256(), vk });
-        Ok(NewView { id, groups: list, seq, env })
+        self.org.views.push(ViewEntry { id, groups, gateway, seq, sha256: env.sha256(), vk });
+        Ok(NewView { id, groups: list, gateway, seq, env })
     }
 
     fn grants(&self, rebuilt: &[NewView]) -> Vec<NewGrant> {
-        let needs = |reader: &&crate::state::org::Identity| {
+        let needs = |reader: &&Identity| {
             let unchanged = self.before.identity(reader.id).is_some_and(|was| {
                 was.groups == reader.groups && was.role == reader.role && was.not_after == reader.not_after
             });
-            let rebuilt = rebuilt.iter().any(|view| view.groups.iter().eq(&reader.groups));
+            let rebuilt =
+                self.view_of(reader).is_some_and(|view| rebuilt.iter().any(|new| new.id == view.id));
             self.regrant.contains(&reader.id) || rebuilt || !unchanged
         };
         let seq = self.org.seq;
-        let grant = |reader: &crate::state::org::Identity| {
-            let view = self.org.views.iter().find(|view| view.groups == reader.groups)?;
+        let grant = |reader: &Identity| {
+            let view = self.view_of(reader)?;
             let place = GrantPlace {
                 org: self.org.org,
                 identity: reader.id,
@@ -344,6 +350,11 @@ impl Draft {
             Some(NewGrant { identity: reader.id, view: view.id, seq, env: grant.seal(&reader.dk, place) })
         };
         self.org.readers().filter(needs).filter_map(grant).collect()
+    }
+
+    fn view_of(&self, reader: &Identity) -> Option<&ViewEntry> {
+        let audience = reader.audience();
+        self.org.views.iter().find(|view| view.audience() == audience)
     }
 }
 

@@ -97,7 +97,7 @@ impl Org {
         Ok(())
     }
 
-    /// Removes a key, its mappings and its exclusions.
+    /// Removes a key, its mappings, its exclusions and its grants to agents.
     ///
     /// # Errors
     /// [`EditError::NotThere`].
@@ -108,6 +108,9 @@ impl Org {
         }
         for assignment in &mut self.assignments {
             assignment.excluded.remove(&id);
+        }
+        for agent in &mut self.agents {
+            agent.granted.remove(&id);
         }
         Ok(())
     }
@@ -133,6 +136,19 @@ impl Org {
         for identity in &mut self.identities {
             identity.groups.remove(&id);
         }
+        for agent in &mut self.agents {
+            agent.groups.remove(&id);
+        }
+        Ok(())
+    }
+
+    /// Removes an identity; a gateway's agents too.
+    ///
+    /// # Errors
+    /// [`EditError::NotThere`].
+    pub fn remove_identity(&mut self, id: IdentityId) -> Result<(), EditError> {
+        removed(&mut self.identities, |identity| identity.id == id)?;
+        self.agents.retain(|agent| agent.gateway != id);
         Ok(())
     }
 
@@ -217,7 +233,7 @@ impl Org {
         Ok(())
     }
 
-    fn all_there(&self, keys: &BTreeSet<KeyId>) -> Result<(), EditError> {
+    pub(crate) fn all_there(&self, keys: &BTreeSet<KeyId>) -> Result<(), EditError> {
         if keys.iter().all(|key| self.key(*key).is_some()) { Ok(()) } else { Err(EditError::NotThere) }
     }
 
@@ -232,7 +248,7 @@ pub(crate) fn free<'a>(name: &Name, mut others: impl Iterator<Item = &'a Name>) 
     if others.any(|other| other == name) { Err(EditError::NameTaken(name.clone())) } else { Ok(()) }
 }
 
-fn removed<T>(list: &mut Vec<T>, gone: impl Fn(&T) -> bool) -> Result<(), EditError> {
+pub(crate) fn removed<T>(list: &mut Vec<T>, gone: impl Fn(&T) -> bool) -> Result<(), EditError> {
     let before = list.len();
     list.retain(|item| !gone(item));
     if list.len() < before { Ok(()) } else { Err(EditError::NotThere) }

@@ -30,8 +30,10 @@ pub enum Enroller<'a> {
     Admin(IdentityId, &'a IdentityKey),
 }
 
-/// A new API user, as the owner or admin asks for it.
+/// A new API user or gateway, as the owner or admin asks for it.
 pub struct ApiUser {
+    /// [`IdentityKind::Api`] or [`IdentityKind::Gateway`].
+    pub kind: IdentityKind,
     /// Unique among identities.
     pub name: Name,
     /// `viewer` or `user`.
@@ -43,7 +45,7 @@ pub struct ApiUser {
 }
 
 impl Draft {
-    /// Adds an API user with one token. Show the token only once the write is confirmed.
+    /// Adds an API user or gateway with one token. Show the token only once the write is confirmed.
     ///
     /// # Errors
     /// [`ChangeError::Edit`] if the name is taken or a group is not there.
@@ -55,7 +57,7 @@ impl Draft {
         let (id, ik) = (new_id(), IdentityKey::generate());
         self.org.identities.push(Identity {
             id,
-            kind: IdentityKind::Api,
+            kind: user.kind,
             role: user.role,
             name: user.name,
             email: None,
@@ -257,6 +259,7 @@ fn first_state(
         keys: Vec::new(),
         views: Vec::new(),
         audit_head: AuditHead { seq: 0, hash: keyward_wire::api::audit::genesis(org) },
+        agents: Vec::new(),
         recoveries: Vec::new(),
     }
 }

@@ -6,10 +6,10 @@ mod tables;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use keyward_wire::api::Role;
 use keyward_wire::api::org::AuditHead;
 use keyward_wire::api::signup::SignupRequest;
 use keyward_wire::api::write::{NewKeys, WriteRequest};
+use keyward_wire::api::{IdentityKind, Role};
 use keyward_wire::name::{EnvName, Name};
 use keyward_wire::{DeploymentId, GroupId, IdentityId, KeyId, Sha256};
 use zeroize::Zeroizing;
@@ -179,14 +179,22 @@ impl Sample {
 }
 
 pub(crate) fn enrol(draft: &mut Draft, rk: &RootKey, user: &str, group: Option<GroupId>) -> Token {
+    machine(draft, rk, IdentityKind::Api, user, group)
+}
+
+pub(crate) fn enrol_gateway(draft: &mut Draft, rk: &RootKey, name: &str, group: Option<GroupId>) -> Token {
+    machine(draft, rk, IdentityKind::Gateway, name, group)
+}
+
+fn machine(draft: &mut Draft, rk: &RootKey, kind: IdentityKind, user: &str, group: Option<GroupId>) -> Token {
     let groups = group.into_iter().collect();
-    let user = ApiUser { name: name(user), role: Role::User, groups, not_after: None };
+    let user = ApiUser { kind, name: name(user), role: Role::User, groups, not_after: None };
     draft.enrol_api_user(user, &Enroller::Owner(rk)).unwrap()
 }
 
 /// Takes an identity out of ORG.
 pub(crate) fn remove(draft: &mut Draft, identity: IdentityId) {
-    draft.org.identities.retain(|other| other.id != identity);
+    draft.org.remove_identity(identity).unwrap();
 }
 
 pub(crate) fn name(text: &str) -> Name {

@@ -11,6 +11,7 @@
 //! | `password`, `token`, `derive` | what people and machines hold, and the two halves it becomes |
 //! | [`state`] | the sealed documents: ORG, VIEW, GRANT, SECRET, CRED … |
 //! | [`edit`], [`change`], [`enrol`] | an admin's change of ORG, and the one request that carries it |
+//! | [`agent`] | agents of gateways, and what they show them |
 //! | [`recover`] | the way back in with the recovery kit |
 //! | [`view`] | views, built from ORG with the access rule |
 //! | [`verify`] | from an answer of the server to what may be believed |
@@ -19,6 +20,7 @@
 #![warn(missing_docs, clippy::missing_errors_doc, clippy::indexing_slicing)]
 
 mod absent;
+pub mod agent;
 pub mod change;
 mod context;
 mod derive;

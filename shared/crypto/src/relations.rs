@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyward_wire::api::write::{Delta, NewKeys};
+use keyward_wire::api::write::{AgentState, Delta, NewKeys};
 use keyward_wire::api::{IdentityKind, Role};
-use keyward_wire::name::Email;
-use keyward_wire::{DeploymentId, GroupId, IdentityId, KeyId, MappingId};
+use keyward_wire::name::{Email, Name};
+use keyward_wire::{AgentId, DeploymentId, GroupId, IdentityId, KeyId, MappingId, Sha256};
 
 use crate::state::org::Org;
 
@@ -15,6 +15,14 @@ pub(crate) fn delta(before: &Org, after: &Org) -> Vec<Delta> {
     let (old, new) = (Relations::of(before), Relations::of(after));
     let mut delta = Vec::new();
 
+    delta.extend(
+        gone(&old.agent_keys, &new.agent_keys).map(|(agent, key)| Delta::RemoveAgentKey { agent, key }),
+    );
+    delta.extend(
+        gone(&old.agent_members, &new.agent_members)
+            .map(|(group, agent)| Delta::RemoveAgentMember { group, agent }),
+    );
+    delta.extend(lost(&old.agents, &new.agents).map(|(id, _)| Delta::RemoveAgent { id }));
     delta.extend(gone(&old.exclusions, &new.exclusions).map(|(g, d, k)| Delta::RemoveExclusion {
         group: g,
         deployment: d,
@@ -31,7 +39,6 @@ pub(crate) fn delta(before: &Org, after: &Org) -> Vec<Delta> {
     delta.extend(lost(&old.keys, &new.keys).map(|(id, _)| Delta::RemoveKey { id }));
     delta.extend(lost(&old.deployments, &new.deployments).map(|(id, _)| Delta::RemoveDeployment { id }));
     delta.extend(lost(&old.groups, &new.groups).map(|(id, _)| Delta::RemoveGroup { id }));
-    delta.extend(lost(&old.identities, &new.identities).map(|(id, _)| Delta::RemoveIdentity { id }));
 
     delta.extend(lost(&new.identities, &old.identities).map(|(id, facts)| {
         let IdentityFacts { kind, role, not_after, email } = facts;
@@ -67,6 +74,27 @@ pub(crate) fn delta(before: &Org, after: &Org) -> Vec<Delta> {
     delta.extend(changed(&old.assignments, &new.assignments).map(|((group, deployment), new_keys)| {
         Delta::ChangeAssignment { group, deployment, new_keys: *new_keys }
     }));
+
+    delta.extend(lost(&new.agents, &old.agents).map(|(id, facts)| Delta::AddAgent {
+        id,
+        gateway: facts.gateway,
+        state: facts.state,
+        not_after: facts.not_after,
+    }));
+    delta.extend(changed(&old.agents, &new.agents).map(|(id, facts)| Delta::ChangeAgent {
+        id,
+        gateway: facts.gateway,
+        state: facts.state,
+        not_after: facts.not_after,
+    }));
+    delta.extend(
+        gone(&new.agent_members, &old.agent_members)
+            .map(|(group, agent)| Delta::AddAgentMember { group, agent }),
+    );
+    delta
+        .extend(gone(&new.agent_keys, &old.agent_keys).map(|(agent, key)| Delta::AddAgentKey { agent, key }));
+    // Last, since agents of a gateway that goes may have been given to another.
+    delta.extend(lost(&old.identities, &new.identities).map(|(id, _)| Delta::RemoveIdentity { id }));
     delta
 }
 
@@ -80,6 +108,17 @@ struct Relations {
     assignments: BTreeMap<(GroupId, DeploymentId), NewKeys>,
     exclusions: BTreeSet<(GroupId, DeploymentId, KeyId)>,
     keys: BTreeMap<KeyId, String>,
+    agents: BTreeMap<AgentId, AgentFacts>,
+    agent_members: BTreeSet<(GroupId, AgentId)>,
+    agent_keys: BTreeSet<(AgentId, KeyId)>,
+}
+
+#[derive(PartialEq)]
+struct AgentFacts {
+    gateway: IdentityId,
+    state: AgentState,
+    not_after: Option<i64>,
+    sealed: (Name, Sha256),
 }
 
 #[derive(PartialEq)]
@@ -108,7 +147,17 @@ impl Relations {
         let words = |key: &crate::state::org::KeyEntry| {
             format!("{:?}", (&key.name, &key.alias, &key.provider, &key.tags, &key.set))
         };
+        let agents = org.agents.iter().map(|agent| {
+            let sealed = (agent.name.clone(), agent.secret_sha256);
+            let (gateway, state, not_after) = (agent.gateway, agent.state, agent.not_after);
+            (agent.id, AgentFacts { gateway, state, not_after, sealed })
+        });
+        let agent_members = org.agents.iter().flat_map(|a| a.groups.iter().map(|group| (*group, a.id)));
+        let agent_keys = org.agents.iter().flat_map(|a| a.granted.iter().map(|key| (a.id, *key)));
         Self {
+            agents: agents.collect(),
+            agent_members: agent_members.collect(),
+            agent_keys: agent_keys.collect(),
             identities: identities.collect(),
             groups: org.groups.iter().map(|g| (g.id, g.name.to_string())).collect(),
             members: members.collect(),

@@ -179,7 +179,7 @@ impl Halves {
     }
 }
 
-fn encode(prefix: &str, fields: &[&[u8]]) -> Zeroizing<String> {
+pub(crate) fn encode(prefix: &str, fields: &[&[u8]]) -> Zeroizing<String> {
     // The longest form, so that the text never grows and leaves a copy behind.
     let mut text = Zeroizing::new(String::with_capacity(144));
     text.push_str(prefix);

@@ -213,19 +213,47 @@ impl Verified {
         }
     }
 
-    fn open_one(&self, key: &ViewKeyEntry, secrets: &ByKey<'_>) -> Result<Secret, VerifyError> {
-        let envelopes = secrets.get(&key.id).map(Vec::as_slice).unwrap_or_default();
-        if envelopes.is_empty() {
-            return Err(VerifyError::Missing(Missing::Secret(key.name.clone())));
+    /// Every key of the view with its sealed value: the right one, which opens. What each holds is wiped again; a gateway
+    /// opens one when it needs it, with [`open`](Self::open).
+    ///
+    /// # Errors
+    /// [`VerifyError::Missing`], [`VerifyError::Integrity`].
+    pub fn sealed(&self, secrets: &[SecretItem]) -> Result<BTreeMap<KeyId, Envelope>, VerifyError> {
+        let secrets = by_key(secrets);
+        let mut sealed = BTreeMap::new();
+        for key in &self.view.keys {
+            let envelope = find_one(key, &secrets)?;
+            self.open(key, envelope)?;
+            sealed.insert(key.id, envelope.clone());
         }
-        // A second, different envelope for the same key is a lie, whichever of them is right.
-        if envelopes.iter().any(|envelope| envelope.sha256() != key.sha256) {
-            return Err(Integrity.into());
-        }
-        let place = SecretPlace { org: self.org, key: key.id, version: key.version, reseal: key.reseal };
-        let envelope = envelopes.first().ok_or(Integrity)?;
-        Ok(Secret::open(&key.dek, place, envelope)?)
+        Ok(sealed)
     }
+
+    /// The value of a key of the view, out of the envelope that [`sealed`](Self::sealed) gave for it.
+    ///
+    /// # Errors
+    /// [`Integrity`].
+    pub fn open(&self, key: &ViewKeyEntry, envelope: &Envelope) -> Result<Secret, Integrity> {
+        let place = SecretPlace { org: self.org, key: key.id, version: key.version, reseal: key.reseal };
+        Secret::open(&key.dek, place, envelope)
+    }
+
+    fn open_one(&self, key: &ViewKeyEntry, secrets: &ByKey<'_>) -> Result<Secret, VerifyError> {
+        Ok(self.open(key, find_one(key, secrets)?)?)
+    }
+}
+
+/// The one envelope of a key that its view pins.
+fn find_one<'s>(key: &ViewKeyEntry, secrets: &ByKey<'s>) -> Result<&'s Envelope, VerifyError> {
+    let envelopes = secrets.get(&key.id).map(Vec::as_slice).unwrap_or_default();
+    if envelopes.is_empty() {
+        return Err(VerifyError::Missing(Missing::Secret(key.name.clone())));
+    }
+    // A second, different envelope for the same key is a lie, whichever of them is right.
+    if envelopes.iter().any(|envelope| envelope.sha256() != key.sha256) {
+        return Err(Integrity.into());
+    }
+    Ok(envelopes.first().ok_or(Integrity)?)
 }
 
 type ByKey<'a> = BTreeMap<KeyId, Vec<&'a Envelope>>;

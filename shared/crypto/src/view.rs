@@ -1,13 +1,26 @@
 //! Builds views from ORG with the access rule (CRYPTO.md §2.6). Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use keyward_wire::GroupId;
-use keyward_wire::access::{Facts, readable};
+use keyward_wire::access::{self, Audience, Facts, Readable, readable, usable};
+use keyward_wire::api::write::AgentState;
+use keyward_wire::{GroupId, IdentityId};
 
 use crate::state::V1;
 use crate::state::org::{Deployment, KeyEntry, Org};
-use crate::state::view::{View, ViewDeployment, ViewKeyEntry, ViewMapping};
+use crate::state::view::{View, ViewAgent, ViewAgentKey, ViewDeployment, ViewKeyEntry, ViewMapping};
+
+/// The view of `audience`, as of `org`. Of a gateway that is not there, one that holds nothing.
+pub fn build_for(org: &Org, facts: &Facts, audience: &Audience) -> View {
+    match audience {
+        Audience::Groups(groups) => build(org, facts, groups),
+        Audience::Gateway(gateway) => {
+            let groups = org.identity(*gateway).map(|identity| identity.groups.clone()).unwrap_or_default();
+            let agents = agents(org, facts, *gateway, &readable(&groups, facts));
+            View { agents, ..build(org, facts, &groups) }
+        }
+    }
+}
 
 /// What the members of `groups` may read, as of `org`.
 pub fn build(org: &Org, facts: &Facts, groups: &BTreeSet<GroupId>) -> View {
@@ -21,6 +34,7 @@ pub fn build(org: &Org, facts: &Facts, groups: &BTreeSet<GroupId>) -> View {
             .map(|deployment| view_deployment(deployment, |mapping| readable.mappings().contains(mapping)))
             .collect(),
         keys: org.keys.iter().filter(|key| readable.keys().contains(&key.id)).map(view_key).collect(),
+        agents: Vec::new(),
     }
 }
 
@@ -32,7 +46,29 @@ pub fn whole(org: &Org) -> View {
         org_name: org.org_name.clone(),
         deployments: org.deployments.iter().map(|deployment| view_deployment(deployment, |_| true)).collect(),
         keys: org.keys.iter().map(view_key).collect(),
+        agents: Vec::new(),
     }
+}
+
+/// The agents that `gateway` serves, with what it may use for each. An agent that has ended stays: the gateway looks at
+/// its own clock, and nobody writes when a time comes.
+fn agents(org: &Org, facts: &Facts, gateway: IdentityId, readable: &Readable) -> Vec<ViewAgent> {
+    let served = org.agents.iter().filter(|a| a.gateway == gateway && a.state == AgentState::Active);
+    // Many agents share few sets of groups: each is judged once.
+    let mut known: BTreeMap<&BTreeSet<GroupId>, Readable> = BTreeMap::new();
+    let mut agents = Vec::new();
+    for agent in served {
+        let own = known.entry(&agent.groups).or_insert_with(|| access::readable(&agent.groups, facts));
+        let keys = usable(own, &agent.granted, readable);
+        agents.push(ViewAgent {
+            id: agent.id,
+            name: agent.name.clone(),
+            secret_sha256: agent.secret_sha256,
+            not_after: agent.not_after,
+            keys: keys.into_iter().map(|key| ViewAgentKey { key }).collect(),
+        });
+    }
+    agents
 }
 
 /// Whether a reader of `a` would notice that it became `b`. If not, nothing need be rebuilt: the organisation's name is
@@ -41,7 +77,9 @@ pub(crate) fn same_content(a: &View, b: &View) -> bool {
     let facts = |key: &ViewKeyEntry| {
         (key.id, key.name.clone(), key.provider.clone(), key.version, key.reseal, key.sha256)
     };
-    a.deployments == b.deployments && a.keys.iter().map(facts).eq(b.keys.iter().map(facts))
+    a.deployments == b.deployments
+        && a.agents == b.agents
+        && a.keys.iter().map(facts).eq(b.keys.iter().map(facts))
 }
 
 fn view_deployment(

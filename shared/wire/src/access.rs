@@ -1,11 +1,32 @@
 //! **The** access rule, the only one: readable = mapped − excluded.
 //!
 //! A pure function over plain facts. The server filters every answer with it; clients build views with it; the two can
-//! not come to differ. Owners and admins bypass it (they are asked about nowhere near here).
+//! not come to differ. Owners and admins bypass it (they are asked about nowhere near here). What an agent may have a
+//! gateway use for it follows from the same rule, asked twice: [`usable`].
 
 use std::collections::BTreeSet;
 
-use crate::{DeploymentId, GroupId, KeyId, MappingId};
+use crate::api::IdentityKind;
+use crate::{DeploymentId, GroupId, IdentityId, KeyId, MappingId};
+
+/// Whose view it is. Everybody with the same groups shares one; a gateway has its own, since it lists its agents.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Audience {
+    /// All people and API users in exactly these groups.
+    Groups(BTreeSet<GroupId>),
+    /// This gateway.
+    Gateway(IdentityId),
+}
+
+impl Audience {
+    /// To which the identity `id` in `groups` belongs.
+    pub fn of(kind: IdentityKind, id: IdentityId, groups: &BTreeSet<GroupId>) -> Self {
+        match kind {
+            IdentityKind::Gateway => Self::Gateway(id),
+            IdentityKind::Human | IdentityKind::Api => Self::Groups(groups.clone()),
+        }
+    }
+}
 
 /// The relations the rule looks at, for one organisation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -75,6 +96,15 @@ pub fn readable(groups: &BTreeSet<GroupId>, facts: &Facts) -> Readable {
     let mappings =
         visible().filter(|mapping| keys.contains(&mapping.key)).map(|mapping| mapping.id).collect();
     Readable { keys, deployments, mappings }
+}
+
+/// `usable(agent) = readable(agent) ∩ granted ∩ readable(gateway)`: what a gateway may use for an agent to which the keys
+/// `granted` were granted by name, `own` being what [`readable`] says for the agent's groups.
+///
+/// An exclusion counts on either side: one for a group of the agent withholds the key from this agent, one for a group of
+/// the gateway from all of its agents.
+pub fn usable(own: &Readable, granted: &BTreeSet<KeyId>, gateway: &Readable) -> BTreeSet<KeyId> {
+    granted.iter().filter(|key| own.keys.contains(key) && gateway.keys.contains(key)).copied().collect()
 }
 
 #[cfg(test)]
@@ -151,6 +181,24 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(answer.keys().contains(&k), mapped && !excluded);
+            }
+        }
+
+        /// The same sentence for agents, key by key.
+        #[test]
+        fn an_agent_uses_what_it_and_its_gateway_may_read_and_was_granted(
+            facts in facts(),
+            own in proptest::collection::btree_set(0_u8..4, 0..4),
+            gateway in proptest::collection::btree_set(0_u8..4, 0..4),
+            granted in proptest::collection::btree_set(0_u8..6, 0..6),
+        ) {
+            let set = |groups: BTreeSet<u8>| -> BTreeSet<GroupId> { groups.into_iter().map(group).collect() };
+            let (own, gateway) = (readable(&set(own), &facts), readable(&set(gateway), &facts));
+            let granted: BTreeSet<KeyId> = granted.into_iter().map(key).collect();
+            let answer = usable(&own, &granted, &gateway);
+            for k in (0..6).map(key) {
+                let both = own.keys().contains(&k) && gateway.keys().contains(&k);
+                prop_assert_eq!(answer.contains(&k), both && granted.contains(&k));
             }
         }
 

@@ -56,7 +56,7 @@ pub enum ErrorCode {
     NotJson,
     /// 422: understood, but it would break a rule of the organisation's state.
     Unprocessable,
-    /// 429: too many refused log-ins from this address; wait a little.
+    /// 429: too many refused log-ins from this address, or too many requests of this identity that wait; wait a little.
     TooMany,
     /// 503: the server has no room for this now.
     Unavailable,

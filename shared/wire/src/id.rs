@@ -111,8 +111,9 @@ ids! {
     DeploymentId;
     /// Key → environment variable, inside a deployment.
     MappingId;
-    /// A set of identities.
+    /// A set of identities and agents.
     GroupId;
+
     /// What the identities of one set of groups may read, sealed.
     ViewId;
     /// A client of a gateway: it has a proxy credential and decrypts nothing.

@@ -36,5 +36,8 @@ pub const JSON_DEPTH: usize = 32;
 /// Secrets that one `POST /v1/secrets/get` may ask for.
 pub const SECRETS_PER_REQUEST: usize = 10_000;
 
+/// Longest time that `GET /v1/me/agents` waits for a change, in seconds.
+pub const WAIT_SECS: u64 = 15;
+
 /// Audit entries in one answer.
 pub const AUDIT_PAGE: u32 = 1_000;

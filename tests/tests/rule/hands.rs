@@ -13,9 +13,9 @@ use keyward_tests::insider::{Insider, now, stored_halves};
 use keyward_tests::machine::Machine;
 use keyward_tests::server::Server;
 use keyward_tests::world::secret;
-use keyward_wire::api::Role;
 use keyward_wire::api::bundle::Bundle;
 use keyward_wire::api::write::{EscrowAnswer, NewKeys};
+use keyward_wire::api::{IdentityKind, Role};
 use keyward_wire::{CredentialId, DeploymentId, GroupId, IdentityId, KeyId};
 
 use crate::oracle::{N, Op, Oracle, Readable};
@@ -124,6 +124,7 @@ impl<'a> Hands<'a> {
             }
             Op::AddUser { user, groups } => {
                 let user_of = ApiUser {
+                    kind: IdentityKind::Api,
                     name: format!("user-{user}").parse().unwrap(),
                     role: if user % 2 == 0 { Role::Viewer } else { Role::User },
                     groups: groups.iter().map(|group| ids.group(*group)).collect(),

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keyward_wire::api::write::{Delta, NewKeys};
 use keyward_wire::api::{IdentityKind, Role};
-use keyward_wire::{DeploymentId, KeyId};
+use keyward_wire::{DeploymentId, IdentityId, KeyId};
 
-use crate::access::state::{Identity, Key, Mapping};
+use crate::access::state::{Agent, Identity, Key, Mapping};
 use crate::access::{Refusal, State, ensure};
 
 type Reason = &'static str;
@@ -83,7 +83,37 @@ fn step(before: &State, after: &mut State, change: &Delta) -> Result<(), Reason>
             well_formed(identity)
         }
         Delta::RemoveIdentity { id } => known(after.identities.remove(id).is_some()),
+
+        Delta::AddAgent { id, gateway, state, not_after } => {
+            let agent = Agent { gateway: *gateway, state: *state, not_after: *not_after };
+            serves(after, *gateway)?;
+            add(&before.agents, &mut after.agents, *id, agent)
+        }
+        Delta::ChangeAgent { id, gateway, state, not_after } => {
+            serves(after, *gateway)?;
+            let agent = after.agents.get_mut(id).ok_or(MISSING)?;
+            *agent = Agent { gateway: *gateway, state: *state, not_after: *not_after };
+            Ok(())
+        }
+        Delta::RemoveAgent { id } => known(after.agents.remove(id).is_some()),
+
+        Delta::AddAgentMember { group, agent } => {
+            known(after.groups.contains(group) && after.agents.contains_key(agent))?;
+            unknown(!after.agent_members.insert((*group, *agent)))
+        }
+        Delta::RemoveAgentMember { group, agent } => known(after.agent_members.remove(&(*group, *agent))),
+
+        Delta::AddAgentKey { agent, key } => {
+            known(after.agents.contains_key(agent) && after.keys.contains_key(key))?;
+            unknown(!after.agent_keys.insert((*agent, *key)))
+        }
+        Delta::RemoveAgentKey { agent, key } => known(after.agent_keys.remove(&(*agent, *key))),
     }
+}
+
+fn serves(state: &State, gateway: IdentityId) -> Result<(), Reason> {
+    let identity = state.identities.get(&gateway).ok_or(MISSING)?;
+    if identity.kind == IdentityKind::Gateway { Ok(()) } else { Err("an agent is served by a gateway") }
 }
 
 /// An id that this write removes does not come back in it: what referred to it would come back too.
@@ -106,9 +136,6 @@ fn unknown(is_known: bool) -> Result<(), Reason> {
 
 fn well_formed(identity: &Identity) -> Result<(), Reason> {
     let human = identity.kind == IdentityKind::Human;
-    if identity.kind == IdentityKind::Gateway {
-        return Err("gateways are not served by this version");
-    }
     if matches!(identity.role, Role::Owner | Role::Admin) && !human {
         return Err("owners and admins are people");
     }
@@ -120,13 +147,16 @@ fn well_formed(identity: &Identity) -> Result<(), Reason> {
 
 /// An exclusion stays as long as its key and its assignment: unmapped and mapped again, the key is still excluded.
 fn cascade(state: &mut State) {
-    let State { identities, groups, keys, deployments, assignments, .. } = state;
+    let State { identities, groups, keys, deployments, assignments, agents, .. } = state;
     state.members.retain(|(group, member)| groups.contains(group) && identities.contains_key(member));
     state.mappings.retain(|_, m| deployments.contains(&m.deployment) && keys.contains_key(&m.key));
     assignments.retain(|(group, deployment), _| groups.contains(group) && deployments.contains(deployment));
     state.exclusions.retain(|(g, d, key)| assignments.contains_key(&(*g, *d)) && keys.contains_key(key));
     state.credentials.retain(|_, credential| identities.contains_key(&credential.identity));
     state.escrows.retain(|identity, _| identities.contains_key(identity));
+    agents.retain(|_, agent| identities.contains_key(&agent.gateway));
+    state.agent_members.retain(|(group, agent)| groups.contains(group) && agents.contains_key(agent));
+    state.agent_keys.retain(|(agent, key)| agents.contains_key(agent) && keys.contains_key(key));
 }
 
 /// `new_keys: deny` (CRYPTO.md §2.6): a key newly mapped in a deployment is excluded for each group that takes no new

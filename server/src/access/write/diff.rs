@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyward_wire::{CredentialId, DeploymentId, GroupId, IdentityId, KeyId, MappingId, ViewId};
+use keyward_wire::{AgentId, CredentialId, DeploymentId, GroupId, IdentityId, KeyId, MappingId, ViewId};
 
 use crate::access::State;
 
@@ -32,6 +32,12 @@ pub struct Diff {
     pub assignments: Rows<(GroupId, DeploymentId)>,
     /// Exclusions.
     pub exclusions: Rows<(GroupId, DeploymentId, KeyId)>,
+    /// Agents.
+    pub agents: Rows<AgentId>,
+    /// Their memberships.
+    pub agent_members: Rows<(GroupId, AgentId)>,
+    /// Their granted keys.
+    pub agent_keys: Rows<(AgentId, KeyId)>,
     /// Views: changed when rebuilt.
     pub views: Rows<ViewId>,
     /// Grants, by identity: changed when replaced.
@@ -53,6 +59,9 @@ impl Diff {
             mappings: Rows::of_maps(&before.mappings, &after.mappings),
             assignments: Rows::of_maps(&before.assignments, &after.assignments),
             exclusions: Rows::of_sets(&before.exclusions, &after.exclusions),
+            agents: Rows::of_maps(&before.agents, &after.agents),
+            agent_members: Rows::of_sets(&before.agent_members, &after.agent_members),
+            agent_keys: Rows::of_sets(&before.agent_keys, &after.agent_keys),
             views: Rows::of_maps(&before.views, &after.views),
             grants: Rows::of_maps(&before.grants, &after.grants),
         }

@@ -51,7 +51,7 @@ fn drop_credentials(
     Ok(())
 }
 
-/// Tokens of API users. A new one is a rotation: every older credential of the identity ends (S9).
+/// Tokens of API users and gateways. A new one is a rotation: every older credential of the identity ends (S9).
 fn add_credentials(
     now: i64,
     before: &State,
@@ -67,9 +67,15 @@ fn add_credentials(
             || format!("{at}kind"),
             "made for others, credentials are tokens",
         )?;
-        let api =
-            after.identities.get(&new.identity).is_some_and(|identity| identity.kind == IdentityKind::Api);
-        ensure(api, || format!("{at}identity"), "tokens are for API users of this organisation")?;
+        let machine = after
+            .identities
+            .get(&new.identity)
+            .is_some_and(|identity| matches!(identity.kind, IdentityKind::Api | IdentityKind::Gateway));
+        ensure(
+            machine,
+            || format!("{at}identity"),
+            "tokens are for API users and gateways of this organisation",
+        )?;
         credential::check(new, &at, now)?;
         after.credentials.retain(|_, older| older.identity != new.identity);
         after.credentials.insert(new.id, Credential { identity: new.identity, kind: new.kind });

@@ -24,6 +24,7 @@ pub(super) fn derive(before: &State, after: &State, diff: &Diff, request: &Write
     deployments(&mut log, before, after, diff);
     groups(&mut log, diff);
     identities(&mut log, before, after, diff, request);
+    agents(&mut log, before, after, diff, request);
     sealed_words(&mut log, request);
     if log.0.is_empty() {
         log.add("org.changed", [], []);
@@ -132,6 +133,40 @@ fn identities(log: &mut Log, before: &State, after: &State, diff: &Diff, request
     }
     if before.epoch != after.epoch {
         log.add("epoch.started", [], [format!("epoch:{}", after.epoch)]);
+    }
+}
+
+/// Where an agent is changed stands the gateway that serves it.
+fn agents(log: &mut Log, before: &State, after: &State, diff: &Diff, request: &WriteRequest) {
+    let mut changed = diff.agents.changed.clone();
+    // Its credential or name, which are sealed.
+    changed.extend(request.delta.iter().filter_map(|change| match change {
+        Delta::ChangeAgent { id, .. } if !diff.agents.changed.contains(id) => Some(*id),
+        _ => None,
+    }));
+    for (action, state, ids) in [
+        ("agent.added", after, &diff.agents.added),
+        ("agent.changed", after, &changed),
+        ("agent.removed", before, &diff.agents.removed),
+    ] {
+        for (id, agent) in ids.iter().filter_map(|id| state.agents.get_key_value(id)) {
+            log.add(action, [object("identity", agent.gateway)], [object("agent", id)]);
+        }
+    }
+    for (action, members) in [
+        ("agent_member.added", &diff.agent_members.added),
+        ("agent_member.removed", &diff.agent_members.removed),
+    ] {
+        for (group, agent) in members {
+            log.add(action, [object("group", group)], [object("agent", agent)]);
+        }
+    }
+    for (action, keys) in
+        [("agent_key.granted", &diff.agent_keys.added), ("agent_key.revoked", &diff.agent_keys.removed)]
+    {
+        for (agent, key) in keys {
+            log.add(action, [object("agent", agent)], [object("key", key)]);
+        }
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) fn check(request: &WriteRequest, seq: u64) -> Result<(), Refusal> {
         ensure(view.seq == seq, || format!("views[{i}].seq"), OTHER_SEQ)?;
         let sorted = view.groups.is_sorted_by(|a, b| a < b);
         ensure(sorted, || format!("views[{i}].groups"), "groups are sorted, each stands there once")?;
+        let one = view.gateway.is_none() || view.groups.is_empty();
+        ensure(one, || format!("views[{i}].gateway"), "a view is for a set of groups or for a gateway")?;
     }
     for (i, grant) in request.grants.iter().enumerate() {
         is(&grant.env, Purpose::Grant, || format!("grants[{i}].env"))?;

@@ -1,7 +1,6 @@
 //! No write may make a bundle that its reader would not take (CRYPTO.md §2.3): 16 MiB.
 
 use keyward_wire::KeyId;
-use keyward_wire::access::readable;
 use keyward_wire::api::write::WriteRequest;
 use keyward_wire::limits::ANSWER_BYTES;
 
@@ -11,7 +10,7 @@ use crate::access::{Refusal, State, ensure};
 pub(super) fn check(request: &WriteRequest, after: &State) -> Result<(), Refusal> {
     let facts = after.facts();
     for view in after.views.values().filter(|view| view.seq == after.seq) {
-        let keys = readable(&view.groups, &facts);
+        let keys = after.readable(&view.audience, &facts);
         fits(after, view.bytes, keys.keys().iter().copied())?;
     }
     let org = request.org.as_bytes().len();

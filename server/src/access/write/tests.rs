@@ -1,5 +1,6 @@
 //! Each test is a claim about [`check`]; attackers' cases first in each file.
 
+mod agents;
 mod delta;
 mod enrol;
 mod honest;

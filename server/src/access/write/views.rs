@@ -1,7 +1,7 @@
 //! Views and grants: nobody keeps what he lost, nobody lacks what he has (S2, CRYPTO.md §1 I9).
 //!
-//! After a write, every stored view is for the exact groups of somebody, no two for the same, and holds what the rule
-//! says now; every active non-admin has one grant, made with or after the last build of its view, and nobody else has any.
+//! After a write, every stored view is for the exact groups of somebody, or for one gateway, no two for the same, and holds
+//! what the rule says now; every active non-admin has one grant, made with or after the last build of its view, and nobody else has any.
 //! From these follows S2: whose result changed, or a key of whom, has a rebuilt view, and so a new grant.
 //!
 //! Clients cannot know the server's clock, so expiry is nobody's fault: a view may stay for somebody who has ended, and a
@@ -9,10 +9,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyward_wire::access::{Facts, Readable, readable};
-use keyward_wire::api::write::WriteRequest;
+use keyward_wire::access::{self, Audience, Facts, Readable, readable, usable};
+use keyward_wire::api::write::{AgentState, Delta, WriteRequest};
 use keyward_wire::limits::VIEWS;
-use keyward_wire::{DeploymentId, GroupId, IdentityId, KeyId};
+use keyward_wire::{AgentId, DeploymentId, GroupId, IdentityId, KeyId};
 
 use crate::access::state::{Grant, View};
 use crate::access::{Refusal, State, ensure};
@@ -25,14 +25,15 @@ pub(super) fn apply(
     after: &mut State,
 ) -> Result<(), Refusal> {
     let readers = after.readers();
+    let audiences = after.audiences(&readers);
     let (old, new) = (before.facts(), after.facts());
     lost_keys_are_resealed(now, before, after, (&old, &new))?;
     put_views(before, request, after)?;
     drop_views(before, request, after)?;
-    every_view_has_a_reader(&readers, after)?;
-    kept_views_are_current(before, after, (&old, &new))?;
-    put_grants(&readers, request, after)?;
-    sweep_grants(now, &readers, request.epoch.is_some(), after);
+    every_view_has_a_reader(&audiences, after)?;
+    kept_views_are_current(before, after, request, (&old, &new))?;
+    put_grants(&audiences, request, after)?;
+    sweep_grants(now, &audiences, request.epoch.is_some(), after);
     every_reader_has_a_grant(now, &readers, after)
 }
 
@@ -74,9 +75,10 @@ fn put_views(before: &State, request: &WriteRequest, after: &mut State) -> Resul
         let groups: BTreeSet<GroupId> = new.groups.iter().copied().collect();
         let field = || format!("views[{i}].groups");
         ensure(groups.is_subset(&after.groups), field, "a group that is not in this organisation")?;
-        let same = before.views.get(&new.id).is_none_or(|former| former.groups == groups);
-        ensure(same, field, "a view is of the same groups for ever")?;
-        after.views.insert(new.id, View { groups, seq: new.seq, bytes: new.env.as_bytes().len() });
+        let audience = new.gateway.map_or(Audience::Groups(groups), Audience::Gateway);
+        let same = before.views.get(&new.id).is_none_or(|former| former.audience == audience);
+        ensure(same, field, "a view is of the same groups, or gateway, for ever")?;
+        after.views.insert(new.id, View { audience, seq: new.seq, bytes: new.env.as_bytes().len() });
     }
     Ok(())
 }
@@ -95,36 +97,84 @@ fn drop_views(before: &State, request: &WriteRequest, after: &mut State) -> Resu
     Ok(())
 }
 
-fn every_view_has_a_reader(
-    readers: &BTreeMap<IdentityId, BTreeSet<GroupId>>,
-    after: &State,
-) -> Result<(), Refusal> {
-    let in_use: BTreeSet<&BTreeSet<GroupId>> = readers.values().collect();
+fn every_view_has_a_reader(audiences: &BTreeMap<IdentityId, Audience>, after: &State) -> Result<(), Refusal> {
+    let in_use: BTreeSet<&Audience> = audiences.values().collect();
     let mut seen = BTreeSet::new();
     for view in after.views.values() {
         ensure(
-            in_use.contains(&view.groups),
+            in_use.contains(&view.audience),
             || "drop_views".to_owned(),
             "a view that nobody uses any more is dropped",
         )?;
-        ensure(seen.insert(&view.groups), || "views".to_owned(), "two views of the same groups")?;
+        ensure(
+            seen.insert(&view.audience),
+            || "views".to_owned(),
+            "two views of the same groups or gateway",
+        )?;
     }
-    ensure(seen.len() <= VIEWS, || "views".to_owned(), "more than 64 combinations of groups are in use")
+    ensure(
+        seen.len() <= VIEWS,
+        || "views".to_owned(),
+        "more than 64 combinations of groups, and gateways, are in use",
+    )
 }
 
 /// A view that is not rebuilt says what it would say if it were.
 fn kept_views_are_current(
     before: &State,
     after: &State,
+    request: &WriteRequest,
     (old, new): (&Facts, &Facts),
 ) -> Result<(), Refusal> {
     let changed = changed_keys(before, after);
     for view in after.views.values().filter(|view| view.seq != after.seq) {
-        let (was, is) = (readable(&view.groups, old), readable(&view.groups, new));
-        let current = shown(&was, old) == shown(&is, new) && is.keys().is_disjoint(&changed);
+        let (was, is) = (before.readable(&view.audience, old), after.readable(&view.audience, new));
+        let current = shown(&was, old) == shown(&is, new)
+            && is.keys().is_disjoint(&changed)
+            && agents_are_current(before, after, request, &view.audience, (&was, &is), (old, new));
         ensure(current, || "views".to_owned(), "a view whose contents change is rebuilt in the same write")?;
     }
     Ok(())
+}
+
+/// A gateway's view lists its active agents; that the name or credential of one changed, which are sealed, is the client's
+/// word.
+fn agents_are_current(
+    before: &State,
+    after: &State,
+    request: &WriteRequest,
+    audience: &Audience,
+    (was, is): (&Readable, &Readable),
+    (old, new): (&Facts, &Facts),
+) -> bool {
+    let Audience::Gateway(gateway) = audience else { return true };
+    let resealed = request.delta.iter().any(|change| match change {
+        Delta::ChangeAgent { id, .. } => after
+            .agents
+            .get(id)
+            .is_some_and(|agent| agent.gateway == *gateway && agent.state == AgentState::Active),
+        _ => false,
+    });
+    !resealed && served(before, *gateway, was, old) == served(after, *gateway, is, new)
+}
+
+/// Of each agent that a gateway's view lists: until when, and which keys.
+fn served(
+    state: &State,
+    gateway: IdentityId,
+    readable: &Readable,
+    facts: &Facts,
+) -> Vec<(AgentId, Option<i64>, BTreeSet<KeyId>)> {
+    let active = state.agents_of(gateway).filter(|(_, agent)| agent.state == AgentState::Active);
+    let (mut relations, mut known) = (state.relations_of_agents(), BTreeMap::new());
+    active
+        .map(|(id, agent)| {
+            let (groups, granted) = relations.remove(&id).unwrap_or_default();
+            // Many agents share few sets of groups: each is judged once.
+            let own = known.entry(groups).or_insert_with_key(|groups| access::readable(groups, facts));
+            (id, agent.not_after, usable(own, &granted, readable))
+        })
+        .collect()
 }
 
 /// What a view shows, as far as the server can tell. A mapping's id is not shown, and its variable is sealed.
@@ -139,31 +189,30 @@ fn shown<'a>(
 }
 
 fn put_grants(
-    readers: &BTreeMap<IdentityId, BTreeSet<GroupId>>,
+    audiences: &BTreeMap<IdentityId, Audience>,
     request: &WriteRequest,
     after: &mut State,
 ) -> Result<(), Refusal> {
     for (i, new) in request.grants.iter().enumerate() {
-        let groups = readers.get(&new.identity);
-        ensure(groups.is_some(), || format!("grants[{i}].identity"), "not somebody who reads by the rule")?;
-        let exact = after.views.get(&new.view).is_some_and(|view| Some(&view.groups) == groups);
-        ensure(exact, || format!("grants[{i}].view"), "not the view of exactly this identity's groups")?;
+        let own = audiences.get(&new.identity);
+        ensure(own.is_some(), || format!("grants[{i}].identity"), "not somebody who reads by the rule")?;
+        let exact = after.views.get(&new.view).is_some_and(|view| Some(&view.audience) == own);
+        ensure(
+            exact,
+            || format!("grants[{i}].view"),
+            "not the view of exactly this identity's groups, or its own",
+        )?;
         after.grants.insert(new.identity, Grant { view: new.view, seq: new.seq });
     }
     Ok(())
 }
 
 /// Deletes grants that no longer open anything, or belong to nobody active (S5).
-fn sweep_grants(
-    now: i64,
-    readers: &BTreeMap<IdentityId, BTreeSet<GroupId>>,
-    new_epoch: bool,
-    after: &mut State,
-) {
+fn sweep_grants(now: i64, audiences: &BTreeMap<IdentityId, Audience>, new_epoch: bool, after: &mut State) {
     let State { identities, views, grants, seq, .. } = after;
     grants.retain(|id, grant| {
         let active = identities.get(id).is_some_and(|identity| identity.is_active(now));
-        let opens = |view: &View| Some(&view.groups) == readers.get(id) && view.seq <= grant.seq;
+        let opens = |view: &View| Some(&view.audience) == audiences.get(id) && view.seq <= grant.seq;
         active && views.get(&grant.view).is_some_and(opens) && (!new_epoch || grant.seq == *seq)
     });
 }

@@ -116,11 +116,11 @@ impl World {
     fn add_view(&self, write: &mut WriteRequest) {
         let (view, seq) = (self.view, write.base.seq + 1);
         let (groups, env) = (vec![self.group], envelope(Purpose::View));
-        write.views.push(NewView { id: view, groups, seq, env });
+        write.views.push(NewView { id: view, groups, gateway: None, seq, env });
         write.grants.push(NewGrant { identity: self.agent, view, seq, env: envelope(Purpose::Grant) });
     }
 
-    async fn send(&self, write: &WriteRequest) {
+    pub(super) async fn send(&self, write: &WriteRequest) {
         let answer = self.server.post(&self.owner.session, "/v1/org/write", write).await;
         assert!(answer.status.is_success(), "{}", answer.text());
         let now: Base = answer.json();

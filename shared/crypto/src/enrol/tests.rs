@@ -1,3 +1,4 @@
+use keyward_wire::api::IdentityKind;
 use keyward_wire::api::write::RootKind;
 
 use super::*;
@@ -91,7 +92,13 @@ fn an_api_user_comes_with_one_token_and_an_escrow_its_enroller_opens() {
 fn an_escrow_opens_for_the_admin_who_made_it_and_for_nobody_else() {
     let mut sample = Sample::new();
     let (me, own) = (sample.organisation.owner.id, sample.organisation.owner.ik.duplicate());
-    let user = ApiUser { name: name("new"), role: Role::Viewer, groups: BTreeSet::new(), not_after: None };
+    let user = ApiUser {
+        kind: IdentityKind::Api,
+        name: name("new"),
+        role: Role::Viewer,
+        groups: BTreeSet::new(),
+        not_after: None,
+    };
     let token =
         sample.organisation.write(|draft| draft.enrol_api_user(user, &Enroller::Admin(me, &own)).unwrap());
     let cred = sample.organisation.sign_in(&token);

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use keyward_wire::access::{Facts, MappingFact};
+use keyward_wire::access::{Audience, Facts, MappingFact};
 use keyward_wire::api::org::AuditHead;
-use keyward_wire::api::write::NewKeys;
+use keyward_wire::api::write::{AgentState, NewKeys};
 use keyward_wire::api::{IdentityKind, Role};
 use keyward_wire::name::{Email, EnvName, Name};
 use keyward_wire::{
-    DeploymentId, Envelope, GroupId, IdentityId, KeyId, MappingId, Nonce, OrgId, Purpose, Sha256, ViewId,
+    AgentId, DeploymentId, Envelope, GroupId, IdentityId, KeyId, MappingId, Nonce, OrgId, Purpose, Sha256,
+    ViewId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -55,8 +56,11 @@ pub struct Org {
     pub assignments: Vec<Assignment>,
     /// Keys with what opens their versions.
     pub keys: Vec<KeyEntry>,
-    /// One view for each set of groups in use.
+    /// One view for each set of groups in use, and one for each gateway.
     pub views: Vec<ViewEntry>,
+    /// Clients of gateways.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<Agent>,
     /// The audit head its writer saw.
     pub audit_head: AuditHead,
     /// Owners made with the recovery kit, newest first, at most [`RECOVERIES`]. Stays when they leave.
@@ -285,9 +289,12 @@ pub struct ViewEntry {
     /// Its id, kept across rebuilds.
     #[serde(with = "text::id")]
     pub id: ViewId,
-    /// Its set of groups.
+    /// Its set of groups; empty for a gateway's own view, which follows the gateway's groups.
     #[serde(with = "text::ids")]
     pub groups: BTreeSet<GroupId>,
+    /// The gateway whose own view it is.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text::some_id")]
+    pub gateway: Option<IdentityId>,
     /// Seq of its last build.
     pub seq: u64,
     /// SHA-256 of its VIEW envelope.
@@ -295,6 +302,33 @@ pub struct ViewEntry {
     /// VK of that build.
     #[serde(with = "text::key")]
     pub vk: ViewKey,
+}
+
+/// A client of a gateway. It holds a proxy credential, which opens nothing: an agent never learns a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agent {
+    /// Its id.
+    #[serde(with = "text::id")]
+    pub id: AgentId,
+    /// The gateway that serves it.
+    #[serde(with = "text::id")]
+    pub gateway: IdentityId,
+    /// Its name, unique among agents.
+    pub name: Name,
+    /// Its groups.
+    #[serde(with = "text::ids")]
+    pub groups: BTreeSet<GroupId>,
+    /// Keys it was granted. It may use those of them that the access rule lets both it and its gateway read.
+    #[serde(with = "text::ids")]
+    pub granted: BTreeSet<KeyId>,
+    /// SHA-256 of its proxy credential.
+    pub secret_sha256: Sha256,
+    /// When it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<i64>,
+    /// Whether it is served.
+    pub state: AgentState,
 }
 
 /// Where an ORG stands: its context.
@@ -328,6 +362,10 @@ impl Org {
             return Err(Integrity);
         }
         check_numbers(org.numbers())?;
+        // A view is for a set of groups or for a gateway; in no write is it both.
+        if org.views.iter().any(|view| view.gateway.is_some() && !view.groups.is_empty()) {
+            return Err(Integrity);
+        }
         Ok(org)
     }
 
@@ -362,6 +400,11 @@ impl Org {
     /// Identities that read by the rule: everybody but owners and admins.
     pub fn readers(&self) -> impl Iterator<Item = &Identity> {
         self.identities.iter().filter(|identity| !identity.role.administers())
+    }
+
+    /// The agent of this id.
+    pub fn agent(&self, id: AgentId) -> Option<&Agent> {
+        self.agents.iter().find(|agent| agent.id == id)
     }
 
     /// The identity of this id.
@@ -402,6 +445,20 @@ impl Org {
     /// The assignment of this deployment to this group, to change.
     pub fn assignment_mut(&mut self, group: GroupId, deployment: DeploymentId) -> Option<&mut Assignment> {
         self.assignments.iter_mut().find(|a| a.group == group && a.deployment == deployment)
+    }
+}
+
+impl Identity {
+    /// Whose view it reads.
+    pub fn audience(&self) -> Audience {
+        Audience::of(self.kind, self.id, &self.groups)
+    }
+}
+
+impl ViewEntry {
+    /// Whose view it is.
+    pub fn audience(&self) -> Audience {
+        self.gateway.map_or_else(|| Audience::Groups(self.groups.clone()), Audience::Gateway)
     }
 }
 

@@ -1,7 +1,7 @@
-//! VIEW: what the identities of one set of groups may read (CRYPTO.md §2.6).
+//! VIEW: what the identities of one set of groups, or one gateway, may read (CRYPTO.md §2.6, §2.10).
 
 use keyward_wire::name::{EnvName, Name};
-use keyward_wire::{DeploymentId, Envelope, KeyId, OrgId, Purpose, Sha256, ViewId};
+use keyward_wire::{AgentId, DeploymentId, Envelope, KeyId, OrgId, Purpose, Sha256, ViewId};
 use serde::{Deserialize, Serialize};
 
 use super::{V1, open_document, seal_document, text};
@@ -21,6 +21,37 @@ pub struct View {
     pub deployments: Vec<ViewDeployment>,
     /// Readable keys.
     pub keys: Vec<ViewKeyEntry>,
+    /// In a gateway's view: the agents that it serves. Those that are suspended are not among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<ViewAgent>,
+}
+
+/// An agent, and what its gateway may use for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewAgent {
+    /// Its id.
+    #[serde(with = "text::id")]
+    pub id: AgentId,
+    /// Its name.
+    pub name: Name,
+    /// SHA-256 of its proxy credential.
+    pub secret_sha256: Sha256,
+    /// When it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<i64>,
+    /// Keys of this view that may be used for it.
+    pub keys: Vec<ViewAgentKey>,
+}
+
+/// A key that may be used for an agent. Whatever is added here later tightens it, and a gateway that does not know it
+/// refuses the whole view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewAgentKey {
+    /// Which.
+    #[serde(with = "text::id")]
+    pub key: KeyId,
 }
 
 /// A deployment, with the mappings that are readable.

@@ -2,6 +2,7 @@
 //!
 //! Times are integer milliseconds UTC; an absent time means never. Requests refuse unknown fields; answers may grow.
 
+pub mod agents;
 pub mod audit;
 pub mod auth;
 pub mod bundle;

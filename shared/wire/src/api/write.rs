@@ -11,7 +11,8 @@ use crate::api::org::SecretRef;
 use crate::api::{IdentityKind, Role};
 use crate::name::Email;
 use crate::{
-    CredentialId, DeploymentId, Envelope, GroupId, IdentityId, KeyId, MappingId, Nonce, Sha256, ViewId,
+    AgentId, CredentialId, DeploymentId, Envelope, GroupId, IdentityId, KeyId, MappingId, Nonce, Sha256,
+    ViewId,
 };
 
 /// The write.
@@ -163,10 +164,66 @@ pub enum Delta {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         not_after: Option<i64>,
     },
-    /// With all of its credentials, sessions, memberships, its GRANT and ESCROW.
+    /// With all of its credentials, sessions, memberships, its GRANT and ESCROW; a gateway's agents too.
     RemoveIdentity {
         id: IdentityId,
     },
+    AddAgent {
+        id: AgentId,
+        gateway: IdentityId,
+        state: AgentState,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_after: Option<i64>,
+    },
+    /// The whole of what may change about an agent, beside its groups and keys; or its name or credential, which are sealed.
+    ChangeAgent {
+        id: AgentId,
+        gateway: IdentityId,
+        state: AgentState,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_after: Option<i64>,
+    },
+    RemoveAgent {
+        id: AgentId,
+    },
+    AddAgentMember {
+        group: GroupId,
+        agent: AgentId,
+    },
+    RemoveAgentMember {
+        group: GroupId,
+        agent: AgentId,
+    },
+    /// The key is granted to the agent, which may use it as far as the access rule lets it and its gateway.
+    AddAgentKey {
+        agent: AgentId,
+        key: KeyId,
+    },
+    RemoveAgentKey {
+        agent: AgentId,
+        key: KeyId,
+    },
+}
+
+/// Whether an agent is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum AgentState {
+    /// It is.
+    Active,
+    /// It is not, until it is resumed; it keeps its credential, groups and keys.
+    Suspended,
+}
+
+impl AgentState {
+    /// As in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+        }
+    }
 }
 
 /// What happens to a key that is newly mapped in an assigned deployment.
@@ -185,10 +242,13 @@ pub enum NewKeys {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewView {
-    /// Kept across rebuilds of the same set of groups.
+    /// Kept across rebuilds for the same readers.
     pub id: ViewId,
-    /// Sorted bytewise; may be empty.
+    /// The set of groups it is for, sorted bytewise; may be empty, and is for a gateway's own view.
     pub groups: Vec<GroupId>,
+    /// The gateway whose own view it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<IdentityId>,
     /// Seq of the write.
     pub seq: u64,
     /// VIEW.

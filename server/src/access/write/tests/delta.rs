@@ -82,7 +82,8 @@ fn machines_do_not_administer_and_have_no_address() {
         (Delta::ChangeIdentity { id: CI, role: Role::Admin, not_after: None }, people),
         (add(IdentityKind::Api, Role::User, email()), address),
         (add(IdentityKind::Human, Role::User, None), address),
-        (add(IdentityKind::Gateway, Role::User, None), "delta[0]: gateways are not served by this version"),
+        (add(IdentityKind::Gateway, Role::Owner, None), people),
+        (add(IdentityKind::Gateway, Role::User, email()), address),
     ] {
         assert_eq!(refused(&world(), &only(step.clone())), why, "{step:?}");
     }

@@ -16,7 +16,7 @@ fn tokens_are_for_api_users_of_this_organisation() {
     let world = world();
     for who in [OWNER, ADMIN, USER, identity(99)] {
         let request = with_token(&world, token(credential(50), who));
-        let why = "credentials[0].identity: tokens are for API users of this organisation";
+        let why = "credentials[0].identity: tokens are for API users and gateways of this organisation";
         assert_eq!(refused(&world, &request), why);
     }
 }

@@ -3,17 +3,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyward_wire::access::readable;
+use keyward_wire::access::{Audience, readable};
+use keyward_wire::api::IdentityKind;
 use keyward_wire::api::bundle::SecretItem;
-use keyward_wire::api::write::{Base, Delta, NewGrant, NewView, RootKind, WriteRequest};
-use keyward_wire::{DeploymentId, GroupId, IdentityId, KeyId, Purpose, Sha256, ViewId};
+use keyward_wire::api::write::{AgentState, Base, Delta, NewGrant, NewView, RootKind, WriteRequest};
+use keyward_wire::{AgentId, DeploymentId, GroupId, IdentityId, KeyId, Purpose, Sha256, ViewId};
 
 use super::world::{envelope, root};
 use crate::access::State;
 use crate::access::write::delta;
 
-/// What a view shows: each visible deployment with its visible keys, each key with version and reseal.
-pub(super) type Content = (BTreeMap<DeploymentId, Vec<KeyId>>, BTreeMap<KeyId, (u64, u64)>);
+/// What a view shows: each visible deployment with its visible keys, each key with version and reseal, and of a gateway each
+/// agent with its end and its keys.
+pub(super) type Content = (
+    BTreeMap<DeploymentId, Vec<KeyId>>,
+    BTreeMap<KeyId, (u64, u64)>,
+    BTreeMap<AgentId, (Option<i64>, BTreeSet<KeyId>)>,
+);
 
 /// The smallest write that carries `delta` and a new version of each key of `versions`.
 pub(super) fn honest(before: &State, delta: Vec<Delta>, versions: &[KeyId]) -> WriteRequest {
@@ -21,7 +27,7 @@ pub(super) fn honest(before: &State, delta: Vec<Delta>, versions: &[KeyId]) -> W
     delta::apply(before, &delta, &mut after).expect("an honest delta");
     let mut request = empty(before);
     request.secrets = secrets(before, &mut after, versions);
-    views(before, &after, &mut request);
+    views(before, &after, &delta, &mut request);
     grants(before, &after, &mut request);
     for (id, identity) in &after.identities {
         let was = before.identities.get(id).map(|was| was.role);
@@ -56,9 +62,13 @@ pub(super) fn secret(key: KeyId, version: u64, reseal: u64) -> SecretItem {
     SecretItem { key, version, reseal, env: envelope(Purpose::Secret) }
 }
 
-/// What the members of `groups` see of `state`.
-pub(super) fn content(state: &State, groups: &BTreeSet<GroupId>) -> Content {
-    let readable = readable(groups, &state.facts());
+/// What `audience` sees of `state`.
+pub(super) fn content(state: &State, audience: &Audience) -> Content {
+    let (groups, agents) = match audience {
+        Audience::Groups(groups) => (groups.clone(), BTreeMap::new()),
+        Audience::Gateway(gateway) => (groups_of(state, *gateway), agents(state, *gateway)),
+    };
+    let readable = readable(&groups, &state.facts());
     let mut shown: BTreeMap<DeploymentId, Vec<KeyId>> =
         readable.deployments().iter().map(|deployment| (*deployment, Vec::new())).collect();
     for mapping in state.mappings.values().filter(|mapping| readable.keys().contains(&mapping.key)) {
@@ -68,7 +78,30 @@ pub(super) fn content(state: &State, groups: &BTreeSet<GroupId>) -> Content {
         }
     }
     let keys = readable.keys().iter().map(|key| (*key, (state.keys[key].version, state.keys[key].reseal)));
-    (shown, keys.collect())
+    (shown, keys.collect(), agents)
+}
+
+fn agents(state: &State, gateway: IdentityId) -> BTreeMap<AgentId, (Option<i64>, BTreeSet<KeyId>)> {
+    let mut agents = BTreeMap::new();
+    for (id, agent) in &state.agents {
+        if agent.gateway == gateway && agent.state == AgentState::Active {
+            let groups = state.agent_members.iter().filter(|(_, member)| member == id);
+            let own = readable(&groups.map(|(group, _)| *group).collect(), &state.facts());
+            let through = reads(state, gateway);
+            let granted = state.agent_keys.iter().filter(|(whose, _)| whose == id).map(|(_, key)| *key);
+            let keys = granted.filter(|key| own.keys().contains(key) && through.contains(key)).collect();
+            agents.insert(*id, (agent.not_after, keys));
+        }
+    }
+    agents
+}
+
+/// Whose view somebody in `groups` reads.
+pub(super) fn audience(state: &State, id: IdentityId, groups: &BTreeSet<GroupId>) -> Audience {
+    match state.identities[&id].kind {
+        IdentityKind::Gateway => Audience::Gateway(id),
+        _ => Audience::Groups(groups.clone()),
+    }
 }
 
 /// The groups that `id` is in.
@@ -104,13 +137,22 @@ fn secrets(before: &State, after: &mut State, versions: &[KeyId]) -> Vec<SecretI
     secrets
 }
 
-fn views(before: &State, after: &State, request: &mut WriteRequest) {
-    let in_use: BTreeSet<BTreeSet<GroupId>> = after.readers().into_values().collect();
-    let unused = before.views.iter().filter(|(_, view)| !in_use.contains(&view.groups));
+fn views(before: &State, after: &State, delta: &[Delta], request: &mut WriteRequest) {
+    let readers = after.readers();
+    let in_use: BTreeSet<Audience> =
+        readers.iter().map(|(id, groups)| audience(after, *id, groups)).collect();
+    let unused = before.views.iter().filter(|(_, view)| !in_use.contains(&view.audience));
     request.drop_views = unused.map(|(id, _)| *id).collect();
-    for (n, groups) in in_use.into_iter().enumerate() {
-        let former = before.views.iter().find(|(_, view)| view.groups == groups).map(|(id, _)| *id);
-        if former.is_some() && content(before, &groups) == content(after, &groups) {
+    for (n, audience) in in_use.into_iter().enumerate() {
+        let former = before.views.iter().find(|(_, view)| view.audience == audience).map(|(id, _)| *id);
+        // A name or credential that is sealed changed, and the view shows both.
+        let resealed = delta.iter().any(|change| match change {
+            Delta::ChangeAgent { id, .. } => after.agents.get(id).is_some_and(|agent| {
+                audience == Audience::Gateway(agent.gateway) && agent.state == AgentState::Active
+            }),
+            _ => false,
+        });
+        if former.is_some() && !resealed && content(before, &audience) == content(after, &audience) {
             continue;
         }
         let fresh = || {
@@ -120,21 +162,25 @@ fn views(before: &State, after: &State, request: &mut WriteRequest) {
             ViewId::from_bytes(bytes)
         };
         let (id, seq) = (former.unwrap_or_else(fresh), after.seq);
-        request.views.push(NewView {
-            id,
-            groups: groups.into_iter().collect(),
-            seq,
-            env: envelope(Purpose::View),
-        });
+        let (groups, gateway) = match audience {
+            Audience::Groups(groups) => (groups.into_iter().collect(), None),
+            Audience::Gateway(gateway) => (Vec::new(), Some(gateway)),
+        };
+        request.views.push(NewView { id, groups, gateway, seq, env: envelope(Purpose::View) });
     }
 }
 
 fn grants(before: &State, after: &State, request: &mut WriteRequest) {
     let were = before.readers();
     for (identity, groups) in after.readers() {
-        let rebuilt = request.views.iter().find(|view| view.groups.iter().eq(&groups)).map(|view| view.id);
-        let kept = before.views.iter().find(|(_, view)| view.groups == groups).map(|(id, _)| *id);
-        let view = rebuilt.or(kept).expect("every set of groups in use has a view");
+        let audience = audience(after, identity, &groups);
+        let of_it = |view: &&NewView| match &audience {
+            Audience::Groups(groups) => view.gateway.is_none() && view.groups.iter().eq(groups),
+            Audience::Gateway(gateway) => view.gateway == Some(*gateway),
+        };
+        let rebuilt = request.views.iter().find(of_it).map(|view| view.id);
+        let kept = before.views.iter().find(|(_, view)| view.audience == audience).map(|(id, _)| *id);
+        let view = rebuilt.or(kept).expect("every set of groups in use, and every gateway, has a view");
         let same = were.get(&identity) == Some(&groups)
             && before.identities.get(&identity) == after.identities.get(&identity);
         if rebuilt.is_some() || !same {

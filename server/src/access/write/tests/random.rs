@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use keyward_wire::ViewId;
-use keyward_wire::api::write::{Delta, NewGrant, NewKeys, WriteRequest};
+use keyward_wire::api::write::{AgentState, Delta, NewGrant, NewKeys, WriteRequest};
 use keyward_wire::api::{IdentityKind, Role};
+use keyward_wire::{AgentId, ViewId};
 use proptest::prelude::*;
 
 use super::check;
-use super::honest::{Content, content, groups_of, honest, reads};
+use super::honest::{Content, audience, content, groups_of, honest, reads};
 use super::world::*;
 use crate::access::State;
 use crate::access::write::delta::apply;
@@ -31,6 +31,15 @@ fn step(state: &State, (what, a, b, c): Wish, seq: u64) -> Option<Delta> {
     let mapped = state.mappings.iter().nth(usize::from(a) % state.mappings.len().max(1)).map(|(id, _)| *id);
     let new_keys = if a % 2 == 0 { NewKeys::Allow } else { NewKeys::Deny };
     let not_after = (c % 3 == 0).then(|| NOW + i64::from(b) * 50);
+    let gateways: Vec<_> = state
+        .identities
+        .iter()
+        .filter(|(_, one)| one.kind == IdentityKind::Gateway)
+        .map(|(id, _)| *id)
+        .collect();
+    let gateway = gateways.get(usize::from(b) % gateways.len().max(1)).copied();
+    let agent: Option<AgentId> = state.agents.keys().nth(usize::from(c) % state.agents.len().max(1)).copied();
+    let agent_state = if a % 4 == 0 { AgentState::Suspended } else { AgentState::Active };
     Some(match what {
         0 => Delta::AddKey { id: super::world::key(fresh) },
         1 => Delta::RemoveKey { id: key },
@@ -56,6 +65,22 @@ fn step(state: &State, (what, a, b, c): Wish, seq: u64) -> Option<Delta> {
             email: Some(format!("u{fresh}@example.com").parse().unwrap()),
         },
         23 => Delta::RemoveIdentity { id: *somebody?.0 },
+        26..=27 => {
+            let (kind, role) = (IdentityKind::Gateway, Role::Viewer);
+            Delta::AddIdentity { id: identity(fresh), kind, role, not_after, email: None }
+        }
+        28..=30 => Delta::AddAgent {
+            id: super::world::agent(fresh),
+            gateway: gateway?,
+            state: agent_state,
+            not_after,
+        },
+        31 => Delta::ChangeAgent { id: agent?, gateway: gateway?, state: agent_state, not_after },
+        32 => Delta::RemoveAgent { id: agent? },
+        33..=35 => Delta::AddAgentMember { group, agent: agent? },
+        36 => Delta::RemoveAgentMember { group, agent: agent? },
+        37..=39 => Delta::AddAgentKey { agent: agent?, key },
+        40 => Delta::RemoveAgentKey { agent: agent?, key },
         _ => {
             let (id, identity) = somebody?;
             let human = identity.kind == IdentityKind::Human;
@@ -128,7 +153,7 @@ proptest! {
     #[test]
     fn honest_writes_pass_and_no_part_of_them_can_be_left_out(
         writes in proptest::collection::vec(
-            (proptest::collection::vec((0_u8..26, any::<u8>(), any::<u8>(), any::<u8>()), 0..4), any::<u8>()),
+            (proptest::collection::vec((0_u8..41, any::<u8>(), any::<u8>(), any::<u8>()), 0..4), any::<u8>()),
             1..14,
         ),
     ) {
@@ -136,7 +161,7 @@ proptest! {
         let mut now = NOW + 2;
         // What each stored view held when it was built.
         let mut built: BTreeMap<ViewId, Content> =
-            state.views.iter().map(|(id, view)| (*id, content(&state, &view.groups))).collect();
+            state.views.iter().map(|(id, view)| (*id, content(&state, &view.audience))).collect();
         for (wishes, version) in writes {
             now += 97;
             let delta = delta(&state, &wishes);
@@ -152,17 +177,18 @@ proptest! {
             }
             state = change.after().clone();
             for view in &request.views {
-                built.insert(view.id, content(&state, &state.views[&view.id].groups));
+                built.insert(view.id, content(&state, &state.views[&view.id].audience));
             }
             for (id, view) in &state.views {
-                prop_assert_eq!(&built[id], &content(&state, &view.groups), "a stored view is out of date");
+                prop_assert_eq!(&built[id], &content(&state, &view.audience), "a stored view is out of date");
             }
             for (id, identity) in &state.identities {
                 let grant = state.grants.get(id);
                 let reads = !identity.role.administers() && identity.is_active(now);
                 prop_assert_eq!(grant.is_some(), reads);
                 if let Some(grant) = grant {
-                    prop_assert_eq!(&state.views[&grant.view].groups, &groups_of(&state, *id));
+                    let own = audience(&state, *id, &groups_of(&state, *id));
+                    prop_assert_eq!(&state.views[&grant.view].audience, &own);
                     prop_assert!(grant.seq >= state.views[&grant.view].seq);
                 }
             }

@@ -1,3 +1,4 @@
+use keyward_wire::access::Audience;
 use keyward_wire::api::Role;
 use keyward_wire::api::write::{Delta, NewGrant, NewKeys, NewView, WriteRequest};
 use keyward_wire::{GroupId, Purpose, ViewId};
@@ -11,7 +12,7 @@ const UNGRANTED: &str = "grants: somebody's view changed, or is new, without a n
 const OPEN: &str = "secrets: a key that somebody can no longer read is resealed in the same write";
 
 fn view_of(state: &State, list: &[u8]) -> ViewId {
-    *state.views.iter().find(|(_, view)| view.groups == groups(list)).expect("a view").0
+    *state.views.iter().find(|(_, view)| view.audience == Audience::Groups(groups(list))).expect("a view").0
 }
 
 fn exclude(g: u8, d: u8, k: u8) -> Delta {
@@ -147,7 +148,7 @@ fn nobody_gets_a_view_of_other_groups_than_his_own() {
             vec![NewGrant { identity: who, view: view_of(&world, list), seq: world.seq + 1, env }];
         assert_eq!(
             refused(&world, &request),
-            "grants[0].view: not the view of exactly this identity's groups"
+            "grants[0].view: not the view of exactly this identity's groups, or its own"
         );
     }
 }
@@ -202,7 +203,8 @@ fn envelopes_stand_only_in_the_place_of_their_purpose() {
 
 fn building(world: &State, id: ViewId, groups: Vec<GroupId>) -> WriteRequest {
     let mut request = empty(world);
-    request.views = vec![NewView { id, groups, seq: world.seq + 1, env: envelope(Purpose::View) }];
+    request.views =
+        vec![NewView { id, groups, gateway: None, seq: world.seq + 1, env: envelope(Purpose::View) }];
     request
 }
 
@@ -232,21 +234,24 @@ fn no_view_and_no_grant_stands_twice_in_a_write() {
 fn a_view_keeps_its_groups() {
     let world = world();
     let request = building(&world, view_of(&world, &[1]), vec![group(1), group(2)]);
-    assert_eq!(refused(&world, &request), "views[0].groups: a view is of the same groups for ever");
+    assert_eq!(
+        refused(&world, &request),
+        "views[0].groups: a view is of the same groups, or gateway, for ever"
+    );
 }
 
 #[test]
 fn a_set_of_groups_has_one_view() {
     let world = world();
     let request = building(&world, ViewId::from_bytes([9; 16]), vec![group(1)]);
-    assert_eq!(refused(&world, &request), "views: two views of the same groups");
+    assert_eq!(refused(&world, &request), "views: two views of the same groups or gateway");
 }
 
 #[test]
 fn a_view_that_nobody_uses_is_dropped() {
     let world = world();
     let request = building(&world, ViewId::from_bytes([9; 16]), vec![]);
-    assert_eq!(refused(&world, &request), "views: two views of the same groups");
+    assert_eq!(refused(&world, &request), "views: two views of the same groups or gateway");
     let mut request = honest(&world, vec![Delta::RemoveIdentity { id: CI }], &[]);
     assert_eq!(request.drop_views, [view_of(&world, &[1])]);
     request.drop_views.clear();
@@ -282,7 +287,10 @@ fn more_than_64_views_are_refused() {
     state = applied(&state, &honest(&state, many(100, 164), &[]), NOW);
     assert_eq!(state.views.len(), 64);
     let request = honest(&state, many(164, 165), &[]);
-    assert_eq!(refused(&state, &request), "views: more than 64 combinations of groups are in use");
+    assert_eq!(
+        refused(&state, &request),
+        "views: more than 64 combinations of groups, and gateways, are in use"
+    );
 }
 
 #[test]

@@ -6,7 +6,8 @@ use keyward_wire::api::credentials::{CredentialKind, NewCredential};
 use keyward_wire::api::write::{Delta, NewEscrow, NewKeys, RootEnvelope, RootKind, WriteRequest};
 use keyward_wire::api::{IdentityKind, Role};
 use keyward_wire::{
-    CredentialId, DeploymentId, Envelope, GroupId, IdentityId, KeyId, MappingId, OrgId, Purpose, Sha256,
+    AgentId, CredentialId, DeploymentId, Envelope, GroupId, IdentityId, KeyId, MappingId, OrgId, Purpose,
+    Sha256,
 };
 
 use super::honest::honest;
@@ -40,6 +41,9 @@ pub(super) const fn mapping(n: u8) -> MappingId {
 }
 pub(super) const fn identity(n: u8) -> IdentityId {
     IdentityId::from_bytes([n; 16])
+}
+pub(super) const fn agent(n: u8) -> AgentId {
+    AgentId::from_bytes([n; 16])
 }
 pub(super) const fn credential(n: u8) -> CredentialId {
     CredentialId::from_bytes([n; 16])

@@ -1,7 +1,7 @@
 //! Losing access: F9, F10, F11 and I9.
 
-use keyward_wire::api::Role;
 use keyward_wire::api::write::NewKeys;
+use keyward_wire::api::{IdentityKind, Role};
 use keyward_wire::{IdentityId, KeyId};
 
 use super::{dek, open_view, opens, same};
@@ -259,7 +259,13 @@ fn only_readers_of_this_organisation_are_enrolled() {
     let sample = Sample::new();
     let rk = sample.organisation.root_key();
     let mut draft = sample.organisation.draft();
-    let user = |text, groups| ApiUser { name: name(text), role: Role::User, groups, not_after: None };
+    let user = |text, groups| ApiUser {
+        kind: IdentityKind::Api,
+        name: name(text),
+        role: Role::User,
+        groups,
+        not_after: None,
+    };
     let taken = draft.enrol_api_user(user("agent", [].into()), &Enroller::Owner(&rk));
     assert!(matches!(taken, Err(ChangeError::Edit(EditError::NameTaken(_)))));
     let nowhere = keyward_wire::GroupId::from_bytes([9; 16]);

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyward_wire::api::write::NewKeys;
-use keyward_wire::{DeploymentId, GroupId, IdentityId, KeyId};
+use keyward_wire::api::IdentityKind;
+use keyward_wire::api::write::{AgentState, NewKeys};
+use keyward_wire::{AgentId, DeploymentId, GroupId, IdentityId, KeyId, Sha256};
 use proptest::prelude::*;
 
+use crate::agent::NewAgent;
 use crate::change::Draft;
-use crate::fixture::{Organisation, Tables, enrol, name, remove, value, variable};
+use crate::fixture::{Organisation, Tables, enrol, enrol_gateway, name, remove, value, variable};
 use crate::key::{DataKey, RootKey};
 use crate::state::cred::Cred;
 use crate::state::local::Local;
@@ -38,6 +40,17 @@ enum Edit {
     Exclude(u8, u8, u8),
     Include(u8, u8, u8),
     Enrol(u8),
+    EnrolGateway(u8),
+    AddAgent(u8, u8, u8),
+    RenameAgent(u8),
+    RemoveAgent(u8),
+    RotateAgent(u8),
+    GrantAgent(u8, u8),
+    RevokeAgent(u8, u8),
+    SuspendAgent(u8, bool),
+    AddAgentMember(u8, u8),
+    RemoveAgentMember(u8, u8),
+    MoveAgents(u8, u8),
     Remove(u8),
     Compromised(u8),
     RenameOrganisation,
@@ -66,6 +79,17 @@ fn edit() -> impl Strategy<Value = Edit> {
         3 => (n(), n(), n()).prop_map(|(g, d, k)| Edit::Exclude(g, d, k)),
         3 => (n(), n(), n()).prop_map(|(g, d, k)| Edit::Include(g, d, k)),
         2 => n().prop_map(Edit::Enrol),
+        2 => n().prop_map(Edit::EnrolGateway),
+        4 => (n(), n(), n()).prop_map(|(w, g, k)| Edit::AddAgent(w, g, k)),
+        1 => n().prop_map(Edit::RenameAgent),
+        1 => n().prop_map(Edit::RemoveAgent),
+        1 => n().prop_map(Edit::RotateAgent),
+        4 => (n(), n()).prop_map(|(a, k)| Edit::GrantAgent(a, k)),
+        2 => (n(), n()).prop_map(|(a, k)| Edit::RevokeAgent(a, k)),
+        1 => (n(), any::<bool>()).prop_map(|(a, s)| Edit::SuspendAgent(a, s)),
+        2 => (n(), n()).prop_map(|(g, a)| Edit::AddAgentMember(g, a)),
+        1 => (n(), n()).prop_map(|(g, a)| Edit::RemoveAgentMember(g, a)),
+        1 => (n(), n()).prop_map(|(g, h)| Edit::MoveAgents(g, h)),
         1 => n().prop_map(Edit::Remove),
         1 => n().prop_map(Edit::Compromised),
         1 => Just(Edit::RenameOrganisation),
@@ -104,12 +128,16 @@ struct Reader {
     deks: Vec<(KeyId, DataKey)>,
 }
 
+/// Id, name, hash of its credential, end, keys.
+type ShownAgent = (AgentId, String, Sha256, Option<i64>, BTreeSet<KeyId>);
+
 /// What a reader would notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Shown {
     groups: BTreeSet<GroupId>,
     keys: Vec<(KeyId, String, u64, u64)>,
     deployments: Vec<ViewDeployment>,
+    agents: Vec<ShownAgent>,
 }
 
 impl World {
@@ -170,6 +198,14 @@ impl World {
             let expected = self.organisation.server.tables.readable(&shown.groups);
             let keys: BTreeSet<KeyId> = verified.view.keys.iter().map(|key| key.id).collect();
             assert_eq!(keys, expected, "the view is what the rule says");
+            let served = self.organisation.server.tables.served(reader.cred.id);
+            let listed =
+                shown.agents.iter().map(|(id, .., not_after, keys)| (*id, (*not_after, keys.clone())));
+            assert_eq!(listed.collect::<BTreeMap<_, _>>(), served, "agents have what the rule says twice");
+            for (id, name, sha256, ..) in &shown.agents {
+                let agent = org.agent(*id).unwrap();
+                assert_eq!((agent.name.as_str(), agent.secret_sha256), (name.as_str(), *sha256));
+            }
             let grant_seq = self.organisation.server.grants[&reader.cred.id].seq;
             assert_eq!(org.identity(reader.cred.id).unwrap().grant_seq, Some(grant_seq));
             let noticed = shown != reader.shown;
@@ -208,10 +244,15 @@ impl World {
     fn shown(&self, id: IdentityId, verified: &Verified) -> Shown {
         let key =
             |key: &crate::state::view::ViewKeyEntry| (key.id, key.name.to_string(), key.version, key.reseal);
+        let agent = |agent: &crate::state::view::ViewAgent| {
+            let keys = agent.keys.iter().map(|key| key.key).collect();
+            (agent.id, agent.name.to_string(), agent.secret_sha256, agent.not_after, keys)
+        };
         Shown {
             groups: self.organisation.server.tables.readers()[&id].clone(),
             keys: verified.view.keys.iter().map(key).collect(),
             deployments: verified.view.deployments.clone(),
+            agents: verified.view.agents.iter().map(agent).collect(),
         }
     }
 
@@ -286,6 +327,43 @@ impl Made {
                 self.tokens.push(enrol(draft, rk, fresh.as_str(), group(draft, g)));
                 self.enrolled.push(draft.org.identities.last()?.id);
             }
+            Edit::EnrolGateway(g) => {
+                self.tokens.push(enrol_gateway(draft, rk, fresh.as_str(), group(draft, g)));
+                self.enrolled.push(draft.org.identities.last()?.id);
+            }
+            Edit::AddAgent(w, g, k) => {
+                let new = NewAgent {
+                    name: fresh,
+                    gateway: gateway(draft, w)?,
+                    groups: group(draft, g).into_iter().collect(),
+                    granted: key(draft, k).into_iter().collect(),
+                    not_after: (k % 2 == 0).then_some(i64::from(counter)),
+                };
+                draft.org.add_agent(new).unwrap();
+            }
+            Edit::RenameAgent(a) => {
+                let id = agent(draft, a)?;
+                draft.org.agents.iter_mut().find(|agent| agent.id == id)?.name = fresh;
+            }
+            Edit::RemoveAgent(a) => draft.org.remove_agent(agent(draft, a)?).unwrap(),
+            Edit::RotateAgent(a) => drop(draft.org.rotate_agent(agent(draft, a)?).unwrap()),
+            Edit::GrantAgent(a, k) => {
+                draft.org.grant_agent(agent(draft, a)?, &[key(draft, k)?].into()).unwrap();
+            }
+            Edit::RevokeAgent(a, k) => {
+                draft.org.revoke_agent(agent(draft, a)?, &[key(draft, k)?].into()).unwrap();
+            }
+            Edit::SuspendAgent(a, suspended) => {
+                let state = if suspended { AgentState::Suspended } else { AgentState::Active };
+                draft.org.set_agent_state(agent(draft, a)?, state).unwrap();
+            }
+            Edit::AddAgentMember(g, a) => {
+                draft.org.add_agent_member(group(draft, g)?, agent(draft, a)?).unwrap();
+            }
+            Edit::RemoveAgentMember(g, a) => {
+                draft.org.remove_agent_member(group(draft, g)?, agent(draft, a)?).ok()?;
+            }
+            Edit::MoveAgents(g, h) => draft.org.move_agents(gateway(draft, g)?, gateway(draft, h)?),
             Edit::Remove(i) | Edit::Compromised(i) => {
                 let id = reader(draft, i).filter(|id| !self.enrolled.contains(id))?;
                 if matches!(edit, Edit::Compromised(_)) {
@@ -315,6 +393,15 @@ fn deployment(draft: &Draft, n: u8) -> Option<DeploymentId> {
 
 fn group(draft: &Draft, n: u8) -> Option<GroupId> {
     pick(&draft.org.groups, n).map(|group| group.id)
+}
+
+fn agent(draft: &Draft, n: u8) -> Option<AgentId> {
+    pick(&draft.org.agents, n).map(|agent| agent.id)
+}
+
+fn gateway(draft: &Draft, n: u8) -> Option<IdentityId> {
+    let gateways = draft.org.identities.iter().filter(|i| i.kind == IdentityKind::Gateway);
+    pick(&gateways.map(|gateway| gateway.id).collect::<Vec<_>>(), n).copied()
 }
 
 fn reader(draft: &Draft, n: u8) -> Option<IdentityId> {
