@@ -13,6 +13,7 @@ use crate::data::DirectoryLock;
 use crate::metrics::Metrics;
 use crate::store::{ClockOffset, Store};
 use crate::tls::Tls;
+use crate::watch::Watch;
 use crate::{data, random};
 
 pub(crate) use crate::config::Signup;
@@ -30,6 +31,7 @@ struct Inner {
     prelogin_secret: PreloginSecret,
     throttle: Throttle,
     bundles: Bundles,
+    watch: Watch,
     metrics: Metrics,
     tls: Option<Tls>,
     #[expect(dead_code, reason = "held for as long as the server runs")]
@@ -60,6 +62,7 @@ impl App {
             prelogin_secret,
             throttle: Throttle::default(),
             bundles: Bundles::default(),
+            watch: Watch::default(),
             metrics,
             tls,
             lock,
@@ -121,6 +124,10 @@ impl App {
 
     pub(crate) fn bundles(&self) -> &Bundles {
         &self.0.bundles
+    }
+
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.0.watch
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

@@ -22,6 +22,7 @@ pub mod store;
 #[cfg(test)]
 mod testing;
 mod tls;
+mod watch;
 
 pub use app::{App, open_store, read_store};
 pub use auth::SetupCode;

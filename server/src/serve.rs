@@ -23,7 +23,7 @@ use crate::app::App;
 use crate::connections::Connections;
 use crate::http::{self, Peer, Server, origin};
 use crate::metrics::Metrics;
-use crate::retention;
+use crate::{retention, watch};
 
 /// Serves the numbers at `/metrics`, and nothing else, for as long as the program runs.
 pub fn serve_metrics(listener: TcpListener, app: &App) {
@@ -40,6 +40,7 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
     let (graceful, room) = (GracefulShutdown::new(), Arc::new(Semaphore::new(CONNECTIONS)));
     let connections = Connections::default();
     let sweeping = tokio::spawn(retention::keep_sweeping(app.clone()));
+    let looking = tokio::spawn(watch::keep_looking(app.clone()));
     tokio::pin!(shutdown);
     loop {
         // Waits for room first: who cannot be served waits in the kernel's queue.
@@ -73,6 +74,8 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
     }
     drop(listener);
     sweeping.abort();
+    looking.abort();
+    app.watch().close();
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests had not ended after {} s", DRAIN.as_secs());
     }

@@ -5,6 +5,7 @@
 //! | [`role`] | may this actor do this at all? → [`Permit`] |
 //! | [`filter`] | which secrets may its bundle hold? → [`Readable`] |
 //! | [`mod@write`] | may this write be applied, and what follows from it? → [`Change`] |
+//! | [`agents`] | what may a gateway's agents use now? |
 //! | [`credential`], [`signup`] | is this new credential, this new organisation well formed? |
 //! | [`state`] | the relations that all of these look at |
 //!
@@ -12,6 +13,7 @@
 //! another's data in the store takes one. The set rule itself, readable = mapped − excluded, is not here but in
 //! [`keyward_wire::access`], where clients call the same function.
 
+pub mod agents;
 pub mod credential;
 pub mod filter;
 mod owner;

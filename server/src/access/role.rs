@@ -2,8 +2,8 @@
 //!
 //! What a write may contain is decided in [`super::write`]; that somebody may write at all, here.
 
-use keyward_wire::api::Role;
 use keyward_wire::api::credentials::CredentialKind;
+use keyward_wire::api::{IdentityKind, Role};
 use keyward_wire::{CredentialId, IdentityId, OrgId};
 
 use super::{Actor, Refusal};
@@ -17,6 +17,8 @@ pub enum Action {
     EndOwnSession,
     /// `GET /v1/me/bundle`.
     ReadOwnBundle,
+    /// `GET /v1/me/agents`.
+    ReadOwnAgents,
     /// `GET /v1/credentials`.
     ListOwnCredentials,
     /// `POST /v1/credentials`, of this kind, for oneself.
@@ -83,6 +85,7 @@ pub fn permit(actor: &Actor, action: Action, now: i64) -> Result<Permit, Refusal
         // An invitation or a recovery kit proves who one is; it is there to be exchanged, not to be worked with.
         _ if matches!(kind, Link | Recovery) => false,
         Action::ReadOwnBundle | Action::ListOwnCredentials => true,
+        Action::ReadOwnAgents => actor.kind == IdentityKind::Gateway,
         // Passwords and kits are replaced, never dropped: their owner, or the organisation's, could not come back.
         Action::AddOwnCredential(Token | Link) | Action::DropOwnCredential(_, Password | Recovery) => false,
         Action::AddOwnCredential(Recovery) if actor.role != Role::Owner => false,

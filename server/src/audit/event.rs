@@ -83,6 +83,11 @@ impl Event {
         Self { served, ..event }
     }
 
+    /// A gateway read what its agents may use.
+    pub(crate) fn agents_read(org_seq: u64) -> Self {
+        Self::new("agents.read", [format!("org@{org_seq}")])
+    }
+
     /// ORG was read.
     pub(crate) fn org_read(seq: u64) -> Self {
         Self::new("org.read", [format!("org@{seq}")])

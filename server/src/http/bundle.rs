@@ -49,7 +49,7 @@ pub(super) async fn read(call: Call, mut work: Work) -> Answer {
     if work.cred.is_some() {
         auth::touch(&mut work.tx, &work.actor, work.last_used_at, work.now).await?;
     }
-    let changed = !has(&call, &answer);
+    let changed = !call.has(&answer.etag);
     let event = answer.event(changed).clone();
     let response = work.answer(&[event], respond(&answer, changed)).await?;
     if let Some(key) = key {
@@ -61,7 +61,7 @@ pub(super) async fn read(call: Call, mut work: Work) -> Answer {
 /// The same from memory, where nothing has changed since; else nothing is answered yet.
 pub(super) async fn again(call: &Call) -> Result<Option<Response>, Failure> {
     let Some((key, answer)) = remembered(call) else { return Ok(None) };
-    let changed = !has(call, &answer);
+    let changed = !call.has(&answer.etag);
     let read = Read { claim: key.claim, ip: call.ip, answer: Arc::clone(&answer), changed };
     let recorded = call.server.app.bundles().record(call.server.app.store(), read).await?;
     Ok(recorded
@@ -171,10 +171,4 @@ fn event(work: &Work, bundle: &Bundle, wanted: Wanted, changed: bool) -> Event {
     debug_assert!(!work.actor.role.administers(), "owners and admins have ORG");
     let view = bundle.grant.as_ref().zip(bundle.view.as_ref()).map(|(grant, view)| (grant.view, view.seq));
     Event::view_read(changed, view, deployment)
-}
-
-/// Whether the client says that it has this body. `*` is no such word: it would match what was never read.
-fn has(call: &Call, answer: &bundles::Answer) -> bool {
-    let tags = call.headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    tags.flat_map(|line| line.split(',')).any(|tag| tag.trim().trim_start_matches("W/") == answer.etag)
 }

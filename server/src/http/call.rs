@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use axum::body::Bytes;
 use axum::extract::Query;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use keyward_wire::json::{JsonError, check_depth};
 use serde::de::DeserializeOwned;
 
@@ -60,6 +60,12 @@ impl Call {
             _ => None,
         }
         .ok_or(Failure::Unauthenticated)
+    }
+
+    /// Whether the client says that it has this body. `*` is no such word: it would match what was never read.
+    pub(super) fn has(&self, etag: &HeaderValue) -> bool {
+        let tags = self.headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        tags.flat_map(|line| line.split(',')).any(|tag| tag.trim().trim_start_matches("W/") == etag)
     }
 
     /// Whether the client meant this machine: `Host` is localhost or a loopback address.

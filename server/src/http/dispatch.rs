@@ -77,7 +77,7 @@ async fn respond(server: Server, route: &'static Route, request: Request) -> Ans
 }
 
 /// Somebody known whom the route's guard lets in.
-async fn admitted(call: &Call) -> Result<Work, Failure> {
+pub(super) async fn admitted(call: &Call) -> Result<Work, Failure> {
     let work = known(call).await?;
     let welcome = match call.route.guard {
         Guard::Administers => work.actor.role.administers(),

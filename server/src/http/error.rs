@@ -39,6 +39,8 @@ pub enum Failure {
     NotJson,
     #[error("too many refusals")]
     TooMany { wait: Duration },
+    #[error("too many waiting")]
+    TooManyWaiting,
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{0}")]
@@ -70,7 +72,7 @@ impl Failure {
             Self::Timeout => ErrorCode::Timeout,
             Self::TooLarge => ErrorCode::TooLarge,
             Self::NotJson => ErrorCode::NotJson,
-            Self::TooMany { .. } => ErrorCode::TooMany,
+            Self::TooMany { .. } | Self::TooManyWaiting => ErrorCode::TooMany,
             Self::Store(
                 StoreError::Busy | StoreError::Unreachable(_) | StoreError::Full | StoreError::ReadOnly,
             ) => ErrorCode::Unavailable,
@@ -118,6 +120,9 @@ impl Failure {
             Self::TooMany { wait } => {
                 return format!("Too many refused sign-ins: try again in {} seconds.", whole_secs(*wait));
             }
+            Self::TooManyWaiting => {
+                "This identity waits for changes in as many requests as it may: let one of them end first."
+            }
             Self::Store(StoreError::Busy) => "The server is busy: try again.",
             Self::Store(StoreError::Unreachable(_)) => "The database cannot be reached: try again.",
             Self::Store(StoreError::Full) => {
@@ -155,6 +160,9 @@ impl IntoResponse for Failure {
         let mut response = answer::json(status(code), &body);
         if let Self::TooMany { wait } = self {
             response.headers_mut().insert(header::RETRY_AFTER, whole_secs(wait).into());
+        }
+        if matches!(self, Self::TooManyWaiting) {
+            response.headers_mut().insert(header::RETRY_AFTER, keyward_wire::limits::WAIT_SECS.into());
         }
         if code == ErrorCode::Unauthenticated {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -1,5 +1,6 @@
 //! Request in, answer out. [`ROUTES`] is the API on one page.
 
+mod agents;
 mod answer;
 mod audit;
 mod auth;
@@ -128,6 +129,7 @@ pub const ROUTES: &[Route] = &[
             |call, work| Box::pin(bundle::read(call, work)),
         ),
     },
+    known(Verb::Get, "/v1/me/agents", |call, work| Box::pin(agents::read(call, work))),
     known(Verb::Get, "/v1/credentials", |call, work| Box::pin(credentials::list(call, work))),
     known(Verb::Post, "/v1/credentials", |call, work| Box::pin(credentials::add(call, work))),
     known(Verb::Delete, "/v1/credentials/{id}", |call, work| Box::pin(credentials::remove(call, work))),

@@ -52,6 +52,7 @@ pub(super) fn read() -> Response {
         super::auth::logout,
         super::auth::me,
         super::bundle::read,
+        super::agents::read,
         super::credentials::list,
         super::credentials::add,
         super::credentials::remove,

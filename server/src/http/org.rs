@@ -49,7 +49,10 @@ pub(super) async fn write(call: Call, mut work: Work) -> Answer {
     work.tx.apply(&change, &request, work.now).await?;
     let events: Vec<Event> = change.events().iter().map(Event::from).collect();
     let now = Base { seq: change.after().seq, sha256: request.org.sha256() };
-    work.answer(&events, answer::ok(&now)).await
+    let (org, watch) = (work.org.id, call.server.app.watch().clone());
+    let response = work.answer(&events, answer::ok(&now)).await?;
+    watch.written(org, now.seq);
+    Ok(response)
 }
 
 /// Sealed versions of keys, old ones too.

@@ -50,5 +50,8 @@ pub(super) async fn recover(call: Call, mut work: Work) -> Answer {
     work.tx.apply(&change, &write, work.now).await?;
     let events: Vec<Event> = change.events().iter().map(Event::from).collect();
     let now = Base { seq: change.after().seq, sha256: write.org.sha256() };
-    work.answer(&events, answer::ok(&now)).await
+    let (org, watch) = (work.org.id, call.server.app.watch().clone());
+    let response = work.answer(&events, answer::ok(&now)).await?;
+    watch.written(org, now.seq);
+    Ok(response)
 }

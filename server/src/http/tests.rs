@@ -1,6 +1,7 @@
 //! The server as a client sees it, on SQLite, without a socket. Both engines and real sockets: the `tests` package.
 
 mod again;
+mod agents;
 mod data;
 mod leaks;
 mod limits;

@@ -9,6 +9,7 @@
 //! | `server` | the server's own row |
 //! | `orgs` | organisations, ORG, root envelopes, escrows |
 //! | `identities`, `credentials`, `sessions` | who, how they sign in, that they did |
+//! | `agents` | clients of gateways, their groups and granted keys |
 //! | `networks` | from where people have signed in |
 //! | `retention` | rows whose time is over |
 //! | `relations` | groups, deployments, mappings, assignments, exclusions |
@@ -19,6 +20,7 @@
 //! | `copy` | everything from one database into another: backups |
 //! | `state`, `apply` | all relations at once: loaded for a check, changed by a checked write |
 
+mod agents;
 mod apply;
 mod audit;
 mod check;
@@ -273,6 +275,7 @@ impl Tx {
 
 /// Every statement, by file.
 const ALL: &[(&str, &[(&str, &str)])] = &[
+    ("agents", agents::ALL),
     ("apply", apply::ALL),
     ("audit", audit::ALL),
     ("check", check::ALL),

@@ -37,6 +37,11 @@ impl Tx {
         self.optional(sql, vec![id(org)]).await?.as_ref().map(org_row).transpose()
     }
 
+    /// Seq of an organisation, without waiting for anybody who works on it.
+    pub async fn seq_of(&mut self, org: OrgId) -> Result<Option<u64>, StoreError> {
+        self.optional(SEQ, vec![id(org)]).await?.map(|row| row.count("seq")).transpose()
+    }
+
     /// Adds an organisation at seq 1, epoch 1, with an empty audit chain.
     pub async fn insert_org(
         &mut self,
@@ -183,6 +188,7 @@ statements! {
         select id, seq, sha256, epoch, nonce, audit_seq, audit_hash
         from orgs
         where id = $1";
+    SEQ = "select seq from orgs where id = $1";
     INSERT_ORG = "
         insert into orgs (id, seq, sha256, epoch, nonce, audit_seq, audit_hash, created_at)
         values ($1, 1, $2, 1, $3, 0, $4, $5)";

@@ -18,9 +18,16 @@ impl Tx {
         };
         Ok(Some((grant, ViewItem { seq: row.count("view_seq")?, env: row.envelope("view_env")? })))
     }
+
+    /// Seq of the GRANT of whoever the permit is for.
+    pub async fn own_grant_seq(&mut self, permit: &Permit) -> Result<Option<u64>, StoreError> {
+        let args = vec![id(permit.org()), id(permit.identity())];
+        self.optional(OWN_SEQ, args).await?.map(|row| row.count("seq")).transpose()
+    }
 }
 
 statements! {
+    OWN_SEQ = "select seq from grants where org_id = $1 and identity_id = $2";
     OWN = "
         select g.view_id, g.seq as grant_seq, g.env as grant_env, v.seq as view_seq, v.env as view_env
         from grants g

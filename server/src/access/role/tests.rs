@@ -28,6 +28,7 @@ fn the_role_table_is_this_one() {
         ("ReadMe", Action::ReadMe),
         ("EndOwnSession", Action::EndOwnSession),
         ("ReadOwnBundle", Action::ReadOwnBundle),
+        ("ReadOwnAgents", Action::ReadOwnAgents),
         ("ListOwnCredentials", Action::ListOwnCredentials),
         ("AddOwn password", Action::AddOwnCredential(Password)),
         ("AddOwn device", Action::AddOwnCredential(Device)),
@@ -85,6 +86,24 @@ const HEAD: &str = "\
 # yes, pw = Refusal::PasswordNeeded, - = Refusal::Forbidden
 # password 10 min old, older; device; token; link; recovery 10 min old, older; in one request: token, device, password
 ";
+
+/// The table is of people and API users; gateways differ from these in one line.
+#[test]
+fn only_a_gateway_reads_its_agents_and_only_in_a_session_that_works() {
+    use CredentialKind::{Device, Link, Recovery, Token};
+    let gateway = |kind, at| Actor { kind: IdentityKind::Gateway, ..actor(Role::Viewer, kind, at) };
+    for (actor, allowed) in [
+        (gateway(Token, Some(NOW)), true),
+        (gateway(Device, Some(NOW)), true),
+        (gateway(Token, None), false),
+        (gateway(Link, Some(NOW)), false),
+        (gateway(Recovery, Some(NOW)), false),
+        (Actor { kind: IdentityKind::Api, ..gateway(Token, Some(NOW)) }, false),
+        (actor(Role::Owner, CredentialKind::Password, Some(NOW)), false),
+    ] {
+        assert_eq!(permit(&actor, Action::ReadOwnAgents, NOW).is_ok(), allowed, "{actor:?}");
+    }
+}
 
 #[test]
 fn a_permit_says_whose_it_is_and_for_what() {
