@@ -203,7 +203,7 @@ pub fn likeness(one: &str, other: &str) -> f64 {
 
 /// Whether a token stands where a name should.
 pub fn holds_token(name: &str) -> bool {
-    ["kwt1_", "kwd1_", "kwi1_", "kwr1_", "kwh1_"].iter().any(|prefix| name.contains(prefix))
+    ["kwt1_", "kwd1_", "kwi1_", "kwr1_", "kwh1_", "kwp1_"].iter().any(|prefix| name.contains(prefix))
 }
 
 /// A name, path or address as it was typed, safe to print; a token that stands in its place is not repeated.

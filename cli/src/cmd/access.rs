@@ -5,16 +5,19 @@ use keyward_crypto::state::org::{Identity, Org};
 use keyward_wire::access::MappingFact;
 use serde_json::{Value, json};
 
-use crate::cmd::resolve;
+use crate::cmd::agent::uses;
+use crate::cmd::resolve::{self, Member};
 use crate::ctx::{Ctx, rfc3339};
 use crate::vault::admin::Session;
 use crate::vault::explain::{Access, Explained, Reason, explain};
 
 /// Show every variable that an identity can read and by which path, and every one that it cannot and why
+///
+/// Of an agent: every key that its gateway may use for it, and why it may not use others.
 #[derive(Args)]
 #[command(after_help = "Example:\n  keyward access ci-bot")]
 pub struct Options {
-    /// Name, e-mail address or id of the identity
+    /// Name, e-mail address or id of the identity or agent
     identity: String,
 }
 
@@ -41,7 +44,10 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
         let org = session.open(ctx).await?.org;
-        let identity = resolve::identity(&org, &self.identity)?;
+        let identity = match resolve::member(&org, &self.identity)? {
+            Member::Identity(identity) => identity,
+            Member::Agent(agent) => return uses::show(ctx, &org, agent),
+        };
         let rows = rows(&org, identity);
         let mut groups: Vec<_> =
             identity.groups.iter().filter_map(|id| Some(org.group(*id)?.name.as_str())).collect();

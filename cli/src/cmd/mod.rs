@@ -2,6 +2,7 @@
 
 pub mod access;
 mod aftermath;
+pub mod agent;
 pub mod api_user;
 mod assigned;
 pub mod audit;
@@ -10,6 +11,7 @@ pub mod completions;
 mod confirm;
 pub mod deployment;
 pub mod doctor;
+mod expiry;
 pub mod frequent;
 pub mod group;
 pub mod init;
@@ -65,6 +67,8 @@ enum Command {
     Group(group::Command),
     #[command(subcommand)]
     ApiUser(api_user::Command),
+    #[command(subcommand)]
+    Agent(agent::Command),
     Access(access::Options),
     #[command(subcommand)]
     Audit(audit::Command),
@@ -106,6 +110,7 @@ impl Command {
             Self::Deployment(command) => command.run(ctx).await,
             Self::Group(command) => command.run(ctx).await,
             Self::ApiUser(command) => command.run(ctx).await,
+            Self::Agent(command) => command.run(ctx).await,
             Self::Access(options) => options.run(ctx).await,
             Self::Audit(command) => command.run(ctx).await,
             Self::Org(command) => command.run(ctx).await,

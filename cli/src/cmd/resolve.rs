@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use keyward_crypto::state::org::{Deployment, Group, Identity, KeyEntry, Org};
+use keyward_crypto::state::org::{Agent, Deployment, Group, Identity, KeyEntry, Org};
 use keyward_wire::KeyId;
 use keyward_wire::api::IdentityKind;
 use keyward_wire::name::{Email, Name};
 
-use crate::fault::Fault;
+use crate::cmd::phrase::list;
+use crate::fault::{Code, Fault};
 use crate::vault::mapping_file;
 
 /// The key of this name or id.
@@ -53,13 +54,78 @@ pub(super) fn identity<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Ident
     }
 }
 
-/// The API user of this name or id.
+/// The API user or gateway of this name or id.
 ///
 /// # Errors
 /// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name.
 pub(super) fn api_user<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Identity> {
-    let users = org.identities.iter().filter(|identity| identity.kind == IdentityKind::Api);
+    let users = org.identities.iter().filter(|identity| identity.kind != IdentityKind::Human);
     find("API user", text, users, |identity| (&identity.name, identity.id))
+}
+
+/// The gateway of this name or id; without one, the only gateway there is.
+///
+/// # Errors
+/// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name; a usage fault if there are several to choose from.
+pub(super) fn gateway_or_only<'a>(org: &'a Org, text: Option<&str>) -> anyhow::Result<&'a Identity> {
+    let gateways = || org.identities.iter().filter(|identity| identity.kind == IdentityKind::Gateway);
+    match (text, gateways().next(), gateways().nth(1)) {
+        (_, None, _) => Err(Fault::new(Code::NotFound, "there is no gateway yet")
+            .next("make one: keyward api-user create NAME --gateway --group GROUP")
+            .into()),
+        (Some(text), ..) => find("gateway", text, gateways(), |gateway| (&gateway.name, gateway.id)),
+        (None, Some(only), None) => Ok(only),
+        (None, Some(_), Some(_)) => {
+            let names: Vec<&Name> = gateways().map(|gateway| &gateway.name).collect();
+            let next = format!("name the one that serves it: --gateway ({})", list(&names));
+            Err(Fault::usage("there are several gateways").next(next).into())
+        }
+    }
+}
+
+/// The agent of this name or id.
+///
+/// # Errors
+/// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name.
+pub(super) fn agent<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Agent> {
+    find("agent", text, &org.agents, |agent| (&agent.name, agent.id))
+}
+
+/// What a group has as members.
+pub(super) enum Member<'a> {
+    /// A person, API user or gateway.
+    Identity(&'a Identity),
+    /// A client of a gateway.
+    Agent(&'a Agent),
+}
+
+/// The identity or agent of this name, e-mail address or id.
+///
+/// # Errors
+/// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name; a usage fault if it is the name of both.
+pub(super) fn member<'a>(org: &'a Org, text: &str) -> anyhow::Result<Member<'a>> {
+    match (identity(org, text), agent(org, text)) {
+        (Ok(identity), Ok(agent)) => {
+            let what = format!("both an identity and an agent are named {}", agent.name);
+            let next = format!("say which by its id: {} or {}", identity.id, agent.id);
+            Err(Fault::usage(what).next(next).into())
+        }
+        (Ok(identity), Err(_)) => Ok(Member::Identity(identity)),
+        (Err(_), Ok(agent)) => Ok(Member::Agent(agent)),
+        (Err(_), Err(_)) => {
+            let agents = org.agents.iter().map(|agent| agent.name.as_str());
+            let names = org.identities.iter().map(|identity| identity.name.as_str()).chain(agents);
+            Err(Fault::unknown("identity or agent", text, names).into())
+        }
+    }
+}
+
+/// The keys of these names or ids.
+///
+/// # Errors
+/// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name.
+pub(super) fn keys(org: &Org, texts: &[String]) -> anyhow::Result<BTreeSet<KeyId>> {
+    texts.iter().map(|text| Ok(key(org, text)?.id)).collect()
 }
 
 /// The keys of these names or ids, out of `among`; `kind` says what those are, as `key of production`.
@@ -93,7 +159,7 @@ fn find<'a, T: 'a, I: FromStr + PartialEq>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{Code, code_of};
+    use crate::fault::code_of;
 
     fn groups() -> Vec<Group> {
         let group = |byte: u8, name: &str| Group {

@@ -22,6 +22,9 @@ pub(super) enum Kind {
     Group,
     Identity,
     ApiUser,
+    Gateway,
+    Agent,
+    Member,
 }
 
 /// The names, asked for when they are first needed. Without a world there are none.
@@ -74,18 +77,26 @@ fn ask(ctx: &Ctx, kind: Kind) -> anyhow::Result<Vec<String>> {
             }
             Kind::Key => Ok(seen.view.keys.iter().map(|key| key.name.to_string()).collect()),
             // Only owners and admins have these names; nobody else's client asks for them.
-            Kind::Group | Kind::Identity | Kind::ApiUser if !seen.administers => Ok(Vec::new()),
+            Kind::Group | Kind::Identity | Kind::ApiUser | Kind::Gateway | Kind::Agent | Kind::Member
+                if !seen.administers =>
+            {
+                Ok(Vec::new())
+            }
             Kind::Group => {
                 let org = Session::with(credential).await?.open(ctx).await?.org;
                 Ok(org.groups.iter().map(|group| group.name.to_string()).collect())
             }
-            Kind::Identity | Kind::ApiUser => {
+            Kind::Identity | Kind::ApiUser | Kind::Gateway | Kind::Agent | Kind::Member => {
                 let org = Session::with(credential).await?.open(ctx).await?.org;
-                let wanted = org
-                    .identities
-                    .iter()
-                    .filter(|identity| kind == Kind::Identity || identity.kind == IdentityKind::Api);
-                Ok(wanted.map(|identity| identity.name.to_string()).collect())
+                let wanted = org.identities.iter().filter(|identity| match kind {
+                    Kind::Identity | Kind::Member => true,
+                    Kind::ApiUser => identity.kind != IdentityKind::Human,
+                    Kind::Gateway => identity.kind == IdentityKind::Gateway,
+                    _ => false,
+                });
+                let agents =
+                    org.agents.iter().filter(|_| matches!(kind, Kind::Agent | Kind::Member)).map(|a| &a.name);
+                Ok(wanted.map(|identity| &identity.name).chain(agents).map(ToString::to_string).collect())
             }
         }
     })

@@ -33,7 +33,10 @@ fn kind(path: &str, arg: &Arg) -> Option<Kind> {
         (_, "deployment" | "map") => Some(Kind::Deployment),
         (_, "key" | "keys" | "exclude") => Some(Kind::Key),
         (_, "group") => Some(Kind::Group),
+        ("keyward access" | "keyward group add" | "keyward group remove", "identity") => Some(Kind::Member),
         (_, "identity") => Some(Kind::Identity),
+        (_, "agent") => Some(Kind::Agent),
+        ("keyward agent create" | "keyward agent list", "gateway") => Some(Kind::Gateway),
         ("keyward api-user rotate" | "keyward api-user revoke", "name") => Some(Kind::ApiUser),
         _ => None,
     }
@@ -73,10 +76,14 @@ mod tests {
             "keyward key get key: Key",
             "keyward key import map: Deployment",
             "keyward group assign exclude: Key",
-            "keyward group add identity: Identity",
+            "keyward group add identity: Member",
             "keyward api-user create group: Group",
             "keyward api-user revoke name: ApiUser",
-            "keyward access identity: Identity",
+            "keyward access identity: Member",
+            "keyward agent create gateway: Gateway",
+            "keyward agent create group: Group",
+            "keyward agent grant agent: Agent",
+            "keyward agent grant keys: Key",
             "keyward audit list key: Key",
             "keyward pin identity: Identity",
         ] {
@@ -87,6 +94,7 @@ mod tests {
             !free("keyward key create")
                 && !free("keyward deployment create")
                 && !free("keyward group create")
+                && !known.iter().any(|known| known.starts_with("keyward api-user create gateway"))
         );
     }
 }

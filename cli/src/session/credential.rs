@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use keyward_crypto::agent::PROXY_PREFIX;
 use keyward_crypto::{CredentialKeys, Halves, Token, TokenKind, derive_secret};
 use keyward_wire::CredentialId;
 use zeroize::Zeroizing;
@@ -119,6 +120,12 @@ impl Credential {
 pub fn parse(text: &str) -> anyhow::Result<(CredentialId, CredentialKeys)> {
     if text.starts_with("kwh1_") {
         return Ok(Halves::parse(text).map_err(Fault::from)?.into_keys());
+    }
+    if text.starts_with(PROXY_PREFIX) {
+        let what = "this is the proxy credential of an agent (kwp1_…), which no server takes";
+        return Err(Fault::new(Code::SignIn, what)
+            .next("show it to the agent's gateway, as the password of HTTPS_PROXY")
+            .into());
     }
     let token = Token::parse(text).map_err(Fault::from)?;
     if !matches!(token.kind, TokenKind::Api | TokenKind::Device) {

@@ -27,6 +27,8 @@ pub(crate) enum Person {
     Viewer,
     /// An API user with role user.
     User,
+    /// A gateway in the group.
+    Gateway,
     /// A human viewer.
     Human,
     Admin,
@@ -56,9 +58,9 @@ impl Proof {
 }
 
 /// Every column.
-pub(crate) const WHO: [Who; 15] = {
+pub(crate) const WHO: [Who; 16] = {
     use CredentialKind::{Device, Password, Recovery, Token};
-    use Person::{Admin, Foreigner, Gone, Human, Nobody, Owner, User, Viewer};
+    use Person::{Admin, Foreigner, Gateway, Gone, Human, Nobody, Owner, User, Viewer};
     use Proof::{InRequest, OldSession, Session};
     [
         who("none", "nobody: no Authorization", Nobody, Proof::None),
@@ -67,6 +69,7 @@ pub(crate) const WHO: [Who; 15] = {
         who("proof", "an API user, viewer, by its token in the request", Viewer, InRequest(Token)),
         who("view", "the same in a session", Viewer, Session(Token)),
         who("user", "an API user, user, in a session", User, Session(Token)),
+        who("gate", "a gateway, in a session", Gateway, Session(Token)),
         who("hdev", "a human viewer, by device", Human, Session(Device)),
         who("hpw", "the same by password", Human, Session(Password)),
         who("kit", "the owner by recovery kit", Owner, Session(Recovery)),

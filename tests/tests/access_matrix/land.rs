@@ -150,6 +150,7 @@ fn settle(desk: &mut Desk) -> (DeploymentId, KeyId, BTreeMap<Person, IdentityId>
             (Person::Gone, "gone", IdentityKind::Api, Role::Viewer),
             (Person::Viewer, "viewer", IdentityKind::Api, Role::Viewer),
             (Person::User, "user", IdentityKind::Api, Role::User),
+            (Person::Gateway, "gateway", IdentityKind::Gateway, Role::Viewer),
             (Person::Human, "human", IdentityKind::Human, Role::Viewer),
             (Person::Admin, "admin", IdentityKind::Human, Role::Admin),
         ] {

@@ -53,6 +53,7 @@ pub(crate) const CASES: &[Case] = &[
     case("GET /v1/me/bundle", "a deployment", |land, who| {
         get(land, who, &format!("/v1/me/bundle?deployment={}", land.deployment))
     }),
+    case("GET /v1/me/agents", "", |land, who| get(land, who, "/v1/me/agents")),
     case("GET /v1/credentials", "", |land, who| get(land, who, "/v1/credentials")),
     case("POST /v1/credentials", "a device", |land, who| add(land, who, CredentialKind::Device)),
     case("POST /v1/credentials", "another's device", |land, who| {
@@ -64,7 +65,7 @@ pub(crate) const CASES: &[Case] = &[
     case("POST /v1/credentials", "a link", |land, who| add(land, who, CredentialKind::Link)),
     case("DELETE /v1/credentials/{id}", "this one", |land, who| with_spare(land, who, delete)),
     case("DELETE /v1/credentials/{id}", "one's other", |land, who| {
-        let api = matches!(who.person, Person::Viewer | Person::User);
+        let api = matches!(who.person, Person::Viewer | Person::User | Person::Gateway);
         let kind = if api { CredentialKind::Token } else { CredentialKind::Device };
         land.by(who, delete(land.desk.credential(land.id(who), kind).id))
     }),

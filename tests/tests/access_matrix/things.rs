@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use keyward_crypto::agent::NewAgent;
 use keyward_crypto::state::org::Org;
 use keyward_tests::world::secret;
 use keyward_wire::api::write::NewKeys;
 use keyward_wire::api::{IdentityKind, Role};
 use keyward_wire::name::Name;
-use keyward_wire::{DeploymentId, GroupId, KeyId};
+use keyward_wire::{AgentId, DeploymentId, GroupId, IdentityId, KeyId};
 
 use crate::desk::{Desk, Somebody};
 use crate::land::add_key;
@@ -28,6 +29,10 @@ pub(crate) struct Things {
     pub(crate) group: GroupId,
     /// An API user.
     pub(crate) viewer: Somebody,
+    /// In `group`.
+    pub(crate) gateway: Somebody,
+    /// Of `gateway`, in `group`, with `key` granted.
+    pub(crate) agent: AgentId,
     /// In no group, viewer.
     pub(crate) human: Somebody,
     pub(crate) admin: Somebody,
@@ -57,8 +62,26 @@ impl Things {
             let human = enrol("thing human", IdentityKind::Human, Role::Viewer, BTreeSet::new());
             let admin = enrol("thing admin", IdentityKind::Human, Role::Admin, BTreeSet::new());
             let owner = enrol("thing owner", IdentityKind::Human, Role::Owner, BTreeSet::new());
-            things =
-                Some(Self { key, excluded, spare, deployment, free, group, viewer, human, admin, owner });
+            let gateway =
+                enrol("thing gateway", IdentityKind::Gateway, Role::Viewer, BTreeSet::from([group]));
+            let (groups, granted) = (BTreeSet::from([group]), BTreeSet::from([key]));
+            let name = "thing agent".parse().unwrap();
+            let new = NewAgent { name, gateway: gateway.id, groups, granted, not_after: None };
+            let (agent, _) = draft.org.add_agent(new).unwrap();
+            things = Some(Self {
+                key,
+                excluded,
+                spare,
+                deployment,
+                free,
+                group,
+                viewer,
+                gateway,
+                agent,
+                human,
+                admin,
+                owner,
+            });
         });
         write.roots = roots;
         desk.apply(&write);
@@ -82,5 +105,9 @@ fn remove_all(org: &mut Org) {
     for deployment in deployments {
         org.remove_deployment(deployment).unwrap();
     }
-    org.identities.retain(|identity| !is_thing(&identity.name));
+    let identities: Vec<IdentityId> =
+        org.identities.iter().filter(|i| is_thing(&i.name)).map(|i| i.id).collect();
+    for identity in identities {
+        org.remove_identity(identity).unwrap();
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use keyward_crypto::agent::NewAgent;
 use keyward_crypto::change::Draft;
 use keyward_crypto::state::org::{Identity, Org};
 use keyward_crypto::state::roots::OrgKeyDocument;
@@ -10,7 +11,7 @@ use keyward_tests::insider::now;
 use keyward_tests::world::secret;
 use keyward_wire::api::credentials::CredentialKind;
 use keyward_wire::api::org::SecretRef;
-use keyward_wire::api::write::{NewEpoch, NewKeys, RootEnvelope, RootKind, WriteRequest};
+use keyward_wire::api::write::{AgentState, NewEpoch, NewKeys, RootEnvelope, RootKind, WriteRequest};
 use keyward_wire::api::{IdentityKind, Role};
 use keyward_wire::name::Name;
 use keyward_wire::{IdentityId, KeyId, Nonce};
@@ -116,6 +117,37 @@ pub(crate) const CASES: &[(&str, Write)] = &[
     ("remove_identity: all owners", |land, things, _| {
         remove(land, &[things.owner.id, land.desk.insider.cred.id])
     }),
+    ("add_identity: gateway", |land, _, who| {
+        enrol(land, IdentityKind::Gateway, Role::Viewer, Some(land.id(who)))
+    }),
+    ("add_agent", |land, things, _| {
+        let name = new_name();
+        let (gateway, granted) = (things.gateway.id, BTreeSet::new());
+        let new = NewAgent { name, gateway, groups: BTreeSet::new(), granted, not_after: None };
+        org(land, |org| org.add_agent(new).unwrap())
+    }),
+    ("change_agent: another credential", |land, things, _| {
+        org(land, |org| org.rotate_agent(things.agent).unwrap())
+    }),
+    ("change_agent: suspended", |land, things, _| {
+        org(land, |org| org.set_agent_state(things.agent, AgentState::Suspended).unwrap())
+    }),
+    ("remove_agent", |land, things, _| org(land, |org| org.remove_agent(things.agent).unwrap())),
+    ("add_agent_member", |land, things, _| {
+        org(land, |org| {
+            let group = org.add_group(new_name()).unwrap();
+            org.add_agent_member(group, things.agent).unwrap();
+        })
+    }),
+    ("remove_agent_member", |land, things, _| {
+        org(land, |org| org.remove_agent_member(things.group, things.agent).unwrap())
+    }),
+    ("add_agent_key", |land, things, _| {
+        org(land, |org| org.grant_agent(things.agent, &BTreeSet::from([things.spare])).unwrap())
+    }),
+    ("remove_agent_key", |land, things, _| {
+        org(land, |org| org.revoke_agent(things.agent, &BTreeSet::from([things.key])).unwrap())
+    }),
     ("another token for an API user", |land, things, _| {
         land.desk.draft(|draft| draft.issue_token(things.viewer.id, 1, &things.viewer.ik))
     }),
@@ -184,7 +216,12 @@ fn becomes(land: &Land, somebody: &Somebody, role: Role) -> WriteRequest {
 }
 
 fn remove(land: &Land, ids: &[IdentityId]) -> WriteRequest {
-    org(land, |org| org.identities.retain(|identity| !ids.contains(&identity.id)))
+    org(land, |org| {
+        for id in ids {
+            // Whoever is not of the organisation removes nobody.
+            let _not_there = org.remove_identity(*id);
+        }
+    })
 }
 
 fn drops(land: &Land, id: IdentityId, kind: CredentialKind) -> WriteRequest {

@@ -102,5 +102,6 @@ const CONTRACT: &str = "
     deployment.unmap deployment.env-file run
     group.create group.list group.show group.delete group.assign group.unassign group.exclude group.include group.add
     group.remove
-    api-user.create api-user.list api-user.rotate api-user.revoke access audit.list audit.verify
+    api-user.create api-user.list api-user.rotate api-user.revoke
+    agent.create agent.list agent.secrets agent.grant agent.revoke agent.rotate agent.suspend agent.resume agent.remove access audit.list audit.verify
     org.show org.rename org.heartbeat pin doctor quickstart completions man";

@@ -2,23 +2,28 @@
 
 use clap::{Args, ValueEnum};
 use keyward_crypto::enrol::ApiUser;
-use keyward_wire::api::Role;
+use keyward_wire::api::{IdentityKind, Role};
 use keyward_wire::name::Name;
 
 use super::issued::Issued;
 use crate::cmd::aftermath::Aftermath;
+use crate::cmd::expiry::{Expiry, parse_expiry};
 use crate::cmd::phrase::quoted;
 use crate::cmd::resolve;
-use crate::ctx::{Ctx, parse_span};
+use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::session::credential::Credential;
 use crate::vault::admin::Session;
 
-/// Create an API user and print its token, once
+/// Create an API user, or a gateway, and print its token, once
 ///
-/// The token goes to standard output, alone on its line, and is stored nowhere.
+/// The token goes to standard output, alone on its line, and is stored nowhere. A gateway is a machine that uses keys for
+/// agents: it serves those that `keyward agent create` gives it.
 #[derive(Args)]
-#[command(after_help = "Example:\n  keyward api-user create ci-bot --group agents --expires 90d > token.txt")]
+#[command(
+    after_help = "Examples:\n  keyward api-user create ci-bot --group agents --expires 90d > token.txt\n  \
+                        keyward api-user create edge --gateway --group agents > token.txt"
+)]
 pub struct Options {
     /// Name of the API user
     name: Name,
@@ -31,13 +36,9 @@ pub struct Options {
     /// What it may do besides reading
     #[arg(long, value_enum, default_value = "viewer")]
     role: MachineRole,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expiry {
-    Never,
-    /// Milliseconds.
-    After(i64),
+    /// A gateway: it may read what its groups may, to use it for its agents
+    #[arg(long, conflicts_with = "role")]
+    gateway: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -61,15 +62,14 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let credential = Credential::find(ctx)?;
         let url = credential.server.url.clone();
-        let not_after = match self.expires {
-            Expiry::Never => None,
-            Expiry::After(span) => Some(ctx.now().saturating_add(span)),
-        };
+        let not_after = self.expires.from(ctx.now());
+        let kind = if self.gateway { IdentityKind::Gateway } else { IdentityKind::Api };
         let session = Session::with(credential).await?;
         let (issued, aftermath) = session
             .write(ctx, async |draft, desk| {
                 let groups = self.group.iter().map(|group| Ok(resolve::group(&desk.org, group)?.id));
                 let user = ApiUser {
+                    kind,
                     name: self.name.clone(),
                     role: self.role.into(),
                     groups: groups.collect::<anyhow::Result<_>>()?,
@@ -89,24 +89,5 @@ impl Options {
             ));
         }
         issued.show(ctx, &url, &aftermath)
-    }
-}
-
-fn parse_expiry(text: &str) -> Result<Expiry, String> {
-    match text {
-        "never" => Ok(Expiry::Never),
-        span => parse_span(span).map(Expiry::After),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_ends_after_a_span_or_never() {
-        assert_eq!(parse_expiry("never"), Ok(Expiry::Never));
-        assert_eq!(parse_expiry("90d"), Ok(Expiry::After(90 * 86_400_000)));
-        assert!(parse_expiry("0s").is_err() && parse_expiry("always").is_err() && parse_expiry("").is_err());
     }
 }

@@ -13,7 +13,7 @@ use crate::ctx::{Ctx, rfc3339};
 use crate::fault::Fault;
 use crate::vault::admin::Session;
 
-/// List the API users, when each ends, and when each was last used
+/// List the API users and gateways, when each ends, and when each was last used
 #[derive(Args)]
 #[command(after_help = "Example:\n  keyward api-user list")]
 pub struct Options {}
@@ -28,7 +28,7 @@ impl Options {
             answer.identities.into_iter().map(|info| (info.id, info)).collect();
         let last_used = |user: &Identity| known.get(&user.id).and_then(|info| info.last_used_at).map(rfc3339);
         let mut users: Vec<&Identity> =
-            org.identities.iter().filter(|identity| identity.kind == IdentityKind::Api).collect();
+            org.identities.iter().filter(|identity| identity.kind != IdentityKind::Human).collect();
         users.sort_by(|a, b| a.name.cmp(&b.name));
         if ctx.out.json {
             let list: Vec<_> = users
@@ -37,6 +37,7 @@ impl Options {
                     json!({
                         "id": user.id,
                         "name": user.name,
+                        "kind": user.kind,
                         "role": user.role,
                         "groups": groups(&org, user),
                         "expires_at": user.not_after.map(rfc3339),
@@ -51,6 +52,7 @@ impl Options {
             .map(|user| {
                 vec![
                     user.name.to_string(),
+                    user.kind.as_str().to_owned(),
                     user.role.as_str().to_owned(),
                     groups(&org, user).join(", "),
                     expiry(user.not_after, ctx.now()),
@@ -58,7 +60,7 @@ impl Options {
                 ]
             })
             .collect();
-        ctx.out.table(&["NAME", "ROLE", "GROUPS", "EXPIRES", "LAST USE"], &rows)
+        ctx.out.table(&["NAME", "KIND", "ROLE", "GROUPS", "EXPIRES", "LAST USE"], &rows)
     }
 }
 
@@ -68,7 +70,7 @@ fn groups<'a>(org: &'a Org, user: &Identity) -> Vec<&'a str> {
     names
 }
 
-fn expiry(not_after: Option<i64>, now: i64) -> String {
+pub(in crate::cmd) fn expiry(not_after: Option<i64>, now: i64) -> String {
     match not_after {
         None => "never".to_owned(),
         Some(end) if end <= now => format!("{} (ended)", rfc3339(end)),

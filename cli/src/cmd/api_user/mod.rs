@@ -10,7 +10,7 @@ use clap::Subcommand;
 
 use crate::ctx::Ctx;
 
-/// Manage API users: identities of machines, with one token each
+/// Manage API users and gateways: identities of machines, with one token each
 #[derive(Subcommand)]
 #[command(after_help = "Example:\n  keyward api-user create ci-bot --group agents > token.txt")]
 pub enum Command {

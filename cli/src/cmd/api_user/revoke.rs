@@ -6,15 +6,16 @@ use serde_json::json;
 use crate::cmd::aftermath::Aftermath;
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
+use crate::fault::Fault;
 use crate::vault::admin::Session;
 
-/// Remove an API user: its token ends at once
+/// Remove an API user, or a gateway with its agents: its token ends at once
 ///
 /// If the token may have leaked, use --compromised: then everything that it could read is sealed afresh.
 #[derive(Args)]
 #[command(after_help = "Example:\n  keyward api-user revoke ci-bot")]
 pub struct Options {
-    /// Name or id of the API user
+    /// Name or id of the API user or gateway
     name: String,
     /// Somebody else may have the token
     #[arg(long)]
@@ -30,7 +31,7 @@ impl Options {
                 if self.compromised {
                     draft.compromised(user.id);
                 }
-                draft.org.identities.retain(|identity| identity.id != user.id);
+                draft.org.remove_identity(user.id).map_err(Fault::from)?;
                 Ok((user.id, user.name.clone(), Aftermath::of(draft, &desk.org)))
             })
             .await?;

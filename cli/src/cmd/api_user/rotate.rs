@@ -6,24 +6,26 @@ use keyward_crypto::change::Draft;
 use keyward_crypto::enrol::ApiUser;
 use keyward_crypto::state::org::Identity;
 use keyward_wire::api::write::NewEscrow;
+use keyward_wire::name::Name;
 
 use super::issued::Issued;
 use crate::cmd::aftermath::Aftermath;
+use crate::cmd::phrase::list;
 use crate::cmd::resolve;
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault};
 use crate::session::credential::Credential;
 use crate::vault::admin::{Desk, Session};
 
-/// Give an API user a new token; the old one ends at once
+/// Give an API user or gateway a new token; the old one ends at once
 ///
 /// If the old token may have leaked, use --compromised: then the identity is replaced by one of the same name, groups,
-/// role and expiry, and everything that it could read is sealed afresh.
+/// role and expiry, a gateway with its agents, and everything that it could read is sealed afresh.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  keyward api-user rotate ci-bot > token.txt\n  \
                         keyward api-user rotate ci-bot --compromised > token.txt")]
 pub struct Options {
-    /// Name or id of the API user
+    /// Name or id of the API user or gateway
     name: String,
     /// Somebody else may have the old token
     #[arg(long)]
@@ -35,7 +37,7 @@ impl Options {
         let credential = Credential::find(ctx)?;
         let url = credential.server.url.clone();
         let session = Session::with(credential).await?;
-        let (former, issued, aftermath) = session
+        let (former, agents, issued, aftermath) = session
             .write(ctx, async |draft, desk| {
                 let user = resolve::api_user(&desk.org, &self.name)?;
                 refuse_ended(user, ctx.now())?;
@@ -46,10 +48,18 @@ impl Options {
                     let token = draft.issue_token(user.id, user.ik_gen, &ik);
                     Issued { id: user.id, name: user.name.clone(), not_after: user.not_after, token }
                 };
-                Ok((user.id, issued, Aftermath::of(draft, &desk.org)))
+                let agents = desk.org.agents.iter().filter(|agent| agent.gateway == user.id);
+                let agents: Vec<Name> = agents.map(|agent| agent.name.clone()).collect();
+                Ok((user.id, agents, issued, Aftermath::of(draft, &desk.org)))
             })
             .await?;
         issued.show(ctx, &url, &aftermath)?;
+        if self.compromised && !agents.is_empty() {
+            ctx.out.warn(&format!(
+                "the credentials of its agents went through it, too; give them new ones: keyward agent rotate ({})",
+                list(&agents)
+            ));
+        }
         if former != issued.id {
             ctx.out.say(&format!(
                 "{} has the new id {}; audit entries keep its former id {former}",
@@ -75,8 +85,12 @@ fn refuse_ended(user: &Identity, now: i64) -> Result<(), Fault> {
 /// A new identity in the place of one that cannot be trusted any more.
 fn replace(draft: &mut Draft, desk: &Desk<'_>, user: &Identity) -> anyhow::Result<Issued> {
     draft.compromised(user.id);
-    draft.org.identities.retain(|identity| identity.id != user.id);
+    // Its agents are its successor's, as they are: they stand there until it is enrolled.
+    let agents = std::mem::take(&mut draft.org.agents);
+    draft.org.remove_identity(user.id).map_err(Fault::from)?;
+    draft.org.agents = agents;
     let successor = ApiUser {
+        kind: user.kind,
         name: user.name.clone(),
         role: user.role,
         groups: user.groups.clone(),
@@ -85,6 +99,7 @@ fn replace(draft: &mut Draft, desk: &Desk<'_>, user: &Identity) -> anyhow::Resul
     let token = draft.enrol_api_user(successor, &desk.enroller()).map_err(Fault::from)?;
     let named = draft.org.identities.iter().find(|identity| identity.name == user.name);
     let id = named.map_or(user.id, |identity| identity.id);
+    draft.org.move_agents(user.id, id);
     Ok(Issued { id, name: user.name.clone(), not_after: user.not_after, token })
 }
 

@@ -32,7 +32,12 @@ impl Names {
                 add(mapping.id.to_string(), mapping.env.to_string());
             }
         }
+        org.agents.iter().for_each(|agent| drop(add(agent.id.to_string(), agent.name.to_string())));
         for view in &org.views {
+            if let Some(gateway) = view.gateway.and_then(|gateway| org.identity(gateway)) {
+                add(view.id.to_string(), format!("of {}", gateway.name));
+                continue;
+            }
             let groups = view.groups.iter().filter_map(|group| org.group(*group));
             let groups: Vec<_> = groups.map(|group| group.name.as_str()).collect();
             add(

@@ -4,18 +4,18 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cmd::aftermath::Aftermath;
-use crate::cmd::resolve;
+use crate::cmd::resolve::{self, Member};
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::vault::admin::Session;
 
-/// Put an identity into a group
+/// Put an identity or agent into a group
 #[derive(Args)]
 #[command(after_help = "Example:\n  keyward group add agents ci-bot")]
 pub struct Options {
     /// Name or id of the group
     group: String,
-    /// Name, e-mail address or id of the identity
+    /// Name, e-mail address or id of the identity or agent
     identity: String,
 }
 
@@ -25,10 +25,17 @@ impl Options {
         let (group, identity, administers, aftermath) = session
             .write(ctx, async |draft, desk| {
                 let group = resolve::group(&desk.org, &self.group)?;
-                let identity = resolve::identity(&desk.org, &self.identity)?;
-                draft.org.add_member(group.id, identity.id).map_err(Fault::from)?;
-                let aftermath = Aftermath::of(draft, &desk.org);
-                Ok((group.name.clone(), identity.name.clone(), identity.role.administers(), aftermath))
+                let (name, administers) = match resolve::member(&desk.org, &self.identity)? {
+                    Member::Identity(identity) => {
+                        draft.org.add_member(group.id, identity.id).map_err(Fault::from)?;
+                        (&identity.name, identity.role.administers())
+                    }
+                    Member::Agent(agent) => {
+                        draft.org.add_agent_member(group.id, agent.id).map_err(Fault::from)?;
+                        (&agent.name, false)
+                    }
+                };
+                Ok((group.name.clone(), name.clone(), administers, Aftermath::of(draft, &desk.org)))
             })
             .await?;
         ctx.out.say(&format!("{identity} is in {group}"));

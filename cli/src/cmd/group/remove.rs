@@ -4,20 +4,20 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cmd::aftermath::Aftermath;
-use crate::cmd::resolve;
+use crate::cmd::resolve::{self, Member};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::vault::admin::Session;
 
-/// Take an identity out of a group
+/// Take an identity or agent out of a group
 ///
-/// What it could read before and cannot any more is sealed afresh.
+/// What an identity could read before and cannot any more is sealed afresh. An agent holds nothing.
 #[derive(Args)]
 #[command(after_help = "Example:\n  keyward group remove agents ci-bot")]
 pub struct Options {
     /// Name or id of the group
     group: String,
-    /// Name, e-mail address or id of the identity
+    /// Name, e-mail address or id of the identity or agent
     identity: String,
 }
 
@@ -27,14 +27,22 @@ impl Options {
         let (group, identity, aftermath) = session
             .write(ctx, async |draft, desk| {
                 let group = resolve::group(&desk.org, &self.group)?;
-                let identity = resolve::identity(&desk.org, &self.identity)?;
-                if !identity.groups.contains(&group.id) {
-                    let what = format!("{} is not in {}", identity.name, group.name);
+                let member = resolve::member(&desk.org, &self.identity)?;
+                let (name, groups) = match &member {
+                    Member::Identity(identity) => (&identity.name, &identity.groups),
+                    Member::Agent(agent) => (&agent.name, &agent.groups),
+                };
+                if !groups.contains(&group.id) {
+                    let what = format!("{name} is not in {}", group.name);
                     return Err(Fault::new(Code::NotFound, what).into());
                 }
                 draft.because("left group");
-                draft.org.remove_member(group.id, identity.id).map_err(Fault::from)?;
-                Ok((group.name.clone(), identity.name.clone(), Aftermath::of(draft, &desk.org)))
+                match &member {
+                    Member::Identity(identity) => draft.org.remove_member(group.id, identity.id),
+                    Member::Agent(agent) => draft.org.remove_agent_member(group.id, agent.id),
+                }
+                .map_err(Fault::from)?;
+                Ok((group.name.clone(), name.clone(), Aftermath::of(draft, &desk.org)))
             })
             .await?;
         ctx.out.say(&format!("{identity} is no longer in {group}"));

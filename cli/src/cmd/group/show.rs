@@ -1,7 +1,7 @@
 //! `keyward group show`.
 
 use clap::Args;
-use keyward_crypto::state::org::Identity;
+use keyward_crypto::state::org::{Agent, Identity};
 use serde_json::json;
 
 use crate::cmd::assigned::Assigned;
@@ -27,6 +27,9 @@ impl Options {
         let mut members: Vec<&Identity> =
             org.identities.iter().filter(|identity| identity.groups.contains(&group.id)).collect();
         members.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut agents: Vec<&Agent> =
+            org.agents.iter().filter(|agent| agent.groups.contains(&group.id)).collect();
+        agents.sort_by(|a, b| a.name.cmp(&b.name));
         let facts = org.facts();
         let assignments = org.assignments.iter().filter(|assignment| assignment.group == group.id);
         let mut assigned: Vec<_> =
@@ -41,6 +44,7 @@ impl Options {
                 "id": group.id,
                 "name": group.name,
                 "members": members,
+                "agents": agents.iter().map(|a| json!({ "id": a.id, "name": a.name })).collect::<Vec<_>>(),
                 "assignments": assigned,
             }));
         }
@@ -49,6 +53,10 @@ impl Options {
             [] => "no members".to_owned(),
             some => format!("members: {}", some.iter().map(|m| described(m)).collect::<Vec<_>>().join(", ")),
         })?;
+        if !agents.is_empty() {
+            let names: Vec<_> = agents.iter().map(|agent| agent.name.as_str()).collect();
+            ctx.out.line(&format!("agents: {}", names.join(", ")))?;
+        }
         if assigned.is_empty() {
             ctx.out.line("no deployments")?;
         }

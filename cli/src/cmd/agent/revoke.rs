@@ -1,0 +1,53 @@
+//! `keyward agent revoke`.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cmd::phrase::{count, list};
+use crate::cmd::resolve;
+use crate::ctx::Ctx;
+use crate::fault::{Code, Fault};
+use crate::vault::admin::Session;
+
+/// Take keys from an agent, and no others
+///
+/// Its gateway refuses the next request that would use them, and ends those that are open. The agent never held a value:
+/// nothing need be rotated at a provider.
+#[derive(Args)]
+#[command(after_help = "Example:\n  keyward agent revoke claude GITHUB_TOKEN")]
+pub struct Options {
+    /// Name or id of the agent
+    agent: String,
+    /// Keys, by name or id
+    #[arg(required = true, value_name = "KEY")]
+    keys: Vec<String>,
+}
+
+impl Options {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let session = Session::start(ctx).await?;
+        let (agent, left, names) = session
+            .write(ctx, async |draft, desk| {
+                let agent = resolve::agent(&desk.org, &self.agent)?;
+                let keys = resolve::keys(&desk.org, &self.keys)?;
+                let name = |id| desk.org.key(id).map(|key| key.name.to_string());
+                if let Some(other) = keys.iter().find(|key| !agent.granted.contains(key)) {
+                    let key = name(*other).unwrap_or_default();
+                    let what = format!("{} was not granted {key}; nothing was changed", agent.name);
+                    return Err(Fault::new(Code::NotFound, what)
+                        .next(format!("see what it has: keyward agent secrets {}", agent.name))
+                        .into());
+                }
+                draft.org.revoke_agent(agent.id, &keys).map_err(Fault::from)?;
+                let left = agent.granted.difference(&keys).count();
+                let names: Vec<String> = keys.into_iter().filter_map(name).collect();
+                Ok((agent.name.clone(), left, names))
+            })
+            .await?;
+        ctx.out.say(&format!("{agent} may no longer use {}; it has {}", list(&names), count(left, "grant")));
+        if ctx.out.json {
+            ctx.out.json(&json!({ "agent": agent, "granted": left, "revoked": names }))?;
+        }
+        Ok(())
+    }
+}
