@@ -1,7 +1,5 @@
 //! What an owner, or whoever stole an owner's machine, can do by hand: open everything, write anything.
 
-use std::collections::BTreeSet;
-
 use keyward_crypto::change::{Author, Draft};
 use keyward_crypto::enrol::Enroller;
 use keyward_crypto::state::cred::Cred;
@@ -12,7 +10,7 @@ use keyward_crypto::{Context, DataKey, DeliveryKey, Halves, OrgKey, RootKey, Tok
 use keyward_wire::api::auth::LoginAnswer;
 use keyward_wire::api::bundle::{GrantItem, SecretItem};
 use keyward_wire::api::org::{OrgAnswer, SecretsAnswer};
-use keyward_wire::{Envelope, GroupId, KeyId, Purpose};
+use keyward_wire::{Envelope, KeyId, Purpose};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -99,7 +97,7 @@ impl Insider {
 
     /// The view that a reader of this name has: its key and its context.
     pub fn view(&self, name: &str) -> (ViewKey, Context) {
-        let entry = self.view_entry(&self.identity(name).groups);
+        let entry = self.view_entry(self.identity(name));
         let context = Context::new(Purpose::View).org(self.org.org).b(entry.id.as_bytes()).n2(entry.seq);
         (entry.vk.duplicate(), context)
     }
@@ -127,8 +125,8 @@ impl Insider {
         (entry.dek.duplicate(), context)
     }
 
-    fn view_entry(&self, groups: &BTreeSet<GroupId>) -> &keyward_crypto::state::org::ViewEntry {
-        self.org.views.iter().find(|view| view.groups == *groups).unwrap()
+    fn view_entry(&self, reader: &Identity) -> &keyward_crypto::state::org::ViewEntry {
+        self.org.views.iter().find(|view| view.audience() == reader.audience()).unwrap()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use keyward_wire::api::agents::AgentsAnswer;
 use keyward_wire::api::bundle::AUDIT_HEADER;
 use keyward_wire::error::{ErrorBody, ErrorCode, ErrorDetail};
 use keyward_wire::limits::{ANSWER_BYTES, WRITE_BYTES};
@@ -157,6 +158,9 @@ pub enum Answer {
     },
 }
 
+/// Which answer of `GET /v1/me/agents` a gateway has.
+pub struct AgentsTag(Sha256);
+
 /// A server, and a session with it once there is one.
 pub struct Api {
     server: Server,
@@ -233,6 +237,30 @@ impl Api {
         match (response.status(), known) {
             (StatusCode::NOT_MODIFIED, Some(_)) => Ok(Answer::Unchanged { audit }),
             (StatusCode::OK, _) => Ok(Answer::Body { body: self.body(response).await?, audit }),
+            (status, _) => Err(ApiError::Refused { status: status.as_u16(), detail: None }),
+        }
+    }
+
+    pub(super) async fn agents_request(
+        &self,
+        known: Option<&AgentsTag>,
+        wait_secs: u64,
+    ) -> Result<Option<(AgentsAnswer, AgentsTag)>, ApiError> {
+        let mut url = self.url("/v1/me/agents");
+        url.query_pairs_mut().append_pair("wait_secs", &wait_secs.to_string());
+        let request = |client: &Client| match known {
+            Some(AgentsTag(known)) => client.get(url.clone()).header(IF_NONE_MATCH, format!("\"{known}\"")),
+            None => client.get(url.clone()),
+        };
+        let response = self.send(request).await?;
+        match (response.status(), known) {
+            (StatusCode::NOT_MODIFIED, Some(_)) => Ok(None),
+            (StatusCode::OK, _) => {
+                let body = self.body(response).await?;
+                let answer = keyward_wire::json::from_slice(&body).map_err(|_| ApiError::Malformed)?;
+                // As the server makes it, but out of what arrived: no text of the server's is sent back.
+                Ok(Some((answer, AgentsTag(Sha256::of(&body)))))
+            }
             (status, _) => Err(ApiError::Refused { status: status.as_u16(), detail: None }),
         }
     }

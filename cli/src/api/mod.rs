@@ -5,6 +5,7 @@ pub mod probe;
 mod tls;
 
 use keyward_crypto::CredentialKeys;
+use keyward_wire::api::agents::AgentsAnswer;
 use keyward_wire::api::audit::{AuditAnswer, AuditQuery};
 use keyward_wire::api::auth::{LoginAnswer, LoginRequest, MeAnswer, PreloginAnswer};
 use keyward_wire::api::bundle::Bundle;
@@ -19,7 +20,7 @@ use keyward_wire::name::Email;
 use keyward_wire::{CredentialId, DeploymentId, IdentityId, Sha256};
 use zeroize::Zeroizing;
 
-use self::client::Answer;
+use self::client::{AgentsTag, Answer};
 pub use self::client::{Api, ApiError};
 
 impl Api {
@@ -91,6 +92,19 @@ impl Api {
     /// [`ApiError`].
     pub async fn own_bundle(&self) -> Result<Bundle, ApiError> {
         self.get("/v1/me/bundle", &[]).await
+    }
+
+    /// `GET /v1/me/agents` with the session: what a gateway's agents may use now. `None` if it still is the answer of this
+    /// `known` tag, after the server waited for another one for `wait_secs`.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn agents(
+        &self,
+        known: Option<&AgentsTag>,
+        wait_secs: u64,
+    ) -> Result<Option<(AgentsAnswer, AgentsTag)>, ApiError> {
+        self.agents_request(known, wait_secs).await
     }
 
     /// `GET /v1/org`.

@@ -2,7 +2,8 @@
 //!
 //! [`fetch`] reads as any identity in one request; [`admin`] signs an owner or admin in and carries a change of the
 //! organisation through; [`pins`] and [`cache`] are what this client keeps of both, [`glance`] looks there first. [`explain`] says why somebody can or
-//! cannot read, [`audit`] whether the server's log is whole: both are pure.
+//! cannot read, [`audit`] whether the server's log is whole: both are pure. [`gateway`] is what a gateway knows, kept
+//! current for as long as it runs.
 
 pub mod admin;
 pub mod audit;
@@ -10,6 +11,7 @@ pub mod cache;
 pub mod choose;
 pub mod explain;
 pub mod fetch;
+pub mod gateway;
 pub mod glance;
 pub mod mapping_file;
 pub mod notice;

@@ -1,0 +1,81 @@
+//! A verified view of a gateway with its sealed values. Nothing of it is open but keys to open it with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use keyward_crypto::Integrity;
+use keyward_crypto::agent::shown_by;
+use keyward_crypto::state::secret::Secret;
+use keyward_crypto::state::view::{ViewAgent, ViewKeyEntry};
+use keyward_crypto::verify::{Verified, VerifyError};
+use keyward_wire::api::bundle::SecretItem;
+use keyward_wire::{AgentId, Envelope, KeyId};
+
+/// What one verified answer said.
+pub(super) struct Held {
+    verified: Verified,
+    sealed: BTreeMap<KeyId, Envelope>,
+    names: BTreeMap<AgentId, Arc<str>>,
+}
+
+impl Held {
+    /// Out of a verified answer: every value is there and opens.
+    pub(super) fn new(verified: Verified, secrets: &[SecretItem]) -> Result<Self, VerifyError> {
+        let sealed = verified.sealed(secrets)?;
+        let names = verified.view.agents.iter().map(|agent| (agent.id, Arc::from(agent.name.as_str())));
+        let names = names.collect();
+        Ok(Self { verified, sealed, names })
+    }
+
+    /// Seq of its GRANT.
+    pub(super) fn seq(&self) -> u64 {
+        self.verified.seq
+    }
+
+    /// It may be used at `now` (milliseconds UTC) as far as its own dates go.
+    pub(super) fn is_current(&self, now: i64, max_age: Option<i64>) -> bool {
+        let ended = self.verified.not_after.is_some_and(|end| end <= now);
+        let age = now.saturating_sub(self.verified.issued_at);
+        !ended && max_age.is_none_or(|max_age| age <= max_age)
+    }
+
+    /// The agent that shows `credential`, if it has not ended.
+    pub(super) fn shown_by(&self, credential: &str, now: i64) -> Option<&ViewAgent> {
+        shown_by(credential, &self.verified.view.agents).filter(|agent| is_active(agent, now))
+    }
+
+    /// The agent of this id, if it has not ended.
+    pub(super) fn agent(&self, id: AgentId, now: i64) -> Option<&ViewAgent> {
+        self.verified.view.agents.iter().find(|agent| agent.id == id && is_active(agent, now))
+    }
+
+    /// What an agent is called, for the gateway's own log.
+    pub(super) fn name(&self, id: AgentId) -> Arc<str> {
+        self.names.get(&id).map_or_else(|| Arc::from(""), Arc::clone)
+    }
+
+    /// Keys of this view that may be used for an agent.
+    pub(super) fn keys_of(&self, agent: &ViewAgent) -> Vec<&ViewKeyEntry> {
+        let listed: BTreeSet<KeyId> = agent.keys.iter().map(|key| key.key).collect();
+        self.verified.view.keys.iter().filter(|key| listed.contains(&key.id)).collect()
+    }
+
+    /// The key of this id.
+    pub(super) fn key(&self, id: KeyId) -> Option<&ViewKeyEntry> {
+        self.verified.view.key(id)
+    }
+
+    /// Opens one value.
+    pub(super) fn open(&self, key: &ViewKeyEntry) -> Result<Secret, Integrity> {
+        self.verified.open(key, self.sealed.get(&key.id).ok_or(Integrity)?)
+    }
+
+    /// Agents that have not ended at `now`: how many. It only falls while a view is held.
+    pub(super) fn active(&self, now: i64) -> usize {
+        self.verified.view.agents.iter().filter(|agent| is_active(agent, now)).count()
+    }
+}
+
+fn is_active(agent: &ViewAgent, now: i64) -> bool {
+    agent.not_after.is_none_or(|end| now < end)
+}

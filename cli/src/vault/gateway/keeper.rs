@@ -1,0 +1,206 @@
+//! Keeps a gateway's knowledge current: signs in, waits for changes, verifies, remembers.
+//!
+//! The server's list of what it does not forbid comes first and counts at once; then, if the gateway's GRANT is another one,
+//! the view that belongs to it, verified like any client's, with the memory that refuses what is older. What does not
+//! verify ends it: nothing is allowed any more, and that server is asked for nothing more.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use keyward_crypto::random_bytes;
+use keyward_crypto::state::cred::Cred;
+use keyward_crypto::verify::verify_bundle;
+use keyward_wire::limits::WAIT_SECS;
+
+use super::clock::Clock;
+use super::held::Held;
+use super::live::Live;
+use crate::api::client::AgentsTag;
+use crate::api::{Api, ApiError};
+use crate::ctx::Ctx;
+use crate::fault::{Code, Fault};
+use crate::session::credential::Credential;
+use crate::vault::fetch::Freshness;
+use crate::vault::pins::Pins;
+
+/// A gateway's connection to its server.
+pub struct Keeper {
+    live: Live,
+    api: Api,
+    credential: Credential,
+    cred: Cred,
+    freshness: Freshness,
+    clock: Arc<dyn Clock>,
+    pins: Pins,
+    tag: Option<AgentsTag>,
+}
+
+/// Why a round came to nothing.
+enum Trouble {
+    /// The server is not there, or not well. What is known stays, for a while.
+    Away(ApiError),
+    /// It is over.
+    Over(anyhow::Error),
+}
+
+impl Keeper {
+    /// Signs in and learns everything once.
+    ///
+    /// # Errors
+    /// If the credential is no gateway's, the server cannot be reached, or anything is not as it must be.
+    pub async fn start(
+        ctx: &Ctx,
+        credential: Credential,
+        freshness: Freshness,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
+        let mut api = Api::new(&credential.server)?;
+        let answer = api.log_in(credential.id, &credential.keys).await.map_err(Fault::from)?;
+        let cred = Cred::open(&credential.keys.unlock, credential.id, &answer.cred).map_err(Fault::from)?;
+        let pins = Pins::load(credential.home.as_ref(), &cred)?;
+        let live = Live::new(Arc::clone(&clock), freshness.max_age);
+        let mut keeper = Self { live, api, credential, cred, freshness, clock, pins, tag: None };
+        match keeper.round(ctx, 0).await {
+            Ok(()) => Ok(keeper),
+            Err(Trouble::Away(error)) => Err(Fault::from(error).into()),
+            Err(Trouble::Over(error)) => Err(error),
+        }
+    }
+
+    /// What is known, kept current by [`run`](Self::run).
+    pub fn live(&self) -> Live {
+        self.live.clone()
+    }
+
+    /// Follows every change, until it is over: then nothing is allowed any more, and the answer says why.
+    pub async fn run(mut self, ctx: &Ctx) -> anyhow::Error {
+        let live = self.live.clone();
+        let ticking = async {
+            loop {
+                tokio::time::sleep(TICK).await;
+                live.tick();
+            }
+        };
+        tokio::select! {
+            error = self.follow(ctx) => error,
+            () = ticking => unreachable!("it ticks for ever"),
+        }
+    }
+
+    async fn follow(&mut self, ctx: &Ctx) -> anyhow::Error {
+        let mut pause = FIRST_PAUSE;
+        let mut silent = false;
+        loop {
+            // After a silence, no waiting: whoever asks may be waiting for this.
+            let wait_secs = if silent { 0 } else { WAIT_SECS };
+            let round = Instant::now();
+            match self.round(ctx, wait_secs).await {
+                Ok(()) => {
+                    if silent {
+                        ctx.out.say("the server is heard again");
+                    }
+                    (pause, silent) = (FIRST_PAUSE, false);
+                    // A server that answers at once, again and again, is not asked any faster.
+                    tokio::time::sleep(SHORTEST_ROUND.saturating_sub(round.elapsed())).await;
+                }
+                Err(Trouble::Over(error)) => {
+                    self.live.end();
+                    return error;
+                }
+                Err(Trouble::Away(error)) => {
+                    if !silent {
+                        ctx.out.warn(&format!("{error}; what was granted counts for five more minutes"));
+                    }
+                    silent = true;
+                    tokio::time::sleep(jittered(pause)).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Waits for the server's word, applies it, and with it what it belongs to.
+    async fn round(&mut self, ctx: &Ctx, wait_secs: u64) -> Result<(), Trouble> {
+        let asked = self.api.agents(self.tag.as_ref(), wait_secs).await;
+        let answer = match asked {
+            Err(error) if error.is_status(401) => {
+                // A session lasts a quarter of an hour.
+                self.api.log_in(self.credential.id, &self.credential.keys).await.map_err(refused)?;
+                self.api.agents(self.tag.as_ref(), 0).await.map_err(refused)?
+            }
+            other => other.map_err(refused)?,
+        };
+        if let Some((answer, tag)) = answer {
+            self.live.narrow(&answer);
+            if self.live.seq() != Some(answer.grant_seq) {
+                self.fetch(ctx, answer.grant_seq).await?;
+            }
+            self.tag = Some(tag);
+        }
+        self.live.heard();
+        Ok(())
+    }
+
+    /// The whole view, verified in full.
+    async fn fetch(&mut self, ctx: &Ctx, named_seq: u64) -> Result<(), Trouble> {
+        let bundle = self.api.own_bundle().await.map_err(refused)?;
+        let floors = self.freshness.floors(ctx, self.pins.local.clone()).map_err(Trouble::Over)?;
+        let verified = verify_bundle(&self.cred, &bundle, &floors, self.clock.wall()).map_err(over)?;
+        if verified.administers {
+            return Err(Trouble::Over(not_a_gateway().into()));
+        }
+        if verified.seq < named_seq {
+            return Err(Trouble::Over(held_back(verified.seq, named_seq).into()));
+        }
+        let seen = verified.seen.clone();
+        let held = Held::new(verified, &bundle.secrets).map_err(over)?;
+        self.pins.remember(ctx, &self.cred, &seen);
+        // Also where nothing is remembered beyond this run.
+        self.pins.local = self.pins.local.merge(&seen);
+        self.live.hold(held);
+        Ok(())
+    }
+}
+
+/// Nobody who could have said no was reached, or somebody who is not well: what is known stays, for a while. Anything else is
+/// an answer.
+fn refused(error: ApiError) -> Trouble {
+    let unwell = matches!(&error, ApiError::Refused { status, .. } if *status == 429 || *status >= 500);
+    match error {
+        error if error.is_unreachable() || unwell => Trouble::Away(error),
+        ApiError::Refused { status: 403 | 404, .. } => Trouble::Over(not_a_gateway().into()),
+        other => over(other),
+    }
+}
+
+fn over(error: impl Into<Fault>) -> Trouble {
+    Trouble::Over(error.into().into())
+}
+
+fn not_a_gateway() -> Fault {
+    Fault::new(Code::Policy, "this credential is not a gateway's, or the server does not serve gateways")
+        .next("make a gateway, and use its token: keyward api-user create NAME --gateway --group GROUP")
+}
+
+fn held_back(seen: u64, named: u64) -> Fault {
+    let what = format!("the server names grant {named} and hands out an older one, {seen}");
+    Fault::new(Code::Stale, what).next("nothing is allowed any more; ask the server's operator")
+}
+
+/// Up to a quarter longer, so that gateways that lost their server together do not come back together.
+fn jittered(pause: Duration) -> Duration {
+    let [byte] = random_bytes::<1>();
+    pause + pause.mul_f64(f64::from(byte) / 1024.0)
+}
+
+/// Of two questions, the second comes no sooner.
+const SHORTEST_ROUND: Duration = Duration::from_millis(200);
+
+/// Between a failure and the next attempt.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Between attempts at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// How often is looked at what time alone changes.
+const TICK: Duration = Duration::from_secs(1);

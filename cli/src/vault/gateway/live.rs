@@ -1,0 +1,239 @@
+//! What a gateway may do at this moment. Asked at every request, from any thread; nobody waits for the network.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use keyward_crypto::state::secret::Secret;
+use keyward_crypto::state::view::ViewAgent;
+use keyward_wire::api::agents::AgentsAnswer;
+use keyward_wire::{AgentId, KeyId, Sha256};
+use tokio::sync::watch;
+
+use super::clock::Clock;
+use super::held::Held;
+
+/// How long the server's last word counts. Longer, and a server that is cut off could not take anything away.
+pub const LIMIT: Duration = Duration::from_mins(5);
+
+/// A gateway's knowledge. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Live(Arc<Shared>);
+
+struct Shared {
+    clock: Arc<dyn Clock>,
+    max_age: Option<i64>,
+    state: RwLock<State>,
+    revision: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    /// What the sealed view says; none once it must not be used any more.
+    held: Option<Arc<Held>>,
+    /// What the server named last: agents, and of each the keys it does not forbid.
+    named: BTreeMap<AgentId, BTreeSet<KeyId>>,
+    /// When the server last said so, by [`Clock::elapsed`].
+    heard: Duration,
+    /// What time alone changes: whether anything counts, and how many agents have not ended.
+    ticked: (bool, usize),
+}
+
+/// A client of the gateway, proved by its credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// Its id.
+    pub id: AgentId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Tells this credential from the agent's next one; nothing can be had from it.
+    pub credential: Sha256,
+}
+
+/// A key that may be used for an agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usable {
+    /// Its id.
+    pub key: KeyId,
+    /// Its name.
+    pub name: String,
+    /// Whose service it is for.
+    pub provider: Option<String>,
+    /// Its version.
+    pub version: u64,
+}
+
+/// A value, for one request.
+pub struct Opened {
+    /// Its version.
+    pub version: u64,
+    /// The value, wiped when it is dropped.
+    pub secret: Secret,
+}
+
+/// Why a key is not to be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// Unknown, ended, revoked, excluded, not granted: which, an agent is not told.
+    #[error("this agent has no such key")]
+    NotGranted,
+    /// The server was not heard for five minutes, or the gateway's own access has ended: nothing counts any more.
+    #[error("the gateway's grants are too old to be used")]
+    Stale,
+    /// The stored value does not open.
+    #[error("this key does not open")]
+    Broken,
+}
+
+impl Live {
+    /// Nothing is allowed yet.
+    pub(super) fn new(clock: Arc<dyn Clock>, max_age: Option<i64>) -> Self {
+        let revision = watch::Sender::new(0);
+        Self(Arc::new(Shared { clock, max_age, state: RwLock::default(), revision }))
+    }
+
+    /// The agent whose proxy credential this is. Unknown, wrong, ended and revoked are one answer.
+    pub fn agent(&self, credential: &str) -> Option<Client> {
+        let now = self.0.clock.wall();
+        self.read(|state| {
+            let held = state.held.as_ref()?;
+            let agent = held.shown_by(credential, now).filter(|agent| state.named.contains_key(&agent.id))?;
+            Some(client(held, agent))
+        })
+    }
+
+    /// Whether `client` is still served with the credential that it showed. False also when nothing counts any more.
+    pub fn stands(&self, client: &Client) -> bool {
+        let now = self.0.clock.wall();
+        self.read(|state| self.counts(state, now) && found(state, client, now).is_some())
+    }
+
+    /// The keys that may be used for `client` now; none when nothing counts.
+    pub fn usable(&self, client: &Client) -> Vec<Usable> {
+        let now = self.0.clock.wall();
+        self.read(|state| {
+            let (true, Some((held, agent))) = (self.counts(state, now), found(state, client, now)) else {
+                return Vec::new();
+            };
+            let named = state.named.get(&agent.id);
+            let keys = held.keys_of(agent).into_iter();
+            let allowed = keys.filter(|key| named.is_some_and(|named| named.contains(&key.id)));
+            allowed
+                .map(|key| Usable {
+                    key: key.id,
+                    name: key.name.to_string(),
+                    provider: key.provider.clone(),
+                    version: key.version,
+                })
+                .collect()
+        })
+    }
+
+    /// Opens one value for one request, after the decision.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn open(&self, client: &Client, key: KeyId) -> Result<Opened, Denied> {
+        let now = self.0.clock.wall();
+        let held = self.read(|state| {
+            if !self.counts(state, now) {
+                return Err(Denied::Stale);
+            }
+            let (held, agent) = found(state, client, now).ok_or(Denied::NotGranted)?;
+            let named = state.named.get(&agent.id).is_some_and(|named| named.contains(&key));
+            let listed = agent.keys.iter().any(|listed| listed.key == key);
+            if named && listed { Ok(Arc::clone(held)) } else { Err(Denied::NotGranted) }
+        })?;
+        let entry = held.key(key).ok_or(Denied::NotGranted)?;
+        let secret = held.open(entry).map_err(|_| Denied::Broken)?;
+        Ok(Opened { version: entry.version, secret })
+    }
+
+    /// A number that is another one after every change.
+    pub fn revision(&self) -> u64 {
+        *self.0.revision.borrow()
+    }
+
+    /// Ends when [`revision`](Self::revision) is no longer `seen`. Whoever holds something open for an agent judges it again
+    /// then.
+    pub async fn changed(&self, seen: u64) {
+        let mut revision = self.0.revision.subscribe();
+        // The sender lives as long as `self`.
+        let _never_closed = revision.wait_for(|revision| *revision != seen).await;
+    }
+
+    /// Seq of the GRANT that counts, if one does.
+    pub fn seq(&self) -> Option<u64> {
+        self.read(|state| state.held.as_ref().map(|held| held.seq()))
+    }
+
+    /// Whether anything counts: what the server said last is not too old, and the gateway's own access has not ended.
+    pub fn is_current(&self) -> bool {
+        let now = self.0.clock.wall();
+        self.read(|state| self.counts(state, now))
+    }
+
+    /// The server's word, which can only narrow: before what it belongs to has arrived, it counts already.
+    pub(super) fn narrow(&self, answer: &AgentsAnswer) {
+        let named = answer.agents.iter().map(|agent| (agent.id, agent.keys.iter().copied().collect()));
+        let named = named.collect();
+        self.write(|state| state.named = named);
+    }
+
+    /// Another verified view.
+    pub(super) fn hold(&self, held: Held) {
+        self.write(|state| state.held = Some(Arc::new(held)));
+    }
+
+    /// The server was heard just now, and everything it has said is applied.
+    pub(super) fn heard(&self) {
+        let heard = self.0.clock.elapsed();
+        self.update(|state| state.heard = heard);
+        self.tick();
+    }
+
+    /// Nothing counts any more, for good.
+    pub(super) fn end(&self) {
+        self.write(|state| *state = State::default());
+    }
+
+    /// Notices what time alone has changed.
+    pub(super) fn tick(&self) {
+        let now = self.0.clock.wall();
+        let is = self
+            .read(|state| (self.counts(state, now), state.held.as_ref().map_or(0, |held| held.active(now))));
+        if self.read(|state| state.ticked != is) {
+            self.write(|state| state.ticked = is);
+        }
+    }
+
+    fn counts(&self, state: &State, now: i64) -> bool {
+        let silent = self.0.clock.elapsed().saturating_sub(state.heard);
+        silent <= LIMIT && state.held.as_ref().is_some_and(|held| held.is_current(now, self.0.max_age))
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.0.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn update(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.0.state.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Changes what is answered, and says so.
+    fn write(&self, change: impl FnOnce(&mut State)) {
+        self.update(change);
+        self.0.revision.send_modify(|revision| *revision = revision.wrapping_add(1));
+    }
+}
+
+/// The agent that `client` proved to be, if its credential still is the one it showed.
+fn found<'s>(state: &'s State, client: &Client, now: i64) -> Option<(&'s Arc<Held>, &'s ViewAgent)> {
+    let held = state.held.as_ref()?;
+    let agent = held.agent(client.id, now).filter(|agent| agent.secret_sha256 == client.credential)?;
+    state.named.contains_key(&agent.id).then_some((held, agent))
+}
+
+fn client(held: &Held, agent: &ViewAgent) -> Client {
+    Client { id: agent.id, name: held.name(agent.id), credential: agent.secret_sha256 }
+}

@@ -1,0 +1,16 @@
+//! What a gateway knows while it runs: its agents, what each may use, and one value at a time (CRYPTO.md §2.10).
+//!
+//! ```text
+//! Keeper ── signs in, waits for changes, verifies every answer in full ──► Live ── asked at every request
+//! ```
+//! allow = the sealed view allows ∧ the server's last word does not forbid ∧ that word is no older than five minutes.
+//! So a server can take away and never give; and one that is cut off, or says what does not verify, takes everything away.
+
+pub mod clock;
+mod held;
+pub mod keeper;
+pub mod live;
+
+pub use clock::{Clock, SystemClock};
+pub use keeper::Keeper;
+pub use live::{Client, Denied, Live, Opened, Usable};

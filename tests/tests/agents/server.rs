@@ -1,0 +1,113 @@
+//! What the server keeps and says of agents, and what it will not take.
+
+use keyward_tests::engines;
+use keyward_tests::http::{Answer, Request};
+use keyward_tests::insider::{sign_in, token_halves};
+use keyward_tests::leak::{Secret, absent};
+use keyward_tests::world::{ALPHA, BETA};
+use serde_json::json;
+
+use crate::{BOT, EDGE, Edge, FREE};
+
+fn agents(edge: &Edge, session: &str, known: Option<&str>) -> Answer {
+    let request = Request::get("/v1/me/agents?wait_secs=0").by(session);
+    edge.world.server.send(&match known {
+        Some(tag) => request.header("if-none-match", tag),
+        None => request,
+    })
+}
+
+engines! {
+    fn a_gateway_hears_of_its_own_changes_and_of_nobody_elses(engine) {
+        let edge = Edge::new(engine);
+        let owner = &edge.world.owner;
+        let (_, session) = sign_in(&edge.world.server, &token_halves(&edge.token));
+        let first = agents(&edge, &session, None);
+        let tag = first.of("etag").unwrap().to_owned();
+        assert_eq!(agents(&edge, &session, Some(&tag)).status, 304);
+        // Nothing of this concerns the gateway, and a waiting request would not be answered.
+        let added = owner.keyward_with(&["key", "create", "CANARY_OTHER", "--value-stdin"], b"x");
+        assert_eq!(added.code, 0, "{}", added.said());
+        owner.ok(&["group", "create", "canary-others"]);
+        owner.ok(&["api-user", "create", "canary-other"]);
+        owner.ok(&["api-user", "create", "canary-other-edge", "--gateway"]);
+        owner.ok(&["agent", "create", "canary-other-bot", "--gateway", "canary-other-edge"]);
+        let again = agents(&edge, &session, Some(&tag));
+        assert_eq!((again.status, again.body.len()), (304, 0));
+        assert_eq!(agents(&edge, &session, None).body, first.body);
+        owner.ok(&["agent", "revoke", BOT, BETA.0]);
+        let changed = agents(&edge, &session, Some(&tag));
+        assert_eq!(changed.status, 200);
+        assert_ne!(changed.of("etag"), Some(tag.as_str()));
+    }
+
+    fn the_server_keeps_ids_and_no_name_credential_or_hash_of_one(engine) {
+        let edge = Edge::new(engine);
+        let (everything, log) = (edge.world.server.everything(), edge.world.server.log());
+        let mut secrets: Vec<Secret> =
+            [EDGE, BOT, FREE, ALPHA.0].map(|name| Secret::new("a name", name)).into();
+        for (credential, agent) in [(&edge.bot, BOT), (&edge.free, FREE)] {
+            let org = edge.world.insider().org;
+            let agent = org.agents.iter().find(|one| one.name.as_str() == agent).unwrap();
+            secrets.push(Secret::new("a credential", credential.get(32..80).unwrap()));
+            secrets.push(Secret::new("a credential's hash", agent.secret_sha256.as_bytes()));
+        }
+        absent(&secrets, &everything, "the database");
+        absent(&secrets, log.as_bytes(), "the log");
+    }
+
+    fn a_proxy_credential_is_refused_by_every_route_and_kept_out_of_the_log(engine) {
+        let edge = Edge::new(engine);
+        let server = &edge.world.server;
+        let (_, session) = sign_in(server, &token_halves(&edge.token));
+        let basic = data_encoding::BASE64.encode(format!("agent:{}", edge.bot).as_bytes());
+        for request in [
+            Request::get("/v1/me").by(&format!("Bearer {}", edge.bot)),
+            Request::get(&format!("/v1/me?x={}", edge.bot)).by(&session),
+            Request::get(&format!("/{}", edge.bot)),
+            Request::get("/v1/me/agents").header("proxy-authorization", &edge.bot).by(&session),
+            Request::post("/v1/auth/login", &json!({ "cred": edge.bot, "auth": "x" })),
+            Request::post("/v1/org/write", &json!({ "note": edge.bot })).by(&session),
+        ] {
+            let answer = server.send(&request);
+            let code = answer.json()["error"]["code"].clone();
+            assert!(
+                (answer.status, code.as_str()) == (400, Some("token_in_request"))
+                    || (answer.status == 403 && request.route() == "POST /v1/org/write"),
+                "{}: {} {code}",
+                request.route(),
+                answer.status
+            );
+        }
+        assert!(!server.log().contains(edge.bot.get(..32).unwrap()) && !server.log().contains(basic.get(..40).unwrap()));
+        let running = edge.start();
+        assert!(running.live.stands(&running.client(&edge.bot)), "that it was sent ends nothing");
+    }
+
+    fn every_change_of_an_agent_is_audited_by_ids_and_shown_by_names(engine) {
+        let edge = Edge::new(engine);
+        let owner = &edge.world.owner;
+        edge.start();
+        owner.ok(&["agent", "rotate", BOT]);
+        owner.ok(&["agent", "revoke", BOT, BETA.0]);
+        owner.ok(&["agent", "remove", FREE]);
+        let listed = owner.ok(&["audit", "list", "--json"]);
+        for action in [
+            "agent.added",
+            "agent.changed",
+            "agent.removed",
+            "agent_member.added",
+            "agent_key.granted",
+            "agent_key.revoked",
+            "agents.read",
+        ] {
+            assert!(listed.contains(&format!("\"{action}\"")), "{action} is not in {listed}");
+        }
+        let shown = owner.ok(&["audit", "list"]);
+        assert!(shown.contains(&format!("agent {BOT}")) && shown.contains(&format!("key {BETA}", BETA = BETA.0)));
+        let verified = owner.keyward(&["audit", "verify"]);
+        assert_eq!(verified.code, 0, "{}", verified.said());
+        let checked = edge.world.server.another(&["check"]);
+        assert_eq!(checked.code, 0, "{}", checked.said());
+    }
+}
