@@ -10,6 +10,7 @@
 //! | [`envelope`] | the sealed blob: its public header, its base64url form |
 //! | [`access`] | **the** rule: readable = mapped − excluded |
 //! | [`api`] | one file a family of endpoints: requests and answers |
+//! | `provider` | where credentials of known providers go (feature `rule`) |
 //! | `rule` | where the gateway may write a value, sealed with it (feature `rule`) |
 //! | [`error`] | the error body and the only list of its codes |
 //! | [`json`] | bounded, strict reading of JSON from a peer |
@@ -26,6 +27,8 @@ pub mod id;
 pub mod json;
 pub mod limits;
 pub mod name;
+#[cfg(feature = "rule")]
+pub mod provider;
 #[cfg(feature = "rule")]
 pub mod rule;
 mod text;

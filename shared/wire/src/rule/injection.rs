@@ -264,6 +264,16 @@ impl PathTemplate {
         &self.template
     }
 
+    /// Whether the path ends with the slot.
+    pub(super) fn is_open(&self) -> bool {
+        self.after.is_empty()
+    }
+
+    /// How often `/` stands around the slot.
+    pub(super) fn slashes(&self) -> usize {
+        self.before.matches('/').count() + self.after.matches('/').count()
+    }
+
     /// What stands before the slot, in the slot and after it, if `path` is of this form. The slot has at least one byte and
     /// no `/`.
     pub fn split<'a>(&self, path: &'a [u8]) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {

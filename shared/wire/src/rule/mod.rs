@@ -9,6 +9,7 @@
 //! | `host`, `tenants` | host patterns, and the domains that no wildcard may cover |
 //! | `path`, `method` | what is compared byte for byte |
 //! | `injection`, `template` | where the value goes, and the text around it |
+//! | `value` | what a place can hold |
 //! | `read`, `error` | the stored form, strict; why a rule was refused |
 //! | `spec` | the short form of an injection, for command lines and tables |
 
@@ -22,6 +23,7 @@ mod read;
 mod spec;
 mod template;
 mod tenants;
+mod value;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -36,6 +38,7 @@ pub use injection::{Injection, InjectionError, PathTemplate};
 pub use method::{Method, MethodError};
 pub use path::{PathError, PathPattern, RequestPath};
 pub use template::{FieldName, Part, TEMPLATE_BYTES, Template, TemplateError};
+pub use value::{ValueError, Values};
 
 /// Where a value may go. Valid by construction.
 #[derive(Debug, Clone, PartialEq, Eq)]

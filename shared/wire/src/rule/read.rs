@@ -255,4 +255,4 @@ impl<'de> Visitor<'de> for OnceVisitor {
 
 const TWICE: &str = "a field stands twice";
 
-const UNSUPPORTED: &[&str] = &["sigv4", "oauth2", "jwt", "hmac", "exchange"];
+const UNSUPPORTED: &[&str] = &["sigv4", "oauth2", "minted", "exchange"];

@@ -1,0 +1,88 @@
+//! A line of the table, and its cells.
+
+use std::fmt;
+
+use super::Provider;
+use crate::rule::{Authority, Host, HostPattern};
+
+/// A host pattern in the table: `api.github.com`, or `{tenant}.zendesk.com` for a host that each user has to name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostShape(pub(super) &'static str);
+
+/// A value beside the credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// What templates call it.
+    pub name: &'static str,
+    /// What it is, for people.
+    pub what: &'static str,
+}
+
+impl HostShape {
+    /// The shape.
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+
+    /// The pattern, if it is the same for everybody.
+    pub fn pattern(self) -> Option<HostPattern> {
+        if self.0.contains('{') { None } else { self.0.parse().ok() }
+    }
+
+    /// Whether this host is one of them. `{…}` stands for letters, digits and `-` of one label; a shape that is nothing else
+    /// says nothing about hosts, and fits none.
+    pub fn fits(self, to: &Authority) -> bool {
+        if let Some(pattern) = self.pattern() {
+            return pattern.matches(to);
+        }
+        let (shape, port) = self.0.split_once(':').unwrap_or((self.0, "443"));
+        let Host::Name(name) = &to.host else { return false };
+        let mut labels = name.split('.');
+        let fits =
+            shape.split('.').all(|wanted| labels.next().is_some_and(|label| label_fits(wanted, label)));
+        shape.contains('.') && fits && labels.next().is_none() && port == to.port.to_string()
+    }
+}
+
+/// Whether `wanted`, in which one `{…}` stands for one character or more, is `label`.
+fn label_fits(wanted: &str, label: &str) -> bool {
+    let parts = wanted.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?.1)));
+    let Some((before, after)) = parts else { return wanted == label };
+    label.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).is_some_and(|own| !own.is_empty())
+}
+
+impl fmt::Display for HostShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// A line that is a row.
+pub(super) fn read(line: &'static str) -> Option<Provider> {
+    let mut cells = line.split('\t').map(|cell| if cell == "-" { "" } else { cell });
+    Some(Provider {
+        name: cells.next()?,
+        hosts: cells.next()?,
+        paths: cells.next()?,
+        into: cells.next()?,
+        fields: cells.next()?,
+        mints: cells.next()?,
+        base: cells.next()?,
+        variants: cells.next()?,
+        note: cells.next()?,
+        source: cells.next()?,
+    })
+}
+
+pub(super) fn words(cell: &'static str) -> impl Iterator<Item = &'static str> {
+    cell.split(' ').filter(|word| !word.is_empty())
+}
+
+/// `NAME=text; NAME=text`.
+pub(super) fn pairs(cell: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    cell.split("; ").filter_map(|pair| pair.split_once('='))
+}
+
+pub(super) fn fields(cell: &'static str) -> impl Iterator<Item = Field> {
+    pairs(cell).map(|(name, what)| Field { name, what })
+}
