@@ -24,6 +24,7 @@ mod new_password;
 pub mod org;
 mod phrase;
 pub mod pin;
+pub mod provider;
 pub mod quickstart;
 mod resolve;
 pub mod run;
@@ -75,6 +76,8 @@ enum Command {
     #[command(subcommand)]
     Org(org::Command),
     Pin(pin::Options),
+    #[command(subcommand)]
+    Provider(provider::Command),
     Quickstart(Box<quickstart::Options>),
     Doctor(doctor::Options),
     Completions(completions::Options),
@@ -115,6 +118,7 @@ impl Command {
             Self::Audit(command) => command.run(ctx).await,
             Self::Org(command) => command.run(ctx).await,
             Self::Pin(options) => options.run(ctx).await,
+            Self::Provider(command) => command.run(ctx),
             Self::Quickstart(options) => options.run(ctx).await,
             Self::Doctor(options) => options.run(ctx).await,
             Self::Completions(options) => options.run(ctx),

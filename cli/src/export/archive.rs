@@ -1,6 +1,8 @@
 //! keyward's own export: every key with all that is known of it, as JSON. [`crate::import`] reads it back.
 
+use keyward_crypto::state::secret::{Fields, Secret};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::presized;
@@ -79,23 +81,29 @@ pub struct Old<'a> {
     pub content: Content<'a>,
 }
 
-/// A value with its note: text if it is any, else base64.
+/// A value with what belongs to it: text if it is any, else base64.
 #[derive(Serialize)]
 pub struct Content<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     value_b64: Option<Zeroizing<String>>,
+    #[serde(skip_serializing_if = "Fields::is_empty")]
+    fields: &'a Fields,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inject: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'a str>,
 }
 
 impl<'a> Content<'a> {
-    /// Of these bytes.
-    pub fn new(value: &'a [u8], note: Option<&'a str>) -> Self {
+    /// Of this one.
+    pub fn new(secret: &'a Secret) -> Self {
+        let Secret { value, fields, inject, note } = secret;
         let text = std::str::from_utf8(value).ok();
         let value_b64 = text.is_none().then(|| Zeroizing::new(data_encoding::BASE64.encode(value)));
-        Self { value: text, value_b64, note }
+        let inject = inject.as_ref().and_then(|json| serde_json::from_str(json).ok());
+        Self { value: text, value_b64, fields, inject, note: note.as_ref().map(|note| note.as_str()) }
     }
 }
 

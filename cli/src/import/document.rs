@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use keyward_crypto::state::secret;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
@@ -147,6 +148,30 @@ impl<'a> Fields<'a> {
         };
         serde_json::from_str(value.get())
             .map_err(|_| Problem::new(self.at, format!("{name} is no list of texts")))
+    }
+
+    /// Takes out an object of texts.
+    pub(super) fn texts(&mut self, name: &'static str) -> Result<secret::Fields, Problem> {
+        let Some(value) = self.take(name)?.filter(|value| value.get() != "null") else {
+            return Ok(secret::Fields::new());
+        };
+        let Members(members) = serde_json::from_str(value.get())
+            .map_err(|_| Problem::new(self.at, format!("{name} is no object")))?;
+        let mut texts = secret::Fields::new();
+        for (member, value) in members {
+            let text = text(value)
+                .ok_or_else(|| Problem::new(self.at, format!("{name} has something that is no text")))?;
+            if texts.insert(member, text).is_some() {
+                return Err(Problem::new(self.at, format!("{name} has something twice")));
+            }
+        }
+        Ok(texts)
+    }
+
+    /// Takes out an object as it stands.
+    pub(super) fn object(&mut self, name: &'static str) -> Result<Option<Zeroizing<String>>, Problem> {
+        let value = self.take(name)?.filter(|value| value.get() != "null");
+        Ok(value.map(|value| Zeroizing::new(value.get().to_owned())))
     }
 
     /// Takes out a list of anything.

@@ -58,6 +58,8 @@ fn record(mut fields: Fields<'_>, content: &mut Content) -> Result<Record, Probl
     let record = Record {
         name,
         value,
+        fields: fields.texts("fields")?,
+        inject: fields.object("inject")?,
         note: fields.text("note")?,
         alias: plain(fields.words("alias")?),
         provider: plain(fields.words("provider")?),

@@ -39,7 +39,7 @@ fn item(document: &Document<'_>, mut item: Fields<'_>, content: &mut Content) ->
     let (mut records, mut note) = (Vec::new(), None);
     for part in item.parts("fields")? {
         match field(document, at, part, &title)? {
-            Field::Value(record) => records.push(record),
+            Field::Value(record) => records.push(*record),
             Field::Note(text) => note = Some(text),
             Field::NotKept(kind) => drop(content.not_kept.insert(kind)),
             Field::Empty => {}
@@ -58,7 +58,7 @@ fn item(document: &Document<'_>, mut item: Fields<'_>, content: &mut Content) ->
 }
 
 enum Field {
-    Value(Record),
+    Value(Box<Record>),
     Note(Zeroizing<String>),
     NotKept(String),
     Empty,
@@ -84,11 +84,11 @@ fn field(document: &Document<'_>, item: At, part: &RawValue, title: &str) -> Res
     };
     let value = std::mem::take(&mut *value).into_bytes().into();
     if is_variable(&label) {
-        return Ok(Field::Value(Record::new(label.to_string(), value, at)));
+        return Ok(Field::Value(Box::new(Record::new(label.to_string(), value, at))));
     }
     let mut record = Record::new(variable(&format!("{title} {}", *label)), value, at);
     record.alias = Some(format!("{title} / {}", *label));
-    Ok(Field::Value(record))
+    Ok(Field::Value(Box::new(record)))
 }
 
 /// `[A-Z_][A-Z0-9_]*`

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use keyward_crypto::state::secret::Fields;
 use zeroize::Zeroizing;
 
 use super::dotenv;
@@ -26,6 +27,10 @@ pub struct Record {
     pub name: String,
     /// Any bytes.
     pub value: Zeroizing<Vec<u8>>,
+    /// Further values, by name.
+    pub fields: Fields,
+    /// Where the gateway may write it: JSON, not read yet.
+    pub inject: Option<Zeroizing<String>>,
     /// For people.
     pub note: Option<Zeroizing<String>>,
     /// Another word for it.
@@ -42,7 +47,19 @@ pub struct Record {
 
 impl Record {
     pub(super) fn new(name: String, value: Zeroizing<Vec<u8>>, at: At) -> Self {
-        Self { name, value, note: None, alias: None, provider: None, tags: Vec::new(), set: None, at }
+        let (fields, inject, note) = (Fields::new(), None, None);
+        Self {
+            name,
+            value,
+            fields,
+            inject,
+            note,
+            alias: None,
+            provider: None,
+            tags: Vec::new(),
+            set: None,
+            at,
+        }
     }
 }
 

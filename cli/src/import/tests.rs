@@ -1,7 +1,10 @@
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use keyward_crypto::state::secret::Secret;
 use proptest::prelude::*;
+use zeroize::Zeroizing;
 
 use super::*;
 use crate::export::archive::{Archive, Content as Sealed, FORMAT, Key, VERSION};
@@ -24,7 +27,7 @@ fn told(tool: Tool, bytes: &[u8]) -> String {
     };
     let mut text = String::new();
     for record in &content.records {
-        let Record { name, value, note, alias, provider, tags, set, at } = record;
+        let Record { name, value, fields: _, inject: _, note, alias, provider, tags, set, at } = record;
         write!(text, "{}: {name} = {:?}", at.line(), String::from_utf8_lossy(value)).unwrap();
         let note = note.as_ref().map(|note| note.to_string());
         for (word, said) in [("alias", alias), ("provider", provider), ("set", set), ("note", &note)] {
@@ -389,17 +392,29 @@ fn word() -> impl Strategy<Value = String> {
     "[a-zA-Z_ é\\\\\"\n]{1,12}"
 }
 
-/// Name, value, note, alias, provider, tags, set.
-type Said = (String, Vec<u8>, Option<String>, Option<String>, Option<String>, Vec<String>, Option<String>);
+/// Value, fields, rule, note.
+type Inside = (Vec<u8>, BTreeMap<String, String>, Option<String>, Option<String>);
 
-fn sealed((name, value, note, alias, provider, tags, set): &Said) -> Key<'_> {
+/// Name, alias, provider, tags, set.
+type Said = (String, Option<String>, Option<String>, Vec<String>, Option<String>);
+
+fn secret((value, fields, inject, note): &Inside) -> Secret {
+    Secret {
+        value: Zeroizing::new(value.clone()),
+        fields: fields.iter().map(|(name, text)| (name.clone(), Zeroizing::new(text.clone()))).collect(),
+        inject: inject.clone().map(Zeroizing::new),
+        note: note.clone().map(Zeroizing::new),
+    }
+}
+
+fn sealed<'a>((name, alias, provider, tags, set): &'a Said, secret: &'a Secret) -> Key<'a> {
     Key {
         name,
         alias: alias.as_deref(),
         provider: provider.as_deref(),
         tags,
         set: set.as_deref(),
-        content: Sealed::new(value, note.as_deref()),
+        content: Sealed::new(secret),
         version: 3,
         updated_at: "now".to_owned(),
         variables: Vec::new(),
@@ -430,23 +445,27 @@ proptest! {
     #[test]
     fn what_an_export_says_is_read_back_exactly(
         keys in prop::collection::vec(
-            (word(), prop::collection::vec(any::<u8>(), 0..40), prop::option::of(".*"), prop::option::of(word()),
-             prop::option::of(word()), prop::collection::vec(word(), 0..3), prop::option::of(word())),
+            ((word(), prop::option::of(word()), prop::option::of(word()), prop::collection::vec(word(), 0..3),
+              prop::option::of(word())),
+             (prop::collection::vec(any::<u8>(), 0..40), prop::collection::btree_map(".*", ".*", 0..3),
+              prop::option::of(Just(r#"{"v":1,"hosts":["a.test"]}"#.to_owned())), prop::option::of(".*"))),
             0..6,
         ),
     ) {
+        let secrets: Vec<Secret> = keys.iter().map(|(_, inside)| secret(inside)).collect();
         let archive = Archive {
             format: FORMAT, v: VERSION, organisation: "Acme", exported_at: "now".to_owned(),
-            keys: keys.iter().map(sealed).collect(),
+            keys: keys.iter().zip(&secrets).map(|((said, _), secret)| sealed(said, secret)).collect(),
         };
         let text = archive.render();
         prop_assert_eq!(text.len(), text.capacity());
         prop_assert_eq!(Tool::detect(Path::new("-"), &text), Tool::Json);
         let content = read(Tool::Json, &text).map_err(|problems| TestCaseError::fail(format!("{problems:?}")))?;
         let back: Vec<_> = content.records.iter().map(|record| {
-            let note = record.note.as_ref().map(|note| note.to_string());
-            (record.name.clone(), record.value.to_vec(), note, record.alias.clone(), record.provider.clone(),
-             record.tags.clone(), record.set.clone())
+            let text = |text: &Option<Zeroizing<String>>| text.as_ref().map(|text| text.to_string());
+            let fields = record.fields.iter().map(|(name, text)| (name.clone(), text.to_string())).collect();
+            ((record.name.clone(), record.alias.clone(), record.provider.clone(), record.tags.clone(), record.set.clone()),
+             (record.value.to_vec(), fields, text(&record.inject), text(&record.note)))
         }).collect();
         prop_assert_eq!(back, keys);
         prop_assert!(content.complete);

@@ -104,4 +104,4 @@ const CONTRACT: &str = "
     group.remove
     api-user.create api-user.list api-user.rotate api-user.revoke
     agent.create agent.list agent.secrets agent.grant agent.revoke agent.rotate agent.suspend agent.resume agent.remove access audit.list audit.verify
-    org.show org.rename org.heartbeat pin doctor quickstart completions man";
+    org.show org.rename org.heartbeat pin provider.list provider.show doctor quickstart completions man";

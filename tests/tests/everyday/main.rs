@@ -1,4 +1,4 @@
-//! What a person meets every day: completions and the manual, a name that means nothing here, a doctor, a first start.
+//! What a person meets every day: completions and the manual, a name that means nothing here, a doctor, a first start, rules for the gateway.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,3 +11,4 @@ mod completions;
 mod doctor;
 mod manual;
 mod quickstart;
+mod rules;

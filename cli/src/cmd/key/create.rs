@@ -2,9 +2,13 @@
 
 use clap::Args;
 use keyward_crypto::state::org::Org;
-use keyward_crypto::state::secret::Secret;
+use keyward_crypto::state::secret::{Fields, Secret};
 use keyward_wire::name::Name;
+use keyward_wire::provider;
+use zeroize::Zeroizing;
 
+use super::fields::{FieldWords, ask, fit};
+use super::rule::{RuleWords, tell};
 use super::source::Source;
 use super::words::Words;
 use super::{name_taken, quoted};
@@ -15,11 +19,14 @@ use crate::vault::admin::Session;
 /// Store a new key
 ///
 /// Asks twice for the value, unless told where it is. It can be read by nobody but owners and admins until it is mapped
-/// in a deployment.
+/// in a deployment. With --inject, the gateway may write it into requests to its provider: what is sent where is sealed
+/// with the value.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  keyward key create STRIPE_SECRET_KEY --provider Stripe\n  \
                         pass show stripe | keyward key create STRIPE_SECRET_KEY --value-stdin\n  \
-                        keyward key create SESSION_SECRET --generate 48")]
+                        keyward key create SESSION_SECRET --generate 48\n  \
+                        keyward key create ANTHROPIC_API_KEY --inject anthropic\n  \
+                        keyward key create WIKI_TOKEN --host wiki.example.com --inject header:x-api-key --path '/api/*'")]
 pub struct Options {
     /// Name of the key
     name: Name,
@@ -27,24 +34,40 @@ pub struct Options {
     source: Source,
     #[command(flatten)]
     words: Words,
+    #[command(flatten)]
+    rule: RuleWords,
+    #[command(flatten)]
+    fields: FieldWords,
 }
 
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
-        let Self { name, source, words } = self;
+        let Self { name, source, words, rule, fields } = self;
         source.check()?;
+        rule.check_stdin(&source)?;
         let session = Session::start(ctx).await?;
         if !source.is_given() {
             // Before anybody types a value in vain.
             check_free(&session.open(ctx).await?.org, &name)?;
         }
+        let file = rule.read_file()?;
         let value = source.read(ctx, name.as_str())?;
-        let secret = Secret { value, note: words.note(None) };
+        let file = file.as_ref().map(|json| json.as_slice());
+        let wanted = if rule.are_given() { Some(rule.rule(file, None, &value)?) } else { None };
+        let mut fields = fields.read(Fields::new())?;
+        if let Some(wanted) = &wanted {
+            ask(&wanted.rule, &mut fields)?;
+            fit(ctx, &wanted.rule, &value, &fields)?;
+        }
+        let inject = wanted.as_ref().map(|wanted| Zeroizing::new(wanted.rule.to_json()));
+        let secret = Secret { value, fields, inject, note: words.note(None) };
+        let preset = wanted.as_ref().and_then(|wanted| wanted.provider);
         let id = session
             .write(ctx, async |draft, desk| {
                 check_free(&desk.org, &name)?;
                 let id = draft.add_key(name.clone(), &secret).map_err(Fault::from)?;
                 if let Some(key) = draft.org.key_mut(id) {
+                    key.provider = preset.map(|preset| preset.name.to_owned());
                     words.apply(key);
                 }
                 Ok(id)
@@ -54,10 +77,25 @@ impl Options {
             "{name} is stored; make it a variable with: keyward deployment map DEPLOYMENT {}",
             quoted(name.as_str())
         ));
+        match &wanted {
+            Some(wanted) => tell(ctx, None, &wanted.rule),
+            None => propose(ctx, &name, words.provider()),
+        }
         if ctx.out.json {
             ctx.out.json(&serde_json::json!({ "id": id, "name": name, "version": 1 }))?;
         }
         Ok(())
+    }
+}
+
+/// Says that the gateway could send it, if it is a provider's of which that is known. Nothing is done unasked.
+fn propose(ctx: &Ctx, key: &Name, provider: Option<&str>) {
+    let preset = provider.and_then(provider::find).filter(|preset| preset.needs().is_none());
+    if let Some(preset) = preset {
+        let (key, name) = (quoted(key.as_str()), preset.name);
+        ctx.out.say(&format!(
+            "the gateway could send it for agents: keyward key set {key} --inject {name} (keyward provider show {name})"
+        ));
     }
 }
 

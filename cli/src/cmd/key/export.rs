@@ -192,8 +192,6 @@ impl Options {
 }
 
 fn describe<'a>(org: &'a Org, key: &'a KeyEntry, values: &'a Values) -> Key<'a> {
-    let content =
-        |secret: &'a Secret| Content::new(&secret.value, secret.note.as_ref().map(|note| note.as_str()));
     let variables = org.deployments.iter().flat_map(|deployment| {
         let mapped = deployment.mappings.iter().filter(|mapping| mapping.key == key.id);
         mapped.map(|mapping| Variable { deployment: deployment.name.as_str(), env: mapping.env.as_str() })
@@ -201,7 +199,7 @@ fn describe<'a>(org: &'a Org, key: &'a KeyEntry, values: &'a Values) -> Key<'a> 
     let history = key.history.iter().zip(&values.old).map(|(old, secret)| Old {
         version: old.version,
         updated_at: rfc3339(old.at),
-        content: content(secret),
+        content: Content::new(secret),
     });
     Key {
         name: key.name.as_str(),
@@ -209,7 +207,7 @@ fn describe<'a>(org: &'a Org, key: &'a KeyEntry, values: &'a Values) -> Key<'a> 
         provider: key.provider.as_deref(),
         tags: &key.tags,
         set: key.set.as_deref(),
-        content: content(&values.current),
+        content: Content::new(&values.current),
         version: key.version,
         updated_at: rfc3339(key.updated_at),
         variables: variables.collect(),
@@ -234,12 +232,17 @@ fn dotenv(ctx: &Ctx, keys: &[&KeyEntry], values: &[Values]) -> anyhow::Result<Ze
     let vars = vars.collect::<Result<Vec<_>, _>>().map_err(json_instead)?;
     let said_more = |(key, values): &(&&KeyEntry, &Values)| {
         let words = [&key.alias, &key.provider, &key.set];
-        values.current.note.is_some() || !key.tags.is_empty() || words.iter().any(|word| word.is_some())
+        let Secret { value: _, fields, inject, note } = &values.current;
+        note.is_some()
+            || inject.is_some()
+            || !fields.is_empty()
+            || !key.tags.is_empty()
+            || words.iter().any(|word| word.is_some())
     };
     let more = keys.iter().zip(values).filter(said_more).count();
     if more > 0 {
         ctx.out.warn(&format!(
-            "a .env file has no place for notes, tags, sets and the like: those of {} are left out",
+            "a .env file has no place for notes, tags, sets, rules and the like: those of {} are left out",
             count(more, "key")
         ));
     }

@@ -5,6 +5,7 @@ pub mod create;
 pub mod delete;
 pub mod export;
 mod facts;
+mod fields;
 mod filter;
 mod generate;
 pub mod get;
@@ -14,6 +15,7 @@ pub mod list;
 pub mod prune;
 pub mod rename;
 pub mod rollback;
+pub(in crate::cmd) mod rule;
 pub mod set;
 pub mod show;
 mod source;
@@ -35,12 +37,12 @@ use crate::fault::{Code, Fault};
 #[derive(Subcommand)]
 #[command(after_help = "Example:\n  keyward key create STRIPE_SECRET_KEY --provider Stripe")]
 pub enum Command {
-    Create(create::Options),
+    Create(Box<create::Options>),
     List(list::Options),
     Get(get::Options),
     Copy(copy::Options),
     Show(show::Options),
-    Set(set::Options),
+    Set(Box<set::Options>),
     Tag(tag::Options),
     History(history::Options),
     Rollback(rollback::Options),
@@ -54,12 +56,12 @@ pub enum Command {
 impl Command {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         match self {
-            Self::Create(options) => options.run(ctx).await,
+            Self::Create(options) => Box::pin(options.run(ctx)).await,
             Self::List(options) => options.run(ctx).await,
             Self::Get(options) => options.run(ctx).await,
             Self::Copy(options) => options.run(ctx).await,
             Self::Show(options) => options.run(ctx).await,
-            Self::Set(options) => options.run(ctx).await,
+            Self::Set(options) => Box::pin(options.run(ctx)).await,
             Self::Tag(options) => options.run(ctx).await,
             Self::History(options) => options.run(ctx).await,
             Self::Rollback(options) => options.run(ctx).await,

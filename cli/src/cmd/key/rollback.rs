@@ -3,15 +3,22 @@
 use clap::Args;
 use keyward_crypto::change::open_old;
 use keyward_crypto::state::org::KeyEntry;
+use keyward_crypto::state::secret::Secret;
+use keyward_wire::rule::Rule;
 
+use super::fields::check_values;
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::vault::admin::Session;
 
 /// Give a key the value and note of an older version again, as a new version
+///
+/// Its rule stays as it is now: going back to an older value does not open a host again that was closed since. --with-rule
+/// takes the older rule as well.
 #[derive(Args)]
-#[command(after_help = "Example:\n  keyward key rollback STRIPE_SECRET_KEY 3")]
+#[command(after_help = "Examples:\n  keyward key rollback STRIPE_SECRET_KEY 3\n  \
+                        keyward key rollback STRIPE_SECRET_KEY 3 --with-rule")]
 pub struct Options {
     /// Name or id of the key
     #[arg(value_name = "NAME")]
@@ -19,18 +26,27 @@ pub struct Options {
     /// Number of the version, from `key history`
     #[arg(value_name = "N")]
     number: u64,
+    /// Take the rule of that version too
+    #[arg(long)]
+    with_rule: bool,
 }
 
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
-        let (id, name, version, knowing) = session
+        let (id, name, version, knowing, other_rule) = session
             .write(ctx, async |draft, desk| {
                 let key = resolve::key(&desk.org, &self.key)?;
                 let old = key.history.iter().find(|old| old.version == self.number);
                 let old = old.ok_or_else(|| self.no_such_version(key))?;
                 let envelope = desk.envelope(key.id, old.version).await?;
-                let secret = open_old(&desk.org, key.id, old, &envelope).map_err(Fault::from)?;
+                let mut secret = open_old(&desk.org, key.id, old, &envelope).map_err(Fault::from)?;
+                let current = desk.secret(key).await?;
+                let other_rule = secret.inject != current.inject;
+                if !self.with_rule {
+                    secret.inject = current.inject;
+                    self.check(&secret)?;
+                }
                 let version = draft.add_version(key.id, &secret).map_err(Fault::from)?;
                 // Whoever lost access at that version or after it may well know its value.
                 let exposed = key.exposed_since(old.version);
@@ -38,11 +54,18 @@ impl Options {
                 if let Some(key) = draft.org.key_mut(key.id) {
                     key.exposed = exposed;
                 }
-                Ok((key.id, key.name.clone(), version, knowing))
+                Ok((key.id, key.name.clone(), version, knowing, other_rule))
             })
             .await?;
         let from = self.number;
         ctx.out.say(&format!("{name} is at version {version} now, with the value of version {from}"));
+        if other_rule {
+            ctx.out.say(if self.with_rule {
+                "its rule is that of the older version: see `keyward key show`"
+            } else {
+                "its rule stays as it is; --with-rule takes that of the older version"
+            });
+        }
         if !knowing.is_empty() {
             let who = super::list(&knowing);
             ctx.out.warn(&format!("{who} could read this value: rotate it at the provider"));
@@ -57,6 +80,18 @@ impl Options {
             }))?;
         }
         Ok(())
+    }
+
+    /// The rule of now must be able to write the value and fields of then.
+    fn check(&self, secret: &Secret) -> anyhow::Result<()> {
+        let rule = secret.inject.as_ref().and_then(|json| Rule::from_json(json.as_bytes()).ok());
+        let Some(rule) = rule else { return Ok(()) };
+        check_values(&rule, &secret.value, &secret.fields).map_err(|error| {
+            let what = format!("its rule of now does not fit version {}: {error}", self.number);
+            Fault::new(Code::Policy, what)
+                .next("nothing was changed; take the rule of that version too: --with-rule")
+                .into()
+        })
     }
 
     fn no_such_version(&self, key: &KeyEntry) -> Fault {

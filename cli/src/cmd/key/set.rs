@@ -2,26 +2,34 @@
 
 use clap::Args;
 use keyward_crypto::change::Draft;
-use keyward_crypto::state::secret::Secret;
+use keyward_crypto::state::secret::{Fields, Secret};
 use keyward_wire::KeyId;
 use keyward_wire::name::Name;
+use keyward_wire::rule::Rule;
+use zeroize::Zeroizing;
 
+use super::fields::{FieldWords, ask, fit};
+use super::rule::{RuleWords, tell};
 use super::source::{Source, Value};
 use super::words::Words;
 use super::{remind_to_revoke, replace};
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::session::prompt;
 use crate::vault::admin::{Desk, Session};
 
 /// Give a key another value, or say other things about it
 ///
-/// Another value or note is a new version; the last ones can be had back with `key rollback`. Asks twice for the value,
-/// unless told where it is, or told other things only.
+/// Another value, note or rule is a new version; the last ones can be had back with `key rollback`. Asks twice for the
+/// value, unless told where it is, or told other things only. A new value keeps the rule; what is said of the rule changes
+/// that part of it, --no-rule takes it away.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  keyward key set STRIPE_SECRET_KEY --value-stdin < new-value\n  \
                         keyward key set SESSION_SECRET --generate\n  \
-                        keyward key set STRIPE_SECRET_KEY --tag billing --tag live")]
+                        keyward key set STRIPE_SECRET_KEY --tag billing --tag live\n  \
+                        keyward key set STRIPE_SECRET_KEY --inject stripe --method GET\n  \
+                        keyward key set STRIPE_SECRET_KEY --no-rule")]
 pub struct Options {
     /// Name or id of the key
     #[arg(value_name = "NAME")]
@@ -30,6 +38,24 @@ pub struct Options {
     source: Source,
     #[command(flatten)]
     words: Words,
+    #[command(flatten)]
+    rule: RuleWords,
+    #[command(flatten)]
+    fields: FieldWords,
+    /// Take the rule and its fields away: the gateway sends the key nowhere
+    #[arg(long, help_heading = "Injection by the gateway",
+          conflicts_with_all = ["hosts", "into", "methods", "paths", "approval", "account", "per_minute", "file",
+                                "allow_wildcard", "fields", "files"])]
+    no_rule: bool,
+}
+
+/// What was read beside the command line, once: a write may be tried again.
+struct Read {
+    value: Option<Value>,
+    /// The rule's file.
+    file: Option<Zeroizing<Vec<u8>>>,
+    /// Fields that somebody was asked for.
+    asked: Fields,
 }
 
 /// What was done.
@@ -38,6 +64,8 @@ struct Done {
     name: Name,
     version: u64,
     value: Change,
+    /// The rule it got, and the one it had.
+    rule: Option<(Rule, Option<Zeroizing<String>>)>,
     knowing: Vec<Name>,
 }
 
@@ -47,14 +75,17 @@ enum Change {
     None,
     /// It is the value that the key had.
     Same,
-    /// A new version with the same value: the note changed.
-    Note,
+    /// A new version with the same value: this changed.
+    Beside(&'static str),
     New,
 }
 
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
-        let wants_value = self.source.is_given() || !self.words.are_given();
+        let says_more =
+            self.words.are_given() || self.rule.are_given() || self.fields.are_given() || self.no_rule;
+        let wants_value = self.source.is_given() || !says_more;
+        self.rule.check_stdin(&self.source)?;
         if wants_value {
             self.source.check()?;
         }
@@ -63,19 +94,28 @@ impl Options {
             // Before anybody types a value in vain.
             resolve::key(&session.open(ctx).await?.org, &self.key)?;
         }
+        let file = self.rule.read_file()?;
         let value = if wants_value { Some(self.source.read(ctx, &self.key)?) } else { None };
-        let done =
-            session.write(ctx, async |draft, desk| self.change(draft, desk, value.as_ref()).await).await?;
+        let mut read = Read { value, file, asked: Fields::new() };
+        if self.rule.are_given() && prompt::on_terminal() {
+            read.asked = self.ask(&session.open(ctx).await?, &read).await?;
+        }
+        let done = session.write(ctx, async |draft, desk| self.change(ctx, draft, desk, &read).await).await?;
         let Done { id, name, version, .. } = &done;
         ctx.out.say(&match done.value {
             Change::None => format!("{name} is changed; its value is not"),
             Change::Same => format!("{name} has this value already; it stays at version {version}"),
-            Change::Note => format!("{name} is at version {version} now: another note, the same value"),
+            Change::Beside(what) => {
+                format!("{name} is at version {version} now: another {what}, the same value")
+            }
             Change::New => format!("{name} is at version {version} now"),
         });
+        if let Some((rule, former)) = &done.rule {
+            tell(ctx, former.as_ref().map(|json| json.as_str()), rule);
+        }
         remind_to_revoke(ctx, name, &done.knowing);
         if ctx.out.json {
-            let new_version = matches!(done.value, Change::New | Change::Note);
+            let new_version = matches!(done.value, Change::New | Change::Beside(_));
             ctx.out.json(&serde_json::json!({
                 "id": id,
                 "name": name,
@@ -87,11 +127,29 @@ impl Options {
         Ok(())
     }
 
+    /// Asks for the fields that the new rule writes and that are not there, before anything is written.
+    async fn ask(&self, desk: &Desk<'_>, read: &Read) -> anyhow::Result<Fields> {
+        let current = desk.secret(resolve::key(&desk.org, &self.key)?).await?;
+        let mut fields = self.fields.read(current.fields.clone())?;
+        let known: Vec<String> = fields.keys().cloned().collect();
+        ask(&self.rule(read, &current)?, &mut fields)?;
+        fields.retain(|name, _| !known.contains(name));
+        Ok(fields)
+    }
+
+    fn rule(&self, read: &Read, current: &Secret) -> anyhow::Result<Rule> {
+        let file = read.file.as_ref().map(|json| json.as_slice());
+        let former = current.inject.as_ref().map(|json| json.as_str());
+        let value = read.value.as_ref().unwrap_or(&current.value);
+        Ok(self.rule.rule(file, former, value)?.rule)
+    }
+
     async fn change(
         &self,
+        ctx: &Ctx,
         draft: &mut Draft,
         desk: &Desk<'_>,
-        value: Option<&Value>,
+        read: &Read,
     ) -> anyhow::Result<Done> {
         let key = resolve::key(&desk.org, &self.key)?;
         if let Some(after) = draft.org.key_mut(key.id) {
@@ -102,26 +160,62 @@ impl Options {
             name: key.name.clone(),
             version: key.version,
             value: Change::None,
+            rule: None,
             knowing: Vec::new(),
         };
-        if value.is_none() && !self.words.have_note() {
+        let says_of_value = self.words.have_note() || self.rule.are_given() || self.fields.are_given();
+        if read.value.is_none() && !says_of_value && !self.no_rule {
             return Ok(done);
         }
         let current = desk.secret(key).await?;
-        let same_value = value.is_none_or(|value| *value == current.value);
-        let note = self.words.note(current.note.clone());
-        done.value = match (same_value, note == current.note) {
-            (true, true) => Change::Same,
-            (true, false) => Change::Note,
-            (false, _) => Change::New,
+        let secret = self.secret(ctx, read, &current, &mut done)?;
+        done.value = if secret.value != current.value {
+            Change::New
+        } else if secret.inject != current.inject {
+            Change::Beside("rule")
+        } else if secret.fields != current.fields {
+            Change::Beside("field")
+        } else if secret.note != current.note {
+            Change::Beside("note")
+        } else {
+            Change::Same
         };
-        let secret = Secret { value: value.cloned().unwrap_or(current.value), note };
         match done.value {
             Change::None | Change::Same => {}
             // Who knows the value still knows it.
-            Change::Note => done.version = draft.add_version(key.id, &secret).map_err(Fault::from)?,
+            Change::Beside(_) => done.version = draft.add_version(key.id, &secret).map_err(Fault::from)?,
             Change::New => (done.version, done.knowing) = replace(draft, key.id, &secret)?,
         }
         Ok(done)
+    }
+
+    /// The value with all that belongs to it, as it will be. What is not said of it stays.
+    fn secret(&self, ctx: &Ctx, read: &Read, current: &Secret, done: &mut Done) -> anyhow::Result<Secret> {
+        let value = read.value.clone().unwrap_or_else(|| current.value.clone());
+        let note = self.words.note(current.note.clone());
+        if self.no_rule {
+            return Ok(Secret { note, ..Secret::new(value) });
+        }
+        let mut fields = self.fields.read(current.fields.clone())?;
+        for (name, text) in &read.asked {
+            fields.entry(name.clone()).or_insert_with(|| text.clone());
+        }
+        let mut inject = current.inject.clone();
+        if self.rule.are_given() {
+            let rule = self.rule(read, current)?;
+            fit(ctx, &rule, &value, &fields)?;
+            inject = Some(Zeroizing::new(rule.to_json()));
+            done.rule = Some((rule, current.inject.clone()));
+        } else if let Some(json) = &inject
+            && (value != current.value || fields != current.fields)
+        {
+            match Rule::from_json(json.as_bytes()) {
+                Ok(rule) => fit(ctx, &rule, &value, &fields)?,
+                Err(error) => ctx.out.warn(&format!(
+                    "its rule cannot be read, so nobody can tell whether the value fits it: {error}"
+                )),
+            }
+        }
+        Ok(Secret { value, fields, inject, note })
     }
 }

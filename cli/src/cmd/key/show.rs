@@ -1,10 +1,13 @@
 //! `keyward key show`: everything but the value.
 
 use clap::Args;
+use keyward_wire::rule::Rule;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::facts::{Facts, Mapped, Reader, open_since};
+use super::rule::lines;
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Fault, printable};
@@ -26,6 +29,13 @@ struct Answer {
     #[serde(flatten)]
     facts: Facts,
     note: Option<Zeroizing<String>>,
+    /// Names of the further values.
+    fields: Vec<String>,
+    /// The rule, as it is sealed.
+    inject: Option<Box<RawValue>>,
+    /// Why it cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inject_problem: Option<String>,
 }
 
 impl Options {
@@ -43,12 +53,25 @@ impl Options {
                 (Facts::of_view(&fetched.verified.view, key), secret)
             }
         };
-        let answer = Answer { facts, note: secret.note };
-        if ctx.out.json { ctx.out.json(&answer) } else { print(ctx, &answer) }
+        let rule = secret.inject.as_ref().map(|json| Rule::from_json(json.as_bytes()));
+        let problem = rule.as_ref().and_then(|rule| rule.as_ref().err());
+        let answer = Answer {
+            facts,
+            note: secret.note,
+            fields: secret.fields.into_keys().collect(),
+            inject: secret.inject.map(|json| RawValue::from_string(json.to_string())).transpose()?,
+            inject_problem: problem.map(ToString::to_string),
+        };
+        if ctx.out.json {
+            ctx.out.json(&answer)
+        } else {
+            print(ctx, &answer, rule.and_then(Result::ok).as_ref())
+        }
     }
 }
 
-fn print(ctx: &Ctx, Answer { facts, note }: &Answer) -> anyhow::Result<()> {
+fn print(ctx: &Ctx, answer: &Answer, rule: Option<&Rule>) -> anyhow::Result<()> {
+    let Answer { facts, note, fields, inject: _, inject_problem } = answer;
     let line = |word: &str, text: &str| ctx.out.line(&format!("{word:<10} {}", printable(text, 200)));
     let if_any = |word: &str, text: Option<&str>| text.map_or(Ok(()), |text| line(word, text));
     line("name", facts.name.as_str())?;
@@ -75,6 +98,11 @@ fn print(ctx: &Ctx, Answer { facts, note }: &Answer) -> anyhow::Result<()> {
             &format!("{who} could read version {version} until {} ({})", exposed.at, exposed.why),
         )?;
     }
+    for (word, text) in rule.map(lines).unwrap_or_default() {
+        line(word, &text)?;
+    }
+    if_any("rule", inject_problem.as_ref().map(|problem| format!("cannot be used: {problem}")).as_deref())?;
+    if_any("fields", Some(fields.join(", ").as_str()).filter(|fields| !fields.is_empty()))?;
     for text in note.iter().flat_map(|note| note.lines()) {
         ctx.out.line(&format!("{:<10} {}", "note", printable(text, usize::MAX)))?;
     }

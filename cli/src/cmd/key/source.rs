@@ -41,6 +41,11 @@ impl Source {
         *value_stdin || from_file.is_some() || generate.is_some() || value.is_some()
     }
 
+    /// Whether it is read from standard input.
+    pub(super) fn takes_stdin(&self) -> bool {
+        self.value_stdin
+    }
+
     /// Refuses to go on where somebody would have to be asked and nobody can be.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         if self.is_given() || prompt::on_terminal() {
@@ -95,7 +100,7 @@ impl Source {
 }
 
 /// Reads up to a little more than a value may have: enough to see that it is too large.
-fn read_all(from: impl Read, what: &str) -> anyhow::Result<Value> {
+pub(super) fn read_all(from: impl Read, what: &str) -> anyhow::Result<Value> {
     // Never grows beyond its first size, so no copy is left behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(VALUE_BYTES + 64));
     from.take(VALUE_BYTES as u64 + 2).read_to_end(&mut bytes).map_err(|error| unreadable(what, &error))?;

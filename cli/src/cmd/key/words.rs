@@ -34,6 +34,11 @@ impl Words {
         self.tags.is_some() || words.iter().any(|word| word.is_some())
     }
 
+    /// Whose service it is for, if that is said.
+    pub(super) fn provider(&self) -> Option<&str> {
+        self.provider.as_deref()
+    }
+
     /// Writes those that stand in ORG, as far as they are given.
     pub(super) fn apply(&self, key: &mut KeyEntry) {
         let unless_empty = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());

@@ -1,7 +1,12 @@
 //! SECRET: one version of one key's value (CRYPTO.md §2.5, 28).
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use keyward_wire::{Envelope, KeyId, OrgId, Purpose};
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{V1, open_document, seal_document};
@@ -12,9 +17,17 @@ use crate::{Context, DataKey, Integrity};
 pub struct Secret {
     /// The value.
     pub value: Zeroizing<Vec<u8>>,
+    /// Further values that the rule writes beside it, such as the user of Basic, by the names its templates have for them.
+    pub fields: Fields,
+    /// Where the gateway may write it (RULES.md): a JSON object as it was sealed. Whoever needs the rule reads it; what only
+    /// wants the value does not pay for that, and a rule of a later version is carried on by a program that cannot read it.
+    pub inject: Option<Zeroizing<String>>,
     /// A note for people, shown by `key show`.
     pub note: Option<Zeroizing<String>>,
 }
+
+/// Further values of a key, by name.
+pub type Fields = BTreeMap<String, Zeroizing<String>>;
 
 /// Where a SECRET stands: its context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,21 +43,31 @@ pub struct SecretPlace {
 }
 
 impl Secret {
-    /// A value without a note.
+    /// A value and nothing else.
     pub fn new(value: Zeroizing<Vec<u8>>) -> Self {
-        Self { value, note: None }
+        Self { value, fields: Fields::new(), inject: None, note: None }
     }
 
     /// Seals it.
     ///
     /// # Errors
-    /// [`TooLarge`] if value and note do not fit an envelope.
+    /// [`TooLarge`] if the value is larger than it may be, or all of it does not fit an envelope.
+    ///
+    /// # Panics
+    /// If `inject` is not JSON: it comes from a rule, or from another SECRET.
     pub fn seal(&self, dek: &DataKey, place: SecretPlace) -> Result<Envelope, TooLarge> {
         if self.value.len() > keyward_wire::limits::VALUE_BYTES {
             return Err(TooLarge);
         }
-        let mut document =
-            Document { v: V1, value: None, value_b64: None, note: self.note.as_ref().map(|n| n.to_string()) };
+        let raw = |json: &Zeroizing<String>| RawValue::from_string(json.to_string()).expect("a rule is JSON");
+        let mut document = Document {
+            v: V1,
+            value: None,
+            value_b64: None,
+            fields: SealedFields(self.fields.clone()),
+            inject: self.inject.as_ref().map(raw),
+            note: self.note.as_ref().map(|n| n.to_string()),
+        };
         match std::str::from_utf8(&self.value) {
             Ok(text) => document.value = Some(text.to_owned()),
             Err(_) => document.value_b64 = Some(data_encoding::BASE64URL_NOPAD.encode(&self.value)),
@@ -65,7 +88,16 @@ impl Secret {
             }
             _ => return Err(Integrity),
         };
-        Ok(Self { value: Zeroizing::new(value), note: document.note.take().map(Zeroizing::new) })
+        let inject = document.inject.take().map(|raw| Zeroizing::new(String::from(Box::<str>::from(raw))));
+        if inject.as_ref().is_some_and(|json| !json.starts_with('{')) {
+            return Err(Integrity);
+        }
+        Ok(Self {
+            value: Zeroizing::new(value),
+            fields: std::mem::take(&mut document.fields.0),
+            inject,
+            note: document.note.take().map(Zeroizing::new),
+        })
     }
 }
 
@@ -83,8 +115,54 @@ struct Document {
     value: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     value_b64: Option<String>,
+    #[serde(default, skip_serializing_if = "SealedFields::is_empty")]
+    fields: SealedFields,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    inject: Option<Box<RawValue>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     note: Option<String>,
+}
+
+/// An object of texts, no name twice.
+#[derive(Default)]
+struct SealedFields(Fields);
+
+impl SealedFields {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for SealedFields {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, text)| (name, text.as_str())))
+    }
+}
+
+impl<'de> Deserialize<'de> for SealedFields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Texts;
+
+        impl<'de> Visitor<'de> for Texts {
+            type Value = SealedFields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of texts")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SealedFields, A::Error> {
+                let mut fields = Fields::new();
+                while let Some((name, text)) = map.next_entry::<String, String>()? {
+                    if fields.insert(name, Zeroizing::new(text)).is_some() {
+                        return Err(A::Error::custom("a field stands twice"));
+                    }
+                }
+                if fields.is_empty() { Err(A::Error::custom("no fields")) } else { Ok(SealedFields(fields)) }
+            }
+        }
+
+        deserializer.deserialize_map(Texts)
+    }
 }
 
 impl Drop for Document {
@@ -110,12 +188,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_come_back(value in proptest::collection::vec(any::<u8>(), 0..2000), note in proptest::option::of(".*")) {
+        fn all_of_it_comes_back(
+            value in proptest::collection::vec(any::<u8>(), 0..2000),
+            fields in proptest::collection::btree_map(".*", ".*", 0..4),
+            inject in proptest::option::of(proptest::collection::btree_map(".*", ".*", 0..4)),
+            note in proptest::option::of(".*"),
+        ) {
             let dek = DataKey::generate();
-            let secret = Secret { value: Zeroizing::new(value.clone()), note: note.clone().map(Zeroizing::new) };
+            let secret = Secret {
+                value: Zeroizing::new(value.clone()),
+                fields: fields.into_iter().map(|(name, text)| (name, Zeroizing::new(text))).collect(),
+                inject: inject.map(|object| Zeroizing::new(serde_json::to_string_pretty(&object).unwrap())),
+                note: note.map(Zeroizing::new),
+            };
             let back = Secret::open(&dek, PLACE, &secret.seal(&dek, PLACE).unwrap()).unwrap();
             prop_assert_eq!(&*back.value, &value);
-            prop_assert_eq!(back.note.map(|n| n.to_string()), note);
+            prop_assert!(back.fields == secret.fields && back.inject == secret.inject && back.note == secret.note);
         }
     }
 
@@ -125,7 +213,14 @@ mod tests {
         for json in [
             r#"{"v":1}"#,
             r#"{"v":1,"value":"a","value_b64":"YQ"}"#,
-            r#"{"v":1,"value":"a","inject":{}}"#,
+            r#"{"v":1,"value":"a","surprise":{}}"#,
+            r#"{"v":1,"value":"a","inject":[]}"#,
+            r#"{"v":1,"value":"a","inject":"x"}"#,
+            r#"{"v":1,"value":"a","inject":{},"inject":{}}"#,
+            r#"{"v":1,"value":"a","fields":{}}"#,
+            r#"{"v":1,"value":"a","fields":{"a":1}}"#,
+            r#"{"v":1,"value":"a","fields":{"a":"1","a":"2"}}"#,
+            r#"{"v":1,"value":"a","fields":["a"]}"#,
             r#"{"v":1,"value":"a","value":"a"}"#,
             r#"{"v":2,"value":"a"}"#,
             r#"{"value":"a","v":1}"#,

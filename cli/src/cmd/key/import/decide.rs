@@ -8,7 +8,6 @@ use keyward_crypto::state::org::{Deployment, KeyEntry};
 use keyward_crypto::state::secret::Secret;
 use keyward_wire::name::{EnvName, Name};
 use keyward_wire::{DeploymentId, KeyId};
-use zeroize::Zeroizing;
 
 use super::Options;
 use super::items::Item;
@@ -39,8 +38,8 @@ pub(super) struct Decision {
     pub env: Option<EnvName>,
     /// Who had lost access while knowing the former value.
     pub knowing: Vec<Name>,
-    /// Note of the key that gets a new version, unless the file has another.
-    note: Option<Zeroizing<String>>,
+    /// What the key that gets a new version has now: its note, fields and rule go on, unless the file has others.
+    current: Option<Secret>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +48,7 @@ pub(super) enum Action {
     /// A new key under another name.
     Rename,
     Version,
-    /// A new version with the value that is there already: the note is another one.
+    /// A new version with the value that is there already: the note, a field or the rule is another one.
     Note,
     /// The key that is there has this value already.
     Same,
@@ -74,7 +73,7 @@ impl fmt::Display for Decision {
             Action::Create => f.write_str("created"),
             Action::Rename => write!(f, "renamed to {}", self.name),
             Action::Version => f.write_str("new version"),
-            Action::Note => f.write_str("new version (another note, same value)"),
+            Action::Note => f.write_str("new version (same value)"),
             Action::Same => f.write_str("skipped (same value)"),
             Action::Skip => f.write_str("skipped"),
         }
@@ -108,8 +107,17 @@ pub(super) fn apply(
     decision: &mut Decision,
     deployment: Option<DeploymentId>,
 ) -> Result<(), Fault> {
-    let note = item.note.as_ref().or(decision.note.as_ref());
-    let secret = || Secret { value: item.value.clone(), note: note.cloned() };
+    let current = decision.current.as_ref();
+    let secret = || Secret {
+        value: item.value.clone(),
+        fields: Some(&item.fields)
+            .filter(|fields| !fields.is_empty())
+            .or(current.map(|current| &current.fields))
+            .cloned()
+            .unwrap_or_default(),
+        inject: item.inject.clone().or_else(|| current.and_then(|current| current.inject.clone())),
+        note: item.note.clone().or_else(|| current.and_then(|current| current.note.clone())),
+    };
     match (decision.action, decision.id) {
         (Action::Create | Action::Rename, _) => {
             decision.id = Some(draft.add_key(decision.name.clone(), &secret())?);
@@ -156,10 +164,10 @@ fn decision(item: &Item, step: Step, met: Option<&KeyEntry>) -> Decision {
         Step::Rename { to, number } => (Action::Rename, to, set.map(|set| format!("{set} {number}"))),
     };
     let id = met.map(|key| key.id).filter(|_| action != Action::Rename);
-    Decision { action, name, id, set, env: None, knowing: Vec::new(), note: None }
+    Decision { action, name, id, set, env: None, knowing: Vec::new(), current: None }
 }
 
-/// Finds out which values are not new, and keeps the notes of those that are.
+/// Finds out which values are not new, and keeps what belongs to those that are.
 async fn compare(
     desk: &Desk<'_>,
     items: &[Item],
@@ -175,10 +183,12 @@ async fn compare(
     }
     for ((item, decision), current) in versions.iter_mut().zip(desk.secrets(&keys).await?) {
         if current.value == item.value {
-            let same_note = item.note.is_none() || item.note == current.note;
-            decision.action = if same_note { Action::Same } else { Action::Note };
+            let same = (item.note.is_none() || item.note == current.note)
+                && (item.inject.is_none() || item.inject == current.inject)
+                && (item.fields.is_empty() || item.fields == current.fields);
+            decision.action = if same { Action::Same } else { Action::Note };
         }
-        decision.note = current.note;
+        decision.current = Some(current);
     }
     Ok(())
 }

@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use keyward_crypto::state::secret::Fields;
 use keyward_wire::limits::VALUE_BYTES;
 use keyward_wire::name::Name;
+use keyward_wire::rule::Rule;
 use zeroize::Zeroizing;
 
+use crate::cmd::key::fields::{check_fields, check_values};
 use crate::cmd::key::source::Value;
 use crate::cmd::key::words::NOTE_BYTES;
 use crate::fault::Fault;
@@ -17,6 +20,10 @@ pub(super) struct Item {
     /// Each name once.
     pub name: Name,
     pub value: Value,
+    /// Further values, by name.
+    pub fields: Fields,
+    /// Where the gateway may write it: a rule in its stored form.
+    pub inject: Option<Zeroizing<String>>,
     pub note: Option<Zeroizing<String>>,
     pub alias: Option<String>,
     pub provider: Option<String>,
@@ -77,7 +84,7 @@ pub(super) fn items(tool: Tool, bytes: &[u8]) -> Result<Taken, Fault> {
 }
 
 fn item(record: Record) -> Result<Item, String> {
-    let Record { name, value, note, alias, provider, tags, set, at } = record;
+    let Record { name, value, fields, inject, note, alias, provider, tags, set, at } = record;
     let name: Name = name.parse().map_err(|error| format!("its name is {error}"))?;
     if value.len() > VALUE_BYTES {
         return Err("the value is larger than 63 KiB".to_owned());
@@ -85,6 +92,8 @@ fn item(record: Record) -> Result<Item, String> {
     if note.as_ref().is_some_and(|note| note.len() > NOTE_BYTES) {
         return Err(format!("the note has more than {NOTE_BYTES} bytes"));
     }
+    check_fields(&fields)?;
+    let inject = inject.map(|json| rule(&json, &value, &fields)).transpose()?;
     let word = |what: &str, text: String| match text.parse::<Name>() {
         Ok(word) => Ok(word.to_string()),
         Err(error) => Err(format!("{what} is {error}")),
@@ -92,6 +101,8 @@ fn item(record: Record) -> Result<Item, String> {
     Ok(Item {
         name,
         value,
+        fields,
+        inject,
         note,
         alias: alias.map(|text| word("its alias", text)).transpose()?,
         provider: provider.map(|text| word("its provider", text)).transpose()?,
@@ -99,6 +110,15 @@ fn item(record: Record) -> Result<Item, String> {
         set: set.map(|text| word("its set", text)).transpose()?,
         at,
     })
+}
+
+/// The rule in its stored form, if it is one that holds for this value.
+fn rule(json: &str, value: &[u8], fields: &Fields) -> Result<Zeroizing<String>, String> {
+    let rule =
+        Rule::from_json(json.as_bytes()).map_err(|error| format!("its rule (inject) is refused: {error}"))?;
+    check_values(&rule, value, fields)
+        .map_err(|error| format!("its rule (inject) does not fit its value: {error}"))?;
+    Ok(Zeroizing::new(rule.to_json()))
 }
 
 fn refused(tool: Tool, problems: &[Problem]) -> Fault {

@@ -1,0 +1,362 @@
+//! Where the gateway may send a key: the rule that is sealed with its value (docs/RULES.md).
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+use keyward_wire::provider::{self, Provider};
+use keyward_wire::rule::{
+    Account, Approval, HostError, HostPattern, Injection, Limits, Problem, RULE_BYTES, Rule, RuleError, Terms,
+};
+use zeroize::Zeroizing;
+
+use super::source::{Source, read_all, unreadable};
+use crate::cmd::phrase::list;
+use crate::ctx::Ctx;
+use crate::fault::{Code, Fault, printable, typed};
+
+#[derive(Args)]
+#[command(next_help_heading = "Injection by the gateway")]
+pub(super) struct RuleWords {
+    /// A host it may be sent to: api.example.com, *.example.com, api.example.com:8443; several times; replaces all former ones
+    #[arg(long = "host", value_name = "PATTERN")]
+    hosts: Vec<String>,
+    /// How it is sent: bearer, basic[:USER[:PASSWORD]], header:NAME[=TEMPLATE], query:NAME, path:TEMPLATE, json:POINTER,
+    /// form:NAME; or all that is known of a provider, such as anthropic (see `keyward provider list`)
+    #[arg(long = "inject", value_name = "HOW")]
+    into: Vec<String>,
+    /// A method it may be sent with; several times (empty: all common ones)
+    #[arg(long = "method", value_name = "METHOD")]
+    methods: Vec<String>,
+    /// A path it may be sent to: /v1/models, /v1/*; several times (empty: all)
+    #[arg(long = "path", value_name = "PATTERN")]
+    paths: Vec<String>,
+    /// Whether somebody is asked before each request: never, always, or for writes only
+    #[arg(long, value_name = "WHEN", value_parser = approval)]
+    approval: Option<Approval>,
+    /// Name by which an agent chooses among several keys for one host (empty: none)
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
+    /// How many requests a minute may use it (0: any number)
+    #[arg(long, value_name = "N")]
+    per_minute: Option<u32>,
+    /// Allow a host with a `*`: the value then goes to every host one label longer
+    #[arg(long)]
+    allow_wildcard: bool,
+    /// The whole rule as JSON, from a file or from - (standard input)
+    #[arg(long = "rule", value_name = "FILE",
+          conflicts_with_all = ["hosts", "into", "methods", "paths", "approval", "account", "per_minute"])]
+    file: Option<PathBuf>,
+}
+
+/// A rule that was asked for, and the provider whose preset it began with.
+pub(super) struct Wanted {
+    pub(super) rule: Rule,
+    pub(super) provider: Option<Provider>,
+}
+
+impl RuleWords {
+    /// Whether any of them is given.
+    pub(super) fn are_given(&self) -> bool {
+        let Self { hosts, into, methods, paths, approval, account, per_minute, allow_wildcard: _, file } =
+            self;
+        let lists = [hosts, into, methods, paths];
+        lists.iter().any(|list| !list.is_empty())
+            || approval.is_some()
+            || account.is_some()
+            || per_minute.is_some()
+            || file.is_some()
+    }
+
+    fn takes_stdin(&self) -> bool {
+        self.file.as_ref().is_some_and(|path| path.as_os_str() == "-")
+    }
+
+    /// Two things cannot be read from one standard input.
+    pub(super) fn check_stdin(&self, source: &Source) -> Result<(), Fault> {
+        if self.takes_stdin() && source.takes_stdin() {
+            return Err(Fault::usage("value and rule cannot both come from standard input")
+                .next("put one of them into a file"));
+        }
+        Ok(())
+    }
+
+    /// The rule file's text, read once: a write may be tried again.
+    pub(super) fn read_file(&self) -> anyhow::Result<Option<Zeroizing<Vec<u8>>>> {
+        let Some(path) = &self.file else { return Ok(None) };
+        if self.takes_stdin() {
+            return Ok(Some(read_all(std::io::stdin().lock(), "standard input")?));
+        }
+        let shown = path.display().to_string();
+        let file = File::open(path).map_err(|error| unreadable(&shown, &error))?;
+        Ok(Some(read_all(file, &shown)?))
+    }
+
+    /// The rule that a key with this value and the rule `former` gets.
+    ///
+    /// # Errors
+    /// With what to write instead. Templates are not repeated.
+    pub(super) fn rule(
+        &self,
+        file: Option<&[u8]>,
+        former: Option<&str>,
+        value: &[u8],
+    ) -> anyhow::Result<Wanted> {
+        if let Some(json) = file {
+            let rule = read(json)?;
+            self.check_wildcards(
+                &rule,
+                former.and_then(|json| Rule::from_json(json.as_bytes()).ok()).as_ref(),
+            )?;
+            return Ok(Wanted { rule, provider: None });
+        }
+        let former = former.map(|json| Rule::from_json(json.as_bytes())).transpose().map_err(|error| {
+            Fault::new(
+                Code::Policy,
+                format!("the rule it has cannot be read, so it cannot be changed ({error})"),
+            )
+            .next("write a whole one with --rule FILE, or take it away with --no-rule")
+        })?;
+        let hosts = self.hosts.iter().map(|text| host(text)).collect::<Result<Vec<_>, _>>()?;
+        let hosts = Some(hosts).filter(|hosts| !hosts.is_empty());
+        let preset = self.preset(value)?;
+        let mut terms = match (&preset, &former) {
+            (Some(preset), former) => {
+                let mut terms = preset.terms(hosts.clone());
+                if terms.hosts.is_empty() {
+                    return Err(own_host(*preset).into());
+                }
+                if let Some(former) = former.as_ref().map(Rule::terms) {
+                    (terms.approval, terms.account, terms.limits) =
+                        (former.approval, former.account.clone(), former.limits);
+                }
+                terms
+            }
+            (None, Some(former)) => former.terms().clone(),
+            (None, None) => Terms::new(Vec::new(), Vec::new()),
+        };
+        if let Some(hosts) = hosts {
+            terms.hosts = hosts;
+        }
+        if preset.is_none() && !self.into.is_empty() {
+            terms.into = self.into.iter().map(|text| injection(text)).collect::<Result<_, _>>()?;
+        }
+        if terms.hosts.is_empty() {
+            return Err(Fault::usage("where may it be sent?")
+                .next("name a host: --host api.example.com")
+                .into());
+        }
+        if terms.into.is_empty() {
+            return Err(Fault::usage("how is it sent?")
+                .next("say --inject bearer, basic:USER, header:NAME, query:NAME, or a provider of `keyward provider list`")
+                .into());
+        }
+        self.narrow(&mut terms)?;
+        let rule = Rule::new(terms).map_err(|error| refused(&error))?;
+        self.check_wildcards(&rule, former.as_ref())?;
+        Ok(Wanted { rule, provider: preset })
+    }
+
+    /// Methods, paths and the rest, as far as they are given.
+    fn narrow(&self, terms: &mut Terms) -> anyhow::Result<()> {
+        if !self.methods.is_empty() {
+            terms.methods = some(parse_all("--method", &self.methods)?);
+        }
+        if !self.paths.is_empty() {
+            terms.paths = some(parse_all("--path", &self.paths)?);
+        }
+        if let Some(approval) = self.approval {
+            terms.approval = approval;
+        }
+        if let Some(account) = &self.account {
+            terms.account = some(parse_all::<Account>("--account", std::slice::from_ref(account))?)
+                .and_then(|accounts| accounts.into_iter().next());
+        }
+        if let Some(number) = self.per_minute {
+            terms.limits = match number {
+                0 => None,
+                number => Some(Limits::per_minute(number).map_err(|error| refused(&error))?),
+            };
+        }
+        Ok(())
+    }
+
+    /// The provider that is named, if one is; that of the value's own kind.
+    fn preset(&self, value: &[u8]) -> anyhow::Result<Option<Provider>> {
+        let is_name = |text: &&String| !text.contains(':') && *text != "bearer" && *text != "basic";
+        let Some(name) = self.into.iter().find(is_name) else { return Ok(None) };
+        // A kind that is not supported says so itself.
+        if let Err(Problem::Unsupported(_)) = name.parse::<Injection>() {
+            return Err(injection_refused(name.parse::<Injection>().err()).into());
+        }
+        let Some(provider) = provider::find(name) else {
+            let names: Vec<&str> =
+                provider::all().map(|provider| provider.name).chain(["bearer", "basic"]).collect();
+            let fault = Fault::unknown("preset or way to send a key", name, names.into_iter());
+            return Err(match fault.advice() {
+                Some(advice) if advice.starts_with("did you mean") => fault,
+                _ => fault
+                    .next("see `keyward provider list`, or say bearer, basic:USER, header:NAME, query:NAME"),
+            }
+            .into());
+        };
+        if self.into.len() > 1 {
+            return Err(Fault::usage(format!("{} says how already", provider.name))
+                .next("name the provider alone, or each place by itself")
+                .into());
+        }
+        let provider = provider.variant(value).unwrap_or(provider);
+        match provider.needs() {
+            None => Ok(Some(provider)),
+            Some(kind) => Err(Fault::new(Code::Policy, cannot(provider.name, kind))
+                .next("store the key without a rule; or, if you have a token that lasts, say --host and --inject bearer")
+                .into()),
+        }
+    }
+
+    /// A wildcard that was not there before has to be meant.
+    fn check_wildcards(&self, rule: &Rule, former: Option<&Rule>) -> Result<(), Fault> {
+        let known =
+            |pattern: &HostPattern| former.is_some_and(|former| former.terms().hosts.contains(pattern));
+        let new = rule.terms().hosts.iter().find(|pattern| pattern.is_wildcard() && !known(pattern));
+        match new {
+            Some(pattern) if !self.allow_wildcard => Err(Fault::new(
+                Code::Policy,
+                format!("{pattern} lets the value go to every host of that form, whoever runs it"),
+            )
+            .next("name each host; or, if all of them are yours, add --allow-wildcard")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why a provider has no preset.
+pub(in crate::cmd) fn cannot(name: &str, kind: &str) -> String {
+    let why = match kind {
+        "oauth2" => "its tokens live for an hour and are renewed by OAuth",
+        "sigv4" => "it wants each request signed with the key",
+        "minted" => "it wants a token that is made from the key for a while or for one request",
+        _ => "the key has to be exchanged for a token first",
+    };
+    format!("{name} is not supported yet: {why}")
+}
+
+/// Says what a rule lets happen, in few words: where, how, and what narrows it.
+pub(super) fn summary(rule: &Rule) -> String {
+    let Terms { hosts, methods, paths, into, approval, account: _, limits } = rule.terms();
+    let mut parts = vec![format!("to {}", list(hosts)), format!("as {}", join(into, " and "))];
+    parts.extend(methods.iter().map(|methods| format!("with {}", list(methods))));
+    parts.extend(paths.iter().map(|paths| format!("at {}", list(paths))));
+    if *approval != Approval::Never {
+        parts.push(format!("approval: {approval}"));
+    }
+    parts.extend(limits.map(|limits| format!("{} times a minute", limits.requests_per_minute())));
+    parts.join(", ")
+}
+
+/// Says what a rule allows, and what it was, when hosts change.
+pub(super) fn tell(ctx: &Ctx, former: Option<&str>, rule: &Rule) {
+    let before = former.and_then(|json| Rule::from_json(json.as_bytes()).ok());
+    if let Some(before) = before.filter(|before| before.terms().hosts != rule.terms().hosts) {
+        let (was, is) = (list(&before.terms().hosts), list(&rule.terms().hosts));
+        ctx.out.say(&format!("hosts were: {was}; hosts are: {is}"));
+    }
+    ctx.out.say(&format!("the gateway may send it {}", summary(rule)));
+    if rule.terms().approval != Approval::Never {
+        ctx.out.warn("approvals are not supported yet: the gateway refuses every request that needs one");
+    }
+}
+
+/// The lines of `key show`: each a word and a text.
+pub(super) fn lines(rule: &Rule) -> Vec<(&'static str, String)> {
+    let Terms { hosts, methods, paths, into, approval, account, limits } = rule.terms();
+    let mut lines: Vec<(&str, String)> = hosts.iter().map(|host| ("host", host.to_string())).collect();
+    lines.extend(into.iter().map(|place| ("inject", place.to_string())));
+    lines.extend(methods.iter().map(|methods| ("method", join(methods, ", "))));
+    lines.extend(paths.iter().flatten().map(|path| ("path", path.to_string())));
+    lines.push(("approval", approval.to_string()));
+    lines.extend(account.iter().map(|account| ("account", account.to_string())));
+    lines.extend(limits.map(|limits| ("limit", format!("{} a minute", limits.requests_per_minute()))));
+    lines
+}
+
+fn join<T: ToString>(all: &[T], between: &str) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
+}
+
+/// An empty word alone means none.
+fn parse_all<T: FromStr<Err: Into<Problem>>>(flag: &str, texts: &[String]) -> Result<Vec<T>, Fault> {
+    if matches!(texts, [only] if only.is_empty()) {
+        return Ok(Vec::new());
+    }
+    let one = |text: &String| {
+        text.parse::<T>().map_err(|problem| {
+            let error = RuleError { at: format!("{flag} {}", typed(text, 100)), problem: problem.into() };
+            Fault::usage(error.to_string()).next(error.advice())
+        })
+    };
+    texts.iter().map(one).collect()
+}
+
+fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+    Some(list).filter(|list| !list.is_empty())
+}
+
+fn host(text: &str) -> Result<HostPattern, Fault> {
+    text.parse().map_err(|error: HostError| {
+        let code = match error {
+            HostError::PublicSuffix | HostError::Shared(_) => Code::Policy,
+            _ => Code::Usage,
+        };
+        Fault::new(code, format!("--host {}: {error}", typed(text, 100))).next(error.advice())
+    })
+}
+
+/// The text is not repeated: somebody may have written the value where its name should stand.
+fn injection(text: &str) -> Result<Injection, Fault> {
+    text.parse().map_err(|problem| injection_refused(Some(problem)))
+}
+
+fn injection_refused(problem: Option<Problem>) -> Fault {
+    let problem = problem.unwrap_or(Problem::Kind);
+    let code = if matches!(problem, Problem::Unsupported(_)) { Code::Policy } else { Code::Usage };
+    let error = RuleError { at: "--inject".to_owned(), problem };
+    let advice = match &error.problem {
+        Problem::Kind => {
+            "say bearer, basic:USER, header:NAME, query:NAME, path:TEMPLATE, json:POINTER or form:NAME"
+        }
+        _ => error.advice(),
+    };
+    Fault::new(code, error.to_string()).next(advice)
+}
+
+fn own_host(provider: Provider) -> Fault {
+    let shapes: Vec<String> = provider.own_hosts().iter().map(ToString::to_string).collect();
+    let shape =
+        if shapes.iter().any(|shape| !shape.contains('.')) { "HOST".to_owned() } else { shapes.join(" or ") };
+    Fault::usage(format!("each customer of {} has a host of their own", provider.name))
+        .next(format!("name yours: --host {shape}"))
+}
+
+/// A rule in JSON that a person wrote.
+fn read(json: &[u8]) -> Result<Rule, Fault> {
+    if json.len() > RULE_BYTES {
+        return Err(Fault::new(Code::Policy, format!("the rule is larger than {RULE_BYTES} bytes")));
+    }
+    Rule::from_json(json).map_err(|error| refused(&error))
+}
+
+fn refused(error: &RuleError) -> Fault {
+    Fault::new(Code::Policy, format!("the rule is refused: {}", printable(&error.to_string(), 300)))
+        .next(format!("nothing was stored; {}", error.advice()))
+}
+
+fn approval(text: &str) -> Result<Approval, &'static str> {
+    match text {
+        "never" => Ok(Approval::Never),
+        "always" => Ok(Approval::Always),
+        "writes" => Ok(Approval::Writes),
+        _ => Err("say never, always or writes"),
+    }
+}
