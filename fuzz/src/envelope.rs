@@ -63,7 +63,8 @@ fn sealed(bytes: &[u8]) {
     {
         let again = secret.seal(&key(), place).expect("what fitted fits");
         let again = Secret::open(&key(), place, &again).expect("just sealed");
-        assert!(again.value == secret.value);
+        assert!(again.value == secret.value && again.note == secret.note);
+        assert!(again.fields == secret.fields && again.inject == secret.inject);
     }
     let place = ViewPlace { org, view: ViewId::from_bytes(id), seq: 1 };
     if let Some(envelope) = as_document(&key::<ViewKey>(), &with(Purpose::View).b(&id).n2(1), bytes)

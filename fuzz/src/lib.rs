@@ -6,8 +6,10 @@
 pub mod audit;
 pub mod dotenv;
 pub mod envelope;
+pub mod host_pattern;
 pub mod json;
 pub mod mapping_file;
+pub mod rule;
 pub mod token;
 
 /// Panics if it does not hold for these bytes.
@@ -18,7 +20,9 @@ pub const CLAIMS: &[(&str, Claim)] = &[
     ("audit", audit::holds),
     ("dotenv", dotenv::holds),
     ("envelope", envelope::holds),
+    ("host_pattern", host_pattern::holds),
     ("json", json::holds),
     ("mapping_file", mapping_file::holds),
+    ("rule", rule::holds),
     ("token", token::holds),
 ];
