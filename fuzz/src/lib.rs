@@ -7,9 +7,12 @@ pub mod audit;
 pub mod dotenv;
 pub mod envelope;
 pub mod host_pattern;
+pub mod inject;
 pub mod json;
 pub mod mapping_file;
+mod naive;
 pub mod rule;
+pub mod scrub;
 pub mod token;
 
 /// Panics if it does not hold for these bytes.
@@ -21,8 +24,10 @@ pub const CLAIMS: &[(&str, Claim)] = &[
     ("dotenv", dotenv::holds),
     ("envelope", envelope::holds),
     ("host_pattern", host_pattern::holds),
+    ("inject", inject::holds),
     ("json", json::holds),
     ("mapping_file", mapping_file::holds),
     ("rule", rule::holds),
+    ("scrub", scrub::holds),
     ("token", token::holds),
 ];

@@ -47,8 +47,8 @@ fn lengths_at(cells: &[Cell], at: usize, value: &[u8], plain: bool) -> Vec<(usiz
         try_form(lower.to_uppercase().as_bytes());
         if let Ok(text) = std::str::from_utf8(value) {
             let units: Vec<u16> = text.encode_utf16().collect();
-            try_form(&units.iter().flat_map(|unit| [*unit as u8, (*unit >> 8) as u8]).collect::<Vec<u8>>());
-            try_form(&units.iter().flat_map(|unit| [(*unit >> 8) as u8, *unit as u8]).collect::<Vec<u8>>());
+            try_form(&units.iter().flat_map(|unit| unit.to_le_bytes()).collect::<Vec<u8>>());
+            try_form(&units.iter().flat_map(|unit| unit.to_be_bytes()).collect::<Vec<u8>>());
         }
     }
     for before in 0..3 {

@@ -8,6 +8,9 @@
 
 #![warn(missing_docs, clippy::missing_errors_doc, clippy::indexing_slicing)]
 
+pub mod inject;
+pub mod placeholder;
+mod random;
 pub mod redact;
 pub mod source;
 

@@ -1,0 +1,93 @@
+//! A string in a JSON body. Everything around it keeps its bytes.
+
+use std::fmt;
+
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use super::{Slots, Wrong};
+
+/// The body with the value at `pointer`: instead of what stands there, or as a new field of the object that is there.
+pub(super) fn replace(
+    body: &[u8],
+    pointer: &str,
+    secret: &[u8],
+    slots: &mut Slots<'_>,
+) -> Result<Vec<u8>, Wrong> {
+    let text = std::str::from_utf8(body).map_err(|_| Wrong::Unreadable)?;
+    let secret = std::str::from_utf8(secret).map_err(|_| Wrong::BadValue)?;
+    let string = Zeroizing::new(serde_json::to_string(secret).map_err(|_| Wrong::BadValue)?);
+    let mut here: &RawValue = serde_json::from_str(text).map_err(|_| Wrong::Unreadable)?;
+    let mut tokens =
+        pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~")).peekable();
+    while let Some(token) = tokens.next() {
+        let Inside { entries, is_object } = read(here)?;
+        let mut named = entries.iter().filter(|(name, _)| *name == token);
+        here = match (named.next(), named.next()) {
+            (Some((_, value)), None) => value,
+            (None, None) if is_object && tokens.peek().is_none() => {
+                // The new field comes first: there is always a place after the brace.
+                let after_brace = offset(text, here.get())? + 1;
+                let name = serde_json::to_string(&token).map_err(|_| Wrong::Unreadable)?;
+                let comma = if entries.is_empty() { "" } else { "," };
+                let field = Zeroizing::new(format!("{name}:{}{comma}", *string));
+                return splice(text, after_brace, after_brace, &field);
+            }
+            // Two of one name are read in two ways.
+            _ => return Err(Wrong::Unreadable),
+        };
+    }
+    if let Ok(agents) = serde_json::from_str::<String>(here.get()) {
+        slots.text(agents.as_bytes())?;
+    }
+    let start = offset(text, here.get())?;
+    splice(text, start, start + here.get().len(), &string)
+}
+
+fn splice(text: &str, start: usize, end: usize, with: &str) -> Result<Vec<u8>, Wrong> {
+    let (before, after) = text.get(..start).zip(text.get(end..)).ok_or(Wrong::Unreadable)?;
+    Ok([before.as_bytes(), with.as_bytes(), after.as_bytes()].concat())
+}
+
+/// Where `part` is in `whole`, of which it is a slice.
+fn offset(whole: &str, part: &str) -> Result<usize, Wrong> {
+    part.as_ptr().addr().checked_sub(whole.as_ptr().addr()).ok_or(Wrong::Unreadable)
+}
+
+/// What is in an object or array.
+struct Inside<'a> {
+    entries: Vec<(String, &'a RawValue)>,
+    is_object: bool,
+}
+
+fn read(value: &RawValue) -> Result<Inside<'_>, Wrong> {
+    let mut json = serde_json::Deserializer::from_str(value.get());
+    json.deserialize_any(Inner).map_err(|_| Wrong::Unreadable)
+}
+
+struct Inner;
+
+impl<'de> Visitor<'de> for Inner {
+    type Value = Inside<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or array")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Inside<'de>, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry::<String, &RawValue>()? {
+            entries.push(entry);
+        }
+        Ok(Inside { entries, is_object: true })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Inside<'de>, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(value) = seq.next_element::<&RawValue>()? {
+            entries.push((entries.len().to_string(), value));
+        }
+        Ok(Inside { entries, is_object: false })
+    }
+}

@@ -1,0 +1,274 @@
+//! Writes a value into a request, where its rule says and nowhere else. Pure.
+//!
+//! What the agent wrote in that place is replaced: nothing, `keyward-managed`, a placeholder, or a credential of its own. The
+//! value stands there exactly once. A placeholder that does not belong there refuses the request, since somebody wants it to
+//! go where it must not; anywhere else it is text like any other. What cannot be written as it is, is refused, not mended.
+
+mod json;
+mod parameters;
+mod path;
+mod render;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+use data_encoding::{BASE64, Encoding, Specification};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderName, HeaderValue};
+use http::{HeaderMap, Method};
+use keyward_wire::KeyId;
+use keyward_wire::rule::{Injection, Rule};
+use zeroize::Zeroizing;
+
+use crate::placeholder::{Mark, Placeholders};
+use crate::source::Value;
+use render::render;
+
+/// The head of a request on its way to an upstream, without what ends at the gateway.
+pub struct Head<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// Path and query, as they will be sent.
+    pub target: &'a mut Vec<u8>,
+    /// The headers.
+    pub headers: &'a mut HeaderMap,
+}
+
+/// What is to be done with the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body {
+    /// It passes as it comes.
+    Keep,
+    /// It is collected, and what [`inject_body`] makes of it is sent.
+    Rewrite,
+}
+
+/// Why a value is not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Wrong {
+    /// A placeholder of another key stands in this key's place.
+    #[error("a placeholder of another key stands where this one belongs")]
+    WrongDestination,
+    /// A placeholder of no key of this session stands in the key's place.
+    #[error("a placeholder that is nobody's stands where the key belongs")]
+    UnknownPlaceholder,
+    /// The placeholder stands there more than once.
+    #[error("the placeholder stands there twice")]
+    Repeated,
+    /// The value, or a field that the rule needs, cannot stand there: it has a line end, say, or is missing.
+    #[error("the key's value cannot stand where its rule puts it")]
+    BadValue,
+    /// The body is not of the kind that the rule writes into.
+    #[error("the body is not what the key's rule writes into")]
+    Unreadable,
+}
+
+/// Writes the value into the head.
+///
+/// # Errors
+///
+/// [`Wrong`]. Then the head may be half written: it is not sent.
+pub fn inject(rule: &Rule, value: &Value, mine: &Placeholders, head: Head<'_>) -> Result<Body, Wrong> {
+    let Head { method, target, headers } = head;
+    let into = &rule.terms().into;
+    let mut slots = Slots { mine, key: value.key(), seen: false };
+    // Before anything is written, so that nothing of ours is taken for the agent's.
+    for (name, agents) in headers.iter().filter(|(name, _)| is_credential(name, into)) {
+        slots.header(name, agents)?;
+    }
+    let credentials: Vec<HeaderName> =
+        headers.keys().filter(|name| is_credential(name, into)).cloned().collect();
+    for name in credentials {
+        headers.remove(name);
+    }
+    let mut body = Body::Keep;
+    for injection in into {
+        match injection {
+            Injection::Header { name, template } => {
+                let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Wrong::BadValue)?;
+                headers.insert(name, header_value(render(template, value)?)?);
+            }
+            Injection::Basic { user, password } => {
+                headers.insert(AUTHORIZATION, basic(&render(user, value)?, &render(password, value)?)?);
+            }
+            Injection::Query { name, template } => {
+                let secret = render(template, value)?;
+                let (path, query) = split_query(target);
+                let query = parameters::replace(query.unwrap_or_default(), name, &secret, &mut slots)?;
+                *target = [path, b"?", &query].concat();
+            }
+            Injection::Path(path) => {
+                if let Some(written) = path::replace(target, path, value, &mut slots)? {
+                    *target = written;
+                }
+            }
+            Injection::JsonField { .. } | Injection::FormField { .. } => {
+                if !coded(headers) {
+                    body = Body::Rewrite;
+                } else if *method != Method::GET && *method != Method::HEAD {
+                    return Err(Wrong::Unreadable);
+                }
+            }
+        }
+    }
+    Ok(body)
+}
+
+/// Writes the value into a body that was collected; `kind` is its `Content-Type`. An empty body stays empty.
+///
+/// # Errors
+///
+/// [`Wrong`].
+pub fn inject_body(
+    rule: &Rule,
+    value: &Value,
+    mine: &Placeholders,
+    kind: Option<&[u8]>,
+    body: Vec<u8>,
+) -> Result<Vec<u8>, Wrong> {
+    if body.is_empty() {
+        return Ok(body);
+    }
+    let kind = kind.map(essence).unwrap_or_default();
+    let mut body = body;
+    let mut slots = Slots { mine, key: value.key(), seen: false };
+    for injection in &rule.terms().into {
+        match injection {
+            Injection::JsonField { pointer, template } => {
+                if kind != b"application/json" && !kind.ends_with(b"+json") {
+                    return Err(Wrong::Unreadable);
+                }
+                body = json::replace(&body, pointer, &render(template, value)?, &mut slots)?;
+            }
+            Injection::FormField { name, template } => {
+                if kind != b"application/x-www-form-urlencoded" {
+                    return Err(Wrong::Unreadable);
+                }
+                body = parameters::replace(&body, name, &render(template, value)?, &mut slots)?;
+            }
+            Injection::Header { .. }
+            | Injection::Basic { .. }
+            | Injection::Query { .. }
+            | Injection::Path(_) => {}
+        }
+    }
+    Ok(body)
+}
+
+/// Reads what the agent wrote in the key's places.
+struct Slots<'a> {
+    mine: &'a Placeholders,
+    key: KeyId,
+    /// Whether the key's placeholder was found already.
+    seen: bool,
+}
+
+impl Slots<'_> {
+    /// What stands in a place: no placeholder, or this key's, once. True if it is that one.
+    fn text(&mut self, text: &[u8]) -> Result<bool, Wrong> {
+        let marks = self.mine.marks(text);
+        if marks.contains(&Mark::Unknown) {
+            return Err(Wrong::UnknownPlaceholder);
+        }
+        if marks.iter().any(|mark| *mark != Mark::Key(self.key)) {
+            return Err(Wrong::WrongDestination);
+        }
+        if marks.len() > 1 || (self.seen && !marks.is_empty()) {
+            return Err(Wrong::Repeated);
+        }
+        self.seen |= !marks.is_empty();
+        Ok(!marks.is_empty())
+    }
+
+    /// A header's value; of Basic, what it encodes.
+    fn header(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<bool, Wrong> {
+        let text = value.as_bytes().trim_ascii();
+        let scheme = text.get(..5).filter(|scheme| scheme.eq_ignore_ascii_case(b"basic"));
+        let encoded = scheme.and(text.get(5..)).filter(|_| *name == AUTHORIZATION).map(<[u8]>::trim_ascii);
+        match encoded.and_then(|encoded| lenient_base64().decode(encoded).ok()) {
+            Some(pair) => self.text(&pair),
+            None => self.text(text),
+        }
+    }
+}
+
+/// Whether a header is one of the rule's, or another by which a request proves who sends it. Many servers read `_` in a
+/// name as `-`.
+fn is_credential(name: &HeaderName, into: &[Injection]) -> bool {
+    let plain = name.as_str().replace('_', "-");
+    let plain = plain.trim_matches('-');
+    let of_rule = into.iter().any(|injection| match injection {
+        Injection::Header { name, .. } => name.replace('_', "-").trim_matches('-') == plain,
+        _ => false,
+    });
+    of_rule || CREDENTIALS.contains(&plain)
+}
+
+fn header_value(secret: Zeroizing<Vec<u8>>) -> Result<HeaderValue, Wrong> {
+    let blank = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_whitespace);
+    if secret.iter().any(u8::is_ascii_control) || blank(secret.first()) || blank(secret.last()) {
+        return Err(Wrong::BadValue);
+    }
+    // Wiped when the request is gone. Sensitive: HTTP/2 never puts it into a table.
+    let mut value =
+        HeaderValue::from_maybe_shared(Bytes::from_owner(Wiped(secret))).map_err(|_| Wrong::BadValue)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+struct Wiped(Zeroizing<Vec<u8>>);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// RFC 7617: no colon in the user, no control characters.
+fn basic(user: &[u8], password: &[u8]) -> Result<HeaderValue, Wrong> {
+    if user.contains(&b':') || user.iter().chain(password).any(u8::is_ascii_control) {
+        return Err(Wrong::BadValue);
+    }
+    let pair = Zeroizing::new([user, b":", password].concat());
+    let mut text = Zeroizing::new(vec![0; 6 + BASE64.encode_len(pair.len())]);
+    let (scheme, encoded) = text.split_at_mut(6);
+    scheme.copy_from_slice(b"Basic ");
+    BASE64.encode_mut(&pair, encoded);
+    header_value(text)
+}
+
+/// Base64 with or without padding.
+fn lenient_base64() -> Encoding {
+    let mut specification = Specification::new();
+    specification.symbols.push_str("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+    specification.ignore.push('=');
+    specification.check_trailing_bits = false;
+    specification.encoding().expect("the alphabet is well-formed")
+}
+
+fn split_query(target: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr(b'?', target) {
+        Some(at) => (target.get(..at).unwrap_or_default(), target.get(at + 1..)),
+        None => (target, None),
+    }
+}
+
+/// A body that is compressed cannot be written into.
+fn coded(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// `application/json`, of `Application/JSON; charset=utf-8`.
+fn essence(kind: &[u8]) -> Vec<u8> {
+    kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase()
+}
+
+/// Headers that carry credentials by custom. On a request with a value of ours they would be a second one.
+#[rustfmt::skip]
+const CREDENTIALS: &[&str] = &[
+    "api-key", "apikey", "authorization", "circle-token", "cookie", "dd-api-key", "dd-application-key", "job-token",
+    "private-token", "x-access-token", "x-api-key", "x-api-token", "x-apikey", "x-auth", "x-auth-key", "x-auth-token",
+    "x-authorization", "x-goog-api-key", "x-token",
+];

@@ -1,0 +1,44 @@
+//! `a=1&b=2`: queries and forms. All but the one parameter keeps its bytes.
+
+use super::render::{UNRESERVED, decoded, percent};
+use super::{Slots, Wrong};
+
+/// The parameters with `name` once: where the agent had it first, or at the end. The agent's own of that name go, however
+/// they are encoded; behind a `;`, too, which some servers read as `&`.
+pub(super) fn replace(
+    parameters: &[u8],
+    name: &str,
+    secret: &[u8],
+    slots: &mut Slots<'_>,
+) -> Result<Vec<u8>, Wrong> {
+    if secret.iter().any(u8::is_ascii_control) {
+        return Err(Wrong::BadValue);
+    }
+    let written =
+        [&percent(name.as_bytes(), UNRESERVED), b"=".as_slice(), &percent(secret, UNRESERVED)].concat();
+    let mut kept: Vec<Vec<u8>> = Vec::new();
+    let mut place = None;
+    for parameter in parameters.split(|byte| *byte == b'&') {
+        let mut parts: Vec<&[u8]> = Vec::new();
+        for part in parameter.split(|byte| *byte == b';') {
+            let (own, value) = match part.iter().position(|byte| *byte == b'=') {
+                Some(at) => (part.get(..at), part.get(at + 1..)),
+                None => (Some(part), None),
+            };
+            if decoded(own.unwrap_or_default()) == name.as_bytes() {
+                slots.text(&decoded(value.unwrap_or_default()))?;
+                place.get_or_insert(kept.len());
+            } else {
+                parts.push(part);
+            }
+        }
+        let had_none_of_ours = parts.len() == parameter.split(|byte| *byte == b';').count();
+        if had_none_of_ours || !parts.is_empty() {
+            kept.push(parts.join(&b';'));
+        }
+    }
+    // Nothing at all is one empty parameter.
+    kept.retain(|parameter| !(parameters.is_empty() && parameter.is_empty()));
+    kept.insert(place.unwrap_or(kept.len()).min(kept.len()), written);
+    Ok(kept.join(&b'&'))
+}

@@ -1,0 +1,59 @@
+//! A template with its value.
+
+use keyward_wire::rule::{Part, Template};
+use zeroize::Zeroizing;
+
+use super::Wrong;
+use crate::source::Value;
+
+/// The text of a template, with the value and the fields in it. A placeholder within them is not replaced again.
+pub(super) fn render(template: &Template, value: &Value) -> Result<Zeroizing<Vec<u8>>, Wrong> {
+    let parts = template.parts().iter().map(|part| match part {
+        Part::Text(text) => Ok(text.as_bytes()),
+        Part::Value => Ok(value.bytes()),
+        Part::Field(name) => value.field(name.as_str()).map(str::as_bytes).ok_or(Wrong::BadValue),
+    });
+    let parts = parts.collect::<Result<Vec<_>, _>>()?;
+    // In one allocation: growing would leave copies behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
+    for part in parts {
+        text.extend_from_slice(part);
+    }
+    Ok(text)
+}
+
+/// Percent-encodes what is not one of `kept`, letters and digits.
+pub(super) fn percent(text: &[u8], kept: &[u8]) -> Zeroizing<Vec<u8>> {
+    let stays = |byte: &u8| byte.is_ascii_alphanumeric() || kept.contains(byte);
+    let length = text.iter().map(|byte| if stays(byte) { 1 } else { 3 }).sum();
+    let mut encoded = Zeroizing::new(Vec::with_capacity(length));
+    for byte in text {
+        if stays(byte) {
+            encoded.push(*byte);
+        } else {
+            encoded.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        }
+    }
+    encoded
+}
+
+/// What percent-encoding stands for; `+` is a blank, as in forms and queries. What encodes nothing stays.
+pub(super) fn decoded(text: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((byte, after)) = rest.split_first() {
+        let digit = |at: usize| after.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+        let escape = (*byte == b'%').then(|| digit(0).zip(digit(1))).flatten();
+        let (byte, after) = match escape.and_then(|(high, low)| u8::try_from(high * 16 + low).ok()) {
+            Some(byte) => (byte, after.get(2..).unwrap_or_default()),
+            None if *byte == b'+' => (b' ', after),
+            None => (*byte, after),
+        };
+        decoded.push(byte);
+        rest = after;
+    }
+    decoded
+}
+
+/// RFC 3986: what is never encoded.
+pub(super) const UNRESERVED: &[u8] = b"-._~";
