@@ -213,17 +213,21 @@ impl Verified {
         }
     }
 
-    /// Every key of the view with its sealed value: the right one, which opens. What each holds is wiped again; a gateway
-    /// opens one when it needs it, with [`open`](Self::open).
+    /// Every key of the view with its sealed value: the right one, which opens. Each is shown to `look` and wiped again; a
+    /// gateway opens one when it needs it, with [`open`](Self::open).
     ///
     /// # Errors
     /// [`VerifyError::Missing`], [`VerifyError::Integrity`].
-    pub fn sealed(&self, secrets: &[SecretItem]) -> Result<BTreeMap<KeyId, Envelope>, VerifyError> {
+    pub fn sealed(
+        &self,
+        secrets: &[SecretItem],
+        mut look: impl FnMut(&ViewKeyEntry, &Secret),
+    ) -> Result<BTreeMap<KeyId, Envelope>, VerifyError> {
         let secrets = by_key(secrets);
         let mut sealed = BTreeMap::new();
         for key in &self.view.keys {
             let envelope = find_one(key, &secrets)?;
-            self.open(key, envelope)?;
+            look(key, &self.open(key, envelope)?);
             sealed.insert(key.id, envelope.clone());
         }
         Ok(sealed)

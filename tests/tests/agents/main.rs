@@ -165,7 +165,7 @@ impl Running {
     /// Names of the keys that may be used for whoever shows this credential.
     fn usable(&self, credential: &str) -> Vec<String> {
         let mut names: Vec<_> =
-            self.live.usable(&self.client(credential)).into_iter().map(|key| key.name).collect();
+            self.live.usable(&self.client(credential)).iter().map(|key| key.name.to_string()).collect();
         names.sort();
         names
     }

@@ -1,6 +1,6 @@
 //! A verified view of a gateway with its sealed values. Nothing of it is open but keys to open it with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keyward_crypto::Integrity;
@@ -11,20 +11,28 @@ use keyward_crypto::verify::{Verified, VerifyError};
 use keyward_wire::api::bundle::SecretItem;
 use keyward_wire::{AgentId, Envelope, KeyId};
 
+use super::live::Usable;
+
 /// What one verified answer said.
 pub(super) struct Held {
     verified: Verified,
     sealed: BTreeMap<KeyId, Envelope>,
+    keys: BTreeMap<KeyId, Usable>,
     names: BTreeMap<AgentId, Arc<str>>,
 }
 
 impl Held {
     /// Out of a verified answer: every value is there and opens.
     pub(super) fn new(verified: Verified, secrets: &[SecretItem]) -> Result<Self, VerifyError> {
-        let sealed = verified.sealed(secrets)?;
+        let mut keys = BTreeMap::new();
+        let sealed = verified.sealed(secrets, |entry, _| {
+            let name = Arc::from(entry.name.as_str());
+            let provider = entry.provider.as_deref().map(Arc::from);
+            keys.insert(entry.id, Usable { key: entry.id, name, provider, version: entry.version });
+        })?;
         let names = verified.view.agents.iter().map(|agent| (agent.id, Arc::from(agent.name.as_str())));
         let names = names.collect();
-        Ok(Self { verified, sealed, names })
+        Ok(Self { verified, sealed, keys, names })
     }
 
     /// Seq of its GRANT.
@@ -54,10 +62,12 @@ impl Held {
         self.names.get(&id).map_or_else(|| Arc::from(""), Arc::clone)
     }
 
-    /// Keys of this view that may be used for an agent.
-    pub(super) fn keys_of(&self, agent: &ViewAgent) -> Vec<&ViewKeyEntry> {
-        let listed: BTreeSet<KeyId> = agent.keys.iter().map(|key| key.key).collect();
-        self.verified.view.keys.iter().filter(|key| listed.contains(&key.id)).collect()
+    /// Of each agent the keys that may be used for it: those that the view lists for it, and has.
+    pub(super) fn usable(&self) -> impl Iterator<Item = (AgentId, Vec<Usable>)> {
+        self.verified.view.agents.iter().map(|agent| {
+            let keys = agent.keys.iter().filter_map(|key| self.keys.get(&key.key));
+            (agent.id, keys.cloned().collect())
+        })
     }
 
     /// The key of this id.

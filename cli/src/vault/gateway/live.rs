@@ -33,6 +33,8 @@ struct State {
     held: Option<Arc<Held>>,
     /// What the server named last: agents, and of each the keys it does not forbid.
     named: BTreeMap<AgentId, BTreeSet<KeyId>>,
+    /// What both allow, by agent: worked out when either changes, and asked at every request.
+    allowed: BTreeMap<AgentId, Arc<[Usable]>>,
     /// When the server last said so, by [`Clock::elapsed`].
     heard: Duration,
     /// What time alone changes: whether anything counts, and how many agents have not ended.
@@ -56,9 +58,9 @@ pub struct Usable {
     /// Its id.
     pub key: KeyId,
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
     /// Whose service it is for.
-    pub provider: Option<String>,
+    pub provider: Option<Arc<str>>,
     /// Its version.
     pub version: u64,
 }
@@ -109,23 +111,12 @@ impl Live {
     }
 
     /// The keys that may be used for `client` now; none when nothing counts.
-    pub fn usable(&self, client: &Client) -> Vec<Usable> {
+    pub fn usable(&self, client: &Client) -> Arc<[Usable]> {
         let now = self.0.clock.wall();
         self.read(|state| {
-            let (true, Some((held, agent))) = (self.counts(state, now), found(state, client, now)) else {
-                return Vec::new();
-            };
-            let named = state.named.get(&agent.id);
-            let keys = held.keys_of(agent).into_iter();
-            let allowed = keys.filter(|key| named.is_some_and(|named| named.contains(&key.id)));
-            allowed
-                .map(|key| Usable {
-                    key: key.id,
-                    name: key.name.to_string(),
-                    provider: key.provider.clone(),
-                    version: key.version,
-                })
-                .collect()
+            let stands = self.counts(state, now) && found(state, client, now).is_some();
+            let allowed = state.allowed.get(&client.id).filter(|_| stands);
+            allowed.map_or_else(|| Arc::from([]), Arc::clone)
         })
     }
 
@@ -140,9 +131,9 @@ impl Live {
                 return Err(Denied::Stale);
             }
             let (held, agent) = found(state, client, now).ok_or(Denied::NotGranted)?;
-            let named = state.named.get(&agent.id).is_some_and(|named| named.contains(&key));
-            let listed = agent.keys.iter().any(|listed| listed.key == key);
-            if named && listed { Ok(Arc::clone(held)) } else { Err(Denied::NotGranted) }
+            let allowed =
+                state.allowed.get(&agent.id).is_some_and(|all| all.iter().any(|one| one.key == key));
+            if allowed { Ok(Arc::clone(held)) } else { Err(Denied::NotGranted) }
         })?;
         let entry = held.key(key).ok_or(Denied::NotGranted)?;
         let secret = held.open(entry).map_err(|_| Denied::Broken)?;
@@ -177,12 +168,18 @@ impl Live {
     pub(super) fn narrow(&self, answer: &AgentsAnswer) {
         let named = answer.agents.iter().map(|agent| (agent.id, agent.keys.iter().copied().collect()));
         let named = named.collect();
-        self.write(|state| state.named = named);
+        self.write(|state| {
+            state.named = named;
+            state.work_out();
+        });
     }
 
     /// Another verified view.
     pub(super) fn hold(&self, held: Held) {
-        self.write(|state| state.held = Some(Arc::new(held)));
+        self.write(|state| {
+            state.held = Some(Arc::new(held));
+            state.work_out();
+        });
     }
 
     /// The server was heard just now, and everything it has said is applied.
@@ -224,6 +221,19 @@ impl Live {
     fn write(&self, change: impl FnOnce(&mut State)) {
         self.update(change);
         self.0.revision.send_modify(|revision| *revision = revision.wrapping_add(1));
+    }
+}
+
+impl State {
+    /// Both say so: the sealed view, and the server's last word.
+    fn work_out(&mut self) {
+        let Self { held, named, allowed, .. } = self;
+        let Some(held) = held else { return allowed.clear() };
+        let one = |(agent, keys): (AgentId, Vec<Usable>)| {
+            let named = named.get(&agent)?;
+            Some((agent, keys.into_iter().filter(|usable| named.contains(&usable.key)).collect()))
+        };
+        *allowed = held.usable().filter_map(one).collect();
     }
 }
 

@@ -1,17 +1,29 @@
 //! No write may make a bundle that its reader would not take (CRYPTO.md §2.3): 16 MiB.
 
 use keyward_wire::KeyId;
+use keyward_wire::access::Audience;
 use keyward_wire::api::write::WriteRequest;
 use keyward_wire::limits::ANSWER_BYTES;
 
+use super::views::served;
 use crate::access::{Refusal, State, ensure};
 
-/// Everybody's whole bundle, and an owner's for each deployment, fit into one answer.
+/// Everybody's whole bundle, an owner's for each deployment, and what a gateway's agents may use fit into one answer.
 pub(super) fn check(request: &WriteRequest, after: &State) -> Result<(), Refusal> {
     let facts = after.facts();
     for view in after.views.values().filter(|view| view.seq == after.seq) {
         let keys = after.readable(&view.audience, &facts);
         fits(after, view.bytes, keys.keys().iter().copied())?;
+        if let Audience::Gateway(gateway) = view.audience {
+            let agents = served(after, gateway, &keys, &facts);
+            let bytes =
+                agents.iter().map(|(_, _, keys)| AROUND_AGENT + keys.len() * ID_IN_JSON).sum::<usize>();
+            ensure(
+                bytes + AROUND <= ANSWER_BYTES,
+                || "delta".to_owned(),
+                "a gateway would have more agents and keys than one answer holds; spread them over more gateways",
+            )?;
+        }
     }
     let org = request.org.as_bytes().len();
     for deployment in &after.deployments {
@@ -36,6 +48,12 @@ fn fits(after: &State, state_bytes: usize, keys: impl Iterator<Item = KeyId>) ->
 fn in_json(bytes: usize) -> usize {
     bytes.saturating_mul(4).div_ceil(3).saturating_add(256)
 }
+
+/// An id in quotes, and a comma.
+const ID_IN_JSON: usize = 39;
+
+/// Of an agent without its keys.
+const AROUND_AGENT: usize = 64;
 
 /// CRED, GRANT, ORGKEY_ADMIN and the JSON around everything: 8 KiB.
 const AROUND: usize = 8 * 1024;

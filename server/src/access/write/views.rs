@@ -159,7 +159,7 @@ fn agents_are_current(
 }
 
 /// Of each agent that a gateway's view lists: until when, and which keys.
-fn served(
+pub(super) fn served(
     state: &State,
     gateway: IdentityId,
     readable: &Readable,

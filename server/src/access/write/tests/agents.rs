@@ -8,6 +8,7 @@ use keyward_wire::{AgentId, IdentityId, ViewId};
 use super::honest::honest;
 use super::world::*;
 use crate::access::State;
+use crate::access::write::size;
 
 /// A gateway in groups 1 and 2, and another in none.
 const EDGE: IdentityId = identity(21);
@@ -177,4 +178,24 @@ fn a_view_is_never_for_groups_and_a_gateway_at_once_nor_for_another_gateway() {
     request.grants[0].view = state.grants[&BOTH].view;
     let why = "grants[0].view: not the view of exactly this identity's groups, or its own";
     assert_eq!(refused(&state, &request), why);
+}
+
+#[test]
+fn a_gateway_has_no_more_agents_than_one_answer_holds() {
+    let state = edge();
+    let with = |count: u64| {
+        let mut after = state.clone();
+        let view = own_view(&state, EDGE);
+        after.views.get_mut(&view).unwrap().seq = after.seq;
+        let row = after.agents[&BOT];
+        for n in 0..count {
+            let mut bytes = [0xab; 16];
+            bytes[..8].copy_from_slice(&n.to_be_bytes());
+            after.agents.insert(AgentId::from_bytes(bytes), row);
+        }
+        size::check(&super::honest::empty(&state), &after)
+    };
+    assert_eq!(with(1_000), Ok(()));
+    let why = with(262_144).unwrap_err().to_string();
+    assert!(why.starts_with("delta: a gateway would have more agents"), "{why}");
 }
