@@ -8,10 +8,36 @@
 
 #![warn(missing_docs, clippy::missing_errors_doc, clippy::indexing_slicing)]
 
+mod accept;
+mod activity;
+mod address;
+mod agent;
+pub mod auth;
+mod blind;
+mod body;
+pub mod ca;
+pub mod config;
+mod dial;
+mod forward;
+mod gateway;
+mod guard;
+mod headers;
 pub mod inject;
+pub mod log;
+mod opened;
 pub mod placeholder;
+mod policy;
 mod random;
 pub mod redact;
+pub mod refuse;
+mod scrub;
 pub mod source;
+mod tunnel;
+mod upstream;
+mod websocket;
 
-pub use source::{Agent, Closed, SecretSource, Value};
+pub use ca::Ca;
+pub use config::{Config, Egress, UpstreamProxy};
+pub use gateway::{Gateway, Listener};
+pub use log::Log;
+pub use source::{Agent, Closed, Grant, SecretSource, Value};

@@ -5,7 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use keyward_wire::{AgentId, KeyId};
+use keyward_wire::rule::Rule;
+use keyward_wire::{AgentId, KeyId, Sha256};
 use zeroize::Zeroizing;
 
 /// What a gateway knows of the world: who its agents are, and the values that they may use.
@@ -17,8 +18,14 @@ pub trait SecretSource: Send + Sync + 'static {
     /// in constant time.
     fn agent(&self, credential: &str) -> Option<Agent>;
 
+    /// Whether what is known is recent enough to be used at all.
+    fn is_current(&self) -> bool;
+
     /// Whether this agent may still act: false once it was revoked, its credential was replaced, or it expired.
     fn stands(&self, agent: &Agent) -> bool;
+
+    /// What this agent may use: mapped, assigned, granted, not excluded, and sealed with a rule. Without the values.
+    fn grants(&self, agent: &Agent) -> Arc<[Grant]>;
 
     /// Opens one secret for one request, after the decision. Called again for the next one: nothing is kept here.
     ///
@@ -41,8 +48,23 @@ pub struct Agent {
     pub id: AgentId,
     /// Its name, for the gateway's own log.
     pub name: Arc<str>,
-    /// Which of its credentials this was: another one after each rotation.
-    pub credential: u64,
+    /// Tells this credential from the agent's next one; nothing can be had from it.
+    pub credential: Sha256,
+}
+
+/// One key that an agent may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The key.
+    pub key: KeyId,
+    /// Its name: what base-URL mode and the log call it.
+    pub name: Arc<str>,
+    /// The service it is for, as its owner named it: placeholders are shaped like that service's keys.
+    pub provider: Option<Arc<str>>,
+    /// The version that a request made now would get.
+    pub version: u64,
+    /// Where it may go.
+    pub rule: Arc<Rule>,
 }
 
 /// Why a secret is not to be had.

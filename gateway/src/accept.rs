@@ -1,0 +1,302 @@
+//! Connections from agents: who is it, and which of the three ways does a request take?
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1::UpgradeableConnection;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use keyward_wire::rule::Authority;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use crate::activity::Activity;
+use crate::agent::Session;
+use crate::auth;
+use crate::blind;
+use crate::body::Answer;
+use crate::config::Egress;
+use crate::forward::{self, same_host};
+use crate::gateway::Inner;
+use crate::guard::request::{Gate, Guard};
+use crate::log::Event;
+use crate::policy::{self, Known};
+use crate::refuse::{Code, Refusal};
+use crate::tunnel::{Tunnel, Way, drive, http1_settings};
+
+/// One connection from somebody.
+struct Connection {
+    gateway: Arc<Inner>,
+    activity: Activity,
+    gate: Gate,
+    /// The last way that its requests took in the clear.
+    last: Mutex<Option<Arc<Tunnel>>>,
+}
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve<S>(gateway: Arc<Inner>, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (guard, gate) = Guard::new(stream);
+    let activity = Activity::new();
+    let last = Mutex::default();
+    let connection =
+        Arc::new(Connection { gateway: Arc::clone(&gateway), activity: activity.clone(), gate, last });
+    let own = Arc::clone(&connection);
+    let service = service_fn(move |request| {
+        let connection = Arc::clone(&own);
+        async move { Ok::<_, Infallible>(connection.answer(request).await) }
+    });
+    let served = http1_settings().serve_connection(TokioIo::new(guard), service).with_upgrades();
+    let ended = connection.ended();
+    drive(&gateway, &activity, IDLE_TIME, served, UpgradeableConnection::graceful_shutdown, ended).await;
+}
+
+/// A request before anything was decided, for the log.
+struct Asked {
+    method: Method,
+    host: String,
+    since: Instant,
+}
+
+impl Connection {
+    /// Waits until what it serves in the clear must end. Tunnels look after themselves.
+    async fn ended(&self) {
+        let mut changes = self.gateway.changes.subscribe();
+        while changes.changed().await.is_ok() {
+            let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(tunnel) = last.filter(|tunnel| tunnel.must_end()) {
+                tunnel.say("cut", Code::AccessRestricted);
+                return;
+            }
+        }
+    }
+
+    async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Response<Answer> {
+        let asked = Asked {
+            method: request.method().clone(),
+            host: request.uri().authority().map(ToString::to_string).unwrap_or_default(),
+            since: Instant::now(),
+        };
+        let as_server = request.method() != Method::CONNECT && request.uri().authority().is_none();
+        let busy = self.activity.begin();
+        let answered = if let Err(refusal) = forward::shape(&request) {
+            Err((None, refusal))
+        } else if request.method() == Method::CONNECT {
+            self.connect(request).await
+        } else if request.uri().scheme().is_some() {
+            self.absolute(request).await
+        } else {
+            self.server(request).await
+        };
+        drop(busy);
+        match answered {
+            Ok(answer) => answer,
+            Err((session, refusal)) => {
+                let is_connect = asked.method == Method::CONNECT;
+                let mut answer = refusal.answer(as_server).map(Answer::own);
+                self.record(&asked, session.as_deref(), refusal.code, answer.status().as_u16());
+                if is_connect {
+                    // What follows was meant for the tunnel.
+                    let close = http::HeaderValue::from_static("close");
+                    answer.headers_mut().insert(http::header::CONNECTION, close);
+                }
+                answer
+            }
+        }
+    }
+
+    fn record(&self, asked: &Asked, session: Option<&Session>, code: Code, status: u16) {
+        let latency = asked.since.elapsed().as_millis();
+        let _ = self.gateway.log.record(&Event {
+            agent: session.map(|session| &*session.agent.name).unwrap_or_default(),
+            method: asked.method.as_str(),
+            host: &asked.host,
+            decision: "refuse",
+            code: code.word(),
+            status,
+            latency_ms: u64::try_from(latency).unwrap_or(u64::MAX),
+            ..Event::default()
+        });
+    }
+
+    /// `CONNECT host:port`
+    async fn connect(self: &Arc<Self>, request: Request<Incoming>) -> Answered {
+        let session = self.agent(auth::of_proxy(request.headers())).await?;
+        let refuse = |code: Code| (Some(Arc::clone(&session)), Refusal::from(code));
+        let named = request.uri().authority().map(http::uri::Authority::as_str).unwrap_or_default();
+        // It has a port, always.
+        if request.uri().port().is_none() {
+            return Err(refuse(Code::Malformed));
+        }
+        let to = Authority::parse(named, 443).map_err(|_| refuse(Code::Malformed))?;
+        if let Some(host) = request.headers().get(HOST) {
+            let host = host.to_str().map_err(|_| refuse(Code::Malformed))?;
+            same_host(host, &to).map_err(refuse)?;
+        }
+        let grants = self.gateway.source.grants(&session.agent);
+        match policy::known(&grants, &to) {
+            Known::Here => {
+                let activity = Activity::new();
+                let tunnel =
+                    Tunnel::new(&self.gateway, &session, to, Way::Tls, None, activity).map_err(refuse)?;
+                let gate = self.gate.clone();
+                self.gateway.spawn(async move {
+                    let Ok(stream) = hyper::upgrade::on(request).await else { return };
+                    gate.open();
+                    tunnel.serve_tls(TokioIo::new(stream)).await;
+                });
+            }
+            Known::Elsewhere => return Err(refuse(Code::BlockedByPolicy)),
+            Known::No if self.gateway.egress == Egress::Deny => {
+                return Err((Some(Arc::clone(&session)), self.gateway.not_connected(&to)));
+            }
+            Known::No => {
+                let activity = Activity::new();
+                let tunnel =
+                    Tunnel::new(&self.gateway, &session, to, Way::Tls, None, activity).map_err(refuse)?;
+                let upstream = self.gateway.dialer.tcp(&tunnel.to).await.map_err(refuse)?;
+                let gate = self.gate.clone();
+                self.gateway.spawn(async move {
+                    let Ok(stream) = hyper::upgrade::on(request).await else { return };
+                    gate.open();
+                    blind::relay(&tunnel, TokioIo::new(stream), upstream).await;
+                });
+            }
+        }
+        Ok(Response::new(Answer::own(Bytes::new())))
+    }
+
+    /// `GET http://host/…`
+    async fn absolute(self: &Arc<Self>, request: Request<Incoming>) -> Answered {
+        let session = self.agent(auth::of_proxy(request.headers())).await?;
+        let refuse = |code: Code| (Some(Arc::clone(&session)), Refusal::from(code));
+        let (port, secure) = match request.uri().scheme_str() {
+            Some("http") => (80, false),
+            Some("https") => (443, true),
+            _ => return Err(refuse(Code::Malformed)),
+        };
+        let named = request.uri().authority().map(http::uri::Authority::as_str).unwrap_or_default();
+        let to = Authority::parse(named, port).map_err(|_| refuse(Code::Malformed))?;
+        if let Some(host) = request.headers().get(HOST) {
+            let host = host.to_str().map_err(|_| refuse(Code::Malformed))?;
+            same_host(host, &to).map_err(refuse)?;
+        }
+        let grants = self.gateway.source.grants(&session.agent);
+        let way = match (policy::known(&grants, &to), secure) {
+            (Known::Here, true) => Way::Server,
+            (Known::Elsewhere, true) => return Err(refuse(Code::BlockedByPolicy)),
+            (Known::Here | Known::Elsewhere, false) => return Err(refuse(Code::CleartextRefused)),
+            (Known::No, false) if self.gateway.egress == Egress::Allow => Way::Plain,
+            (Known::No, _) => return Err((Some(Arc::clone(&session)), self.gateway.not_connected(&to))),
+        };
+        self.forward(&session, to, way, None, request).await
+    }
+
+    /// `GET /-/KEY/…`: the gateway is spoken to as if it were the service.
+    async fn server(self: &Arc<Self>, mut request: Request<Incoming>) -> Answered {
+        let Some((name, prefix)) = named_key(request.uri().path()) else {
+            return Err((None, Code::NotFound.into()));
+        };
+        let session = self.agent(auth::of_server(request.headers_mut())).await?;
+        let refuse = |code: Code| (Some(Arc::clone(&session)), Refusal::from(code));
+        let grants = self.gateway.source.grants(&session.agent);
+        let grant = grants.iter().find(|grant| *grant.name == *name);
+        let grant = grant.ok_or_else(|| refuse(Code::AppNotConnected))?;
+        let exact = grant.rule.terms().hosts.iter().find_map(keyward_wire::rule::HostPattern::exact);
+        let to = exact.ok_or_else(|| refuse(Code::BlockedByPolicy))?;
+        self.forward(&session, to, Way::Server, Some(prefix), request).await
+    }
+
+    async fn forward(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        to: Authority,
+        way: Way,
+        target: Option<String>,
+        request: Request<Incoming>,
+    ) -> Answered {
+        let tunnel = {
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            let same = |tunnel: &&Arc<Tunnel>| {
+                tunnel.session.agent == session.agent
+                    && tunnel.to == to
+                    && tunnel.way == way
+                    && tunnel.target == target
+            };
+            if let Some(tunnel) = last.as_ref().filter(same) {
+                Arc::clone(tunnel)
+            } else {
+                let activity = self.activity.clone();
+                let tunnel = Tunnel::new(&self.gateway, session, to, way, target, activity)
+                    .map_err(|code| (Some(Arc::clone(session)), code.into()))?;
+                *last = Some(Arc::clone(&tunnel));
+                tunnel
+            }
+        };
+        Ok(forward::answer(&tunnel, request, &self.gate).await)
+    }
+
+    /// Whose request it is. The answer to all others is the same, and the same one again takes longer.
+    async fn agent(&self, credential: Option<zeroize::Zeroizing<String>>) -> Result<Arc<Session>, Refused> {
+        let Some(credential) = credential else { return Err((None, Code::ProxyAuthRequired.into())) };
+        if let Some(agent) = self.gateway.source.agent(&credential) {
+            let session = self.gateway.session(agent);
+            let current = self.gateway.source.is_current();
+            return if current { Ok(session) } else { Err((Some(session), Code::GrantsStale.into())) };
+        }
+        tokio::time::sleep(self.gateway.throttle.refused(&credential)).await;
+        Err((None, Code::ProxyAuthRequired.into()))
+    }
+}
+
+type Refused = (Option<Arc<Session>>, Refusal);
+type Answered = Result<Response<Answer>, Refused>;
+
+/// `/-/KEY/…`: the key's name, and what stands before the path that is meant.
+fn named_key(path: &str) -> Option<(String, String)> {
+    let rest = path.strip_prefix("/-/")?;
+    let name = rest.split('/').next().filter(|name| !name.is_empty())?;
+    Some((decoded(name)?, format!("/-/{name}")))
+}
+
+/// Names may have blanks and other letters than ASCII.
+fn decoded(name: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        if *byte != b'%' {
+            bytes.push(*byte);
+            continue;
+        }
+        let (digits, after) = after.split_at_checked(2)?;
+        bytes.push(*data_encoding::HEXLOWER_PERMISSIVE.decode(digits).ok()?.first()?);
+        rest = after;
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// A connection on which nothing is asked for.
+const IDLE_TIME: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_key_is_one_segment_of_the_path() {
+        let named = |path| named_key(path).map(|(name, prefix)| format!("{name}|{prefix}"));
+        assert_eq!(named("/-/OPENAI_API_KEY/v1/models").unwrap(), "OPENAI_API_KEY|/-/OPENAI_API_KEY");
+        assert_eq!(named("/-/my%20key%c3%A4").unwrap(), "my keyä|/-/my%20key%c3%A4");
+        for path in ["/", "/-", "/-/", "/-//v1", "/x/-/A/", "/-/a%2/", "/-/%ff/", "/-/%zz/"] {
+            assert_eq!(named(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What is under way on one connection: which keys are in use, and since when nothing is.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::source::Grant;
+
+/// Requests that are under way on one connection. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Activity(Arc<Mutex<State>>);
+
+struct State {
+    next: u64,
+    requests: Vec<(u64, Option<Grant>)>,
+    since: Instant,
+}
+
+/// One request under way. Dropped: it is over.
+pub(crate) struct Busy {
+    activity: Activity,
+    id: u64,
+}
+
+impl Activity {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(State { next: 0, requests: Vec::new(), since: Instant::now() })))
+    }
+
+    /// A request begins.
+    pub(crate) fn begin(&self) -> Busy {
+        let mut state = self.state();
+        let id = state.next;
+        state.next += 1;
+        state.requests.push((id, None));
+        Busy { activity: self.clone(), id }
+    }
+
+    /// For how long nothing was under way; none: something is.
+    pub(crate) fn idle(&self) -> Option<Duration> {
+        let state = self.state();
+        state.requests.is_empty().then(|| state.since.elapsed())
+    }
+
+    /// Whether all keys in use are ones that `still` says yes to.
+    pub(crate) fn all(&self, still: impl Fn(&Grant) -> bool) -> bool {
+        self.state().requests.iter().filter_map(|(_, grant)| grant.as_ref()).all(still)
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Busy {
+    /// The request uses this key.
+    pub(crate) fn uses(&self, grant: &Grant) {
+        let mut state = self.activity.state();
+        if let Some((_, own)) = state.requests.iter_mut().find(|(id, _)| *id == self.id) {
+            *own = Some(grant.clone());
+        }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let mut state = self.activity.state();
+        state.requests.retain(|(id, _)| *id != self.id);
+        state.since = Instant::now();
+    }
+}

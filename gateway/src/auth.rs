@@ -1,0 +1,145 @@
+//! Which agent is it? The credential of a request, and what guessing costs.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use data_encoding::BASE64;
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+/// The credential that a request to a proxy carries. None: none, or more than one.
+pub(crate) fn of_proxy(headers: &HeaderMap) -> Option<Zeroizing<String>> {
+    let mut values = headers.get_all(PROXY_AUTHORIZATION).iter();
+    let value = values.next()?;
+    if values.next().is_some() { None } else { within(value) }
+}
+
+/// The credential that a request to the gateway as a server carries: where a program puts the key of the service that it takes
+/// the gateway for. It is taken out, wherever it stands.
+pub(crate) fn of_server(headers: &mut HeaderMap) -> Option<Zeroizing<String>> {
+    let mut found = of_proxy(headers);
+    for name in SLOTS {
+        let here = headers.get(&name).and_then(|value| within(value).or_else(|| plain(value)));
+        if let Some(credential) = here.filter(|credential| credential.starts_with(PREFIX)) {
+            headers.remove(name);
+            found.get_or_insert(credential);
+        }
+    }
+    found
+}
+
+/// `Basic base64(any:credential)`, `Basic base64(credential:)` or `Bearer credential`.
+fn within(value: &HeaderValue) -> Option<Zeroizing<String>> {
+    let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(Zeroizing::new(rest.to_owned()));
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = Zeroizing::new(BASE64.decode(rest.trim_ascii().as_bytes()).ok()?);
+    let (user, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    Some(Zeroizing::new(if password.is_empty() { user } else { password }.to_owned()))
+}
+
+fn plain(value: &HeaderValue) -> Option<Zeroizing<String>> {
+    value.to_str().ok().map(|text| Zeroizing::new(text.to_owned()))
+}
+
+/// How every proxy credential begins.
+pub const PREFIX: &str = "kwp1_";
+
+const SLOTS: [HeaderName; 4] = [
+    AUTHORIZATION,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+];
+
+/// Makes those wait who come again with a credential that was refused. By credential and not by address: behind one address
+/// may be many agents, and a credential has 256 random bits, so what is kept off is noise, not luck.
+#[derive(Default)]
+pub(crate) struct Throttle(Mutex<HashMap<[u8; 32], u32>>);
+
+impl Throttle {
+    /// Counts a refusal. How long its answer waits.
+    pub(crate) fn refused(&self, credential: &str) -> Duration {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.len() >= REMEMBERED {
+            counts.clear();
+        }
+        let count = counts.entry(Sha256::digest(credential.as_bytes()).into()).or_default();
+        *count += 1;
+        FIRST.saturating_mul(1 << (*count - 1).min(8)).min(LONGEST)
+    }
+}
+
+const REMEMBERED: usize = 4096;
+const FIRST: Duration = Duration::from_millis(5);
+const LONGEST: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(list: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in list {
+            headers.append(*name, HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    fn basic(text: &str) -> String {
+        format!("Basic {}", BASE64.encode(text.as_bytes()))
+    }
+
+    #[test]
+    fn s1_a_credential_comes_as_password_as_user_or_as_bearer() {
+        for value in [
+            basic("agent:kwp1_x"),
+            basic("kwp1_x:"),
+            basic(":kwp1_x"),
+            "bearer kwp1_x".to_owned(),
+            basic("a:kwp1_x").replace("Basic", "BASIC"),
+        ] {
+            let found = of_proxy(&headers(&[("proxy-authorization", &value)])).unwrap();
+            assert_eq!(*found, "kwp1_x", "{value}");
+        }
+        for value in ["kwp1_x", "Basic ???", "Basic", "Digest kwp1_x", &basic("kwp1_x")] {
+            assert!(of_proxy(&headers(&[("proxy-authorization", value)])).is_none(), "{value}");
+        }
+        let twice = headers(&[("proxy-authorization", "Bearer a"), ("proxy-authorization", "Bearer b")]);
+        assert!(of_proxy(&twice).is_none());
+    }
+
+    #[test]
+    fn a_server_takes_it_from_the_services_own_slot_and_out_of_there() {
+        for (name, value) in [
+            ("authorization", "Bearer kwp1_x".to_owned()),
+            ("authorization", basic("user:kwp1_x")),
+            ("x-api-key", "kwp1_x".to_owned()),
+            ("api-key", "kwp1_x".to_owned()),
+            ("x-goog-api-key", "kwp1_x".to_owned()),
+        ] {
+            let mut headers = headers(&[(name, &value)]);
+            assert_eq!(*of_server(&mut headers).unwrap(), "kwp1_x", "{name}");
+            assert!(headers.is_empty(), "{name}");
+        }
+        let mut other = headers(&[("authorization", "Bearer sk-other")]);
+        assert!(of_server(&mut other).is_none());
+        assert_eq!(other.len(), 1, "what is no credential of ours stays");
+    }
+
+    #[test]
+    fn s1_the_same_wrong_credential_waits_longer_each_time_and_others_do_not() {
+        let throttle = Throttle::default();
+        let first = throttle.refused("kwp1_a");
+        assert!((0..20).map(|_| throttle.refused("kwp1_a")).is_sorted());
+        assert_eq!(throttle.refused("kwp1_a"), LONGEST);
+        assert_eq!(throttle.refused("kwp1_b"), first);
+    }
+}

@@ -1,0 +1,102 @@
+//! Tunnels to hosts that no key is for: TLS goes from end to end, and the gateway sees a name and byte counts.
+
+use std::io;
+use std::sync::Arc;
+
+use rustls::server::{Accepted, Acceptor};
+use tokio::io::{
+    AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy_bidirectional_with_sizes,
+};
+use tokio::time::timeout;
+
+use crate::gateway::stopped;
+use crate::refuse::Code;
+use crate::tunnel::{HANDSHAKE_TIME, Tunnel, names};
+
+/// Carries bytes until one side ends, the agent may act no more, or the gateway stops.
+///
+/// What begins as TLS must be for the host that the tunnel was made for, and on the port of https nothing else may begin:
+/// another name would be a way to a host that was not judged, past whoever shares its address.
+pub(crate) async fn relay<A, U>(tunnel: &Arc<Tunnel>, mut agent: A, mut upstream: U)
+where
+    A: AsyncRead + AsyncWrite + Unpin,
+    U: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut stop = tunnel.gateway.stop.subscribe();
+    let carried = async {
+        let Ok(begun) = beginning(tunnel, &mut agent, &mut upstream).await else {
+            tunnel.say("refuse", Code::Misdirected);
+            return Ok(());
+        };
+        tunnel.opened()?;
+        upstream.write_all(&begun).await?;
+        copy_bidirectional_with_sizes(&mut agent, &mut upstream, BUFFER, BUFFER).await.map(|_| ())
+    };
+    tokio::select! {
+        _ = carried => {}
+        () = tunnel.blind_ended() => {}
+        () = stopped(&mut stop) => {}
+    }
+}
+
+/// The first bytes that the agent sends, if they may be the first. On other ports than that of https the upstream may be the
+/// one who speaks first.
+async fn beginning<A, U>(tunnel: &Tunnel, agent: &mut A, upstream: &mut U) -> io::Result<Vec<u8>>
+where
+    A: AsyncRead + AsyncWrite + Unpin,
+    U: AsyncRead + Unpin,
+{
+    let https = tunnel.to.port == 443;
+    let mut begun = Vec::new();
+    let mut said = [0; 4096];
+    while begun.is_empty() {
+        tokio::select! {
+            read = agent.read_buf(&mut begun) => if read? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            },
+            read = upstream.read(&mut said), if !https => {
+                let count = read?;
+                if count == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                agent.write_all(said.get(..count).unwrap_or_default()).await?;
+            }
+        }
+    }
+    if !https && begun.first() != Some(&TLS_HANDSHAKE) {
+        return Ok(begun);
+    }
+    let hello =
+        timeout(HANDSHAKE_TIME, hello(agent, &mut begun)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    if names(&hello.client_hello(), &tunnel.to.host) {
+        Ok(begun)
+    } else {
+        Err(io::ErrorKind::InvalidData.into())
+    }
+}
+
+/// Reads the rest of a ClientHello into `begun`.
+async fn hello<A: AsyncRead + Unpin>(agent: &mut A, begun: &mut Vec<u8>) -> io::Result<Accepted> {
+    let mut acceptor = Acceptor::default();
+    let mut looked = 0;
+    loop {
+        let mut fresh = begun.get(looked..).unwrap_or_default();
+        if fresh.is_empty() {
+            if begun.len() > MOST_HELLO || agent.read_buf(begun).await? == 0 {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            continue;
+        }
+        looked += acceptor.read_tls(&mut fresh)?;
+        match acceptor.accept() {
+            Ok(Some(accepted)) => return Ok(accepted),
+            Ok(None) => {}
+            Err(_) => return Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+}
+
+/// The first byte of a TLS record that may be the first.
+const TLS_HANDSHAKE: u8 = 0x16;
+const BUFFER: usize = 16 * 1024;
+const MOST_HELLO: usize = 64 * 1024;

@@ -1,0 +1,205 @@
+//! Bodies on their way through, piece by piece: nothing is collected, and nobody is read faster than the other side takes it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use crate::activity::Busy;
+use crate::redact::{Scrubber, Stream};
+use crate::scrub;
+use crate::upstream::Lease;
+
+/// What is sent to an upstream.
+pub(crate) enum Outgoing {
+    /// Nothing.
+    Empty,
+    /// A body that was written into.
+    Whole(Option<Bytes>),
+    /// The agent's body as it comes. Its trailers end here.
+    Stream(Incoming),
+}
+
+/// A body that broke off.
+#[derive(Debug, thiserror::Error)]
+#[error("the body broke off")]
+pub(crate) struct Broken;
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Whole(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
+            Self::Stream(body) => loop {
+                match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                    None => return Poll::Ready(None),
+                    Some(Err(_)) => return Poll::Ready(Some(Err(Broken))),
+                    Some(Ok(frame)) if frame.is_data() => return Poll::Ready(Some(Ok(frame))),
+                    Some(Ok(_)) => {}
+                }
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Whole(body) => body.is_none(),
+            Self::Stream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Whole(body) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
+            Self::Stream(body) => body.size_hint(),
+        }
+    }
+}
+
+/// Whoever sends a body of known length does not ask for its end.
+impl Drop for Relayed {
+    fn drop(&mut self) {
+        if self.body.is_end_stream() {
+            self.lease.give_back();
+        }
+    }
+}
+
+/// What is sent to an agent.
+pub(crate) enum Answer {
+    /// One of the gateway's own.
+    Own(Option<Bytes>),
+    /// An upstream's.
+    Relayed(Box<Relayed>),
+}
+
+/// An upstream's answer, and what must happen when it has ended.
+pub(crate) struct Relayed {
+    body: Incoming,
+    lease: Lease,
+    scrub: Option<scrub::Body>,
+    scrubber: Arc<Scrubber>,
+    /// Dropped with the body: then the request is over.
+    _busy: Busy,
+    trailers: Option<HeaderMap>,
+    tick: Option<Pin<Box<Sleep>>>,
+    /// The upstream's part is over.
+    read: bool,
+}
+
+impl Relayed {
+    /// `scrub`: none if nothing is held that could be in it.
+    pub(crate) fn new(
+        body: Incoming,
+        lease: Lease,
+        scrub: Option<scrub::Body>,
+        scrubber: Arc<Scrubber>,
+        busy: Busy,
+    ) -> Self {
+        Self { body, lease, scrub, scrubber, _busy: busy, trailers: None, tick: None, read: false }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        loop {
+            if let Some(scrub) = &mut self.scrub {
+                match scrub.next() {
+                    Err(_) => return Poll::Ready(Some(Err(Broken))),
+                    Ok(Some(out)) if !out.is_empty() => return Poll::Ready(Some(Ok(Frame::data(out)))),
+                    Ok(Some(_)) => continue,
+                    Ok(None) => {}
+                }
+            }
+            if self.read {
+                return Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
+            }
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => match (frame.into_data(), &mut self.scrub) {
+                    (Ok(data), None) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                    (Ok(data), Some(scrub)) => scrub.push(data),
+                    (Err(frame), _) => {
+                        self.trailers = frame.into_trailers().ok();
+                        if let Some(trailers) = &mut self.trailers {
+                            scrub::headers(&self.scrubber, trailers);
+                        }
+                    }
+                },
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(Broken))),
+                Poll::Ready(None) => {
+                    self.read = true;
+                    self.lease.give_back();
+                    if let Some(scrub) = &mut self.scrub {
+                        scrub.end();
+                    }
+                }
+                Poll::Pending => {
+                    let out = ready!(self.poll_tick(cx));
+                    if !out.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::data(out))));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is held back goes by the clock alone: a delay that depended on the bytes would tell something about a secret.
+    fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+        let Some(scrub) = self.scrub.as_mut().filter(|scrub| scrub.waiting()) else {
+            self.tick = None;
+            return Poll::Pending;
+        };
+        let next = || Box::pin(tokio::time::sleep_until(Instant::now() + Stream::PERIOD));
+        ready!(self.tick.get_or_insert_with(next).as_mut().poll(cx));
+        self.tick = Some(next());
+        Poll::Ready(scrub.tick())
+    }
+}
+
+impl Answer {
+    pub(crate) fn own(body: Bytes) -> Self {
+        Self::Own(Some(body))
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match &mut *self {
+            Self::Own(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
+            Self::Relayed(relayed) => relayed.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(body) => body.is_none(),
+            Self::Relayed(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(body) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
+            // As many bytes come out as went in; how many are left to come, only what was not held back knows.
+            Self::Relayed(relayed) if relayed.scrub.is_none() => relayed.body.size_hint(),
+            Self::Relayed(_) => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! One request: judged, given its key, sent on, answered.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, IF_RANGE, MAX_FORWARDS,
+    RANGE, UPGRADE,
+};
+use http::uri::PathAndQuery;
+use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use keyward_wire::rule::Authority;
+use tokio::time::Instant;
+
+use crate::activity::Busy;
+use crate::body::{Answer, Outgoing, Relayed};
+use crate::guard::request::{Gate, REFUSED};
+use crate::headers::{clean_answer, clean_request};
+use crate::inject::{self, Wrong};
+use crate::log::Event;
+use crate::policy;
+use crate::redact::coding;
+use crate::refuse::{Code, Refusal};
+use crate::scrub;
+use crate::source::{Closed, Grant};
+use crate::tunnel::{Tunnel, Way};
+use crate::upstream::{Lease, host_value};
+use crate::websocket;
+
+/// What the log says of a request, as it is found out.
+pub(crate) struct Entry {
+    method: Method,
+    path: String,
+    key: Arc<str>,
+    decision: &'static str,
+    since: Instant,
+}
+
+/// Answers a request that came through `tunnel`.
+pub(crate) async fn answer(
+    tunnel: &Arc<Tunnel>,
+    request: Request<Incoming>,
+    gate: &Gate,
+) -> Response<Answer> {
+    let mut entry = Entry {
+        method: request.method().clone(),
+        path: request.uri().path().to_owned(),
+        key: Arc::from(""),
+        decision: "refuse",
+        since: Instant::now(),
+    };
+    let busy = tunnel.activity.begin();
+    let answered = relay(tunnel, request, gate, busy, &mut entry).await;
+    match answered {
+        Ok(answer) => match tunnel.record(&entry, "", answer.status()) {
+            Ok(()) => answer,
+            // What cannot be recorded does not happen: the answer is not given.
+            Err(_) => refused(tunnel, &Code::LogFailed.into()),
+        },
+        Err(refusal) => {
+            entry.decision = "refuse";
+            let answer = refused(tunnel, &refusal);
+            let _ = tunnel.record(&entry, refusal.code.word(), answer.status());
+            answer
+        }
+    }
+}
+
+fn refused(tunnel: &Tunnel, refusal: &Refusal) -> Response<Answer> {
+    refusal.answer(tunnel.way == Way::Server).map(Answer::own)
+}
+
+impl Tunnel {
+    fn record(&self, entry: &Entry, code: &str, status: StatusCode) -> std::io::Result<()> {
+        let latency = entry.since.elapsed().as_millis();
+        self.gateway.log.record(&Event {
+            agent: &self.session.agent.name,
+            method: entry.method.as_str(),
+            host: &self.to.to_string(),
+            path: &entry.path,
+            key: &entry.key,
+            decision: entry.decision,
+            code,
+            status: status.as_u16(),
+            latency_ms: u64::try_from(latency).unwrap_or(u64::MAX),
+        })
+    }
+}
+
+async fn relay(
+    tunnel: &Arc<Tunnel>,
+    mut request: Request<Incoming>,
+    gate: &Gate,
+    busy: Busy,
+    entry: &mut Entry,
+) -> Result<Response<Answer>, Refusal> {
+    shape(&request)?;
+    let target = target(&request, tunnel)?;
+    let upgrades = wants_websocket(&request)?;
+    let account = account(request.headers())?;
+    if !tunnel.gateway.source.is_current() {
+        return Err(Code::GrantsStale.into());
+    }
+    if !tunnel.gateway.source.stands(&tunnel.session.agent) {
+        return Err(Code::AccessRestricted.into());
+    }
+    let on_upgrade = upgrades.then(|| hyper::upgrade::on(&mut request));
+    let (parts, body) = request.into_parts();
+    let (method, mut headers) = (parts.method, parts.headers);
+    clean_request(&mut headers);
+    let mut body = Carried::Agent(body);
+    let mut target = target;
+    let grants = tunnel.gateway.source.grants(&tunnel.session.agent);
+    let scrubber = if tunnel.way == Way::Plain {
+        entry.decision = "pass";
+        tunnel.session.scrubber(&tunnel.gateway.opened, &grants)
+    } else {
+        let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let grant = policy::judge(&grants, &tunnel.to, &method, path, account.as_deref())?;
+        entry.key = Arc::clone(&grant.name);
+        busy.uses(grant);
+        let value = open(tunnel, grant)?;
+        let mine = &tunnel.session.placeholders;
+        let head = inject::Head { method: &method, target: &mut target, headers: &mut headers };
+        let rewrite = inject::inject(&grant.rule, &value, mine, head).map_err(wrong)?;
+        if rewrite == inject::Body::Rewrite {
+            let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+            let whole = body.collect().await?;
+            let written = inject::inject_body(&grant.rule, &value, mine, kind, whole).map_err(wrong)?;
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(written.len()));
+            body = Carried::Written(written.into());
+        }
+        // The answer is looked through, which takes a whole one in a form that can be read.
+        headers.remove(RANGE);
+        headers.remove(IF_RANGE);
+        let accepted = coding::accepted(headers.get_all(ACCEPT_ENCODING).iter().map(HeaderValue::as_bytes));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::try_from(accepted).map_err(|_| Code::Malformed)?);
+        entry.decision = "inject";
+        tunnel.session.scrubber(&tunnel.gateway.opened, &grants)
+    };
+    headers.insert(HOST, host(tunnel)?);
+    let mut outgoing = Request::new(body.into());
+    *outgoing.method_mut() = method;
+    *outgoing.uri_mut() = raw(target)?;
+    *outgoing.headers_mut() = headers;
+    let injected = entry.decision == "inject";
+    if let Some(on_upgrade) = on_upgrade {
+        websocket::ask(outgoing.headers_mut());
+        let (answer, lease) = tunnel.upstreams.send_alone(outgoing).await.map_err(|failed| failed.code())?;
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return websocket::relay(tunnel, answer, on_upgrade, gate, scrubber, busy);
+        }
+        return relayed(answer, lease, scrubber, busy, injected);
+    }
+    let (answer, lease) = tunnel.upstreams.send(outgoing).await.map_err(|failed| failed.code())?;
+    relayed(answer, lease, scrubber, busy, injected)
+}
+
+/// The value, opened for this one request.
+fn open(tunnel: &Tunnel, grant: &Grant) -> Result<Arc<crate::source::Value>, Refusal> {
+    if let Err(wait) = tunnel.session.count(grant) {
+        let mut refusal = Refusal::from(Code::RateLimited);
+        refusal.retry_after_secs = Some(wait.as_secs() + 1);
+        return Err(refusal);
+    }
+    let value =
+        tunnel.gateway.source.open(&tunnel.session.agent, grant.key).map_err(|closed| match closed {
+            Closed::NotGranted => Code::AppNotConnected,
+            Closed::Stale => Code::GrantsStale,
+            Closed::Broken => Code::ValueUnusable,
+        })?;
+    tunnel.gateway.opened.note(grant, &value).map_err(|_| Code::ValueUnusable)?;
+    Ok(value)
+}
+
+fn wrong(wrong: Wrong) -> Code {
+    match wrong {
+        Wrong::WrongDestination => Code::WrongDestination,
+        Wrong::UnknownPlaceholder => Code::UnknownPlaceholder,
+        Wrong::Repeated => Code::RepeatedPlaceholder,
+        Wrong::BadValue => Code::ValueUnusable,
+        Wrong::Unreadable => Code::BodyUnreadable,
+    }
+}
+
+/// An upstream's answer, without what must not be told.
+fn relayed(
+    answer: Response<Incoming>,
+    lease: Lease,
+    scrubber: Arc<crate::redact::Scrubber>,
+    busy: Busy,
+    injected: bool,
+) -> Result<Response<Answer>, Refusal> {
+    let (mut parts, body) = answer.into_parts();
+    if parts.status.is_informational() {
+        return Err(Code::UpstreamProtocol.into());
+    }
+    // A part of a body was not asked for, and the key may be cut in two.
+    if injected && parts.status == StatusCode::PARTIAL_CONTENT {
+        return Err(Code::ScrubUnreadable.into());
+    }
+    // Its text in HTTP/1.1 says whatever the upstream likes.
+    parts.extensions.clear();
+    parts.version = Version::HTTP_11;
+    clean_answer(&mut parts.headers);
+    let scrub = if scrubber.is_empty() {
+        None
+    } else {
+        Some(scrub::body(&scrubber, &mut parts.headers).map_err(|_| Code::ScrubUnreadable)?)
+    };
+    let body = Relayed::new(body, lease, scrub, scrubber, busy);
+    Ok(Response::from_parts(parts, Answer::Relayed(Box::new(body))))
+}
+
+/// What every request must be, wherever it goes.
+pub(crate) fn shape(request: &Request<Incoming>) -> Result<(), Refusal> {
+    if let Some(why) = request.headers().get(REFUSED) {
+        return Err(if why == "large" { Code::HeadTooLarge } else { Code::Malformed }.into());
+    }
+    let asks_the_gateway = request.method() == Method::OPTIONS
+        && request.headers().get(MAX_FORWARDS).is_some_and(|value| value.as_bytes().trim_ascii() == b"0");
+    if asks_the_gateway || (policy::is_never(request.method()) && request.method() != Method::CONNECT) {
+        return Err(Code::MethodNotAllowed.into());
+    }
+    Ok(())
+}
+
+/// The target in origin form, byte for byte as it came, of a request that names no other host than the tunnel's.
+fn target(request: &Request<Incoming>, tunnel: &Tunnel) -> Result<Vec<u8>, Refusal> {
+    if request.method() == Method::CONNECT {
+        return Err(Code::MethodNotAllowed.into());
+    }
+    let uri = request.uri();
+    let mut named = None;
+    // What stands in the target of a request in the clear was judged when the tunnel was made for it.
+    if tunnel.way == Way::Tls {
+        if request.version() == Version::HTTP_2 {
+            if uri.scheme_str() != Some("https") {
+                return Err(Code::Misdirected.into());
+            }
+            named = Some(uri.authority().ok_or(Code::Malformed)?.as_str());
+        } else if uri.scheme().is_some() || uri.authority().is_some() {
+            return Err(Code::Malformed.into());
+        }
+    }
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = hosts.next().map(|value| value.to_str().map_err(|_| Code::Malformed)).transpose()?;
+    if hosts.next().is_some() {
+        return Err(Code::Malformed.into());
+    }
+    if tunnel.way == Way::Tls {
+        if named.is_none() && host.is_none() {
+            return Err(Code::Malformed.into());
+        }
+        for name in named.into_iter().chain(host) {
+            same_host(name, &tunnel.to)?;
+        }
+    }
+    let target = match (&tunnel.target, uri.path_and_query()) {
+        (Some(prefix), Some(target)) => {
+            // In base-URL mode what follows the key's name is the path.
+            target.as_str().get(prefix.len()..).filter(|rest| rest.starts_with(['/', '?']) || rest.is_empty())
+        }
+        (None, target) => target.map(PathAndQuery::as_str),
+        (Some(_), None) => None,
+    };
+    let target = target.ok_or(Code::Malformed)?;
+    let slash = if target.starts_with('/') { "" } else { "/" };
+    if target == "*" || target.contains('#') {
+        return Err(Code::Malformed.into());
+    }
+    Ok([slash.as_bytes(), target.as_bytes()].concat())
+}
+
+/// Whether `name` is where the tunnel leads.
+pub(crate) fn same_host(name: &str, to: &Authority) -> Result<(), Code> {
+    match Authority::parse(name, to.port) {
+        Ok(named) if named == *to => Ok(()),
+        Ok(_) => Err(Code::Misdirected),
+        Err(_) => Err(Code::Malformed),
+    }
+}
+
+/// Whether WebSocket is asked for. Any other change of protocol is refused: what follows it would not be looked at.
+fn wants_websocket(request: &Request<Incoming>) -> Result<bool, Refusal> {
+    let mut upgrades = request.headers().get_all(UPGRADE).iter();
+    let Some(upgrade) = upgrades.next() else { return Ok(false) };
+    let asks = upgrade.as_bytes().eq_ignore_ascii_case(b"websocket")
+        && upgrades.next().is_none()
+        && request.method() == Method::GET
+        && request.version() == Version::HTTP_11
+        && crate::headers::connection_has(request.headers(), "upgrade");
+    if asks { Ok(true) } else { Err(Code::Malformed.into()) }
+}
+
+fn account(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let mut values = headers.get_all("x-keyward-account").iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => {
+            let text = value.to_str().map_err(|_| Code::Malformed)?;
+            Ok(Some(text.to_owned()))
+        }
+        (Some(_), Some(_)) => Err(Code::Malformed.into()),
+    }
+}
+
+fn host(tunnel: &Tunnel) -> Result<HeaderValue, Refusal> {
+    let host = match tunnel.way {
+        Way::Plain if tunnel.to.port == 80 => tunnel.to.host.to_string(),
+        Way::Plain => tunnel.to.to_string(),
+        Way::Tls | Way::Server => host_value(&tunnel.to),
+    };
+    HeaderValue::try_from(host).map_err(|_| Code::Malformed.into())
+}
+
+/// The target as it will be written: the same bytes, or refused.
+fn raw(target: Vec<u8>) -> Result<Uri, Refusal> {
+    let target = Bytes::from(target);
+    let parsed = PathAndQuery::from_maybe_shared(target.clone()).map_err(|_| Code::Malformed)?;
+    if parsed.as_str().as_bytes() != target {
+        return Err(Code::Malformed.into());
+    }
+    Ok(Uri::from(parsed))
+}
+
+/// The body on its way.
+enum Carried {
+    Agent(Incoming),
+    Written(Bytes),
+}
+
+impl Carried {
+    /// All of it, because something is written into it.
+    async fn collect(&mut self) -> Result<Vec<u8>, Refusal> {
+        let Self::Agent(body) = self else { return Err(Code::BodyUnreadable.into()) };
+        match Limited::new(body, MOST_WRITTEN).collect().await {
+            Ok(whole) => Ok(whole.to_bytes().into()),
+            Err(error) if error.is::<LengthLimitError>() => Err(Code::BodyTooLarge.into()),
+            Err(_) => Err(Code::Malformed.into()),
+        }
+    }
+}
+
+impl From<Carried> for Outgoing {
+    fn from(body: Carried) -> Self {
+        match body {
+            Carried::Agent(body) if body.is_end_stream() => Self::Empty,
+            Carried::Agent(body) => Self::Stream(body),
+            Carried::Written(body) => Self::Whole(Some(body)),
+        }
+    }
+}
+
+/// Largest body that a rule can write into.
+const MOST_WRITTEN: usize = 10 * 1024 * 1024;

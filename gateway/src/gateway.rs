@@ -1,0 +1,252 @@
+//! The gateway as a whole: what its connections share, and how long it lives.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use keyward_wire::rule::Authority;
+use keyward_wire::{AgentId, Sha256};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::accept;
+use crate::agent::Session;
+use crate::auth::Throttle;
+use crate::ca::Ca;
+use crate::config::{Config, Egress};
+use crate::dial::Dialer;
+use crate::log::Log;
+use crate::opened::Opened;
+use crate::refuse::{Code, Refusal};
+use crate::source::{Agent, SecretSource};
+
+/// A gateway. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    inner: Arc<Inner>,
+    /// All senders gone: nothing is open any more.
+    open: Arc<Mutex<Option<mpsc::Receiver<()>>>>,
+}
+
+/// Where agents come in.
+pub enum Listener {
+    /// A TCP socket.
+    Tcp(TcpListener),
+    /// A Unix socket. Who may open it is said by its file.
+    Unix(UnixListener),
+}
+
+pub(crate) struct Inner {
+    pub(crate) source: Arc<dyn SecretSource>,
+    pub(crate) ca: Arc<Ca>,
+    pub(crate) log: Log,
+    pub(crate) dialer: Arc<Dialer>,
+    pub(crate) egress: Egress,
+    pub(crate) clock: fn() -> SystemTime,
+    pub(crate) throttle: Throttle,
+    pub(crate) opened: Opened,
+    /// Told whenever something that is open may have to end.
+    pub(crate) changes: watch::Sender<u64>,
+    pub(crate) stop: watch::Sender<bool>,
+    console: Option<String>,
+    provider: fn(&Authority) -> Option<&'static str>,
+    sessions: Mutex<HashMap<(AgentId, Sha256), Arc<Session>>>,
+    connections: Arc<Semaphore>,
+    alive: Mutex<Option<mpsc::Sender<()>>>,
+}
+
+impl Gateway {
+    /// A gateway that listens nowhere yet.
+    ///
+    /// # Errors
+    /// If the TLS library has no usable protocol version.
+    pub fn new(
+        mut config: Config,
+        ca: Arc<Ca>,
+        source: Arc<dyn SecretSource>,
+        log: Log,
+    ) -> Result<Self, rustls::Error> {
+        let dialer = Arc::new(Dialer::new(&mut config)?);
+        let (alive, open) = mpsc::channel(1);
+        let inner = Inner {
+            source,
+            ca,
+            log,
+            dialer,
+            egress: config.egress,
+            clock: config.clock,
+            throttle: Throttle::default(),
+            opened: Opened::default(),
+            changes: watch::Sender::new(0),
+            stop: watch::Sender::new(false),
+            console: config.console,
+            provider: config.provider,
+            sessions: Mutex::default(),
+            connections: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
+            alive: Mutex::new(Some(alive)),
+        };
+        Ok(Self { inner: Arc::new(inner), open: Arc::new(Mutex::new(Some(open))) })
+    }
+
+    /// Serves what comes in at `listener`, until [`Self::stop`]. Several may be served at once.
+    ///
+    /// # Errors
+    /// The listener's.
+    pub async fn serve(&self, listener: Listener) -> io::Result<()> {
+        let mut stop = self.inner.stop.subscribe();
+        loop {
+            // Beyond the limit, connections wait where the system keeps them.
+            let permit = Arc::clone(&self.inner.connections).acquire_owned();
+            let permit = permit.await.map_err(|_| io::ErrorKind::BrokenPipe)?;
+            let inner = Arc::clone(&self.inner);
+            tokio::select! {
+                () = stopped(&mut stop) => return Ok(()),
+                accepted = listener.accept() => match accepted {
+                    Ok(Stream::Tcp(stream)) => self.inner.spawn(async move {
+                        accept::serve(inner, stream).await;
+                        drop(permit);
+                    }),
+                    Ok(Stream::Unix(stream)) => self.inner.spawn(async move {
+                        accept::serve(inner, stream).await;
+                        drop(permit);
+                    }),
+                    // A client that is already gone, or a moment without file descriptors.
+                    Err(error) if is_passing(&error) => tokio::time::sleep(Duration::from_millis(20)).await,
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// Looks after what is open: tells it of changes, forgets what is old, brings the log to the disk. Ends with the gateway.
+    pub async fn watch(&self) {
+        let inner = &self.inner;
+        let mut stop = inner.stop.subscribe();
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut revision = inner.source.revision();
+        loop {
+            tokio::select! {
+                () = stopped(&mut stop) => return,
+                () = inner.source.changed(revision) => {
+                    revision = inner.source.revision();
+                    inner.changed();
+                }
+                _ = tick.tick() => inner.tick().await,
+            }
+        }
+    }
+
+    /// Takes no more connections, and no more requests on those that are open.
+    pub fn stop(&self) {
+        self.inner.stop.send_replace(true);
+        self.inner.alive.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Waits until nothing is open any more, but not longer than `at_most`. Whether that is so.
+    pub async fn drained(&self, at_most: Duration) -> bool {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut open) = open else { return true };
+        let drained = timeout(at_most, open.recv()).await.is_ok();
+        let _ = self.inner.log.sync();
+        drained
+    }
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                // Without it, small writes wait for the answer to the one before.
+                stream.set_nodelay(true)?;
+                Ok(Stream::Tcp(stream))
+            }
+            Self::Unix(listener) => Ok(Stream::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+enum Stream {
+    Tcp(tokio::net::TcpStream),
+    Unix(tokio::net::UnixStream),
+}
+
+impl Inner {
+    /// Runs `task`; the gateway is not drained before it has ended.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(alive) = alive else { return };
+        tokio::spawn(async move {
+            task.await;
+            drop(alive);
+        });
+    }
+
+    /// What is kept for this agent.
+    pub(crate) fn session(&self, agent: Agent) -> Arc<Session> {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = (agent.id, agent.credential);
+        Arc::clone(sessions.entry(id).or_insert_with(|| Session::new(agent, &self.dialer)))
+    }
+
+    /// A host that no key of the agent is for.
+    pub(crate) fn not_connected(&self, to: &Authority) -> Refusal {
+        let provider = (self.provider)(to);
+        let code = if provider.is_some() { Code::AppNotConnected } else { Code::CredentialNotFound };
+        let mut refusal = Refusal::from(code);
+        refusal.provider = provider;
+        refusal.connect_url = self.console.as_ref().map(|console| {
+            // What a host may be made of needs no escaping.
+            let provider = provider.map(|provider| format!("&provider={provider}")).unwrap_or_default();
+            format!("{console}#connect?host={to}{provider}")
+        });
+        refusal
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    async fn tick(&self) {
+        // Time ends credentials without telling anybody.
+        let ended: Vec<Arc<Session>> = {
+            let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            sessions
+                .extract_if(|_, session| !self.source.stands(&session.agent))
+                .map(|(_, session)| session)
+                .collect()
+        };
+        for session in &ended {
+            session.pool.clear();
+        }
+        if !ended.is_empty() {
+            self.changed();
+        }
+        for session in self.sessions.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            session.pool.sweep();
+        }
+        self.opened.sweep();
+        let log = self.log.clone();
+        let _ = tokio::task::spawn_blocking(move || log.sync()).await;
+    }
+}
+
+/// Waits until the gateway ends.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    // EMFILE, ENFILE, ENOBUFS, ENOMEM have no kind of their own.
+    matches!(error.raw_os_error(), Some(23 | 24 | 105 | 12))
+        || matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+        )
+}
+
+const TICK: Duration = Log::SYNC;
+const MOST_CONNECTIONS: usize = 8192;

@@ -1,0 +1,126 @@
+//! A connection to an upstream, of which hyper sees plain heads of answers only.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+
+use super::head::{self, HEAD_BYTES};
+use super::request::give;
+
+/// Looks at the head of each answer. Bodies pass as they come: what their frames are worth, hyper judges, and whatever comes
+/// after an answer's end ends the connection there.
+pub(crate) struct Guard<S> {
+    inner: S,
+    raw: BytesMut,
+    plain: BytesMut,
+    searched: usize,
+    in_head: bool,
+    expect: Expect,
+}
+
+/// Told before each request that the next bytes are the head of an answer.
+#[derive(Clone, Default)]
+pub(crate) struct Expect(Arc<AtomicBool>);
+
+impl Expect {
+    /// A request is about to be sent, and nothing of the answer before it is still to come.
+    pub(crate) fn head(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+impl<S> Guard<S> {
+    pub(crate) fn new(inner: S) -> (Self, Expect) {
+        let expect = Expect::default();
+        let guard = Self {
+            inner,
+            raw: BytesMut::new(),
+            plain: BytesMut::new(),
+            searched: 0,
+            in_head: false,
+            expect: expect.clone(),
+        };
+        (guard, expect)
+    }
+
+    /// Hands on what is plain. False: more is needed.
+    fn heads(&mut self) -> io::Result<bool> {
+        let Some(end) = head::end(&self.raw, self.searched) else {
+            if self.raw.len() > HEAD_BYTES || head::has_bare_line_end(&self.raw, self.searched) {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            self.searched = self.raw.len();
+            return Ok(false);
+        };
+        let status = head::answer(self.raw.get(..end).unwrap_or_default())
+            .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        self.searched = 0;
+        self.plain = self.raw.split_to(end);
+        if status >= 200 || status == 101 {
+            self.in_head = false;
+            self.plain.unsplit(std::mem::take(&mut self.raw));
+        }
+        Ok(true)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        loop {
+            if !this.plain.is_empty() {
+                give(&mut this.plain, buf);
+                return Poll::Ready(Ok(()));
+            }
+            if this.expect.0.swap(false, Ordering::AcqRel) {
+                this.in_head = true;
+            }
+            if !this.in_head {
+                return Pin::new(&mut this.inner).poll_read(cx, buf);
+            }
+            if !this.raw.is_empty() && this.heads()? {
+                continue;
+            }
+            this.raw.reserve(4096);
+            let read = std::pin::pin!(this.inner.read_buf(&mut this.raw));
+            if ready!(Future::poll(read, cx))? == 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}

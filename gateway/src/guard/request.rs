@@ -1,0 +1,368 @@
+//! A connection from an agent, of which hyper sees plain requests only.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf as _, BytesMut};
+use http::HeaderName;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+use super::chunk::{Chunks, Step};
+use super::head::{self, Follows, HEAD_BYTES, Shape};
+
+/// Reads requests one at a time and hands on what is of the plain form.
+///
+/// In the place of a head that is not, the parser is given a request that says so in [`REFUSED`], and then nothing more: so it
+/// is refused in its turn, after the answers to what came before it, by the same code as every other request.
+pub(crate) struct Guard<S> {
+    inner: S,
+    /// What came and was not looked at.
+    raw: BytesMut,
+    /// What was, and goes to the parser.
+    plain: BytesMut,
+    state: State,
+    searched: usize,
+    /// An empty line before the head was passed over.
+    skipped: bool,
+    deadline: Option<Pin<Box<Sleep>>>,
+    gate: Gate,
+    drained: usize,
+}
+
+enum State {
+    Head,
+    Length(u64),
+    Chunks(Chunks),
+    /// After a `CONNECT`: nothing is read until it is granted.
+    Waiting,
+    /// No longer HTTP/1.1 of ours.
+    Open,
+    /// Something was refused here. What follows is not looked at.
+    Dead,
+}
+
+/// Opens a [`Guard`] from the side of the one who answers.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<AtomicBool>);
+
+impl Gate {
+    /// From now on the connection carries what was agreed on: a tunnel, or WebSocket's frames.
+    pub(crate) fn open(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn is_open(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// In the place of a head that was refused: `odd` or `large`. An agent that sends it refuses itself.
+pub(crate) const REFUSED: HeaderName = HeaderName::from_static("x-keyward-refused");
+
+impl<S> Guard<S> {
+    pub(crate) fn new(inner: S) -> (Self, Gate) {
+        let gate = Gate::default();
+        let guard = Self {
+            inner,
+            raw: BytesMut::new(),
+            plain: BytesMut::new(),
+            state: State::Head,
+            searched: 0,
+            skipped: false,
+            deadline: None,
+            gate: gate.clone(),
+            drained: 0,
+        };
+        (guard, gate)
+    }
+
+    /// Looks for a whole head in what came.
+    fn head(&mut self) -> bool {
+        // Some clients end a body with one more line than it has (RFC 9112, 2.2).
+        if !self.skipped && self.raw.starts_with(b"\r\n") {
+            self.raw.advance(2);
+            self.skipped = true;
+            self.searched = 0;
+        }
+        let end = head::end(&self.raw, self.searched);
+        let judged = match end {
+            Some(end) => head::request(self.raw.get(..end).unwrap_or_default()),
+            None if self.raw.len() > HEAD_BYTES => Err(Shape::TooLarge),
+            // It will not get better, and may never end.
+            None if head::has_bare_line_end(&self.raw, self.searched) => Err(Shape::Odd),
+            None => {
+                self.searched = self.raw.len();
+                return false;
+            }
+        };
+        self.searched = 0;
+        self.skipped = false;
+        self.deadline = None;
+        match (judged, end) {
+            (Ok(follows), Some(end)) => {
+                self.plain = self.raw.split_to(end);
+                self.state = match follows {
+                    Follows::Length(0) => State::Head,
+                    Follows::Length(length) => State::Length(length),
+                    Follows::Chunks => State::Chunks(Chunks::default()),
+                    Follows::Tunnel => State::Waiting,
+                };
+            }
+            (Err(Shape::TooLarge), _) => self.refuse("large"),
+            _ => self.refuse("odd"),
+        }
+        true
+    }
+
+    fn refuse(&mut self, why: &str) {
+        let request = format!(
+            "GET / HTTP/1.1\r\nhost: refused.invalid\r\nconnection: close\r\n{REFUSED}: {why}\r\n\r\n"
+        );
+        self.plain = BytesMut::from(request.as_bytes());
+        self.raw = BytesMut::new();
+        self.state = State::Dead;
+    }
+}
+
+impl<S: AsyncRead + Unpin> Guard<S> {
+    /// Reads more of what is not looked at yet. False: the end.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        self.raw.reserve(2048);
+        let read = std::pin::pin!(self.inner.read_buf(&mut self.raw));
+        let count = ready!(Future::poll(read, cx))?;
+        Poll::Ready(Ok(count > 0))
+    }
+
+    /// A head that began must end.
+    fn poll_in_time(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let deadline = self
+            .deadline
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + HEAD_TIME)));
+        ready!(deadline.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        loop {
+            if !this.plain.is_empty() {
+                give(&mut this.plain, buf);
+                return Poll::Ready(Ok(()));
+            }
+            if !matches!(this.state, State::Open | State::Dead) && this.gate.is_open() {
+                this.state = State::Open;
+            }
+            match &mut this.state {
+                State::Open if this.raw.is_empty() => return Pin::new(&mut this.inner).poll_read(cx, buf),
+                State::Open => this.plain = std::mem::take(&mut this.raw),
+                // Nobody waits here: whoever opens the gate reads, and whoever was refused is told so and closed.
+                State::Waiting | State::Dead => return Poll::Pending,
+                State::Head => {
+                    if !this.raw.is_empty() && this.head() {
+                        continue;
+                    }
+                    match this.poll_fill(cx) {
+                        Poll::Ready(filled) => {
+                            if !filled? {
+                                return Poll::Ready(Ok(()));
+                            }
+                        }
+                        Poll::Pending if this.raw.is_empty() => {
+                            this.raw = BytesMut::new();
+                            return Poll::Pending;
+                        }
+                        Poll::Pending => return this.poll_in_time(cx),
+                    }
+                }
+                State::Length(left) if this.raw.is_empty() => {
+                    let most = usize::try_from(*left).unwrap_or(READ).min(READ).min(buf.remaining());
+                    let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
+                    ready!(Pin::new(&mut this.inner).poll_read(cx, &mut part))?;
+                    let count = part.filled().len();
+                    buf.advance(count);
+                    *left -= count as u64;
+                    if *left == 0 {
+                        this.state = State::Head;
+                    }
+                    return Poll::Ready(Ok(()));
+                }
+                State::Length(left) => {
+                    let now = usize::try_from(*left).unwrap_or(usize::MAX).min(this.raw.len());
+                    this.plain = this.raw.split_to(now);
+                    *left -= now as u64;
+                    if *left == 0 {
+                        this.state = State::Head;
+                    }
+                }
+                State::Chunks(chunks) => match chunks.step(&this.raw) {
+                    Step::More(0) => {
+                        if !ready!(this.poll_fill(cx))? {
+                            return Poll::Ready(Ok(()));
+                        }
+                    }
+                    Step::More(count) => this.plain = this.raw.split_to(count),
+                    Step::End(count) => {
+                        this.plain = this.raw.split_to(count);
+                        this.state = State::Head;
+                    }
+                    Step::Odd => {
+                        this.raw = BytesMut::new();
+                        this.state = State::Dead;
+                        return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+                    }
+                },
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    /// After a refusal, takes what is still coming for a moment: closing at once would send a reset, which can destroy the
+    /// refusal before it is read.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        ready!(Pin::new(&mut this.inner).poll_shutdown(cx))?;
+        if !matches!(this.state, State::Dead) {
+            return Poll::Ready(Ok(()));
+        }
+        let deadline =
+            this.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + LINGER)));
+        while this.drained < LINGER_BYTES && deadline.as_mut().poll(cx).is_pending() {
+            let mut scratch = [0; 4096];
+            let mut part = ReadBuf::new(&mut scratch);
+            match ready!(Pin::new(&mut this.inner).poll_read(cx, &mut part)) {
+                Ok(()) if !part.filled().is_empty() => this.drained += part.filled().len(),
+                _ => break,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+pub(super) fn give(from: &mut BytesMut, buf: &mut ReadBuf<'_>) {
+    let count = from.len().min(buf.remaining());
+    buf.put_slice(&from.split_to(count));
+}
+
+const READ: usize = 64 * 1024;
+const HEAD_TIME: Duration = Duration::from_secs(30);
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    /// What the parser sees of `sent`, however the bytes were split.
+    async fn seen(sent: &[u8]) -> Vec<u8> {
+        let mut all = None;
+        for size in [1, 7, sent.len()] {
+            let (mut client, server) = tokio::io::duplex(1 << 20);
+            let (mut guard, _) = Guard::new(server);
+            let mut got = Vec::new();
+            for part in sent.chunks(size) {
+                client.write_all(part).await.unwrap();
+                let mut buf = [0; 4096];
+                while let Poll::Ready(Ok(count)) = std::future::poll_fn(|cx| {
+                    let mut buf = ReadBuf::new(&mut buf);
+                    Poll::Ready(Pin::new(&mut guard).poll_read(cx, &mut buf).map_ok(|()| {
+                        got.extend_from_slice(buf.filled());
+                        buf.filled().len()
+                    }))
+                })
+                .await
+                    && count > 0
+                {}
+            }
+            assert_eq!(*all.get_or_insert_with(|| got.clone()), got, "in parts of {size}");
+        }
+        all.unwrap()
+    }
+
+    #[tokio::test]
+    async fn plain_requests_pass_byte_for_byte() {
+        let sent = b"POST /a HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\n\r\nabc\
+            GET /b HTTP/1.1\r\nHost: a.test\r\n\r\n\
+            POST /c HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n\
+            GET /d HTTP/1.1\r\nHost: a.test\r\n\r\n";
+        assert_eq!(seen(sent).await, sent);
+    }
+
+    #[tokio::test]
+    async fn one_empty_line_between_requests_is_forgiven_and_two_are_not() {
+        let get = "GET /b HTTP/1.1\r\nHost: a.test\r\n\r\n";
+        assert_eq!(seen(format!("{get}\r\n{get}").as_bytes()).await, get.repeat(2).as_bytes());
+        let two = seen(format!("{get}\r\n\r\n{get}").as_bytes()).await;
+        assert!(String::from_utf8(two).unwrap().contains("x-keyward-refused: odd"));
+    }
+
+    #[tokio::test]
+    async fn p10_what_follows_a_refused_head_is_not_looked_at() {
+        let sent =
+            b"GET /a HTTP/1.1\r\nHost: a.test\r\n\r\nGET /b HTTP/1.1\r\nHost: a.test\r\nHost: x.test\r\n\r\n\
+            GET /c HTTP/1.1\r\nHost: a.test\r\n\r\n";
+        let text = String::from_utf8(seen(sent).await).unwrap();
+        assert!(text.starts_with("GET /a HTTP/1.1\r\n"));
+        assert!(
+            text.ends_with("x-keyward-refused: odd\r\n\r\n") && !text.contains("/b") && !text.contains("/c")
+        );
+    }
+
+    #[tokio::test]
+    async fn p16_a_head_without_an_end_is_refused_when_it_is_too_long() {
+        let sent = format!("GET / HTTP/1.1\r\nX: {}", "y".repeat(HEAD_BYTES));
+        let text = String::from_utf8(seen(sent.as_bytes()).await).unwrap();
+        assert!(text.contains("x-keyward-refused: large"));
+    }
+
+    #[tokio::test]
+    async fn after_connect_nothing_is_read_before_the_gate_is_open() {
+        let connect = b"CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n";
+        let (mut client, server) = tokio::io::duplex(4096);
+        let (mut guard, gate) = Guard::new(server);
+        client.write_all(&[connect.as_slice(), b"\x16\x03\x01"].concat()).await.unwrap();
+        let mut buf = vec![0; 4096];
+        let count = guard.read(&mut buf).await.unwrap();
+        assert_eq!(&buf[..count], connect);
+        let waiting = std::future::poll_fn(|cx| {
+            Poll::Ready(Pin::new(&mut guard).poll_read(cx, &mut ReadBuf::new(&mut buf)).is_pending())
+        });
+        assert!(waiting.await);
+        gate.open();
+        let count = guard.read(&mut buf).await.unwrap();
+        assert_eq!(&buf[..count], b"\x16\x03\x01");
+    }
+}

@@ -1,0 +1,153 @@
+//! Headers that end at the gateway, in both directions. Pure.
+
+use http::header::{
+    ALT_SVC, CONNECTION, EXPECT, FORWARDED, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+};
+
+/// Takes out of a request what is between the agent and the gateway, and what claims to say where the request comes from or
+/// where it is really going.
+///
+/// What `Connection` names goes too, before anything is injected, so that no agent can have the injected header removed.
+pub(crate) fn clean_request(headers: &mut HeaderMap) {
+    let trailers = wants_trailers(headers);
+    hop_by_hop(headers);
+    for name in ROUTING {
+        headers.remove(*name);
+    }
+    headers.remove(FORWARDED);
+    headers.remove(VIA);
+    headers.remove(EXPECT);
+    remove_prefixed(headers, &["x-keyward-", "x-onecli-", "x-forwarded-", "proxy-"]);
+    if trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+/// Takes out of an answer what is between the upstream and the gateway, and what would lead an agent around it.
+pub(crate) fn clean_answer(headers: &mut HeaderMap) {
+    hop_by_hop(headers);
+    headers.remove(ALT_SVC);
+    headers.remove(PROXY_AUTHENTICATE);
+    remove_prefixed(headers, &["x-keyward-", "x-onecli-", "proxy-"]);
+}
+
+/// Whether this header line of `Connection` has the word.
+pub(crate) fn connection_has(headers: &HeaderMap, word: &str) -> bool {
+    words(headers, &CONNECTION).any(|own| own.eq_ignore_ascii_case(word))
+}
+
+fn hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = words(headers, &CONNECTION).filter_map(|word| word.parse().ok()).collect();
+    for name in named {
+        // A request's host is the gateway's to set, and an answer's length is its body's.
+        headers.remove(name);
+    }
+    for name in [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHORIZATION] {
+        headers.remove(name);
+    }
+    headers.remove("keep-alive");
+}
+
+/// gRPC needs it, and HTTP/2 allows nothing else there.
+fn wants_trailers(headers: &HeaderMap) -> bool {
+    words(headers, &TE).any(|word| word.eq_ignore_ascii_case("trailers"))
+}
+
+fn words<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
+}
+
+fn remove_prefixed(headers: &mut HeaderMap, prefixes: &[&str]) {
+    let has = |name: &HeaderName| prefixes.iter().any(|prefix| name.as_str().starts_with(prefix));
+    let named: Vec<HeaderName> = headers.keys().filter(|name| has(name)).cloned().collect();
+    for name in named {
+        headers.remove(name);
+    }
+}
+
+/// Behind some servers, these are the method, host or path instead of those that were judged.
+const ROUTING: &[&str] = &[
+    "x-original-url",
+    "x-rewrite-url",
+    "x-original-host",
+    "x-host",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-real-ip",
+    "true-client-ip",
+    "max-forwards",
+    "alt-used",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(list: &[(&'static str, &'static str)]) -> HeaderMap {
+        list.iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn p11_s2_what_is_between_agent_and_gateway_ends_there() {
+        let mut request = headers(&[
+            ("connection", "authorization, x-api-key, , host"),
+            ("authorization", "Bearer x"),
+            ("x-api-key", "x"),
+            ("proxy-authorization", "Basic x"),
+            ("proxy-connection", "keep-alive"),
+            ("keep-alive", "timeout=5"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("expect", "100-continue"),
+            ("te", "gzip, trailers"),
+            ("accept", "*/*"),
+        ]);
+        clean_request(&mut request);
+        assert_eq!(names(&request), ["accept", "te"]);
+        assert_eq!(request[TE], "trailers");
+    }
+
+    #[test]
+    fn d7_p14_what_would_lead_a_server_elsewhere_is_not_passed_on() {
+        let mut request = headers(&[
+            ("x-forwarded-host", "x.test"),
+            ("x-forwarded-for", "127.0.0.1"),
+            ("forwarded", "host=x.test"),
+            ("x-original-url", "/admin"),
+            ("x-rewrite-url", "/admin"),
+            ("x-http-method-override", "DELETE"),
+            ("x-real-ip", "127.0.0.1"),
+            ("via", "x"),
+            ("x-keyward-account", "a"),
+            ("x-onecli-x", "a"),
+            ("user-agent", "x"),
+        ]);
+        clean_request(&mut request);
+        assert_eq!(names(&request), ["user-agent"]);
+    }
+
+    #[test]
+    fn d19_an_answer_does_not_send_the_agent_around_the_gateway() {
+        let mut answer = headers(&[
+            ("alt-svc", "h3=\":443\""),
+            ("connection", "x-hop"),
+            ("x-hop", "1"),
+            ("proxy-authenticate", "Basic"),
+            ("x-keyward-refused", "odd"),
+            ("etag", "1"),
+        ]);
+        clean_answer(&mut answer);
+        assert_eq!(names(&answer), ["etag"]);
+    }
+}

@@ -1,0 +1,297 @@
+//! The gateway's own record of every request: one line of JSON each, chained by hashes, written before the answer leaves.
+//!
+//! `h_n = SHA-256(h_(n-1) ‖ line_n without its hash)`, `h_0` = SHA-256("keyward gateway log v1"). A line that was changed,
+//! removed or moved breaks the chain. What was cut off at the end shows only to somebody who knows a later hash, which is why
+//! the last one is told when the gateway ends.
+//!
+//! Hosts and paths are in it, which keyward's server must not know. Queries, headers and bodies are not: they may hold secrets.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// What happened to one request.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Event<'a> {
+    /// Whose it was; empty: nobody's that is known.
+    pub agent: &'a str,
+    /// Its method.
+    pub method: &'a str,
+    /// The host and port it was for.
+    pub host: &'a str,
+    /// Its path as the agent sent it, without the query.
+    pub path: &'a str,
+    /// Name of the key whose rule was used.
+    pub key: &'a str,
+    /// `inject`, `pass`, `tunnel`, `refuse` or `cut`.
+    pub decision: &'a str,
+    /// The word of a refusal, or a remark.
+    pub code: &'a str,
+    /// Status of the answer; 0: there was none.
+    pub status: u16,
+    /// Milliseconds from the request's head to the answer's.
+    pub latency_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line<'a> {
+    seq: u64,
+    time_ms: u64,
+    #[serde(borrow)]
+    agent: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    method: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    host: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    path: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    key: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    decision: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    code: std::borrow::Cow<'a, str>,
+    status: u16,
+    latency_ms: u64,
+}
+
+/// Why a log is not believed, and from which line on.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The file could not be read.
+    #[error("the log cannot be read")]
+    Read(#[from] io::Error),
+    /// This line is not one that was written after the one before it.
+    #[error("line {0} does not follow from the one before it")]
+    Broken(u64),
+}
+
+/// The open log. Cheap to clone.
+#[derive(Clone)]
+pub struct Log {
+    inner: Arc<Mutex<Inner>>,
+    clock: fn() -> SystemTime,
+}
+
+struct Inner {
+    file: File,
+    head: Head,
+    line: Vec<u8>,
+    unsynced: bool,
+}
+
+/// How far a log goes: number of lines, and the hash of the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Number of lines.
+    pub seq: u64,
+    /// Hash of the last one.
+    pub hash: [u8; 32],
+}
+
+impl Head {
+    fn start() -> Self {
+        Self { seq: 0, hash: Sha256::digest(b"keyward gateway log v1").into() }
+    }
+
+    /// The hash in hexadecimal digits.
+    pub fn hex(&self) -> String {
+        HEXLOWER.encode(&self.hash)
+    }
+}
+
+impl Log {
+    /// Goes on with `file`, which is private, open for reading and appending, and written by nobody else.
+    ///
+    /// # Errors
+    /// [`LogError`] if what is in it does not verify. It is evidence; nothing is written after it.
+    pub fn open(mut file: File, clock: fn() -> SystemTime) -> Result<Self, LogError> {
+        file.seek(SeekFrom::Start(0))?;
+        let head = verify(BufReader::new(&mut file), |_| ())?;
+        let inner = Inner { file, head, line: Vec::new(), unsynced: false };
+        Ok(Self { inner: Arc::new(Mutex::new(inner)), clock })
+    }
+
+    /// Writes one line. It is in the operating system's hands when this returns, and so outlives the gateway; within a second
+    /// it is on disk.
+    ///
+    /// # Errors
+    /// The file's. A request that cannot be recorded is not answered with more than a refusal.
+    pub fn record(&self, event: &Event<'_>) -> io::Result<()> {
+        let time = (self.clock)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let Inner { file, head, line, unsynced } = &mut *inner;
+        let seq = head.seq + 1;
+        let time_ms = u64::try_from(time.as_millis()).unwrap_or_default();
+        let Event { agent, method, host, path, key, decision, code, status, latency_ms } = *event;
+        let path = truncated(path);
+        let row = Line {
+            seq,
+            time_ms,
+            agent: agent.into(),
+            method: truncated(method).into(),
+            host: truncated(host).into(),
+            path: path.into(),
+            key: key.into(),
+            decision: decision.into(),
+            code: code.into(),
+            status,
+            latency_ms,
+        };
+        line.clear();
+        serde_json::to_writer(&mut *line, &row)?;
+        let hash = link(&head.hash, line);
+        line.truncate(line.len() - 1);
+        line.extend_from_slice(b",\"hash\":\"");
+        line.extend_from_slice(HEXLOWER.encode(&hash).as_bytes());
+        line.extend_from_slice(b"\"}\n");
+        file.write_all(line)?;
+        *unsynced = true;
+        *head = Head { seq, hash };
+        Ok(())
+    }
+
+    /// Brings what was written since the last time to the disk.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn sync(&self) -> io::Result<()> {
+        let file = {
+            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            if !std::mem::take(&mut inner.unsynced) {
+                return Ok(());
+            }
+            inner.file.try_clone()?
+        };
+        file.sync_data()
+    }
+
+    /// How far it goes.
+    pub fn head(&self) -> Head {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).head
+    }
+
+    /// How often [`Self::sync`] is called.
+    pub const SYNC: Duration = Duration::from_secs(1);
+}
+
+/// Follows the chain from its start, and shows every line that belongs to it.
+///
+/// # Errors
+/// [`LogError::Broken`] names the first line that does not.
+pub fn verify(log: impl BufRead, mut line: impl FnMut(&str)) -> Result<Head, LogError> {
+    let mut head = Head::start();
+    let mut log = log;
+    let mut text = Vec::new();
+    loop {
+        text.clear();
+        if (&mut log).take(MAX_LINE).read_until(b'\n', &mut text)? == 0 {
+            return Ok(head);
+        }
+        let seq = head.seq + 1;
+        head.hash = follow(&head.hash, seq, &text).ok_or(LogError::Broken(seq))?;
+        head.seq = seq;
+        line(std::str::from_utf8(&text).map_err(|_| LogError::Broken(seq))?.trim_end());
+    }
+}
+
+/// The hash of a line, if it is the one that it says.
+fn follow(before: &[u8; 32], seq: u64, text: &[u8]) -> Option<[u8; 32]> {
+    let text = text.strip_suffix(b"\"}\n")?;
+    let (row, said) = text.split_at_checked(text.len().checked_sub(64)?)?;
+    let row = row.strip_suffix(b",\"hash\":\"")?;
+    let mut whole = row.to_vec();
+    whole.push(b'}');
+    let hash = link(before, &whole);
+    let parsed: Line<'_> = serde_json::from_slice(&whole).ok()?;
+    (parsed.seq == seq && HEXLOWER.encode(&hash).as_bytes() == said).then_some(hash)
+}
+
+fn link(before: &[u8; 32], line: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(before).chain_update(line).finalize().into()
+}
+
+/// At most 2 KiB: one request must not fill the log.
+fn truncated(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or(text)
+}
+
+const MAX_TEXT: usize = 2048;
+const MAX_LINE: u64 = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(path: &str) -> Event<'_> {
+        Event { agent: "ci", method: "GET", host: "a.test:443", path, decision: "pass", ..Event::default() }
+    }
+
+    fn written(paths: &[&str]) -> Vec<u8> {
+        let mut file = tempfile::tempfile().unwrap();
+        let log = Log::open(file.try_clone().unwrap(), || SystemTime::UNIX_EPOCH).unwrap();
+        for path in paths {
+            log.record(&event(path)).unwrap();
+        }
+        log.sync().unwrap();
+        let mut text = Vec::new();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.read_to_end(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn a_log_goes_on_where_it_ended() {
+        let file = tempfile::tempfile().unwrap();
+        let first = Log::open(file.try_clone().unwrap(), || SystemTime::UNIX_EPOCH).unwrap();
+        first.record(&event("/1")).unwrap();
+        let second = Log::open(file.try_clone().unwrap(), || SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(second.head(), first.head());
+        second.record(&event("/2")).unwrap();
+        assert_eq!(second.head().seq, 2);
+        let third = Log::open(file, || SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(third.head(), second.head());
+    }
+
+    #[test]
+    fn l9_a_line_that_was_changed_removed_moved_or_cut_breaks_the_chain() {
+        let text = written(&["/1", "/2", "/3"]);
+        let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+        let broken = |lines: &[&[u8]]| match verify(lines.concat().as_slice(), |_| ()) {
+            Err(LogError::Broken(at)) => at,
+            other => panic!("{other:?}"),
+        };
+        let changed = String::from_utf8(lines[1].to_vec()).unwrap().replace("/2", "/x");
+        assert_eq!(broken(&[lines[0], changed.as_bytes(), lines[2]]), 2);
+        assert_eq!(broken(&[lines[0], lines[2]]), 2);
+        assert_eq!(broken(&[lines[1], lines[2]]), 1);
+        assert_eq!(broken(&[lines[0], lines[2], lines[1]]), 2);
+        assert_eq!(broken(&[lines[0], lines[0]]), 2);
+        assert_eq!(broken(&[lines[0], &lines[1][..lines[1].len() - 1]]), 2);
+        let mut seen = Vec::new();
+        let head = verify(text.as_slice(), |line| seen.push(line.to_owned())).unwrap();
+        assert_eq!((head.seq, seen.len()), (3, 3));
+    }
+
+    #[test]
+    fn nothing_is_written_after_a_broken_line() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"{}\n").unwrap();
+        assert!(matches!(Log::open(file, || SystemTime::UNIX_EPOCH), Err(LogError::Broken(1))));
+    }
+
+    #[test]
+    fn what_an_agent_wrote_stays_within_one_line_of_bounded_length() {
+        let long = format!("/\n\u{1b}[2J\"{}", "ä".repeat(5000));
+        let text = written(&[&long]);
+        assert_eq!(text.split_inclusive(|byte| *byte == b'\n').count(), 1);
+        assert!(text.len() < 4096 && !text.contains(&0x1b));
+        verify(text.as_slice(), |_| ()).unwrap();
+    }
+}

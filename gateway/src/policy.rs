@@ -1,0 +1,193 @@
+//! May this request have a key, and which? Pure.
+
+use http::Method;
+use keyward_wire::rule::{Authority, HostPattern, RequestPath};
+
+use crate::refuse::{Code, Refusal};
+use crate::source::Grant;
+
+/// What an agent's keys say about a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// A key is for this host and port.
+    Here,
+    /// A key is for this host, on another port only.
+    Elsewhere,
+    /// No key is for it.
+    No,
+}
+
+/// Looks for the host among the agent's keys, before anything is asked of a resolver.
+pub(crate) fn known(grants: &[Grant], to: &Authority) -> Known {
+    if grants.iter().any(|grant| grant.rule.fits_host(to)) {
+        return Known::Here;
+    }
+    let same_host = |pattern: &HostPattern| {
+        port(pattern).is_some_and(|port| pattern.matches(&Authority { host: to.host.clone(), port }))
+    };
+    if grants.iter().any(|grant| grant.rule.terms().hosts.iter().any(same_host)) {
+        Known::Elsewhere
+    } else {
+        Known::No
+    }
+}
+
+/// The one key for this request.
+pub(crate) fn judge<'a>(
+    grants: &'a [Grant],
+    to: &Authority,
+    method: &Method,
+    path: &[u8],
+    account: Option<&str>,
+) -> Result<&'a Grant, Refusal> {
+    if is_never(method) {
+        return Err(Code::MethodNotAllowed.into());
+    }
+    let path = RequestPath::new(path).map_err(|_| Code::Malformed)?;
+    let here: Vec<&Grant> = grants.iter().filter(|grant| grant.rule.fits_host(to)).collect();
+    if here.is_empty() {
+        return Err(Code::AppNotConnected.into());
+    }
+    let mut fitting: Vec<&Grant> =
+        here.into_iter().filter(|grant| grant.rule.fits(to, method.as_str(), path)).collect();
+    if fitting.is_empty() {
+        return Err(Code::BlockedByPolicy.into());
+    }
+    if let Some(account) = account {
+        fitting.retain(|grant| calls_itself(grant) == account);
+        if fitting.is_empty() {
+            return Err(Code::AccessRestricted.into());
+        }
+    }
+    match fitting.as_slice() {
+        [one] if one.rule.needs_approval(method.as_str()) => Err(Code::ApprovalUnavailable.into()),
+        [one] => Ok(one),
+        several => {
+            let mut refusal = Refusal::from(Code::MultipleConnections);
+            refusal.choices = several.iter().map(|grant| calls_itself(grant).to_owned()).collect();
+            Err(refusal)
+        }
+    }
+}
+
+/// The port that a pattern is for.
+fn port(pattern: &HostPattern) -> Option<u16> {
+    let text = pattern.to_string();
+    Authority::parse(text.strip_prefix("*.").unwrap_or(&text), 443).ok().map(|authority| authority.port)
+}
+
+/// Methods that no request may have: they show what was put in, or lead elsewhere.
+pub(crate) fn is_never(method: &Method) -> bool {
+    matches!(method.as_str(), "TRACE" | "TRACK" | "DEBUG" | "CONNECT")
+}
+
+/// What `X-Keyward-Account` calls it: the account of its rule, else its own name.
+fn calls_itself(grant: &Grant) -> &str {
+    grant.rule.terms().account.as_ref().map_or(&grant.name, |account| account.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use keyward_wire::KeyId;
+    use keyward_wire::rule::{Account, Approval, Injection, Rule, Terms};
+
+    use super::*;
+
+    fn grant(id: u8, hosts: &[&str], change: impl FnOnce(&mut Terms)) -> Grant {
+        let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
+        let mut terms = Terms::new(hosts, vec![Injection::bearer()]);
+        change(&mut terms);
+        Grant {
+            key: KeyId::from_bytes([id; 16]),
+            name: format!("KEY_{id}").into(),
+            provider: None,
+            version: 1,
+            rule: Arc::new(Rule::new(terms).unwrap()),
+        }
+    }
+
+    fn to(text: &str) -> Authority {
+        Authority::parse(text, 443).unwrap()
+    }
+
+    fn code(grants: &[Grant], host: &str, method: &str, path: &str) -> Result<u8, Code> {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        judge(grants, &to(host), &method, path.as_bytes(), None)
+            .map(|grant| grant.key.as_bytes()[0])
+            .map_err(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn d11_another_port_of_a_keys_host_is_known_and_never_served() {
+        let grants = [grant(1, &["a.test", "*.w.test:8443"], |_| ())];
+        assert_eq!(known(&grants, &to("a.test")), Known::Here);
+        assert_eq!(known(&grants, &to("x.w.test:8443")), Known::Here);
+        for other in ["a.test:80", "a.test:22", "x.w.test", "x.w.test:80"] {
+            assert_eq!(known(&grants, &to(other)), Known::Elsewhere, "{other}");
+        }
+        for other in ["b.test", "w.test:8443", "x.y.w.test:8443", "xa.test", "a.test.x.test"] {
+            assert_eq!(known(&grants, &to(other)), Known::No, "{other}");
+        }
+    }
+
+    #[test]
+    fn p1_paths_that_need_normalising_are_malformed_and_others_are_compared_as_they_are() {
+        let grants = [grant(1, &["a.test"], |terms| terms.paths = Some(vec!["/v1/*".parse().unwrap()]))];
+        assert_eq!(code(&grants, "a.test", "GET", "/v1/models"), Ok(1));
+        for path in ["/admin", "/V1/models", "/v11", "/"] {
+            assert_eq!(code(&grants, "a.test", "GET", path), Err(Code::BlockedByPolicy), "{path}");
+        }
+        for path in
+            ["/v1/../admin", "/v1/%2e%2e/admin", "/v1/..%2fadmin", "//admin", "/v1//x", "/v1/x%00", "/v1/%61"]
+        {
+            assert_eq!(code(&grants, "a.test", "GET", path), Err(Code::Malformed), "{path}");
+        }
+    }
+
+    #[test]
+    fn p4_methods_are_compared_as_they_are() {
+        let grants = [grant(1, &["a.test"], |_| ())];
+        assert_eq!(code(&grants, "a.test", "PATCH", "/"), Ok(1));
+        for method in ["get", "PATCH2", "PROPFIND"] {
+            assert_eq!(code(&grants, "a.test", method, "/"), Err(Code::BlockedByPolicy), "{method}");
+        }
+        for method in ["TRACE", "TRACK", "DEBUG", "CONNECT"] {
+            assert_eq!(code(&grants, "a.test", method, "/"), Err(Code::MethodNotAllowed), "{method}");
+        }
+    }
+
+    #[test]
+    fn d23_d24_of_two_keys_none_is_picked_until_one_is_named() {
+        let account = |name: &str| name.parse::<Account>().unwrap();
+        let grants = [
+            grant(1, &["a.test"], |terms| terms.account = Some(account("work"))),
+            grant(2, &["*.w.test", "a.test"], |_| ()),
+            grant(3, &["c.test"], |_| ()),
+        ];
+        let grants = &grants[..];
+        let pick = |name| {
+            judge(grants, &to("a.test"), &Method::GET, b"/", name).map(|grant| grant.key.as_bytes()[0])
+        };
+        let refusal = pick(None).unwrap_err();
+        assert_eq!(
+            (refusal.code, refusal.choices),
+            (Code::MultipleConnections, vec!["work".into(), "KEY_2".into()])
+        );
+        assert_eq!(pick(Some("work")), Ok(1));
+        assert_eq!(pick(Some("KEY_2")), Ok(2));
+        for other in ["KEY_1", "KEY_3", "", "WORK"] {
+            assert_eq!(pick(Some(other)).unwrap_err().code, Code::AccessRestricted, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_rule_that_asks_for_an_approval_is_refused_and_not_passed_by() {
+        let always = [grant(1, &["a.test"], |terms| terms.approval = Approval::Always)];
+        let writes = [grant(1, &["a.test"], |terms| terms.approval = Approval::Writes)];
+        assert_eq!(code(&always, "a.test", "GET", "/"), Err(Code::ApprovalUnavailable));
+        assert_eq!(code(&writes, "a.test", "GET", "/"), Ok(1));
+        assert_eq!(code(&writes, "a.test", "POST", "/"), Err(Code::ApprovalUnavailable));
+    }
+}

@@ -1,0 +1,261 @@
+//! Connections whose requests the gateway sees, for one agent and one host.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use keyward_wire::rule::{Authority, Host};
+use rustls::ServerConfig;
+use rustls::server::{Acceptor, ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_rustls::LazyConfigAcceptor;
+
+use crate::activity::Activity;
+use crate::agent::{Place, Session};
+use crate::forward;
+use crate::gateway::{Inner, stopped};
+use crate::guard::request::Guard;
+use crate::log::Event;
+use crate::policy::{self, Known};
+use crate::refuse::Code;
+use crate::upstream::Upstreams;
+
+/// How requests get to the gateway, and on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Inside TLS, after a `CONNECT`.
+    Tls,
+    /// In the clear, to the gateway as if it were the service, and on over TLS.
+    Server,
+    /// In the clear, and on in the clear: no key.
+    Plain,
+}
+
+/// One agent's way to one host.
+pub(crate) struct Tunnel {
+    pub(crate) gateway: Arc<Inner>,
+    pub(crate) session: Arc<Session>,
+    pub(crate) to: Authority,
+    pub(crate) way: Way,
+    /// What stands before the path in the targets of base-URL mode.
+    pub(crate) target: Option<String>,
+    pub(crate) upstreams: Arc<Upstreams>,
+    pub(crate) activity: Activity,
+    _place: Place,
+}
+
+impl Tunnel {
+    pub(crate) fn new(
+        gateway: &Arc<Inner>,
+        session: &Arc<Session>,
+        to: Authority,
+        way: Way,
+        target: Option<String>,
+        activity: Activity,
+    ) -> Result<Arc<Self>, Code> {
+        let place = session.place().ok_or(Code::RateLimited)?;
+        let (dialer, pool) = (Arc::clone(&gateway.dialer), Arc::clone(&session.pool));
+        let upstreams = Upstreams::new(to.clone(), way != Way::Plain, dialer, pool);
+        let (gateway, session) = (Arc::clone(gateway), Arc::clone(session));
+        Ok(Arc::new(Self { gateway, session, to, way, target, upstreams, activity, _place: place }))
+    }
+
+    /// Whether what is open must end: the agent was revoked, or a key in use is not what it was.
+    pub(crate) fn must_end(&self) -> bool {
+        let source = &self.gateway.source;
+        if !source.stands(&self.session.agent) {
+            return true;
+        }
+        let grants = source.grants(&self.session.agent);
+        let gone = self.way == Way::Tls && policy::known(&grants, &self.to) != Known::Here;
+        gone || !self.activity.all(|used| grants.contains(used))
+    }
+
+    /// Waits until it must.
+    pub(crate) async fn ended(&self) {
+        let mut changes = self.gateway.changes.subscribe();
+        while changes.changed().await.is_ok() {
+            if self.must_end() {
+                self.say("cut", Code::AccessRestricted);
+                return;
+            }
+        }
+    }
+
+    /// Writes into the log what no request is about.
+    pub(crate) fn say(&self, decision: &str, code: Code) {
+        let _ = self.record_tunnel(decision, code.word(), 0);
+    }
+
+    /// Writes into the log that a tunnel was opened into which nobody looks.
+    pub(crate) fn opened(&self) -> std::io::Result<()> {
+        self.record_tunnel("tunnel", "", 200)
+    }
+
+    fn record_tunnel(&self, decision: &str, code: &str, status: u16) -> std::io::Result<()> {
+        let host = self.to.to_string();
+        let agent = &self.session.agent.name;
+        self.gateway.log.record(&Event {
+            agent,
+            method: "CONNECT",
+            host: &host,
+            decision,
+            code,
+            status,
+            ..Event::default()
+        })
+    }
+
+    /// Waits until a tunnel that nobody looks into must end.
+    pub(crate) async fn blind_ended(&self) {
+        let mut changes = self.gateway.changes.subscribe();
+        while changes.changed().await.is_ok() {
+            if !self.gateway.source.stands(&self.session.agent) {
+                self.say("cut", Code::AccessRestricted);
+                return;
+            }
+        }
+    }
+
+    /// Speaks TLS as the host, and serves what comes.
+    pub(crate) async fn serve_tls<S>(self: Arc<Self>, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let handshake = timeout(HANDSHAKE_TIME, async {
+            let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await.ok()?;
+            if !names(&start.client_hello(), &self.to.host) {
+                self.say("refuse", Code::Misdirected);
+                // The client is told by an alert.
+                let _ = start.into_stream(refusing()).await;
+                return None;
+            }
+            let now = (self.gateway.clock)();
+            let config = self.gateway.ca.server_config(&self.to.host, now).ok()?;
+            start.into_stream(config).await.ok()
+        });
+        let Ok(Some(stream)) = handshake.await else { return };
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            self.serve_http2(stream).await;
+        } else {
+            self.serve_http1(stream).await;
+        }
+    }
+
+    async fn serve_http1<S>(self: Arc<Self>, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (guard, gate) = Guard::new(stream);
+        let tunnel = Arc::clone(&self);
+        let service = service_fn(move |request| {
+            let (tunnel, gate) = (Arc::clone(&tunnel), gate.clone());
+            async move { Ok::<_, Infallible>(forward::answer(&tunnel, request, &gate).await) }
+        });
+        let connection = http1_settings().serve_connection(TokioIo::new(guard), service).with_upgrades();
+        self.drive(connection, http1::UpgradeableConnection::graceful_shutdown).await;
+    }
+
+    async fn serve_http2<S>(self: Arc<Self>, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let tunnel = Arc::clone(&self);
+        let service = service_fn(move |request| {
+            let tunnel = Arc::clone(&tunnel);
+            async move {
+                let gate = crate::guard::request::Gate::default();
+                Ok::<_, Infallible>(forward::answer(&tunnel, request, &gate).await)
+            }
+        });
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MOST_STREAMS)
+            .max_header_list_size(64 * 1024)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW * 4)
+            .max_send_buf_size(256 * 1024)
+            .serve_connection(TokioIo::new(stream), service);
+        self.drive(connection, http2::Connection::graceful_shutdown).await;
+    }
+
+    /// Serves until the client or the gateway ends it, nothing happened for long, or it must end.
+    async fn drive<C: Future>(&self, connection: C, shut_down: impl Fn(Pin<&mut C>)) {
+        let ended = self.ended();
+        drive(&self.gateway, &self.activity, IDLE_TIME, connection, shut_down, ended).await;
+    }
+}
+
+/// Drives a connection; `ended` cuts it off.
+pub(crate) async fn drive<C: Future>(
+    gateway: &Inner,
+    activity: &Activity,
+    idle_time: Duration,
+    connection: C,
+    shut_down: impl Fn(Pin<&mut C>),
+    ended: impl Future<Output = ()>,
+) {
+    let mut connection = std::pin::pin!(connection);
+    let mut ended = std::pin::pin!(ended);
+    let mut stop = gateway.stop.subscribe();
+    let mut stopping = false;
+    let mut look = interval(idle_time / 4);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = ended.as_mut() => return,
+            () = stopped(&mut stop), if !stopping => {
+                stopping = true;
+                shut_down(connection.as_mut());
+            }
+            _ = look.tick(), if !stopping => {
+                if activity.idle().is_some_and(|idle| idle >= idle_time) {
+                    stopping = true;
+                    shut_down(connection.as_mut());
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn http1_settings() -> http1::Builder {
+    let mut settings = http1::Builder::new();
+    // The guard in front has its own, stricter limits and clock.
+    settings.timer(TokioTimer::new()).max_buf_size(128 * 1024).max_headers(128);
+    settings.header_read_timeout(None);
+    settings
+}
+
+/// Whether a ClientHello is for this host. One without a name is: what the request says is compared as well.
+pub(crate) fn names(hello: &ClientHello<'_>, host: &Host) -> bool {
+    hello.server_name().is_none_or(|name| Host::parse(name).is_ok_and(|named| named == *host))
+}
+
+/// A configuration with which every handshake fails.
+fn refusing() -> Arc<ServerConfig> {
+    #[derive(Debug)]
+    struct Nobody;
+    impl ResolvesServerCert for Nobody {
+        fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            None
+        }
+    }
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring has the default versions")
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(Nobody));
+    Arc::new(config)
+}
+
+pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+const IDLE_TIME: Duration = Duration::from_mins(5);
+const MOST_STREAMS: u32 = 256;
+const WINDOW: u32 = 1024 * 1024;

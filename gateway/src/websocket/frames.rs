@@ -1,0 +1,277 @@
+//! WebSocket's frames (RFC 6455) from an upstream to an agent, with every message looked through. Pure.
+//!
+//! What covers a value is as long as the value, so frames keep their headers. All messages are looked through as one text, since
+//! an agent can put two of them together; what is held back at the end of a frame holds back the frames after it, for as long
+//! as the clock says.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+
+use crate::redact::{Pace, Scrubber, Stream};
+
+/// Looks through what comes.
+pub(super) struct Frames {
+    scrubber: Arc<Scrubber>,
+    /// What came and is not a whole header, or is a control frame that is not whole.
+    raw: BytesMut,
+    /// Of the data frame whose payload is coming: bytes to come, and whether it ends its message.
+    payload: Option<(u64, bool)>,
+    /// Of all messages.
+    stream: Stream,
+    /// A message was begun and not ended.
+    in_message: bool,
+    /// What waits for the message's bytes before it.
+    waiting: VecDeque<Piece>,
+    /// Bytes of messages that were let go and not yet taken.
+    free: BytesMut,
+    out: BytesMut,
+}
+
+enum Piece {
+    /// A header, or a whole control frame: as it is.
+    Whole(Bytes),
+    /// So many bytes of the message.
+    Message(u64),
+}
+
+/// What the first bytes say.
+struct Header {
+    length: usize,
+    opcode: u8,
+    ends: bool,
+    payload: u64,
+}
+
+impl Frames {
+    pub(super) fn new(scrubber: Arc<Scrubber>) -> Self {
+        Self {
+            stream: Stream::new(Arc::clone(&scrubber), Pace::Timed),
+            in_message: false,
+            scrubber,
+            raw: BytesMut::new(),
+            payload: None,
+            waiting: VecDeque::new(),
+            free: BytesMut::new(),
+            out: BytesMut::new(),
+        }
+    }
+
+    /// Takes what came; gives what may go now. None: it is not what was agreed on, and the connection must end.
+    pub(super) fn push(&mut self, came: &[u8]) -> Option<Bytes> {
+        self.raw.extend_from_slice(came);
+        while self.step()? {}
+        Some(self.give())
+    }
+
+    /// Lets go what waited for the clock.
+    pub(super) fn tick(&mut self) -> Bytes {
+        self.free.extend_from_slice(&self.stream.tick());
+        self.give()
+    }
+
+    /// Whether something waits for the clock.
+    pub(super) fn waiting(&self) -> bool {
+        self.stream.waiting()
+    }
+
+    /// The connection ended: gives all that is left.
+    pub(super) fn finish(&mut self) -> Bytes {
+        self.free.extend_from_slice(&self.stream.finish());
+        self.give()
+    }
+
+    /// One header, or what there is of a payload. False: more is needed.
+    fn step(&mut self) -> Option<bool> {
+        if let Some((left, ends)) = self.payload {
+            let now = usize::try_from(left).unwrap_or(usize::MAX).min(self.raw.len());
+            if now == 0 && left > 0 {
+                return Some(false);
+            }
+            self.free.extend_from_slice(&self.stream.push(self.raw.split_to(now).freeze()));
+            self.waiting.push_back(Piece::Message(now as u64));
+            let left = left - now as u64;
+            self.payload = (left > 0).then_some((left, ends));
+            if left == 0 && ends {
+                self.in_message = false;
+            }
+            return Some(true);
+        }
+        let header = match header(&self.raw) {
+            Read::Whole(header) => header,
+            Read::More => return Some(false),
+            Read::Odd => return None,
+        };
+        if header.opcode >= 8 {
+            // Control frames are short and whole, and may come in the midst of a message.
+            let payload =
+                usize::try_from(header.payload).ok().filter(|payload| *payload <= 125 && header.ends)?;
+            let whole = header.length + payload;
+            if self.raw.len() < whole {
+                return Some(false);
+            }
+            let mut frame = self.raw.split_to(whole);
+            let covered = self.scrubber.text(frame.get(header.length..)?);
+            if let Some((text, _)) = covered {
+                frame.get_mut(header.length..)?.copy_from_slice(text.get(..payload)?);
+            }
+            self.waiting.push_back(Piece::Whole(frame.freeze()));
+            return Some(true);
+        }
+        // A message begins with its kind and goes on with 0.
+        let begins = matches!(header.opcode, 1 | 2);
+        if begins == self.in_message || header.opcode > 2 {
+            return None;
+        }
+        self.in_message = true;
+        self.waiting.push_back(Piece::Whole(self.raw.split_to(header.length).freeze()));
+        self.payload = Some((header.payload, header.ends));
+        Some(true)
+    }
+
+    /// What may go, in its order.
+    fn give(&mut self) -> Bytes {
+        while let Some(piece) = self.waiting.front_mut() {
+            match piece {
+                Piece::Whole(bytes) => self.out.extend_from_slice(bytes),
+                Piece::Message(left) => {
+                    let now = usize::try_from(*left).unwrap_or(usize::MAX).min(self.free.len());
+                    self.out.extend_from_slice(self.free.get(..now).unwrap_or_default());
+                    self.free.advance(now);
+                    *left -= now as u64;
+                    if *left > 0 {
+                        break;
+                    }
+                }
+            }
+            self.waiting.pop_front();
+        }
+        self.out.split().freeze()
+    }
+}
+
+/// What comes of reading a header.
+enum Read {
+    Whole(Header),
+    /// It is not all there.
+    More,
+    /// It is not one that an upstream may send here.
+    Odd,
+}
+
+/// Reads a frame's header.
+fn header(bytes: &[u8]) -> Read {
+    let [first, second, rest @ ..] = bytes else { return Read::More };
+    // Reserved bits belong to extensions, and none was agreed on. Only agents mask.
+    if first & 0x70 != 0 || second & 0x80 != 0 {
+        return Read::Odd;
+    }
+    let (length, payload) = match second {
+        126 => (4, rest.first_chunk().map(|bytes| u64::from(u16::from_be_bytes(*bytes)))),
+        127 => (10, rest.first_chunk().map(|bytes| u64::from_be_bytes(*bytes))),
+        short => (2, Some(u64::from(*short))),
+    };
+    match payload {
+        None => Read::More,
+        Some(payload) if payload > i64::MAX.unsigned_abs() => Read::Odd,
+        Some(payload) => {
+            Read::Whole(Header { length, opcode: first & 0x0f, ends: first & 0x80 != 0, payload })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redact::Held;
+
+    const SECRET: &[u8] = b"sk-0123456789abcdefghij";
+
+    fn frames() -> Frames {
+        let held = [Held::new(SECRET, None).unwrap()];
+        Frames::new(Arc::new(Scrubber::new(&held, 7)))
+    }
+
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![first];
+        match payload.len() {
+            short @ ..126 => bytes.push(u8::try_from(short).unwrap()),
+            long => {
+                bytes.push(126);
+                bytes.extend(u16::try_from(long).unwrap().to_be_bytes());
+            }
+        }
+        bytes.extend_from_slice(payload);
+        bytes
+    }
+
+    /// What comes out if `bytes` come in parts of this size.
+    fn through(bytes: &[u8], size: usize) -> Vec<u8> {
+        let mut frames = frames();
+        let mut out = Vec::new();
+        for part in bytes.chunks(size) {
+            out.extend_from_slice(&frames.push(part).unwrap());
+        }
+        out.extend_from_slice(&frames.finish());
+        out
+    }
+
+    #[test]
+    fn r14_a_value_in_a_message_is_covered_however_it_was_cut() {
+        let stars = vec![b'*'; SECRET.len()];
+        let (start, end) = SECRET.split_at(9);
+        let long = [&[b'x'; 300][..], SECRET, b"y"].concat();
+        let plain = [
+            frame(0x81, &[b"a ", SECRET].concat()),
+            frame(0x01, start),
+            frame(0x89, b"ping"),
+            frame(0x80, end),
+            frame(0x82, &long),
+            frame(0x81, start),
+            frame(0x81, end),
+            frame(0x88, &[b"\x03\xe8", SECRET].concat()),
+        ]
+        .concat();
+        for size in [1, 2, 5, 64, plain.len()] {
+            let out = through(&plain, size);
+            assert_eq!(out.len(), plain.len(), "in parts of {size}");
+            assert!(
+                !out.windows(8).any(|part| SECRET.windows(8).any(|own| own == part)),
+                "in parts of {size}"
+            );
+            assert!(out.windows(stars.len()).any(|part| part == stars));
+            assert!(out.windows(6).any(|part| part == b"\x89\x04ping"));
+        }
+    }
+
+    #[test]
+    fn r22_messages_without_a_value_pass_byte_for_byte() {
+        let plain =
+            [frame(0x81, b"hello"), frame(0x02, &[7; 200]), frame(0x80, b""), frame(0x8a, b"")].concat();
+        assert_eq!(through(&plain, 3), plain);
+        let mut frames = frames();
+        let whole = frame(0x81, b"hello");
+        let mut out = frames.push(&whole).unwrap().to_vec();
+        while frames.waiting() {
+            out.extend_from_slice(&frames.tick());
+        }
+        assert_eq!(out, whole, "the clock lets it go, without a message after it");
+    }
+
+    #[test]
+    fn what_was_not_agreed_on_ends_the_connection() {
+        for bytes in [
+            frame(0xc1, b"compressed"),
+            vec![0x81, 0x80, 0, 0, 0, 0],
+            frame(0x80, b"goes on with nothing"),
+            [frame(0x01, b"a"), frame(0x81, b"b")].concat(),
+            frame(0x83, b"unknown kind"),
+            frame(0x09, b"a ping in parts"),
+            frame(0x89, &[0; 126]),
+            vec![0x82, 127, 0x80, 0, 0, 0, 0, 0, 0, 0],
+        ] {
+            assert!(frames().push(&bytes).is_none(), "{bytes:?}");
+        }
+    }
+}

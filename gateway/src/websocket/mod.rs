@@ -1,0 +1,125 @@
+//! WebSocket: the handshake over HTTP/1.1, then messages, of which those to the agent are looked through.
+//!
+//! What an agent sends passes as it is: placeholders in messages are not replaced. Extensions are not agreed on, so that no
+//! message is compressed.
+
+mod frames;
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{
+    CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, UPGRADE,
+};
+use http::{Response, Version};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::{Instant, sleep_until};
+
+use crate::activity::Busy;
+use crate::body::Answer;
+use crate::gateway::stopped;
+use crate::guard::request::Gate;
+use crate::headers::{clean_answer, connection_has};
+use crate::redact::{Scrubber, Stream};
+use crate::refuse::{Code, Refusal};
+use crate::scrub;
+use crate::tunnel::Tunnel;
+use frames::Frames;
+
+/// Asks an upstream for it, without extensions.
+pub(crate) fn ask(headers: &mut HeaderMap) {
+    headers.remove(SEC_WEBSOCKET_EXTENSIONS);
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+}
+
+/// Answers the agent with the upstream's 101, and carries messages from then on.
+pub(crate) fn relay(
+    tunnel: &Arc<Tunnel>,
+    mut answer: Response<Incoming>,
+    agent: OnUpgrade,
+    gate: &Gate,
+    scrubber: Arc<Scrubber>,
+    busy: Busy,
+) -> Result<Response<Answer>, Refusal> {
+    let headers = answer.headers();
+    let agreed =
+        headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+            && connection_has(headers, "upgrade")
+            && headers.contains_key(SEC_WEBSOCKET_ACCEPT)
+            && !headers.contains_key(SEC_WEBSOCKET_EXTENSIONS);
+    if !agreed {
+        return Err(Code::UpstreamProtocol.into());
+    }
+    let upstream = hyper::upgrade::on(&mut answer);
+    let (mut parts, _) = answer.into_parts();
+    parts.extensions.clear();
+    parts.version = Version::HTTP_11;
+    clean_answer(&mut parts.headers);
+    scrub::headers(&scrubber, &mut parts.headers);
+    parts.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    parts.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    gate.open();
+    let own = Arc::clone(tunnel);
+    tunnel.gateway.spawn(async move {
+        let (Ok(agent), Ok(upstream)) = (agent.await, upstream.await) else { return };
+        let (agent, upstream) = (TokioIo::new(agent), TokioIo::new(upstream));
+        let mut stop = own.gateway.stop.subscribe();
+        tokio::select! {
+            _ = carry(agent, upstream, scrubber) => {}
+            () = own.ended() => {}
+            () = stopped(&mut stop) => {}
+        }
+        drop(busy);
+    });
+    Ok(Response::from_parts(parts, Answer::own(Bytes::new())))
+}
+
+async fn carry<A, U>(agent: A, upstream: U, scrubber: Arc<Scrubber>) -> io::Result<()>
+where
+    A: AsyncRead + AsyncWrite,
+    U: AsyncRead + AsyncWrite,
+{
+    let (mut from_agent, to_agent) = tokio::io::split(agent);
+    let (from_upstream, mut to_upstream) = tokio::io::split(upstream);
+    let up = async {
+        tokio::io::copy(&mut from_agent, &mut to_upstream).await?;
+        to_upstream.shutdown().await
+    };
+    tokio::try_join!(up, scrubbed(from_upstream, to_agent, scrubber)).map(|_| ())
+}
+
+/// Carries frames to the agent.
+async fn scrubbed<F, T>(mut from: F, mut to: T, scrubber: Arc<Scrubber>) -> io::Result<()>
+where
+    F: AsyncRead + Unpin,
+    T: AsyncWrite + Unpin,
+{
+    let mut frames = Frames::new(scrubber);
+    let mut came = BytesMut::with_capacity(8 * 1024);
+    let mut tick = Instant::now() + Stream::PERIOD;
+    loop {
+        let out = tokio::select! {
+            read = from.read_buf(&mut came) => {
+                // An upstream that breaks off has said what it said.
+                if read.unwrap_or(0) == 0 {
+                    to.write_all(&frames.finish()).await?;
+                    return to.shutdown().await;
+                }
+                tick = Instant::now() + Stream::PERIOD;
+                frames.push(&came.split()).ok_or(io::ErrorKind::InvalidData)?
+            }
+            () = sleep_until(tick), if frames.waiting() => {
+                tick += Stream::PERIOD;
+                frames.tick()
+            }
+        };
+        to.write_all(&out).await?;
+        to.flush().await?;
+        came.reserve(8 * 1024);
+    }
+}

@@ -1,0 +1,226 @@
+//! R: what an upstream says comes through, and the secret does not.
+
+use data_encoding::{BASE64, HEXLOWER};
+use keyward_wire::rule::Injection;
+
+use crate::upstream::{echo, fixed, script};
+use crate::world::{Plan, SA, World};
+
+/// No form of the secret, nor eight characters of it in a row.
+fn is_clean(text: &str) {
+    let mut parts = SA.as_bytes().windows(12).map(|part| std::str::from_utf8(part).unwrap());
+    assert!(!parts.any(|part| text.contains(part)), "{text}");
+    assert!(!text.contains(&BASE64.encode(SA.as_bytes())[4..40]), "{text}");
+    assert!(!text.contains(&HEXLOWER.encode(SA.as_bytes())), "{text}");
+}
+
+#[tokio::test]
+async fn r1_r3_r15_an_echo_is_covered_in_every_form_and_type() {
+    let forms =
+        format!("raw {SA} base64 {} hex {}", BASE64.encode(SA.as_bytes()), HEXLOWER.encode(SA.as_bytes()));
+    for kind in [
+        "Content-Type: text/plain\r\n",
+        "Content-Type: image/png\r\n",
+        "Content-Type: multipart/mixed\r\n",
+        "",
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{kind}Content-Length: {}\r\n\r\n{forms}", forms.len());
+        let (world, a, _upstream) = World::with(fixed(answer)).await;
+        let answer = world.tunnel(&a).await.get(&a, "/").await;
+        assert_eq!((answer.status, answer.body.len()), (200, forms.len()), "{kind}");
+        assert!(answer.text().starts_with("raw ") && answer.text().contains(" hex "));
+        is_clean(&answer.text());
+    }
+}
+
+#[tokio::test]
+async fn r2_basic_is_covered_whole_and_in_part() {
+    let mut plan = Plan::new();
+    let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
+    let basic = Injection::basic("user".parse().unwrap(), "{v}".parse().unwrap()).unwrap();
+    plan.source.grant(&plan.agent, "A", SA, &[&a], vec![basic], |_| ());
+    let world = plan.start().await;
+    let answer = world.tunnel(&a).await.get(&a, "/").await;
+    let sent = BASE64.encode(format!("user:{SA}").as_bytes());
+    assert!(upstream.text().contains(&format!("Basic {sent}\r\n")));
+    assert!(!answer.text().contains(&sent[8..sent.len() - 4]), "{}", answer.text());
+    is_clean(&answer.text());
+}
+
+#[tokio::test]
+async fn r4_r5_coded_answers_are_not_asked_for_and_those_that_come_all_the_same_are_withheld() {
+    let (world, a, upstream) = World::with(echo()).await;
+    let answer = world
+        .tunnel(&a)
+        .await
+        .ask(format!("GET / HTTP/1.1\r\nHost: {a}\r\nAccept-Encoding: exi\r\n\r\n"))
+        .await;
+    assert_eq!(answer.status, 200);
+    assert!(!upstream.text().contains("exi"), "{}", upstream.text());
+    for coding in ["exi", "compress", "unknown"] {
+        let coded = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: 2\r\n\r\nxx");
+        let (world, a, _upstream) = World::with(fixed(coded)).await;
+        let answer = world.tunnel(&a).await.get(&a, "/").await;
+        assert_eq!((answer.status, answer.error().as_str()), (502, "scrub_unreadable"), "{coding}");
+    }
+}
+
+#[tokio::test]
+async fn r7_a_secret_cut_anywhere_is_covered() {
+    let cut = script(|mut talk| async move {
+        while let Some(head) = talk.head().await {
+            let at: usize = head.split(' ').nth(1).unwrap()[1..].parse().unwrap();
+            let (start, end) = SA.split_at(at);
+            talk.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+            for part in [format!("a {start}"), format!("{end} z")] {
+                talk.say(format!("{:x}\r\n{part}\r\n", part.len())).await;
+                tokio::task::yield_now().await;
+            }
+            talk.say("0\r\n\r\n").await;
+        }
+    });
+    let (world, a, _upstream) = World::with(cut).await;
+    let mut agent = world.tunnel(&a).await;
+    for at in 1..SA.len() {
+        let answer = agent.get(&a, &format!("/{at}")).await;
+        assert_eq!((answer.status, answer.body.len()), (200, SA.len() + 4), "cut at {at}");
+        is_clean(&answer.text());
+    }
+}
+
+#[tokio::test]
+async fn r8_each_event_of_a_stream_is_delivered_before_the_next_is_sent() {
+    let events = script(|mut talk| async move {
+        while talk.head().await.is_some() {
+            talk.say(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
+            )
+            .await;
+            for event in [
+                "data: one\n\n".to_owned(),
+                format!("id: {SA}\ndata: {SA}\n\n"),
+                "data: three\n\n".to_owned(),
+            ] {
+                talk.say(format!("{:x}\r\n{event}\r\n", event.len())).await;
+                // The agent says when it has the event: on this connection no byte of a request is to come.
+                talk.go_on().await;
+            }
+            talk.say("0\r\n\r\n").await;
+        }
+    });
+    let mut plan = Plan::new();
+    let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], events).await;
+    plan.bearer("A", SA, &a);
+    let world = plan.start().await;
+    let mut agent = world.tunnel(&a).await;
+    agent.say(format!("GET / HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
+    let mut all = String::new();
+    for event in ["data: one\n\n", "\ndata: ", "data: three\n\n"] {
+        all += &String::from_utf8(agent.until(event.as_bytes()).await.unwrap()).unwrap();
+        if event.starts_with('\n') {
+            all += &String::from_utf8(agent.until(b"\n\n").await.unwrap()).unwrap();
+        }
+        upstream.go_on();
+    }
+    all += &String::from_utf8(agent.until(b"0\r\n\r\n").await.unwrap()).unwrap();
+    is_clean(&all);
+}
+
+#[tokio::test]
+async fn r9_r10_r11_heads_trailers_and_early_hints_are_covered_or_dropped() {
+    let lower = SA.to_lowercase();
+    let answer = format!(
+        "HTTP/1.1 103 Early Hints\r\nLink: <{SA}>\r\n\r\nHTTP/1.1 200 {SA}\r\nLocation: https://a.test/?k={SA}\r\n\
+         Set-Cookie: k={SA}\r\nWWW-Authenticate: Bearer {SA}\r\nX-{lower}: 1\r\nTransfer-Encoding: chunked\r\n\
+         Trailer: x-t\r\n\r\n2\r\nok\r\n0\r\nX-T: {SA}\r\n\r\n"
+    );
+    let (world, a, _upstream) = World::with(fixed(answer)).await;
+    let answer =
+        world.tunnel(&a).await.ask(format!("GET / HTTP/1.1\r\nHost: {a}\r\nTE: trailers\r\n\r\n")).await;
+    assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));
+    assert!(answer.head.starts_with("HTTP/1.1 200 OK\r\n"), "{}", answer.head);
+    assert!(answer.header("location").unwrap().starts_with("https://a.test/?k="));
+    is_clean(&answer.head);
+    assert!(!answer.head.to_lowercase().contains(&lower), "{}", answer.head);
+}
+
+#[tokio::test]
+async fn r13_parts_of_a_body_are_not_asked_for_and_are_withheld() {
+    let (world, a, upstream) = World::with(echo()).await;
+    let request = format!("GET / HTTP/1.1\r\nHost: {a}\r\nRange: bytes=0-9\r\nIf-Range: x\r\n\r\n");
+    assert_eq!(world.tunnel(&a).await.ask(request).await.status, 200);
+    assert!(!upstream.text().to_lowercase().contains("range"));
+    let part = "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-1/9\r\nContent-Length: 2\r\n\r\nok";
+    let (world, a, _upstream) = World::with(fixed(part)).await;
+    assert_eq!(world.tunnel(&a).await.get(&a, "/").await.error(), "scrub_unreadable");
+}
+
+#[tokio::test]
+async fn r16_refusals_repeat_nothing_of_the_request_and_errors_of_the_upstream_are_covered() {
+    let error = format!("HTTP/1.1 401 Unauthorized\r\nContent-Length: {}\r\n\r\nbad key {SA}", SA.len() + 8);
+    let (world, a, _upstream) = World::with(fixed(error)).await;
+    let answer = world.tunnel(&a).await.get(&a, "/").await;
+    assert_eq!(answer.status, 401);
+    is_clean(&answer.text());
+    let broken = script(|mut talk| async move {
+        talk.head().await;
+        talk.say(format!("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nkey {SA}")).await;
+    });
+    let (world, a, _upstream) = World::with(broken).await;
+    let mut agent = world.tunnel(&a).await;
+    agent.say(format!("GET /?key=my-query HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
+    let all = String::from_utf8(agent.rest().await).unwrap();
+    is_clean(&all);
+    // L1: nor does the log.
+    let log = format!("{:?}", world.log());
+    is_clean(&log);
+    assert!(!log.contains("my-query"), "{log}");
+}
+
+#[tokio::test]
+async fn r22_what_has_no_secret_comes_byte_for_byte_with_its_length_and_tag() {
+    let mut body: Vec<u8> =
+        (0..300_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    body.extend_from_slice(&SA.as_bytes()[..40]);
+    let mut answer =
+        format!("HTTP/1.1 200 OK\r\nETag: \"x\"\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
+    answer.extend_from_slice(&body);
+    let (world, a, _upstream) = World::with(fixed(answer)).await;
+    let got = world.tunnel(&a).await.get(&a, "/").await;
+    assert_eq!(got.header("etag"), Some("\"x\""));
+    assert_eq!(got.header("content-length"), Some(body.len().to_string().as_str()));
+    assert!(got.body == body);
+}
+
+#[tokio::test]
+async fn r24_another_keys_value_and_an_earlier_version_are_covered_too() {
+    let other = "sk-the-secret-of-the-other-service-0123456789";
+    let both = format!("{SA} {other}");
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{both}", both.len());
+    let mut plan = Plan::new();
+    let (a, _a) = plan.upstream("a.test", &[b"http/1.1"], fixed(answer.clone())).await;
+    let (c, _c) = plan.upstream("c.test", &[b"http/1.1"], fixed(answer)).await;
+    let (second, credential) = plan.source.agent("two");
+    plan.bearer("A", SA, &a);
+    plan.source.grant(&second, "C", other, &[&c], vec![Injection::bearer()], |_| ());
+    let world = plan.start().await;
+    let first = world.tunnel(&a).await.get(&a, "/").await;
+    is_clean(&first.text());
+    // The gateway opened A for the first agent; it does not tell it to the second.
+    let answer = world.tunnel_of(&c, &credential, &[]).await.get(&c, "/").await;
+    is_clean(&answer.text());
+    assert!(!answer.text().contains(other));
+    world.source.renew(&world.agent, "A", "sk-the-next-version-of-the-secret-of-a");
+    let answer = world.tunnel(&a).await.get(&a, "/").await;
+    is_clean(&answer.text());
+}
+
+#[tokio::test]
+async fn r18_a_value_too_short_to_be_kept_out_of_answers_is_not_used() {
+    let mut plan = Plan::new();
+    let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
+    plan.bearer("A", "123456", &a);
+    let world = plan.start().await;
+    assert_eq!(world.tunnel(&a).await.get(&a, "/").await.error(), "value_unusable");
+    assert_eq!(upstream.connections(), 0);
+}

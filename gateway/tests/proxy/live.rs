@@ -1,0 +1,256 @@
+//! S, L: who may do what, right now.
+
+use data_encoding::BASE64;
+use keyward_gateway::Egress;
+use keyward_wire::rule::{Approval, Injection, Limits};
+
+use crate::agent::basic;
+use crate::upstream::{echo, script};
+use crate::world::{Plan, SA, World};
+
+#[tokio::test]
+async fn s1_no_wrong_and_revoked_credentials_have_one_answer() {
+    let (world, a, upstream) = World::with(echo()).await;
+    let (_, revoked) = world.source.agent("gone");
+    world.source.revoke(&revoked);
+    let header = |text: &str| format!("Proxy-Authorization: Basic {}\r\n", BASE64.encode(text.as_bytes()));
+    let shapes = [
+        String::new(),
+        header("agent:kwp1_wrong"),
+        header(&format!("agent:{revoked}")),
+        header("kwp1_wrong:"),
+        "Proxy-Authorization: Bearer kwp1_wrong\r\n".to_owned(),
+        "Proxy-Authorization: Basic %%%\r\n".to_owned(),
+        format!("{}{}", basic(&world.credential), basic("kwp1_wrong")),
+    ];
+    let mut answers = Vec::new();
+    for shape in &shapes {
+        for request in [
+            format!("CONNECT {a} HTTP/1.1\r\nHost: {a}\r\n"),
+            "GET http://b.test/ HTTP/1.1\r\nHost: b.test\r\n".to_owned(),
+        ] {
+            let answer = world.dial().await.ask(format!("{request}{shape}\r\n")).await;
+            assert_eq!(answer.status, 407, "{shape}");
+            assert_eq!(answer.header("proxy-authenticate"), Some("Basic realm=\"keyward\""));
+            answers.push(answer.body);
+        }
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "one body for all");
+    assert_eq!(upstream.connections(), 0);
+    world.still_works(&a).await;
+}
+
+#[tokio::test]
+async fn s2_the_proxy_credential_never_goes_upstream() {
+    let mut plan = Plan::new();
+    plan.egress = Egress::Allow;
+    let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
+    let (b, plain) = plan.plain("b.test", echo()).await;
+    plan.bearer("A", SA, &a);
+    let world = plan.start().await;
+    let auth = basic(&world.credential);
+    let answer = world.tunnel(&a).await.ask(format!("GET / HTTP/1.1\r\nHost: {a}\r\n{auth}\r\n")).await;
+    assert_eq!(answer.status, 200);
+    let answer = world.dial().await.ask(format!("GET http://{b}/ HTTP/1.1\r\nHost: {b}\r\n{auth}\r\n")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    for text in [upstream.text(), plain.text()] {
+        assert!(!text.to_lowercase().contains("proxy-auth"), "{text}");
+        assert!(!text.contains(&world.credential) && !text.contains(auth[27..].trim_end()), "{text}");
+    }
+}
+
+/// Answers nothing and waits.
+fn silent() -> crate::upstream::Script {
+    script(|mut talk| async move {
+        talk.head().await;
+        talk.say("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n").await;
+        talk.head().await;
+    })
+}
+
+#[tokio::test]
+async fn s3_a_revoked_agents_open_streams_and_tunnels_are_cut() {
+    let mut plan = Plan::new();
+    plan.egress = Egress::Allow;
+    let (a, _a) = plan.upstream("a.test", &[b"http/1.1"], silent()).await;
+    let (b, _b) = plan.plain("b.test", silent()).await;
+    plan.bearer("A", SA, &a);
+    let world = plan.start().await;
+    let idle = world.tunnel(&a).await;
+    let mut streaming = world.tunnel(&a).await;
+    streaming.say(format!("GET / HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
+    streaming.until(b"data: 1\n\n").await.unwrap();
+    let mut blind = world.dial().await;
+    assert_eq!(blind.connect(&b, &world.credential).await.status, 200);
+    blind.say("GET / HTTP/1.1\r\n\r\n").await;
+    blind.until(b"data: 1\n\n").await.unwrap();
+    world.source.revoke(&world.credential);
+    for mut agent in [idle, streaming, blind] {
+        agent.rest().await;
+    }
+    assert_eq!(world.dial().await.connect(&a, &world.credential).await.status, 407);
+    let cut = world.log().iter().filter(|line| line["decision"] == "cut").count();
+    assert_eq!(cut, 3);
+}
+
+#[tokio::test]
+async fn s3_an_excluded_key_and_a_new_version_cut_what_uses_the_old_one() {
+    for change in [
+        |world: &World| world.source.exclude(&world.agent, "A"),
+        |world: &World| {
+            world.source.renew(&world.agent, "A", "sk-the-next-version-of-the-secret-of-a");
+        },
+    ] {
+        let (world, a, _upstream) = World::with(silent()).await;
+        let mut agent = world.tunnel(&a).await;
+        agent.say(format!("GET / HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
+        agent.until(b"data: 1\n\n").await.unwrap();
+        change(&world);
+        agent.rest().await;
+    }
+}
+
+#[tokio::test]
+async fn s3_a_change_that_is_about_something_else_cuts_nothing() {
+    let (world, a, _upstream) = World::with(echo()).await;
+    let mut agent = world.tunnel(&a).await;
+    assert_eq!(agent.get(&a, "/1").await.status, 200);
+    let (other, _) = world.source.agent("other");
+    world.source.grant(&other, "X", SA, &["x.test"], vec![Injection::bearer()], |_| ());
+    assert_eq!(agent.get(&a, "/2").await.status, 200);
+}
+
+#[tokio::test]
+async fn s4_grants_that_are_too_old_are_503() {
+    let (world, a, upstream) = World::with(echo()).await;
+    let mut agent = world.tunnel(&a).await;
+    world.source.go_stale();
+    let answer = agent.get(&a, "/").await;
+    assert_eq!((answer.status, answer.error().as_str()), (503, "grants_stale"));
+    let answer = world.dial().await.connect(&a, &world.credential).await;
+    assert_eq!((answer.status, answer.error().as_str()), (503, "grants_stale"));
+    assert_eq!(upstream.connections(), 0);
+}
+
+#[tokio::test]
+async fn s5_two_agents_share_no_connection() {
+    let mut plan = Plan::new();
+    let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
+    let (second, credential) = plan.source.agent("two");
+    plan.bearer("A", SA, &a);
+    let other = "sk-the-second-agents-own-secret-0123456789";
+    plan.source.grant(&second, "B", other, &[&a], vec![Injection::bearer()], |_| ());
+    let world = plan.start().await;
+    for _ in 0..2 {
+        // Each tunnel ends, and leaves its connection to the agent's next one.
+        assert_eq!(world.tunnel(&a).await.get(&a, "/").await.status, 200);
+        assert_eq!(world.tunnel_of(&a, &credential, &[]).await.get(&a, "/").await.status, 200);
+    }
+    let text = upstream.text();
+    assert_eq!((text.matches(SA).count(), text.matches(other).count()), (2, 2));
+    assert!(upstream.connections() >= 2);
+}
+
+#[tokio::test]
+async fn s8_what_an_agent_may_not_use_looks_like_what_is_not_there() {
+    let plan = Plan::new();
+    let (second, credential) = plan.source.agent("two");
+    plan.bearer("A", SA, "a.test");
+    plan.source.grant(
+        &second,
+        "C",
+        "sk-something-else-entirely",
+        &["c.test"],
+        vec![Injection::bearer()],
+        |_| (),
+    );
+    let world = plan.start().await;
+    let mut answers = Vec::new();
+    for name in ["A", "NOTHING"] {
+        let request =
+            format!("GET /-/{name}/ HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {credential}\r\n\r\n");
+        answers.push(world.dial().await.ask(request).await.text());
+    }
+    for host in ["a.test:443", "nothing.test:443"] {
+        answers.push(world.dial().await.connect(host, &credential).await.text());
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[2], answers[3]);
+}
+
+#[tokio::test]
+async fn a_rule_that_wants_an_approval_is_refused_until_somebody_can_be_asked() {
+    let mut plan = Plan::new();
+    let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
+    let always = |terms: &mut keyward_wire::rule::Terms| terms.approval = Approval::Always;
+    plan.source.grant(&plan.agent, "A", SA, &[&a], vec![Injection::bearer()], always);
+    let world = plan.start().await;
+    assert_eq!(world.tunnel(&a).await.get(&a, "/").await.error(), "approval_unavailable");
+    assert_eq!(upstream.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_rules_limit_is_429_with_the_time_to_wait() {
+    let mut plan = Plan::new();
+    let (a, _upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
+    let twice = |terms: &mut keyward_wire::rule::Terms| terms.limits = Some(Limits::per_minute(2).unwrap());
+    plan.source.grant(&plan.agent, "A", SA, &[&a], vec![Injection::bearer()], twice);
+    let world = plan.start().await;
+    let mut agent = world.tunnel(&a).await;
+    assert_eq!(agent.get(&a, "/").await.status, 200);
+    assert_eq!(agent.get(&a, "/").await.status, 200);
+    let answer = agent.get(&a, "/").await;
+    assert_eq!((answer.status, answer.error().as_str()), (429, "rate_limited"));
+    let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=31).contains(&wait) && answer.header("x-should-retry").is_none());
+}
+
+#[tokio::test]
+async fn l6_nothing_is_cached() {
+    let cached = "HTTP/1.1 200 OK\r\nCache-Control: public, max-age=9999\r\nETag: \"1\"\r\nContent-Length: 2\r\n\r\nok";
+    let (world, a, upstream) = World::with(crate::upstream::fixed(cached)).await;
+    let mut agent = world.tunnel(&a).await;
+    for _ in 0..3 {
+        assert_eq!(agent.get(&a, "/same").await.text(), "ok");
+    }
+    assert_eq!(upstream.text().matches("GET /same").count(), 3);
+}
+
+#[tokio::test]
+async fn l9_the_record_is_there_before_the_answer() {
+    let (world, a, _upstream) = World::with(echo()).await;
+    let mut agent = world.tunnel(&a).await;
+    for count in 1..=5 {
+        assert_eq!(agent.get(&a, &format!("/{count}?secret=x")).await.status, 200);
+        let log = world.log();
+        assert_eq!(log.len(), count);
+        let last = log.last().unwrap();
+        assert_eq!(last["path"], format!("/{count}"));
+        assert_eq!(
+            (&last["agent"], &last["method"], &last["status"]),
+            (&"one".into(), &"GET".into(), &200.into())
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_ends_finishes_what_is_under_way_and_takes_nothing_more() {
+    let slow = script(|mut talk| async move {
+        talk.head().await;
+        talk.say("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst").await;
+        talk.go_on().await;
+        talk.say("-last").await;
+    });
+    let (world, a, upstream) = World::with(slow).await;
+    let mut busy = world.tunnel(&a).await;
+    let mut idle = world.tunnel(&a).await;
+    busy.say(format!("GET / HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
+    busy.until(b"\r\n\r\n").await.unwrap();
+    world.gateway.stop();
+    idle.rest().await;
+    upstream.go_on();
+    assert_eq!(busy.rest().await, b"first-last");
+    assert!(world.gateway.drained(std::time::Duration::from_secs(20)).await);
+    assert!(tokio::net::TcpStream::connect(world.at).await.is_err());
+}

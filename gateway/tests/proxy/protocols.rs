@@ -1,0 +1,421 @@
+//! HTTP/1.1 and HTTP/2 on both sides, WebSocket, streams, trailers, size.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, Version};
+use http_body::{Body, Frame};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+
+use crate::upstream::{Script, echo, script};
+use crate::world::{Plan, SA, World};
+
+/// A body of these frames.
+struct Frames(VecDeque<Frame<Bytes>>);
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(Ok))
+    }
+}
+
+/// An HTTP/2 upstream that answers with what it was told.
+fn echo_http2() -> Script {
+    script(|talk| async move {
+        let service = service_fn(|request: Request<Incoming>| async move {
+            let (parts, body) = request.into_parts();
+            let head = format!("{} {} {:?}\n", parts.method, parts.uri, parts.headers.keys());
+            let key = parts.headers.get("authorization").map(|key| key.to_str().unwrap().to_owned());
+            let body = body.collect().await?;
+            let trailed = body.trailers().map(|trailers| format!("{trailers:?}")).unwrap_or_default();
+            let body = body.to_bytes();
+            let mut frames = VecDeque::from([
+                Frame::data(Bytes::from(head + &key.unwrap_or_default() + &trailed)),
+                Frame::data(body),
+            ]);
+            if parts.headers.get("te").is_some_and(|te| te == "trailers") {
+                let mut end = HeaderMap::new();
+                end.insert("grpc-status", HeaderValue::from_static("0"));
+                end.insert("grpc-message", HeaderValue::from_static(SA));
+                frames.push_back(Frame::trailers(end));
+            }
+            Ok::<_, hyper::Error>(Response::new(Frames(frames)))
+        });
+        let io = TokioIo::new(talk.written_down());
+        let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .serve_connection(io, service)
+            .await;
+    })
+}
+
+async fn http2_agent(world: &World, to: &str) -> http2::SendRequest<Frames> {
+    let agent = world.tunnel_of(to, &world.credential, &[b"h2"]).await;
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(agent.io)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+fn request(url: &str, body: &'static str) -> Request<Frames> {
+    let method = if body.is_empty() { "GET" } else { "POST" };
+    let frames =
+        if body.is_empty() { VecDeque::new() } else { VecDeque::from([Frame::data(Bytes::from(body))]) };
+    Request::builder().method(method).uri(url).header("te", "trailers").body(Frames(frames)).unwrap()
+}
+
+async fn text(answer: Response<Incoming>) -> (String, HeaderMap) {
+    let collected = answer.into_body().collect().await.unwrap();
+    let trailers = collected.trailers().cloned().unwrap_or_default();
+    (String::from_utf8(collected.to_bytes().to_vec()).unwrap(), trailers)
+}
+
+#[tokio::test]
+async fn l8_r10_http2_on_both_sides_with_trailers_and_a_key_that_no_table_keeps() {
+    let mut plan = Plan::new();
+    let (a, upstream) = plan.upstream("a.test", &[b"h2"], echo_http2()).await;
+    plan.bearer("A", SA, &a);
+    let world = plan.start().await;
+    let mut agent = http2_agent(&world, &a).await;
+    let answer = agent.send_request(request(&format!("https://{a}/x?y"), "hello")).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let (text, trailers) = text(answer).await;
+    assert!(text.starts_with(&format!("POST https://{a}/x?y ")) && text.ends_with("hello"), "{text}");
+    assert!(!text.contains(SA) && text.contains("Bearer "));
+    assert_eq!(trailers["grpc-status"], "0");
+    assert!(!trailers["grpc-message"].to_str().unwrap().contains(&SA[..12]), "{trailers:?}");
+    assert_eq!(upstream.connections(), 1);
+    // RFC 7541, 6.2.3: a literal that is never indexed, with the static table's name 23, authorization.
+    let never_indexed = |bytes: &[u8]| bytes.windows(2).filter(|pair| pair == b"\x1f\x08").count();
+    assert_eq!(never_indexed(&upstream.bytes()), 1);
+    agent.send_request(request(&format!("https://{a}/x?y"), "")).await.unwrap();
+    assert_eq!(never_indexed(&upstream.bytes()), 2);
+}
+
+#[tokio::test]
+async fn a_hundred_streams_side_by_side_share_one_connection_to_the_upstream() {
+    let mut plan = Plan::new();
+    let (a, upstream) = plan.upstream("a.test", &[b"h2"], echo_http2()).await;
+    plan.bearer("A", SA, &a);
+    let world = plan.start().await;
+    let agent = http2_agent(&world, &a).await;
+    let mut all = tokio::task::JoinSet::new();
+    for count in 0..100 {
+        let (mut agent, url) = (agent.clone(), format!("https://{a}/{count}"));
+        all.spawn(async move { (count, text(agent.send_request(request(&url, "")).await.unwrap()).await.0) });
+    }
+    for (count, text) in all.join_all().await {
+        assert!(text.starts_with(&format!("GET https://{a}/{count} ")), "{text}");
+    }
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[tokio::test]
+async fn p15_trailers_of_a_request_go_no_further_than_the_gateway() {
+    let mut plan = Plan::new();
+    let (a, _upstream) = plan.upstream("a.test", &[b"h2"], echo_http2()).await;
+    plan.bearer("A", SA, &a);
+    let world = plan.start().await;
+    let body = "2\r\nhi\r\n0\r\nAuthorization: Bearer mine\r\nX-Mine: 1\r\n\r\n";
+    let head =
+        format!("POST / HTTP/1.1\r\nHost: {a}\r\nTransfer-Encoding: chunked\r\nTrailer: X-Mine\r\n\r\n");
+    let answer = world.tunnel(&a).await.ask(head + body).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.text().ends_with("hi") && !answer.text().contains("mine"), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn an_agents_next_tunnel_takes_the_connection_that_an_ended_one_left() {
+    const TUNNELS: usize = 40;
+    let (world, a, upstream) = World::with(echo()).await;
+    for _ in 0..TUNNELS {
+        let mut agent = world.tunnel(&a).await;
+        agent.say(format!("GET / HTTP/1.1\r\nHost: {a}\r\nConnection: close\r\n\r\n")).await;
+        assert!(agent.rest().await.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    }
+    assert!(upstream.connections() < TUNNELS / 2, "{} connections", upstream.connections());
+}
+
+#[tokio::test]
+async fn http2_in_front_of_http1_and_the_reverse() {
+    let mut plan = Plan::new();
+    let (one, upstream) = plan.upstream("one.test", &[b"http/1.1"], echo()).await;
+    let (two, _two) = plan.upstream("two.test", &[b"h2"], echo_http2()).await;
+    plan.bearer("ONE", SA, &one);
+    plan.bearer("TWO", SA, &two);
+    let world = plan.start().await;
+    let mut agent = http2_agent(&world, &one).await;
+    let answer = agent.send_request(request(&format!("https://{one}/a?b"), "hello")).await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.version()), (200, Version::HTTP_2));
+    text(answer).await;
+    let seen = upstream.text();
+    assert!(
+        seen.starts_with("POST /a?b HTTP/1.1\r\n") && seen.contains(&format!("host: {one}\r\n")),
+        "{seen}"
+    );
+    assert!(seen.contains("hello"));
+    let answer = world
+        .tunnel(&two)
+        .await
+        .ask(format!("POST /x HTTP/1.1\r\nHost: {two}\r\nContent-Length: 2\r\n\r\nhi"))
+        .await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.text().starts_with(&format!("POST https://{two}/x ")) && answer.text().ends_with("hi"));
+}
+
+type Fields = Vec<(&'static str, String)>;
+
+/// One request in frames of HTTP/2, with headers exactly as they are listed; what happens to its stream.
+async fn raw_http2(world: &World, a: &str, fields: &[(&str, &str)]) -> String {
+    let mut agent = world.tunnel_of(a, &world.credential, &[b"h2"]).await;
+    let mut block = Vec::new();
+    for (name, value) in fields {
+        // A literal that enters no table.
+        block.push(0);
+        for text in [name, value] {
+            block.push(u8::try_from(text.len()).unwrap());
+            block.extend_from_slice(text.as_bytes());
+        }
+    }
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    bytes.extend_from_slice(&u32::try_from(block.len()).unwrap().to_be_bytes()[1..]);
+    bytes.extend_from_slice(b"\x01\x05\0\0\0\x01");
+    bytes.extend_from_slice(&block);
+    agent.say(bytes).await;
+    loop {
+        let Some(head) = agent.take(9).await else { return "closed".to_owned() };
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let payload = agent.take(length).await.unwrap_or_default();
+        match head[3] {
+            1 => {
+                // Statuses of the static table, or a literal in digits.
+                let status = match payload[0] {
+                    0x88 => "200".to_owned(),
+                    0x8c => "400".to_owned(),
+                    _ => {
+                        let digits = payload.windows(3).find(|part| part.iter().all(u8::is_ascii_digit));
+                        digits.map_or("huffman".to_owned(), |part| String::from_utf8(part.to_vec()).unwrap())
+                    }
+                };
+                return status;
+            }
+            3 => return "reset".to_owned(),
+            7 => return "goaway".to_owned(),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn d6_d18_p9_streams_for_another_host_or_with_the_marks_of_http1_get_nothing() {
+    let mut plan = Plan::new();
+    let (a, upstream) = plan.upstream("a.test", &[b"h2"], echo_http2()).await;
+    plan.bearer("A", SA, &a);
+    let world = plan.start().await;
+    let plain = [(":method", "GET"), (":scheme", "https"), (":authority", a.as_str()), (":path", "/")];
+    assert_eq!(raw_http2(&world, &a, &plain).await, "200");
+    let before = upstream.connections();
+    let with = |change: &dyn Fn(&mut Fields)| {
+        let mut fields: Fields = vec![
+            (":method", "GET".into()),
+            (":scheme", "https".into()),
+            (":authority", a.clone()),
+            (":path", "/".into()),
+        ];
+        change(&mut fields);
+        fields
+    };
+    for (fields, what) in [
+        (with(&|fields| fields[2].1 = "b.test".into()), "another authority"),
+        (with(&|fields| fields.push(("host", "b.test".into()))), "another host"),
+        (with(&|fields| fields.insert(3, (":authority", "b.test".into()))), "two authorities"),
+        (with(&|fields| fields[1].1 = "http".into()), "in the clear"),
+        (with(&|fields| fields[3].1 = "/a b".into()), "a blank in the path"),
+        (with(&|fields| fields[3].1 = "/../x".into()), "a path to be normalised"),
+        (with(&|fields| fields[3].1 = "*".into()), "no path"),
+        (with(&|fields| fields.push(("transfer-encoding", "chunked".into()))), "a length of HTTP/1.1"),
+        (with(&|fields| fields.push(("connection", "close".into()))), "a connection"),
+        (with(&|fields| fields.push(("x", "a\r\nx-evil: 1".into()))), "a line end"),
+        (with(&|fields| fields.push(("x\r\nx-evil", "1".into()))), "a line end in a name"),
+        (with(&|fields| fields.push(("X-Upper", "1".into()))), "a capital letter"),
+        (with(&|fields| fields[0].1 = "TRACE".into()), "a method that shows the request"),
+    ] {
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let got = raw_http2(&world, &a, &fields).await;
+        assert!(got != "200" && !got.starts_with('2'), "{what}: {got}");
+    }
+    assert_eq!(upstream.connections(), before, "nothing of these went on");
+}
+
+#[tokio::test]
+async fn r14_websocket_messages_pass_both_ways_and_the_key_does_not() {
+    let socket = script(|mut talk| async move {
+        let head = talk.head().await.unwrap();
+        if head.to_lowercase().contains("sec-websocket-extensions") {
+            return;
+        }
+        let covered = format!("X-Key: {SA}\r\n");
+        talk.say(format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: upgrade\r\n{covered}\
+             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+        ))
+        .await;
+        // A masked text of five bytes; then an answer in two messages with a piece of the key in each.
+        assert_eq!(talk.take(11).await.len(), 11);
+        let (start, end) = SA.split_at(20);
+        for part in [start, end] {
+            talk.say([&[0x81, u8::try_from(part.len()).unwrap()], part.as_bytes()].concat()).await;
+        }
+        talk.say(b"\x88\0").await;
+    });
+    let (world, a, upstream) = World::with(socket).await;
+    let mut agent = world.tunnel(&a).await;
+    let request = format!(
+        "GET /ws HTTP/1.1\r\nHost: {a}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    );
+    let answer = agent.ask(request).await;
+    assert_eq!(answer.status, 101, "{answer:?}");
+    assert_eq!(answer.header("upgrade"), Some("websocket"));
+    assert!(!answer.head.contains(SA));
+    assert!(upstream.text().contains(SA));
+    agent.say(b"\x81\x85\0\0\0\0hello").await;
+    let frames = agent.rest().await;
+    assert_eq!(frames.len(), 2 + 20 + 2 + (SA.len() - 20) + 2);
+    let text = String::from_utf8_lossy(&frames).into_owned();
+    assert!(!text.contains(&SA[..12]) && !text.contains(&SA[24..36]), "{text}");
+    assert!(upstream.text().ends_with("hello"));
+}
+
+#[tokio::test]
+async fn p15_what_is_no_handshake_opens_nothing() {
+    for (answer, status) in [
+        ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", 502),
+        (
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: x\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+            502,
+        ),
+        ("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", 403),
+    ] {
+        let (world, a, _upstream) = World::with(crate::upstream::fixed(answer)).await;
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: {a}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: x\r\n\r\n"
+        );
+        assert_eq!(world.tunnel(&a).await.ask(request).await.status, status, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn s3_a_revoked_agents_websocket_is_cut() {
+    let socket = script(|mut talk| async move {
+        talk.head().await;
+        talk.say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n").await;
+        talk.head().await;
+    });
+    let (world, a, _upstream) = World::with(socket).await;
+    let mut agent = world.tunnel(&a).await;
+    let request = format!(
+        "GET / HTTP/1.1\r\nHost: {a}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: x\r\n\r\n"
+    );
+    assert_eq!(agent.ask(request).await.status, 101);
+    world.source.exclude(&world.agent, "A");
+    agent.rest().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_waits_for_100_continue_gets_it_from_whoever_takes_the_body() {
+    let (world, a, upstream) = World::with(echo()).await;
+    let mut agent = world.tunnel(&a).await;
+    agent
+        .say(format!("POST / HTTP/1.1\r\nHost: {a}\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"))
+        .await;
+    assert_eq!(agent.until(b"\r\n\r\n").await.unwrap(), b"HTTP/1.1 100 Continue\r\n\r\n");
+    let answer = agent.ask("hello").await;
+    assert!(answer.text().ends_with("hello") && upstream.text().ends_with("hello"));
+    // A request that is refused never gets it.
+    let mut agent = world.tunnel(&a).await;
+    let answer = agent
+        .ask("POST / HTTP/1.1\r\nHost: x.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        .await;
+    assert_eq!(answer.status, 421);
+}
+
+#[tokio::test]
+async fn r4_a_coded_answer_is_read_covered_and_given_in_plain() {
+    use std::io::Write as _;
+    let mut coded = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    coded.write_all(format!("key {SA} end").as_bytes()).unwrap();
+    let coded = coded.finish().unwrap();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nETag: \"1\"\r\nContent-Length: {}\r\n\r\n",
+        coded.len()
+    );
+    let (world, a, upstream) = World::with(crate::upstream::fixed([head.as_bytes(), &coded].concat())).await;
+    let mut agent = world.tunnel(&a).await;
+    for _ in 0..2 {
+        let answer =
+            agent.ask(format!("GET / HTTP/1.1\r\nHost: {a}\r\nAccept-Encoding: gzip, zstd\r\n\r\n")).await;
+        assert_eq!(
+            (answer.status, answer.header("content-encoding"), answer.header("etag")),
+            (200, None, Some("W/\"1\""))
+        );
+        assert!(answer.text().starts_with("key ") && answer.text().ends_with(" end"));
+        assert!(!answer.text().contains(&SA[..12]));
+    }
+    assert!(upstream.text().contains("accept-encoding: gzip\r\n"), "{}", upstream.text());
+    assert_eq!(upstream.connections(), 1);
+}
+
+/// Megabytes of this process.
+fn resident_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+#[tokio::test]
+async fn p18_bodies_of_any_size_are_streamed_in_bounded_memory() {
+    const MIB: usize = 40;
+    let counts = script(|mut talk| async move {
+        while let Some(head) = talk.head().await {
+            if head.starts_with("GET") {
+                talk.say(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", MIB << 20)).await;
+                for _ in 0..MIB {
+                    talk.say(vec![b'x'; 1 << 20]).await;
+                }
+            } else {
+                let mut sum = 0;
+                for _ in 0..MIB {
+                    sum += talk.take_unseen(1 << 20).await;
+                }
+                talk.answer("200 OK", "", sum.to_string()).await;
+            }
+        }
+    });
+    let (world, a, _upstream) = World::with(counts).await;
+    let mut agent = world.tunnel(&a).await;
+    let before = resident_mib();
+    agent.say(format!("GET / HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
+    agent.until(b"\r\n\r\n").await.unwrap();
+    for _ in 0..MIB {
+        assert!(agent.take(1 << 20).await.unwrap().iter().all(|byte| *byte == b'x'));
+    }
+    agent.say(format!("POST / HTTP/1.1\r\nHost: {a}\r\nContent-Length: {}\r\n\r\n", MIB << 20)).await;
+    for _ in 0..MIB {
+        agent.say(vec![b'y'; 1 << 20]).await;
+    }
+    assert_eq!(agent.answer().await.unwrap().text(), (MIB << 20).to_string());
+    let grown = resident_mib() - before;
+    assert!(grown < 24, "{grown} MiB more for {MIB} MiB each way");
+}

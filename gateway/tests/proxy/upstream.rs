@@ -1,0 +1,285 @@
+//! Upstreams that do what a test says, byte by byte, and write down every byte they were sent.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+/// An authority that vouches for upstreams.
+pub(crate) struct Lab(CertifiedIssuer<'static, KeyPair>);
+
+impl Lab {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    pub(crate) fn root(&self) -> CertificateDer<'static> {
+        self.0.der().clone()
+    }
+
+    /// TLS of a server with these names.
+    pub(crate) fn server(&self, names: &[&str], alpn: &[&[u8]]) -> Arc<ServerConfig> {
+        self.server_with(names, alpn, |_| ())
+    }
+
+    pub(crate) fn server_with(
+        &self,
+        names: &[&str],
+        alpn: &[&[u8]],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Arc<ServerConfig> {
+        let key = KeyPair::generate().unwrap();
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        change(&mut params);
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let mut config =
+            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(vec![certificate.der().clone()], key)
+                .unwrap();
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        Arc::new(config)
+    }
+}
+
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+pub(crate) type Script = Arc<dyn Fn(Talk) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// Makes a script of a closure.
+pub(crate) fn script<F, T>(run: F) -> Script
+where
+    F: Fn(Talk) -> T + Send + Sync + 'static,
+    T: Future<Output = ()> + Send + 'static,
+{
+    Arc::new(move |talk| Box::pin(run(talk)))
+}
+
+/// One server on a port of its own.
+pub(crate) struct Upstream {
+    pub(crate) port: u16,
+    seen: Arc<Seen>,
+}
+
+struct Seen {
+    bytes: Mutex<Vec<u8>>,
+    connections: watch::Sender<usize>,
+    go: tokio::sync::Semaphore,
+}
+
+impl Upstream {
+    /// Listens on loopback; `tls`: none for plain HTTP.
+    pub(crate) async fn start(tls: Option<Arc<ServerConfig>>, script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = Arc::new(Seen {
+            bytes: Mutex::default(),
+            connections: watch::Sender::new(0),
+            go: tokio::sync::Semaphore::new(0),
+        });
+        let own = Arc::clone(&seen);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                stream.set_nodelay(true).unwrap();
+                own.connections.send_modify(|count| *count += 1);
+                let (tls, script, seen) = (tls.clone(), Arc::clone(&script), Arc::clone(&own));
+                tokio::spawn(async move {
+                    let io: Box<dyn Io> = match tls {
+                        None => Box::new(stream),
+                        Some(tls) => match TlsAcceptor::from(tls).accept(stream).await {
+                            Ok(stream) => Box::new(stream),
+                            Err(_) => return,
+                        },
+                    };
+                    script(Talk { io, seen, ahead: Vec::new() }).await;
+                });
+            }
+        });
+        Self { port, seen }
+    }
+
+    /// Every byte that came, over all connections.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.seen.bytes.lock().unwrap().clone()
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes()).into_owned()
+    }
+
+    /// Lets a script go on that waits for it.
+    pub(crate) fn go_on(&self) {
+        self.seen.go.add_permits(1);
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        *self.seen.connections.borrow()
+    }
+}
+
+/// One connection, from the server's side.
+pub(crate) struct Talk {
+    pub(crate) io: Box<dyn Io>,
+    seen: Arc<Seen>,
+    ahead: Vec<u8>,
+}
+
+impl Talk {
+    /// The next request's head. None: there is none.
+    pub(crate) async fn head(&mut self) -> Option<String> {
+        loop {
+            if let Some(end) = self.ahead.windows(4).position(|end| end == b"\r\n\r\n") {
+                let rest = self.ahead.split_off(end + 4);
+                let head = std::mem::replace(&mut self.ahead, rest);
+                return Some(String::from_utf8_lossy(&head).into_owned());
+            }
+            if !self.more().await {
+                return None;
+            }
+        }
+    }
+
+    /// The next so many bytes of a body.
+    pub(crate) async fn take(&mut self, count: usize) -> Vec<u8> {
+        while self.ahead.len() < count && self.more().await {}
+        let rest = self.ahead.split_off(count.min(self.ahead.len()));
+        std::mem::replace(&mut self.ahead, rest)
+    }
+
+    /// Takes so many bytes of a body that is not written down. How many there were.
+    pub(crate) async fn take_unseen(&mut self, count: usize) -> usize {
+        let rest = self.ahead.split_off(count.min(self.ahead.len()));
+        let mut taken = std::mem::replace(&mut self.ahead, rest).len();
+        let mut buf = vec![0; 64 * 1024];
+        while taken < count {
+            let most = buf.len().min(count - taken);
+            match self.io.read(&mut buf[..most]).await {
+                Ok(0) | Err(_) => break,
+                Ok(read) => taken += read,
+            }
+        }
+        taken
+    }
+
+    /// Everything up to and with these bytes.
+    pub(crate) async fn until(&mut self, end: &[u8]) -> Vec<u8> {
+        loop {
+            if let Some(at) = self.ahead.windows(end.len()).position(|part| part == end) {
+                return self.take(at + end.len()).await;
+            }
+            if !self.more().await {
+                return std::mem::take(&mut self.ahead);
+            }
+        }
+    }
+
+    async fn more(&mut self) -> bool {
+        let mut buf = vec![0; 16 * 1024];
+        let count = self.io.read(&mut buf).await.unwrap_or(0);
+        self.seen.bytes.lock().unwrap().extend_from_slice(&buf[..count]);
+        self.ahead.extend_from_slice(&buf[..count]);
+        count > 0
+    }
+
+    /// Waits until the test says so.
+    pub(crate) async fn go_on(&mut self) {
+        self.seen.go.acquire().await.unwrap().forget();
+    }
+
+    pub(crate) async fn say(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.io.write_all(bytes.as_ref()).await;
+        let _ = self.io.flush().await;
+    }
+
+    /// The connection, with every byte that comes written down.
+    pub(crate) fn written_down(self) -> WrittenDown {
+        WrittenDown { io: self.io, seen: self.seen }
+    }
+
+    /// A plain answer.
+    pub(crate) async fn answer(&mut self, status: &str, headers: &str, body: impl AsRef<[u8]>) {
+        let body = body.as_ref();
+        self.say(format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len())).await;
+        self.say(body).await;
+    }
+}
+
+/// A connection of which every byte that comes is written down.
+pub(crate) struct WrittenDown {
+    io: Box<dyn Io>,
+    seen: Arc<Seen>,
+}
+
+impl AsyncRead for WrittenDown {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        self.seen.bytes.lock().unwrap().extend_from_slice(&buf.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for WrittenDown {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// Answers each request with its own head.
+pub(crate) fn echo() -> Script {
+    script(|mut talk| async move {
+        while let Some(head) = talk.head().await {
+            let length = head
+                .lines()
+                .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+            let mut body = head.clone().into_bytes();
+            if head.to_lowercase().contains("transfer-encoding: chunked") {
+                body.extend(talk.until(b"0\r\n\r\n").await);
+            } else {
+                body.extend(talk.take(length.unwrap_or(0)).await);
+            }
+            talk.answer("200 OK", "Content-Type: text/plain\r\n", body).await;
+        }
+    })
+}
+
+/// Answers each request with the same bytes.
+pub(crate) fn fixed(answer: impl Into<Vec<u8>>) -> Script {
+    let answer = Arc::new(answer.into());
+    script(move |mut talk| {
+        let answer = Arc::clone(&answer);
+        async move {
+            while talk.head().await.is_some() {
+                talk.say(&*answer).await;
+            }
+        }
+    })
+}
