@@ -51,6 +51,20 @@ fn the_crypto_does_no_input_and_output() {
 }
 
 #[test]
+fn the_gateway_cannot_decrypt() {
+    let packages = Packages::read();
+    let reached = packages.reached_from("keyward-gateway");
+    for unwanted in
+        ["keyward-crypto", "aes-gcm", "pbkdf2", "keyward", "keyward-server", "clap", "reqwest", "sqlx"]
+    {
+        assert!(!reached.contains(unwanted), "keyward-gateway reaches {unwanted}");
+    }
+    for wanted in ["keyward-wire", "hyper", "rustls", "rcgen"] {
+        assert!(reached.contains(wanted), "keyward-gateway does not reach {wanted}");
+    }
+}
+
+#[test]
 fn client_and_server_meet_on_the_wire_only() {
     let packages = Packages::read();
     for unwanted in ["keyward-server", "sqlx", "axum"] {
