@@ -9,14 +9,17 @@
 //! | [`common`] | rounds, statistics, tables, verdicts; a server and machines to measure on |
 //! | [`client`] | the command line client against a lean program of the same job |
 //! | [`growth`] | what stays the same when an organisation grows |
+//! | [`server`] | the server against bare routes of the same parts, and a grown database against an empty one |
 //!
-//! The lean program is `keyward-bench-floor` (`src/bin/floor.rs`).
+//! The lean program is `keyward-bench-floor` (`src/bin/floor.rs`), the bare routes are `keyward-bench-reference`
+//! (`src/bin/reference.rs`).
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "not shipped: its files are its own, in a temporary directory"
+    reason = "not shipped: its files are its own, in a temporary directory; the cluster's address is in the environment"
 )]
 
 pub mod client;
 pub mod common;
 pub mod growth;
+pub mod server;

@@ -1,11 +1,11 @@
-//! `keyward-bench [client|growth|all] [--quick]`: measures and prints; stdout is the report, stderr is talk.
+//! `keyward-bench [client|growth|server|crowd|all] [--quick]`: measures and prints; stdout is the report, stderr is talk.
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use keyward_bench::common::effort::Effort;
 use keyward_bench::common::report::Report;
-use keyward_bench::{client, growth};
+use keyward_bench::{client, growth, server};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -15,7 +15,11 @@ fn main() -> ExitCode {
     let done = match sections.as_slice() {
         ["client"] => client::run(&mut report),
         ["growth"] => growth::run(&mut report),
-        ["all"] | [] => client::run(&mut report).and_then(|()| growth::run(&mut report)),
+        ["server"] => server::run(&mut report),
+        ["crowd"] => server::crowd::run(&mut report),
+        ["all"] | [] => client::run(&mut report)
+            .and_then(|()| growth::run(&mut report))
+            .and_then(|()| server::run(&mut report)),
         _ => {
             _ = writeln!(std::io::stderr(), "{USAGE}");
             return ExitCode::from(2);
@@ -31,4 +35,4 @@ fn main() -> ExitCode {
     }
 }
 
-const USAGE: &str = "usage: keyward-bench [client|growth|all] [--quick]";
+const USAGE: &str = "usage: keyward-bench [client|growth|server|crowd|all] [--quick]";

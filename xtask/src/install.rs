@@ -15,7 +15,13 @@ pub(crate) fn system_packages() -> Result<()> {
 
 /// The same for what `cargo xtask bench` compares with.
 pub(crate) fn bench_packages() -> Result<()> {
-    packages(|| absent(&BENCH_PROGRAMS))
+    packages(|| {
+        let mut missing = absent(&BENCH_PROGRAMS);
+        if postgres::programs().is_none() {
+            missing.push("postgresql");
+        }
+        missing
+    })
 }
 
 fn packages(missing_packages: impl Fn() -> Vec<&'static str>) -> Result<()> {
@@ -127,7 +133,8 @@ const PROGRAMS: &[(&str, &str)] = &[
 ];
 
 /// The same for `cargo xtask bench`.
-const BENCH_PROGRAMS: [(&str, &str); 2] = [("age", "age"), ("openssl", "openssl")];
+const BENCH_PROGRAMS: [(&str, &str); 4] =
+    [("age", "age"), ("openssl", "openssl"), ("psql", "postgresql-client"), ("sqlite3", "sqlite3")];
 
 /// Where Debian keeps the system's trusted roots.
 const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";

@@ -1,0 +1,124 @@
+//! A load: some connections, each sending the same request again as soon as it has the answer.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// One that is measured: a request to a server process.
+#[derive(Clone)]
+pub(super) struct Target {
+    /// What the table calls it.
+    pub(super) name: String,
+    /// Where.
+    pub(super) address: SocketAddr,
+    /// The process whose CPU time counts.
+    pub(super) process: u32,
+    /// Every byte of the request.
+    pub(super) request: Vec<u8>,
+    /// What it must be answered with.
+    pub(super) status: u16,
+}
+
+/// What one stretch of load came to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outcome {
+    /// Answers a second.
+    pub(super) rate: f64,
+    /// Microseconds of the server's processor an answer.
+    pub(super) cpu: f64,
+    /// Microseconds that half of the answers took at most.
+    pub(super) median: f64,
+}
+
+impl Target {
+    /// `GET path`, with these header lines, each ended.
+    pub(super) fn get(name: &str, address: SocketAddr, process: u32, path: &str, headers: &str) -> Self {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n{headers}\r\n").into_bytes();
+        Self { name: name.to_owned(), address, process, request, status: 200 }
+    }
+
+    /// Loads it with so many connections for so long.
+    ///
+    /// # Errors
+    /// If it gives any other answer than the one wanted.
+    pub(super) fn load(&self, connections: usize, time: Duration) -> Result<Outcome> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let loaded = runtime.block_on(async {
+            let mut all = tokio::task::JoinSet::new();
+            let (start, before) = (Instant::now(), cpu_micros(self.process)?);
+            for _ in 0..connections {
+                all.spawn(connection(self.clone(), start + time));
+            }
+            let mut took = Vec::new();
+            while let Some(done) = all.join_next().await {
+                took.extend(done??);
+            }
+            anyhow::Ok((took, start.elapsed(), cpu_micros(self.process)? - before))
+        });
+        let (mut took, time, cpu) = loaded.with_context(|| format!("while loading {}", self.name))?;
+        ensure!(!took.is_empty(), "{}: no answer in time", self.name);
+        took.sort_unstable();
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let (count, half) = (took.len() as f64, took[took.len() / 2].as_nanos() as f64);
+        Ok(Outcome { rate: count / time.as_secs_f64(), cpu: cpu / count, median: half / 1e3 })
+    }
+}
+
+/// How long each answer took.
+async fn connection(target: Target, end: Instant) -> Result<Vec<Duration>> {
+    let mut stream = TcpStream::connect(target.address).await?;
+    stream.set_nodelay(true)?;
+    let (mut took, mut buffer) = (Vec::new(), Vec::with_capacity(128 * 1024));
+    while Instant::now() < end {
+        let start = Instant::now();
+        stream.write_all(&target.request).await?;
+        let status = answer(&mut stream, &mut buffer).await?;
+        ensure!(status == target.status, "status {status}: {}", String::from_utf8_lossy(&buffer));
+        took.push(start.elapsed());
+    }
+    Ok(took)
+}
+
+/// Reads one answer, its body too, and says its status.
+async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<u16> {
+    buffer.clear();
+    let (mut whole, mut status) = (None, 0);
+    while whole.is_none_or(|whole| buffer.len() < whole) {
+        if stream.read_buf(buffer).await? == 0 {
+            bail!("the server closed the connection");
+        }
+        if whole.is_none()
+            && let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n")
+        {
+            let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
+            status = head.split(' ').nth(1).unwrap_or_default().parse().context("no status")?;
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            whole = Some(end + 4 + length.map_or(Ok(0), str::parse)?);
+        }
+    }
+    Ok(status)
+}
+
+/// CPU time of a process so far, its own and the kernel's for it, in microseconds; exact to a hundredth of a second.
+fn cpu_micros(process: u32) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).context("the server is gone")?;
+    let fields = stat.rsplit_once(')').context("/proc/…/stat")?.1;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
+    let ticks: u32 = ticks.collect::<Result<Vec<_>, _>>()?.into_iter().sum();
+    Ok(f64::from(ticks) * 1e6 / TICKS_PER_SEC)
+}
+
+/// Resident memory of a process in MiB.
+pub(super) fn resident_mib(process: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).context("the server is gone")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let kib: u32 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(f64::from(kib) / 1024.0)
+}
+
+/// Of every Linux that Debian builds.
+const TICKS_PER_SEC: f64 = 100.0;
