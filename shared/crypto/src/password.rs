@@ -58,14 +58,14 @@ impl Password {
 
     /// Six words of 7,776, each equally likely, with spaces between: 77 bits.
     pub fn generate_passphrase() -> Zeroizing<String> {
-        let count = u16::try_from(EFF_LONG_WORDLIST.len()).expect("7,776 words");
-        // Longest word: 9 letters.
-        let mut phrase = Zeroizing::new(String::with_capacity(6 * 10));
+        let count = u16::try_from(WORDS.len()).expect("7,776 words");
+        let mut phrase = Zeroizing::new(String::with_capacity(6 * (LONGEST + 1)));
         for word in 0..6 {
             if word > 0 {
                 phrase.push(' ');
             }
-            phrase.push_str(EFF_LONG_WORDLIST.get(usize::from(below(count))).expect("below their number"));
+            let letters = WORDS.get(usize::from(below(count))).expect("below their number");
+            phrase.extend(letters.iter().filter(|letter| **letter != 0).map(|letter| char::from(*letter)));
         }
         phrase
     }
@@ -74,6 +74,26 @@ impl Password {
         self.0.as_bytes()
     }
 }
+
+/// Letters of the longest word.
+const LONGEST: usize = 9;
+
+/// The words' letters, each word filled up with zeros: the addresses in a table of `&str` would be relocated at every
+/// start of a program, which costs one that lives for milliseconds a twentieth of its time.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: what is out of range does not compile"
+)]
+static WORDS: [[u8; LONGEST]; EFF_LONG_WORDLIST.len()] = {
+    let mut words = [[0; LONGEST]; EFF_LONG_WORDLIST.len()];
+    let mut at = 0;
+    while at < words.len() {
+        let word = EFF_LONG_WORDLIST[at].as_bytes();
+        words[at].split_at_mut(word.len()).0.copy_from_slice(word);
+        at += 1;
+    }
+    words
+};
 
 #[cfg(test)]
 mod tests {
@@ -91,6 +111,14 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(Password::entered(typed).bytes(), normal.as_bytes(), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn the_words_are_the_lists_words() {
+        for (letters, word) in WORDS.iter().zip(EFF_LONG_WORDLIST) {
+            assert_eq!(std::str::from_utf8(letters).unwrap().trim_end_matches('\0'), word);
+            assert!(!word.contains('\0') && !word.is_empty(), "{word:?}");
         }
     }
 
