@@ -3,7 +3,7 @@
 //! `"KWE1" ‖ purpose u8 ‖ suite u8 ‖ 00 00 ‖ N[32] ‖ C[32] ‖ ct ‖ tag[16]`, 88 bytes around a padded plaintext whose
 //! length is a power of two from 512.
 
-use data_encoding::BASE64URL_NOPAD;
+use base64_simd::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Sha256;
@@ -129,14 +129,14 @@ impl std::fmt::Debug for Envelope {
 
 impl Serialize for Envelope {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&BASE64URL_NOPAD.encode(&self.0))
+        serializer.serialize_str(&URL_SAFE_NO_PAD.encode_to_string(&self.0))
     }
 }
 
 impl<'de> Deserialize<'de> for Envelope {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         crate::text::read(deserializer, |text| {
-            let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| EnvelopeError)?;
+            let bytes = URL_SAFE_NO_PAD.decode_to_vec(text).map_err(|_| EnvelopeError)?;
             Self::from_bytes(bytes)
         })
     }
@@ -187,6 +187,38 @@ mod tests {
             let mut bad = bytes(512);
             bad[at] = value;
             assert_eq!(Envelope::from_bytes(bad), Err(EnvelopeError), "byte {at} = {value}");
+        }
+    }
+
+    #[test]
+    fn in_json_it_has_one_spelling() {
+        for padded in [512, 1024, 2048] {
+            // In groups of three bytes nothing is left over, two bytes are, nothing is.
+            let envelope = Envelope::from_bytes(bytes(padded)).unwrap();
+            let text = serde_json::to_string(&envelope).unwrap();
+            let plain = text.trim_matches('"');
+            assert_eq!(plain, data_encoding::BASE64URL_NOPAD.encode(envelope.as_bytes()));
+            assert_eq!(serde_json::from_str::<Envelope>(&text).unwrap(), envelope);
+            let rest = &plain[..plain.len() - 1];
+            let others = (b'!'..=b'~').map(char::from).filter(|last| !plain.ends_with(*last));
+            for bad in others.map(|last| format!("{rest}{last}")).chain([
+                rest.to_owned(),
+                format!("{plain}="),
+                format!("{plain}=="),
+                format!("{plain}\\n"),
+                format!(" {plain}"),
+                format!("{plain}A"),
+            ]) {
+                // Another envelope may read, but no other text reads as the same one.
+                let quoted = format!("\"{bad}\"");
+                let read = serde_json::from_str::<Envelope>(&quoted)
+                    .map(|read| serde_json::to_string(&read).unwrap());
+                assert!(
+                    read.is_err() || read.is_ok_and(|read| read == quoted),
+                    "{padded}: …{}",
+                    &bad[bad.len() - 3..]
+                );
+            }
         }
     }
 }
