@@ -100,21 +100,33 @@ fn pieces(value: &[u8]) -> Vec<&[u8]> {
 
 /// Runs of plain bytes in single quotes, runs of references in double quotes: the two kinds take turns.
 fn quoted(out: &mut dyn Write, prefix: &str, value: &[u8]) -> io::Result<()> {
-    let mut open: &[u8] = b"";
-    for (byte, refers) in marked(value) {
-        let needed: &[u8] = if refers { b"\"" } else { b"'" };
-        if open != needed {
-            out.write_all(open)?;
-            out.write_all(needed)?;
-            open = needed;
-        }
-        if refers {
-            write!(out, "${{{prefix}{byte:02x}}}")?;
-        } else {
-            out.write_all(&[byte])?;
-        }
+    if value.is_empty() {
+        return out.write_all(b"''");
     }
-    out.write_all(if value.is_empty() { b"''" } else { open })
+    for (run, refers) in runs(value) {
+        let quote: &[u8] = if refers { b"\"" } else { b"'" };
+        out.write_all(quote)?;
+        if refers {
+            run.iter().try_for_each(|byte| write!(out, "${{{prefix}{byte:02x}}}"))?;
+        } else {
+            out.write_all(run)?;
+        }
+        out.write_all(quote)?;
+    }
+    Ok(())
+}
+
+/// The longest runs of bytes that all must be references, or all need not.
+fn runs(value: &[u8]) -> impl Iterator<Item = (&[u8], bool)> {
+    let mut marks = marked(value).map(|(_, refers)| refers).peekable();
+    let mut rest = value;
+    std::iter::from_fn(move || {
+        let refers = marks.next()?;
+        let more = std::iter::from_fn(|| marks.next_if_eq(&refers)).count();
+        let (run, after) = rest.split_at(1 + more);
+        rest = after;
+        Some((run, refers))
+    })
 }
 
 /// Each byte, and whether it must be a reference. A second blank must, or there would be a run of them; so must a `=`

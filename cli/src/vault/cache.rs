@@ -33,7 +33,7 @@ pub fn clear(home: &Home, cred: CredentialId) -> bool {
 pub struct Cached {
     place: Option<(Home, String)>,
     cred: CredentialId,
-    body: Option<Vec<u8>>,
+    body: Option<(Vec<u8>, Sha256)>,
 }
 
 impl Cached {
@@ -46,17 +46,20 @@ impl Cached {
         let place = home.map(|home| (home.clone(), name));
         let mut cached = Self { place, cred, body: None };
         // What cannot be read is asked for again.
-        cached.body = cached.read("json");
+        cached.body = cached.read("json").map(|body| {
+            let sha256 = Sha256::of(&body);
+            (body, sha256)
+        });
         cached
     }
 
     /// The hash to name in the request.
     pub fn known(&self) -> Option<Sha256> {
-        self.body.as_ref().map(|body| Sha256::of(body))
+        self.body.as_ref().map(|(_, sha256)| *sha256)
     }
 
-    /// The body, once the server said that it is still current.
-    pub fn take_body(&mut self) -> Option<Vec<u8>> {
+    /// The body and its hash, once the server said that it is still current.
+    pub fn take_body(&mut self) -> Option<(Vec<u8>, Sha256)> {
         self.body.take()
     }
 

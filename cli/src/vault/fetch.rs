@@ -110,9 +110,15 @@ pub async fn fetch_or_kept(
     let api = Api::new(&credential.server)?;
     let mut cached = Cached::load(credential.home.as_ref(), credential.id, deployment);
     let answer = api.bundle(credential.id, &credential.keys, deployment, cached.known()).await;
-    let (body, is_new, audit) = match answer {
-        Ok(Answer::Body { body, audit }) => (body, true, audit),
-        Ok(Answer::Unchanged { audit }) => (cached.take_body().unwrap_or_default(), false, audit),
+    let (body, confirmed, is_new, audit) = match answer {
+        Ok(Answer::Body { body, audit }) => {
+            let confirmed = Sha256::of(&body);
+            (body, confirmed, true, audit)
+        }
+        Ok(Answer::Unchanged { audit }) => {
+            let (body, confirmed) = cached.take_body().ok_or_else(|| missing(KEPT))?;
+            (body, confirmed, false, audit)
+        }
         Err(error) => {
             if error.ends_access() {
                 credential.forget_kept(ctx);
@@ -124,9 +130,8 @@ pub async fn fetch_or_kept(
         }
     };
     let opened = open(ctx, credential, freshness, &body)?;
-    let confirmed = Some(Sha256::of(&body));
     let new_body = is_new.then_some(body);
-    Ok(opened.fetched(cached, audit, new_body, confirmed))
+    Ok(opened.fetched(cached, audit, new_body, Some(confirmed)))
 }
 
 /// A body that was verified.
@@ -251,10 +256,13 @@ impl Fetched {
 fn bundle_fault(error: ApiError) -> Fault {
     match error {
         ApiError::Refused { status: 200..=299 | 404, .. } => missing("the whole answer"),
-        ApiError::Refused { status: 304, .. } => missing("an answer that this client does not have"),
+        ApiError::Refused { status: 304, .. } => missing(KEPT),
         other => other.into(),
     }
 }
+
+/// What a server means that says “unchanged” to a client that asked for everything.
+const KEPT: &str = "an answer that this client does not have";
 
 pub(super) fn missing(what: &str) -> Fault {
     Fault::new(Code::Missing, format!("the server left out {what}"))

@@ -46,7 +46,7 @@ pub async fn glance(ctx: &Ctx, credential: &Credential) -> anyhow::Result<Verifi
 }
 
 fn read(ctx: &Ctx, credential: &Credential, mut kept: Cached) -> Option<Verified> {
-    let bundle: Bundle = keyward_wire::json::from_slice(&kept.take_body()?).ok()?;
+    let bundle: Bundle = keyward_wire::json::from_slice(&kept.take_body()?.0).ok()?;
     let cred = Cred::open(&credential.keys.unlock, credential.id, bundle.cred.as_ref()?).ok()?;
     let pins = Pins::load(credential.home.as_ref(), &cred).ok()?;
     let floors = Freshness::default().floors(ctx, pins.local).ok()?;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use keyward_wire::{DeploymentId, Sha256};
+use keyward_wire::DeploymentId;
 
 use super::cache::{self, Cached};
 use super::fetch::{Fetched, Freshness, open};
@@ -56,9 +56,9 @@ impl Offline {
         }
         let never =
             || unusable("no answer was kept on this machine", "run it once while the server can be reached");
-        let body = cached.take_body().ok_or_else(never)?;
+        let (body, sha256) = cached.take_body().ok_or_else(never)?;
         let opened = open(ctx, credential, freshness, &body)?;
-        let confirmed = cached.confirmed(&opened.cred, Sha256::of(&body)).map_err(Fault::from)?;
+        let confirmed = cached.confirmed(&opened.cred, sha256).map_err(Fault::from)?;
         let at = confirmed.ok_or_else(never)?;
         let age = ctx.now().saturating_sub(at);
         if age < -AHEAD {

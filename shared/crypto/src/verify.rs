@@ -191,12 +191,14 @@ impl Verified {
         allowed: &[EnvName],
     ) -> Result<Vec<Variable>, VerifyError> {
         let secrets = by_key(secrets);
+        // Backwards, so that the first of one id counts, as everywhere.
+        let keys: BTreeMap<KeyId, _> = self.view.keys.iter().rev().map(|key| (key.id, key)).collect();
         let mut variables: Vec<Variable> = Vec::with_capacity(deployment.mappings.len());
         for mapping in &deployment.mappings {
             if mapping.env.steers_programs() && !allowed.contains(&mapping.env) {
                 return Err(VerifyError::Refused(Refused::Steers(mapping.env.clone())));
             }
-            let key = self.view.key(mapping.key).ok_or(Integrity)?;
+            let key = keys.get(&mapping.key).ok_or(Integrity)?;
             let value = self.open_one(key, &secrets)?.value;
             if value.contains(&0) {
                 return Err(VerifyError::Refused(Refused::Nul(key.name.clone())));
