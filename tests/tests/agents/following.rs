@@ -54,6 +54,29 @@ engines! {
 }
 
 #[test]
+fn a_rule_comes_with_the_value_and_a_changed_one_counts_while_it_runs() {
+    let edge = Edge::new(Engine::Sqlite);
+    let owner = &edge.world.owner;
+    let words = ["key", "set", ALPHA.0, "--host", "api.example.com", "--inject", "bearer"];
+    assert_eq!(owner.keyward(&words).code, 0);
+    let running = edge.start().follow();
+    let client = running.client(&edge.bot);
+    let hosts = |live: &keyward_cli::vault::gateway::Live, name: &str| -> Option<Vec<String>> {
+        let usable = live.usable(&client);
+        let rule = usable.iter().find(|key| &*key.name == name)?.rule.as_ref()?;
+        Some(rule.terms().hosts.iter().map(ToString::to_string).collect())
+    };
+    assert_eq!(hosts(&running.live, ALPHA.0), Some(vec!["api.example.com".to_owned()]));
+    assert_eq!(hosts(&running.live, BETA.0), None, "a key without a rule goes nowhere");
+    assert_eq!(running.open(&edge.bot, edge.key(ALPHA.0)).as_deref(), Ok(ALPHA.1));
+    assert_eq!(owner.keyward(&["key", "set", ALPHA.0, "--host", "api2.example.com"]).code, 0);
+    let other = Some(vec!["api2.example.com".to_owned()]);
+    running.until("another rule", |live| hosts(live, ALPHA.0) == other);
+    assert_eq!(owner.keyward(&["key", "set", ALPHA.0, "--no-rule"]).code, 0);
+    running.until("no rule", |live| hosts(live, ALPHA.0).is_none());
+}
+
+#[test]
 fn a_write_through_another_server_arrives() {
     let edge = Edge::new(Engine::Postgres);
     let twin = edge.world.server.twin();

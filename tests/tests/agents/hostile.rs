@@ -177,6 +177,26 @@ fn d20_values_that_are_swapped_old_or_missing_are_refused() {
     trap.refused(Code::Integrity, "a value for the view");
 }
 
+/// Another host stood in the rule of before, which is sealed with the value of before: another version.
+#[test]
+fn d20_d26_the_rule_of_before_is_refused() {
+    let trap = Trap::new();
+    let owner = &trap.edge.world.owner;
+    let set = |host| owner.keyward(&["key", "set", ALPHA.0, "--inject", "bearer", "--host", host]);
+    assert_eq!(set("old.example.com").code, 0);
+    let older = trap.bundle();
+    assert_eq!(set("api.example.com").code, 0);
+    let alpha = trap.edge.key(ALPHA.0);
+    let mut mixed = trap.bundle();
+    for secret in &mut mixed.secrets {
+        if secret.key == alpha {
+            *secret = older.secrets.iter().find(|other| other.key == alpha).unwrap().clone();
+        }
+    }
+    trap.serve(&mixed);
+    trap.refused(Code::Integrity, "the rule of before");
+}
+
 /// The state of before was true once, and gave more.
 #[test]
 fn d26_an_older_state_is_refused_and_takes_everything_away() {

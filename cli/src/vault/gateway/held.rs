@@ -9,6 +9,7 @@ use keyward_crypto::state::secret::Secret;
 use keyward_crypto::state::view::{ViewAgent, ViewKeyEntry};
 use keyward_crypto::verify::{Verified, VerifyError};
 use keyward_wire::api::bundle::SecretItem;
+use keyward_wire::rule::Rule;
 use keyward_wire::{AgentId, Envelope, KeyId};
 
 use super::live::Usable;
@@ -19,25 +20,42 @@ pub(super) struct Held {
     sealed: BTreeMap<KeyId, Envelope>,
     keys: BTreeMap<KeyId, Usable>,
     names: BTreeMap<AgentId, Arc<str>>,
+    unreadable: Vec<(KeyId, String)>,
 }
 
 impl Held {
     /// Out of a verified answer: every value is there and opens.
     pub(super) fn new(verified: Verified, secrets: &[SecretItem]) -> Result<Self, VerifyError> {
         let mut keys = BTreeMap::new();
-        let sealed = verified.sealed(secrets, |entry, _| {
-            let name = Arc::from(entry.name.as_str());
-            let provider = entry.provider.as_deref().map(Arc::from);
-            keys.insert(entry.id, Usable { key: entry.id, name, provider, version: entry.version });
+        let mut unreadable = Vec::new();
+        let sealed = verified.sealed(secrets, |entry, secret| {
+            // What was checked when it was written is checked again: it may have been written by another version.
+            let rule = secret.inject.as_ref().map(|json| Rule::from_json(json.as_bytes()));
+            if let Some(Err(error)) = &rule {
+                unreadable.push((entry.id, format!("{}: {error}", entry.name)));
+            }
+            let usable = Usable {
+                key: entry.id,
+                name: Arc::from(entry.name.as_str()),
+                provider: entry.provider.as_deref().map(Arc::from),
+                version: entry.version,
+                rule: rule.and_then(Result::ok).map(Arc::new),
+            };
+            keys.insert(entry.id, usable);
         })?;
         let names = verified.view.agents.iter().map(|agent| (agent.id, Arc::from(agent.name.as_str())));
         let names = names.collect();
-        Ok(Self { verified, sealed, keys, names })
+        Ok(Self { verified, sealed, keys, names, unreadable })
     }
 
     /// Seq of its GRANT.
     pub(super) fn seq(&self) -> u64 {
         self.verified.seq
+    }
+
+    /// Keys whose rule this version cannot read, each with its name and why: their values go nowhere.
+    pub(super) fn unreadable(&self) -> &[(KeyId, String)] {
+        &self.unreadable
     }
 
     /// It may be used at `now` (milliseconds UTC) as far as its own dates go.

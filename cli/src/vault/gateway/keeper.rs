@@ -4,12 +4,18 @@
 //! the view that belongs to it, verified like any client's, with the memory that refuses what is older. What does not
 //! verify ends it: nothing is allowed any more, and that server is asked for nothing more.
 
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use keyward_crypto::random_bytes;
 use keyward_crypto::state::cred::Cred;
 use keyward_crypto::verify::verify_bundle;
+use keyward_wire::KeyId;
 use keyward_wire::limits::WAIT_SECS;
 
 use super::clock::Clock;
@@ -18,7 +24,7 @@ use super::live::Live;
 use crate::api::client::AgentsTag;
 use crate::api::{Api, ApiError};
 use crate::ctx::Ctx;
-use crate::fault::{Code, Fault};
+use crate::fault::{Code, Fault, printable};
 use crate::session::credential::Credential;
 use crate::vault::fetch::Freshness;
 use crate::vault::pins::Pins;
@@ -33,6 +39,8 @@ pub struct Keeper {
     clock: Arc<dyn Clock>,
     pins: Pins,
     tag: Option<AgentsTag>,
+    /// Keys whose rule was said to be unreadable.
+    warned: BTreeSet<KeyId>,
 }
 
 /// Why a round came to nothing.
@@ -59,7 +67,8 @@ impl Keeper {
         let cred = Cred::open(&credential.keys.unlock, credential.id, &answer.cred).map_err(Fault::from)?;
         let pins = Pins::load(credential.home.as_ref(), &cred)?;
         let live = Live::new(Arc::clone(&clock), freshness.max_age);
-        let mut keeper = Self { live, api, credential, cred, freshness, clock, pins, tag: None };
+        let warned = BTreeSet::new();
+        let mut keeper = Self { live, api, credential, cred, freshness, clock, pins, tag: None, warned };
         match keeper.round(ctx, 0).await {
             Ok(()) => Ok(keeper),
             Err(Trouble::Away(error)) => Err(Fault::from(error).into()),
@@ -75,16 +84,19 @@ impl Keeper {
     /// Follows every change, until it is over: then nothing is allowed any more, and the answer says why.
     pub async fn run(mut self, ctx: &Ctx) -> anyhow::Error {
         let live = self.live.clone();
-        let ticking = async {
+        let mut ticking = pin!(async {
             loop {
                 tokio::time::sleep(TICK).await;
                 live.tick();
             }
-        };
-        tokio::select! {
-            error = self.follow(ctx) => error,
-            () = ticking => unreachable!("it ticks for ever"),
-        }
+        });
+        let mut following = pin!(self.follow(ctx));
+        poll_fn(|context| {
+            // It ticks for ever; it is there to be woken.
+            let _never: Poll<Infallible> = ticking.as_mut().poll(context);
+            following.as_mut().poll(context)
+        })
+        .await
     }
 
     async fn follow(&mut self, ctx: &Ctx) -> anyhow::Error {
@@ -154,6 +166,12 @@ impl Keeper {
         }
         let seen = verified.seen.clone();
         let held = Held::new(verified, &bundle.secrets).map_err(over)?;
+        for (key, what) in held.unreadable() {
+            if self.warned.insert(*key) {
+                let what = printable(what, 300);
+                ctx.out.warn(&format!("a rule cannot be used, and its value goes nowhere: {what}"));
+            }
+        }
         self.pins.remember(ctx, &self.cred, &seen);
         // Also where nothing is remembered beyond this run.
         self.pins.local = self.pins.local.merge(&seen);

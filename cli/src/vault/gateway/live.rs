@@ -7,6 +7,7 @@ use std::time::Duration;
 use keyward_crypto::state::secret::Secret;
 use keyward_crypto::state::view::ViewAgent;
 use keyward_wire::api::agents::AgentsAnswer;
+use keyward_wire::rule::Rule;
 use keyward_wire::{AgentId, KeyId, Sha256};
 use tokio::sync::watch;
 
@@ -63,13 +64,15 @@ pub struct Usable {
     pub provider: Option<Arc<str>>,
     /// Its version.
     pub version: u64,
+    /// Where its value may go, as it is sealed with it; none: nowhere.
+    pub rule: Option<Arc<Rule>>,
 }
 
 /// A value, for one request.
 pub struct Opened {
     /// Its version.
     pub version: u64,
-    /// The value, wiped when it is dropped.
+    /// The value and its fields, wiped when they are dropped.
     pub secret: Secret,
 }
 
