@@ -29,7 +29,8 @@ impl Leak {
     }
 }
 
-/// The secrets that stand in `parts`: `kwt1_`, `kwd1_`, `kwi1_`, `kwr1_`, `kwh1_` or `kwp1_`, then an id. Each once, [`MOST`] at most.
+/// The secrets that stand in `parts`: `kwt1_`, `kwd1_`, `kwi1_`, `kwr1_`, `kwh1_` or `kwp1_`, then an id. Each once,
+/// [`MOST`] at most.
 ///
 /// The text is found wherever it stands, percent-encoded or with JSON's `\u` too, so a session-like header, a URL or any
 /// field of a body will do. What follows the id is not looked at: half a secret is one too.

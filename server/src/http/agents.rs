@@ -49,21 +49,21 @@ pub(super) async fn read(call: Call, mut work: Work) -> Answer {
             return work.answer(&[event], tagged(answer::bytes(StatusCode::OK, body), etag)).await;
         }
         let left = end.saturating_duration_since(Instant::now());
-        if !left.is_zero() && place.is_none() {
+        if left.is_zero() {
+            work.tx.rollback().await?;
+            return Ok(tagged(unchanged(), etag));
+        }
+        if place.is_none() {
             // While the organisation is locked, so that no write falls between what was read and the waiting.
             let watch = call.server.app.watch();
             let entered = watch.enter(work.org.id, work.actor.identity, work.org.seq);
             place = Some(entered.ok_or(Failure::TooManyWaiting)?);
         }
         work.tx.rollback().await?;
-        let written = match &mut place {
-            Some(place) => tokio::time::timeout(left, place.written()).await.unwrap_or(false),
-            None => false,
-        };
-        if !written {
-            return Ok(tagged(unchanged(), etag));
+        if let Some(place) = &mut place {
+            let _ = tokio::time::timeout(left, place.written()).await;
         }
-        // From the start: it may have been this gateway that was removed.
+        // From the start, woken or not: the session may have ended meanwhile, or this gateway may have been removed.
         work = dispatch::admitted(&call).await?;
     }
 }

@@ -113,7 +113,6 @@ ids! {
     MappingId;
     /// A set of identities and agents.
     GroupId;
-
     /// What the identities of one set of groups may read, sealed.
     ViewId;
     /// A client of a gateway: it has a proxy credential and decrypts nothing.

@@ -1,8 +1,8 @@
 //! Views and grants: nobody keeps what he lost, nobody lacks what he has (S2, CRYPTO.md §1 I9).
 //!
 //! After a write, every stored view is for the exact groups of somebody, or for one gateway, no two for the same, and holds
-//! what the rule says now; every active non-admin has one grant, made with or after the last build of its view, and nobody else has any.
-//! From these follows S2: whose result changed, or a key of whom, has a rebuilt view, and so a new grant.
+//! what the rule says now; every active non-admin has one grant, made with or after the last build of its view, and nobody
+//! else has any. From these follows S2: whose result changed, or a key of whom, has a rebuilt view, and so a new grant.
 //!
 //! Clients cannot know the server's clock, so expiry is nobody's fault: a view may stay for somebody who has ended, and a
 //! grant for him is taken and not stored.

@@ -81,19 +81,23 @@ impl Secret {
     /// [`Integrity`] if it is not what was sealed for this place under this key.
     pub fn open(dek: &DataKey, place: SecretPlace, envelope: &Envelope) -> Result<Self, Integrity> {
         let mut document: Document = open_document(dek, &place.context(), envelope)?;
-        let value = match (document.value.take(), document.value_b64.take().map(Zeroizing::new)) {
-            (Some(text), None) => text.into_bytes(),
+        let value = match (document.value.take(), document.value_b64.as_ref()) {
+            (Some(text), None) => Zeroizing::new(text.into_bytes()),
             (None, Some(text)) => {
-                data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| Integrity)?
+                let bytes = data_encoding::BASE64URL_NOPAD.decode(text.as_bytes());
+                bytes.map(Zeroizing::new).map_err(|_| Integrity)?
             }
-            _ => return Err(Integrity),
+            (value, _) => {
+                drop(value.map(Zeroizing::new));
+                return Err(Integrity);
+            }
         };
         let inject = document.inject.take().map(|raw| Zeroizing::new(String::from(Box::<str>::from(raw))));
         if inject.as_ref().is_some_and(|json| !json.starts_with('{')) {
             return Err(Integrity);
         }
         Ok(Self {
-            value: Zeroizing::new(value),
+            value,
             fields: std::mem::take(&mut document.fields.0),
             inject,
             note: document.note.take().map(Zeroizing::new),

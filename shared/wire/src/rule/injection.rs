@@ -252,6 +252,7 @@ impl PathTemplate {
             || !bounded
             || !readable(&format!("{before}x{after}"))
             || before.contains('*')
+            || after.contains('*')
         {
             return Err(InjectionError::Path);
         }
@@ -456,6 +457,7 @@ mod tests {
             "/a//{v}",
             "/a?x={v}",
             "/*/{v}",
+            "/bot{v}/*",
             "/a b{v}",
         ] {
             assert_eq!(path(text), Err(InjectionError::Path), "{text}");

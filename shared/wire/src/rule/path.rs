@@ -28,9 +28,12 @@ pub enum PathError {
     /// `//`: an empty segment.
     #[error("the path has an empty segment")]
     Empty,
-    /// A backslash, or an encoded `/`, `\` or NUL.
-    #[error("the path has a \\, or an encoded /, \\ or NUL")]
+    /// A backslash, or an encoded `/` or `\`.
+    #[error("the path has a \\, or an encoded / or \\")]
     Separator,
+    /// An encoded control character, or an encoded byte that is in no UTF-8.
+    #[error("the path has an encoded control character, or a byte that is in no UTF-8")]
+    Control,
     /// A letter, digit, `-`, `.` or `_` that is encoded: decoded or not, it is the same path to one and another to the next.
     #[error("the path has an encoded letter, digit, - . or _")]
     NeedlesslyEncoded,
@@ -43,7 +46,7 @@ impl PathError {
             Self::NotAbsolute => "write it from the root, as in /v1/models",
             Self::Character => "write it as it stands in a URL, without query",
             Self::Percent => "write %25 for a percent sign",
-            Self::Dots | Self::Empty | Self::Separator => {
+            Self::Dots | Self::Empty | Self::Separator | Self::Control => {
                 "write it in the one way that every server reads alike"
             }
             Self::NeedlesslyEncoded => "write these as they are",
@@ -109,7 +112,9 @@ fn check_encoded(path: &[u8]) -> Result<(), PathError> {
             decoded = hex_pair(digits);
         }
         match decoded {
-            Some(0 | b'/' | b'\\') => return Err(PathError::Separator),
+            Some(b'/' | b'\\') => return Err(PathError::Separator),
+            // NUL and its kind end a path or a line; 0xc0 and 0xc1 begin overlong UTF-8, as which `.` and `/` are smuggled.
+            Some(0..=0x1f | 0x7f | 0xc0 | 0xc1) => return Err(PathError::Control),
             Some(b'.') => return Err(PathError::Dots),
             _ => {}
         }
@@ -197,7 +202,9 @@ mod tests {
 
     #[test]
     fn what_two_servers_would_read_differently_is_no_path() {
-        use PathError::{Character, Dots, Empty, NeedlesslyEncoded, NotAbsolute, Percent, Separator};
+        use PathError::{
+            Character, Control, Dots, Empty, NeedlesslyEncoded, NotAbsolute, Percent, Separator,
+        };
         for (path, why) in [
             ("", NotAbsolute),
             ("v1", NotAbsolute),
@@ -227,8 +234,13 @@ mod tests {
             ("/%61dmin", NeedlesslyEncoded),
             ("/admin%5fkeys", NeedlesslyEncoded),
             ("/v1/%2d", NeedlesslyEncoded),
-            ("/admin%00", Separator),
-            ("/admin%2500", Separator),
+            ("/admin%00", Control),
+            ("/admin%0d%0ax", Control),
+            ("/admin%7f", Control),
+            ("/admin%250a", Control),
+            ("/v1/%c0%ae%c0%ae/admin", Control),
+            ("/v1/x%C0%AFadmin", Control),
+            ("/admin%2500", Control),
             ("/v1/%", Percent),
             ("/v1/%2", Percent),
             ("/v1/%zz", Percent),

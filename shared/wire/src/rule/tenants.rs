@@ -12,13 +12,19 @@ pub(super) fn check(name: &str, below: bool) -> Result<(), HostError> {
     let known = suffix.is_some_and(|suffix| suffix.is_known());
     // By the list's last rule any other last label is a suffix too: `*.internal` reaches everybody's hosts there. A host of
     // one label in a private network, such as `vault`, is one host.
-    if is_suffix && (known || below) {
+    if is_suffix && (known || below) || below && each_is_a_suffix(name) {
         return Err(HostError::PublicSuffix);
     }
     match below.then(|| shared(name)).flatten() {
         Some(what) => Err(HostError::Shared(what)),
         None => Ok(()),
     }
+}
+
+/// Whether the list has `*.name`: then `name` itself is no suffix, but every name right below it is.
+fn each_is_a_suffix(name: &str) -> bool {
+    let one = format!("x.{name}");
+    psl::suffix(one.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix.as_bytes() == one.as_bytes())
 }
 
 /// What is at `*.base`, if each name there belongs to another customer.
@@ -95,6 +101,9 @@ mod tests {
             "local",
             "vault",
             "b.kobe.jp",
+            "kobe.jp",
+            "oaiusercontent.com",
+            "oraclecloudapps.com",
             "x.ck",
         ] {
             assert!(check(base, true).is_err(), "*.{base}");
