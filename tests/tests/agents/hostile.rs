@@ -284,14 +284,20 @@ fn a_server_that_is_not_well_takes_nothing_away_at_once_and_one_that_says_no_doe
     let trap = Trap::new();
     let running = trap.start().unwrap().follow();
     let (client, alpha) = (running.client(&trap.edge.bot), trap.edge.key(ALPHA.0));
-    trap.liar.answer("*", Answer::new(503, "{}"));
-    wait_until("it was turned away", || {
-        let turned_away = |reply: &[u8]| reply.starts_with(b"HTTP/1.1 503");
-        trap.liar.traffic().iter().any(|exchange| turned_away(&exchange.reply)).then_some(())
-    });
-    assert_eq!(open(&running.live, &client, alpha).as_deref(), Ok(ALPHA.1));
+    // The server when it is not well, and what others say in its place.
+    for (status, body) in [(503, "{}"), (404, "<html>no such page</html>")] {
+        trap.liar.answer("*", Answer::new(status, body));
+        let turned_away = |reply: &[u8]| {
+            reply.starts_with(format!("HTTP/1.1 {status}").as_bytes()) && reply.ends_with(body.as_bytes())
+        };
+        wait_until("it was turned away", || {
+            trap.liar.traffic().iter().any(|exchange| turned_away(&exchange.reply)).then_some(())
+        });
+        assert_eq!(open(&running.live, &client, alpha).as_deref(), Ok(ALPHA.1), "{status}");
+    }
     trap.liar.reform();
-    trap.liar.answer(AGENTS, Answer::new(403, "{}"));
+    let no = r#"{"error":{"code":"forbidden","message":"no"}}"#;
+    trap.liar.answer(AGENTS, Answer::new(403, no));
     let (live, code) = running.ended();
     assert_eq!(code, Code::Policy);
     assert_eq!(open(&live, &client, alpha), Err(Denied::Stale));

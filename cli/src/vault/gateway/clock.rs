@@ -1,38 +1,85 @@
 //! The two clocks of a gateway: what ends at a date is judged by the one on the wall, how long ago something was heard by
-//! one that nobody can set back.
+//! one that nobody can set back and that does not stop while the machine sleeps.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// Tells the time.
 pub trait Clock: Send + Sync {
-    /// Milliseconds UTC.
+    /// Milliseconds UTC. Never goes back.
     fn wall(&self) -> i64;
 
-    /// Time since some moment that stays the same. Never goes back.
+    /// Time since some moment that stays the same. Never goes back, and runs while the machine sleeps.
     fn elapsed(&self) -> Duration;
 }
 
 /// This machine's.
 pub struct SystemClock {
-    start: Instant,
+    start: Duration,
+    wall_at_start: i64,
 }
 
 impl SystemClock {
     /// Running from now on.
     #[expect(clippy::new_without_default, reason = "two of them do not tell the same time")]
     pub fn new() -> Self {
-        Self { start: Instant::now() }
+        Self { start: since_boot(), wall_at_start: wall() }
     }
 }
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place where a gateway reads the clock")]
     fn wall(&self) -> i64 {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        not_before(self.wall_at_start, self.elapsed(), wall())
     }
 
     fn elapsed(&self) -> Duration {
-        self.start.elapsed()
+        since_boot().saturating_sub(self.start)
+    }
+}
+
+/// `wall`, unless it was set back: what has ended does not begin again.
+fn not_before(wall_at_start: i64, elapsed: Duration, wall: i64) -> i64 {
+    let elapsed = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
+    wall.max(wall_at_start.saturating_add(elapsed))
+}
+
+/// What a clock shows that cannot be read is the end of all times: everything has ended.
+#[expect(clippy::disallowed_methods, reason = "the one place where a gateway reads the clock")]
+fn wall() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.ok().and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(i64::MAX)
+}
+
+/// Elsewhere than on Linux, the clock stops while the machine sleeps.
+fn since_boot() -> Duration {
+    #[cfg(target_os = "linux")]
+    let clock = ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    let clock = ClockId::Monotonic;
+    Duration::try_from(clock_gettime(clock)).unwrap_or(Duration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_goes_on_from_where_it_was() {
+        let second = Duration::from_secs(1);
+        assert_eq!(not_before(5_000, second, 6_000), 6_000, "as it should be");
+        assert_eq!(not_before(5_000, second, 9_000), 9_000, "set forward");
+        assert_eq!(not_before(5_000, second, 1_000), 6_000, "set back");
+        assert_eq!(not_before(i64::MAX, second, 1_000), i64::MAX, "it could not be read");
+    }
+
+    #[test]
+    fn both_clocks_run() {
+        let clock = SystemClock::new();
+        let (wall, elapsed) = (clock.wall(), clock.elapsed());
+        while clock.elapsed() < elapsed + Duration::from_millis(2) {
+            std::hint::spin_loop();
+        }
+        assert!(clock.wall() > wall);
     }
 }

@@ -180,14 +180,13 @@ impl Keeper {
     }
 }
 
-/// Nobody who could have said no was reached, or somebody who is not well: what is known stays, for a while. Anything else is
-/// an answer.
+/// An end is what the server itself says, in its own form. All else is somebody else's word, or nobody's: no connection, a
+/// certificate of another, a page of whatever stands before the server. What is known stays then, for a while.
 fn refused(error: ApiError) -> Trouble {
-    let unwell = matches!(&error, ApiError::Refused { status, .. } if *status == 429 || *status >= 500);
     match error {
-        error if error.is_unreachable() || unwell => Trouble::Away(error),
-        ApiError::Refused { status: 403 | 404, .. } => Trouble::Over(not_a_gateway().into()),
-        other => over(other),
+        ApiError::Refused { status: 403 | 404, detail: Some(_) } => Trouble::Over(not_a_gateway().into()),
+        ApiError::Refused { status: 400..=428, detail: Some(_) } | ApiError::RequestTooLarge => over(error),
+        other => Trouble::Away(other),
     }
 }
 
@@ -222,3 +221,42 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// How often is looked at what time alone changes.
 const TICK: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use keyward_wire::error::{ErrorCode, ErrorDetail};
+
+    use super::*;
+
+    #[test]
+    fn only_the_servers_own_no_is_the_end() {
+        let detail = |code| Some(ErrorDetail { code, message: "no".to_owned(), field: None });
+        let answer = |status, detail| ApiError::Refused { status, detail };
+        let ends = |error| matches!(refused(error), Trouble::Over(_));
+        for (status, code) in
+            [(401, ErrorCode::Unauthenticated), (403, ErrorCode::Forbidden), (404, ErrorCode::NotFound)]
+        {
+            assert!(ends(answer(status, detail(code))), "{status}");
+            assert!(!ends(answer(status, None)), "{status} of whatever stands before it");
+        }
+        let network = |untrusted| ApiError::Network {
+            host: "h".to_owned(),
+            why: "w".to_owned(),
+            untrusted,
+            sent: false,
+        };
+        for error in [
+            network(false),
+            network(true),
+            ApiError::Redirect,
+            ApiError::Malformed,
+            ApiError::Compressed,
+            ApiError::TooLarge,
+            answer(429, detail(ErrorCode::TooMany)),
+            answer(503, None),
+        ] {
+            let text = error.to_string();
+            assert!(!ends(error), "{text}");
+        }
+    }
+}
