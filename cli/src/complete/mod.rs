@@ -146,6 +146,8 @@ mod tests {
         assert!(values("keyward dep").contains(&"deployment".to_owned()));
         assert!(values("keyward deployment env-file x --std").contains(&"--stdout".to_owned()));
         assert!(values("keyward deployment env-file x --format sh").contains(&"shell".to_owned()));
+        assert!(values("keyward key set X --inject stri").contains(&"stripe".to_owned()));
+        assert!(values("keyward provider show githu").contains(&"github-git".to_owned()));
         assert!(!values("keyward ").iter().any(|value| value.starts_with("__")));
     }
 

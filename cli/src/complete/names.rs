@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 
 use clap::{Arg, Command};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use keyward_wire::provider;
 
 use super::live::{Kind, Live};
 
@@ -20,6 +21,7 @@ fn walk(command: Command, path: &str, live: &Live) -> Command {
             let live = live.clone();
             arg.add(ArgValueCompleter::new(move |typed: &OsStr| matching(&live, kind, typed)))
         }
+        None if takes_provider(path, &arg) => arg.add(ArgValueCompleter::new(providers)),
         None => arg,
     });
     command.mut_subcommands(|inner| {
@@ -40,6 +42,20 @@ fn kind(path: &str, arg: &Arg) -> Option<Kind> {
         ("keyward api-user rotate" | "keyward api-user revoke", "name") => Some(Kind::ApiUser),
         _ => None,
     }
+}
+
+/// Providers are known without asking a server.
+fn takes_provider(path: &str, arg: &Arg) -> bool {
+    matches!((path, arg.get_id().as_str()), (_, "into") | ("keyward provider show", "provider"))
+}
+
+fn providers(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(typed) = typed.to_str() else { return Vec::new() };
+    provider::all()
+        .map(|provider| provider.name)
+        .filter(|name| name.starts_with(typed))
+        .map(CompletionCandidate::new)
+        .collect()
 }
 
 fn matching(live: &Live, kind: Kind, typed: &OsStr) -> Vec<CompletionCandidate> {

@@ -91,6 +91,31 @@ fn a_value_is_asked_for_twice_unseen_and_got_with_a_newline() {
 }
 
 #[test]
+fn what_a_rule_needs_beside_the_value_is_asked_for_unseen() {
+    let world = World::new(Engine::Sqlite);
+    let owner = &world.owner;
+    let (value, app) = ("canary-typed-value-0123", "canary-typed-application-key");
+    // A wrong rule is found before anybody types.
+    let mut terminal = Terminal::open(owner, "key create TYPED --inject datadog --host *.github.io");
+    assert_eq!(terminal.ends(), 9, "{}", terminal.seen());
+    assert!(!terminal.seen().contains("Value of"), "{}", terminal.seen());
+
+    let mut terminal = Terminal::open(owner, "key create TYPED --inject datadog");
+    terminal.asked("Value of TYPED", value);
+    terminal.asked("Once more", value);
+    terminal.asked("Field app", app);
+    assert_eq!(terminal.ends(), 0, "{}", terminal.seen());
+    assert!(!terminal.seen().contains(value) && !terminal.seen().contains(app), "{}", terminal.seen());
+
+    // A rule that needs another field asks for that one only, and keeps the value.
+    let mut terminal = Terminal::open(owner, "key set TYPED --inject basic --host api.example.com");
+    terminal.asked("Field user", "me");
+    assert_eq!(terminal.ends(), 0, "{}", terminal.seen());
+    assert_eq!(owner.ok(&["key", "get", "TYPED"]), value);
+    assert!(owner.ok(&["key", "show", "TYPED"]).contains("fields     app, user"));
+}
+
+#[test]
 fn what_destroys_is_done_only_when_its_name_was_typed() {
     let world = World::new(Engine::Sqlite);
     for (typed, code) in [("yes", 2), ("", 2), (DEPLOYMENT, 0)] {

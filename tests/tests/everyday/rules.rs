@@ -153,7 +153,23 @@ fn a_key_with_fields_keeps_them_to_itself() {
     let (before, fields) = (rule(owner, "DATADOG"), shown(owner, "DATADOG")["fields"].clone());
     owner.ok(&["key", "delete", "DATADOG", "--yes"]);
     owner.ok(&["key", "import", "keys.json", "--on-conflict", "skip"]);
+    assert_eq!(
+        (rule(owner, "DATADOG"), shown(owner, "DATADOG")["fields"].clone()),
+        (before.clone(), fields.clone())
+    );
+    // A file without rules keeps those that are there, if they can send its values.
+    owner.write("values.env", format!("DATADOG={VALUE}-new\n"));
+    owner.ok(&["key", "import", "values.env", "--on-conflict", "version"]);
     assert_eq!((rule(owner, "DATADOG"), shown(owner, "DATADOG")["fields"].clone()), (before, fields));
+    assert_eq!(owner.ok(&["key", "get", "DATADOG"]), format!("{VALUE}-new"));
+    owner.write("values.env", "DATADOG=\"two\nlines\"\n");
+    refused(
+        owner,
+        &["key", "import", "values.env", "--on-conflict", "version"],
+        "",
+        9,
+        &["new value of DATADOG", "--no-rule"],
+    );
     let bad =
         std::fs::read_to_string(owner.path("keys.json")).unwrap().replace("api.datadoghq.com", "*.github.io");
     owner.write("bad.json", bad);

@@ -51,8 +51,12 @@ impl Options {
             check_free(&session.open(ctx).await?.org, &name)?;
         }
         let file = rule.read_file()?;
-        let value = source.read(ctx, name.as_str())?;
         let file = file.as_ref().map(|json| json.as_slice());
+        if rule.are_given() {
+            // What is wrong with the rule, before anybody types a value in vain.
+            rule.rule(file, None, &[])?;
+        }
+        let value = source.read(ctx, name.as_str())?;
         let wanted = if rule.are_given() { Some(rule.rule(file, None, &value)?) } else { None };
         let mut fields = fields.read(Fields::new())?;
         if let Some(wanted) = &wanted {

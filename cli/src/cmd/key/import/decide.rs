@@ -7,11 +7,13 @@ use keyward_crypto::change::Draft;
 use keyward_crypto::state::org::{Deployment, KeyEntry};
 use keyward_crypto::state::secret::Secret;
 use keyward_wire::name::{EnvName, Name};
+use keyward_wire::rule::Rule;
 use keyward_wire::{DeploymentId, KeyId};
 
 use super::Options;
 use super::items::Item;
 use super::plan::{Step, plan, variables};
+use crate::cmd::key::fields::check_values;
 use crate::cmd::key::{list, replace};
 use crate::cmd::resolve;
 use crate::fault::{Code, Fault};
@@ -167,7 +169,7 @@ fn decision(item: &Item, step: Step, met: Option<&KeyEntry>) -> Decision {
     Decision { action, name, id, set, env: None, knowing: Vec::new(), current: None }
 }
 
-/// Finds out which values are not new, and keeps what belongs to those that are.
+/// Finds out which values are not new, and keeps what belongs to those that are. A rule that is kept must fit its new value.
 async fn compare(
     desk: &Desk<'_>,
     items: &[Item],
@@ -188,9 +190,27 @@ async fn compare(
                 && (item.fields.is_empty() || item.fields == current.fields);
             decision.action = if same { Action::Same } else { Action::Note };
         }
+        if decision.action != Action::Same {
+            check_rule(item, &current)?;
+        }
         decision.current = Some(current);
     }
     Ok(())
+}
+
+/// Whether the rule that the key keeps can send the file's value. That of the file was held against it when it was read; one
+/// that cannot be read sends nothing.
+fn check_rule(item: &Item, current: &Secret) -> Result<(), Fault> {
+    let kept = if item.inject.is_none() { current.inject.as_ref() } else { None };
+    let Some(rule) = kept.and_then(|json| Rule::from_json(json.as_bytes()).ok()) else { return Ok(()) };
+    let fields = if item.fields.is_empty() { &current.fields } else { &item.fields };
+    check_values(&rule, &item.value, fields).map_err(|error| {
+        Fault::new(
+            Code::Policy,
+            format!("the gateway could not send the new value of {}: {error}", item.name),
+        )
+        .next("nothing was stored; mend the value in the file, or first take its rule away: --no-rule")
+    })
 }
 
 /// Gives each key that is imported, or was there with the same value, the variable of its name.

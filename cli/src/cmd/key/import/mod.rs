@@ -12,12 +12,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish};
 use keyward_wire::name::{EnvName, Name};
+use keyward_wire::rule::Rule;
 use zeroize::Zeroizing;
 
 use self::decide::{Action, Decided, Decision, apply, decide};
 use self::items::{Item, Taken, items};
 use self::plan::OnConflict;
 use self::shred::Doomed;
+use super::rule::summary;
 use super::source::{Value, unreadable};
 use super::{count, quoted, remind_to_revoke};
 use crate::cmd::aftermath::Aftermath;
@@ -203,6 +205,11 @@ impl Options {
             remind_to_revoke(ctx, &decision.name, &decision.knowing);
         }
         let with_items = || items.iter().zip(decisions);
+        for (item, decision) in with_items() {
+            if !matches!(decision.action, Action::Same | Action::Skip) {
+                tell_rule(ctx, &decision.name, item.inject.as_ref());
+            }
+        }
         let keys = with_items().map(|(item, decision)| {
             serde_json::json!({
                 "line": item.at.line(),
@@ -251,6 +258,13 @@ impl Options {
         };
         let dry = if self.dry_run { " (dry run: nothing was stored)" } else { "" };
         format!("{}: {}{mapped}{dry}", count(decisions.len(), "value"), parts.join(", "))
+    }
+}
+
+/// Says where a key may go by a rule that came with the file.
+fn tell_rule(ctx: &Ctx, key: &Name, inject: Option<&Zeroizing<String>>) {
+    if let Some(rule) = inject.and_then(|json| Rule::from_json(json.as_bytes()).ok()) {
+        ctx.out.say(&format!("{key}: the gateway may send it {}", summary(&rule)));
     }
 }
 
