@@ -1,22 +1,19 @@
 //! What the gateway's scrubber covers: every complete form of a value, nothing else, however the text arrives.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use keyward_gateway::redact::{Held, Pace, Scrubber, Stream};
+use keyward_gateway::redact::{Held, Scrubber, Stream};
 
 use super::naive::{covered, is_plain};
 
 /// Values and a text made of the bytes, with the values in it in forms of all kinds, whole and cut short.
 pub fn holds(bytes: &[u8]) {
     let mut bytes = Source { bytes };
-    let pace = [Pace::Whole, Pace::Timed][usize::from(bytes.next() % 2)];
     let values: Vec<Vec<u8>> = (0..=bytes.next() % 3).map(|_| bytes.value()).collect();
     let text = bytes.text(&values);
 
     let held: Vec<Held> =
         values.iter().map(|value| Held::new(value, None).expect("eight bytes or more")).collect();
-    let scrubber = Arc::new(Scrubber::new(&held, 0x9e37_79b9_7f4a_7c15));
+    let scrubber = Scrubber::new(&held, 0x9e37_79b9_7f4a_7c15);
     let whole = scrubber.text(&text).map_or_else(|| text.clone(), |(text, _)| text);
     let wanted = covered(&values, &text);
     assert_eq!(whole.len(), text.len());
@@ -34,17 +31,23 @@ pub fn holds(bytes: &[u8]) {
     }
 
     // The same, however it arrives.
-    let mut stream = Stream::new(Arc::clone(&scrubber), pace);
+    let mut stream = Stream::new();
     let mut streamed = Vec::new();
-    let mut rest = Bytes::from(text);
+    let mut rest = Bytes::from(text.clone());
     let total = rest.len();
+    let one_line = |value: &Vec<u8>| value.iter().all(|byte| byte.is_ascii() && !b"\r\n".contains(byte));
+    let lines = values.iter().all(one_line);
     while !rest.is_empty() {
         let size = usize::from(bytes.next() % 40).min(rest.len());
-        streamed.extend_from_slice(&stream.push(rest.split_to(size)));
-        // What is held back depends on lengths only.
-        assert_eq!(streamed.len(), (total - rest.len()).saturating_sub(scrubber.reach()));
+        streamed.extend_from_slice(&stream.push(&scrubber, rest.split_to(size)));
+        // What is held back depends on lengths and line ends only.
+        let came = total - rest.len();
+        let line_end = text[..came].iter().rposition(|byte| b"\r\n".contains(byte)).map_or(0, |at| at + 1);
+        assert!(streamed.len() <= came.saturating_sub(scrubber.reach()).max(line_end));
+        let least = if lines { line_end } else { 0 };
+        assert!(streamed.len() >= (came + 1).saturating_sub(2 * scrubber.reach()).max(least));
     }
-    streamed.extend_from_slice(&stream.finish());
+    streamed.extend_from_slice(&stream.finish(&scrubber));
     assert_eq!(streamed, whole, "it depends on how the text arrives");
 }
 

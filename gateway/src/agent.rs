@@ -1,5 +1,6 @@
 //! What the gateway keeps for one agent while it runs. Nothing of it is ever used for another.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,7 +48,8 @@ impl Session {
     }
 
     /// What keeps every opened value out of this agent's answers.
-    pub(crate) fn scrubber(&self, opened: &Opened, grants: &[Grant]) -> Arc<Scrubber> {
+    pub(crate) fn scrubber(&self, opened: &Opened, grants: impl Fn() -> Arc<[Grant]>) -> Arc<Scrubber> {
+        let grants = LazyCell::new(grants);
         opened.scrubber(&self.scrubber, |key, length| {
             let grant = grants.iter().find(|grant| grant.key == key)?;
             Some(self.placeholders.of_length(key, grant.provider.as_deref(), length))

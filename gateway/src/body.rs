@@ -8,11 +8,10 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
 
 use crate::activity::Busy;
-use crate::redact::{Scrubber, Stream};
 use crate::scrub;
+use crate::tunnel::Tunnel;
 use crate::upstream::Lease;
 
 /// What is sent to an upstream.
@@ -91,11 +90,11 @@ pub(crate) struct Relayed {
     body: Incoming,
     lease: Lease,
     scrub: Option<scrub::Body>,
-    scrubber: Arc<Scrubber>,
+    /// Has what is to be kept out, as it is at the time.
+    tunnel: Arc<Tunnel>,
     /// Dropped with the body: then the request is over.
     _busy: Busy,
     trailers: Option<HeaderMap>,
-    tick: Option<Pin<Box<Sleep>>>,
     /// The upstream's part is over.
     read: bool,
 }
@@ -106,16 +105,16 @@ impl Relayed {
         body: Incoming,
         lease: Lease,
         scrub: Option<scrub::Body>,
-        scrubber: Arc<Scrubber>,
+        tunnel: Arc<Tunnel>,
         busy: Busy,
     ) -> Self {
-        Self { body, lease, scrub, scrubber, _busy: busy, trailers: None, tick: None, read: false }
+        Self { body, lease, scrub, tunnel, _busy: busy, trailers: None, read: false }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         loop {
             if let Some(scrub) = &mut self.scrub {
-                match scrub.next() {
+                match scrub.next(&self.tunnel.scrubber()) {
                     Err(_) => return Poll::Ready(Some(Err(Broken))),
                     Ok(Some(out)) if !out.is_empty() => return Poll::Ready(Some(Ok(Frame::data(out)))),
                     Ok(Some(_)) => continue,
@@ -132,7 +131,7 @@ impl Relayed {
                     (Err(frame), _) => {
                         self.trailers = frame.into_trailers().ok();
                         if let Some(trailers) = &mut self.trailers {
-                            scrub::headers(&self.scrubber, trailers);
+                            scrub::headers(&self.tunnel.scrubber(), trailers);
                         }
                     }
                 },
@@ -144,26 +143,9 @@ impl Relayed {
                         scrub.end();
                     }
                 }
-                Poll::Pending => {
-                    let out = ready!(self.poll_tick(cx));
-                    if !out.is_empty() {
-                        return Poll::Ready(Some(Ok(Frame::data(out))));
-                    }
-                }
+                Poll::Pending => return Poll::Pending,
             }
         }
-    }
-
-    /// What is held back goes by the clock alone: a delay that depended on the bytes would tell something about a secret.
-    fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
-        let Some(scrub) = self.scrub.as_mut().filter(|scrub| scrub.waiting()) else {
-            self.tick = None;
-            return Poll::Pending;
-        };
-        let next = || Box::pin(tokio::time::sleep_until(Instant::now() + Stream::PERIOD));
-        ready!(self.tick.get_or_insert_with(next).as_mut().poll(cx));
-        self.tick = Some(next());
-        Poll::Ready(scrub.tick())
     }
 }
 

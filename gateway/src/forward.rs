@@ -114,9 +114,8 @@ async fn relay(
     let mut body = Carried::Agent(body);
     let mut target = target;
     let grants = tunnel.gateway.source.grants(&tunnel.session.agent);
-    let scrubber = if tunnel.way == Way::Plain {
+    if tunnel.way == Way::Plain {
         entry.decision = "pass";
-        tunnel.session.scrubber(&tunnel.gateway.opened, &grants)
     } else {
         let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
         let grant = policy::judge(&grants, &tunnel.to, &method, path, account.as_deref())?;
@@ -138,9 +137,11 @@ async fn relay(
         headers.remove(IF_RANGE);
         let accepted = coding::accepted(headers.get_all(ACCEPT_ENCODING).iter().map(HeaderValue::as_bytes));
         headers.insert(ACCEPT_ENCODING, HeaderValue::try_from(accepted).map_err(|_| Code::Malformed)?);
+        // Its messages, too. Without these headers none may be compressed.
+        headers.remove("grpc-accept-encoding");
+        headers.remove("connect-accept-encoding");
         entry.decision = "inject";
-        tunnel.session.scrubber(&tunnel.gateway.opened, &grants)
-    };
+    }
     headers.insert(HOST, host(tunnel)?);
     let mut outgoing = Request::new(body.into());
     *outgoing.method_mut() = method;
@@ -151,12 +152,12 @@ async fn relay(
         websocket::ask(outgoing.headers_mut());
         let (answer, lease) = tunnel.upstreams.send_alone(outgoing).await.map_err(|failed| failed.code())?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return websocket::relay(tunnel, answer, on_upgrade, gate, scrubber, busy);
+            return websocket::relay(tunnel, answer, on_upgrade, gate, busy);
         }
-        return relayed(answer, lease, scrubber, busy, injected);
+        return relayed(tunnel, answer, lease, busy, injected);
     }
     let (answer, lease) = tunnel.upstreams.send(outgoing).await.map_err(|failed| failed.code())?;
-    relayed(answer, lease, scrubber, busy, injected)
+    relayed(tunnel, answer, lease, busy, injected)
 }
 
 /// The value, opened for this one request.
@@ -188,9 +189,9 @@ fn wrong(wrong: Wrong) -> Code {
 
 /// An upstream's answer, without what must not be told.
 fn relayed(
+    tunnel: &Arc<Tunnel>,
     answer: Response<Incoming>,
     lease: Lease,
-    scrubber: Arc<crate::redact::Scrubber>,
     busy: Busy,
     injected: bool,
 ) -> Result<Response<Answer>, Refusal> {
@@ -204,14 +205,16 @@ fn relayed(
     }
     // Its text in HTTP/1.1 says whatever the upstream likes.
     parts.extensions.clear();
-    parts.version = Version::HTTP_11;
+    let version = std::mem::replace(&mut parts.version, Version::HTTP_11);
     clean_answer(&mut parts.headers);
+    let scrubber = tunnel.scrubber();
     let scrub = if scrubber.is_empty() {
         None
     } else {
-        Some(scrub::body(&scrubber, &mut parts.headers).map_err(|_| Code::ScrubUnreadable)?)
+        let scrub = scrub::body(&scrubber, &mut parts.headers, version);
+        Some(scrub.map_err(|_| Code::ScrubUnreadable)?)
     };
-    let body = Relayed::new(body, lease, scrub, scrubber, busy);
+    let body = Relayed::new(body, lease, scrub, Arc::clone(tunnel), busy);
     Ok(Response::from_parts(parts, Answer::Relayed(Box::new(body))))
 }
 

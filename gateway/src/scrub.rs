@@ -1,14 +1,13 @@
 //! The scrubber, applied to heads and bodies of answers.
 
-use std::sync::Arc;
-
 use bytes::{Buf as _, Bytes, BytesMut};
+use http::Version;
 use http::header::{
     ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
 };
 
 use crate::redact::coding::{Coding, Decoder, Unreadable};
-use crate::redact::{Pace, Scrubber, Stream};
+use crate::redact::{Scrubber, Stream};
 
 /// Keeps values out of headers or trailers. A header whose name has one is left out.
 pub(crate) fn headers(scrubber: &Scrubber, headers: &mut HeaderMap) {
@@ -34,13 +33,14 @@ pub(crate) struct Body {
     coded: Bytes,
     ended: bool,
     stream: Stream,
+    messages: Option<Messages>,
 }
 
 /// What keeps values out of an answer with this head, which is covered here.
 ///
 /// # Errors
 /// [`Unreadable`]: the body is in a form that cannot be looked through.
-pub(crate) fn body(scrubber: &Arc<Scrubber>, head: &mut HeaderMap) -> Result<Body, Unreadable> {
+pub(crate) fn body(scrubber: &Scrubber, head: &mut HeaderMap, version: Version) -> Result<Body, Unreadable> {
     headers(scrubber, head);
     let coding = Coding::of(head.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes))?;
     head.remove(CONTENT_ENCODING);
@@ -54,8 +54,8 @@ pub(crate) fn body(scrubber: &Arc<Scrubber>, head: &mut HeaderMap) -> Result<Bod
             head.insert(ETAG, weak);
         }
     }
-    let stream = Stream::new(Arc::clone(scrubber), pace(head));
-    Ok(Body { decoder, coded: Bytes::new(), ended: false, stream })
+    let messages = is_grpc(head, version).then(Messages::default);
+    Ok(Body { decoder, coded: Bytes::new(), ended: false, stream: Stream::new(), messages })
 }
 
 impl Body {
@@ -73,53 +73,89 @@ impl Body {
     ///
     /// # Errors
     /// [`Unreadable`]: the body is not what its head said, and the answer breaks off here.
-    pub(crate) fn next(&mut self) -> Result<Option<Bytes>, Unreadable> {
+    pub(crate) fn next(&mut self, scrubber: &Scrubber) -> Result<Option<Bytes>, Unreadable> {
         let Some(decoder) = &mut self.decoder else {
             if !self.coded.is_empty() {
-                return Ok(Some(self.stream.push(std::mem::take(&mut self.coded))));
+                let came = std::mem::take(&mut self.coded);
+                return self.pass(scrubber, came).map(Some);
             }
-            return Ok(std::mem::take(&mut self.ended).then(|| self.stream.finish()));
+            return Ok(std::mem::take(&mut self.ended).then(|| self.stream.finish(scrubber)));
         };
         let mut rest: &[u8] = &self.coded;
         let read = decoder.read(&mut rest)?;
         let taken = self.coded.len() - rest.len();
         self.coded.advance(taken);
         if !read.is_empty() || taken > 0 {
-            return Ok(Some(self.stream.push(read.into())));
+            return self.pass(scrubber, read.into()).map(Some);
         }
         if !std::mem::take(&mut self.ended) {
             return Ok(None);
         }
-        let mut last = BytesMut::from(&*self.stream.push(decoder.finish()?.into()));
-        last.extend_from_slice(&self.stream.finish());
+        let read = decoder.finish()?;
+        let mut last = BytesMut::from(&*self.pass(scrubber, read.into())?);
+        last.extend_from_slice(&self.stream.finish(scrubber));
         Ok(Some(last.freeze()))
     }
 
-    /// Whether something waits for the clock.
-    pub(crate) fn waiting(&self) -> bool {
-        self.stream.waiting()
-    }
-
-    /// Lets go what waited for it.
-    pub(crate) fn tick(&mut self) -> Bytes {
-        self.stream.tick()
+    fn pass(&mut self, scrubber: &Scrubber, read: Bytes) -> Result<Bytes, Unreadable> {
+        let Some(messages) = &mut self.messages else { return Ok(self.stream.push(scrubber, read)) };
+        let rest = messages.after_the_last(&read)?;
+        let out = self.stream.push(scrubber, read);
+        let Some(rest) = rest else { return Ok(out) };
+        Ok([out, self.stream.release(scrubber, rest)].concat().into())
     }
 }
 
-/// When what is held back may go.
-fn pace(headers: &HeaderMap) -> Pace {
+/// Where gRPC's messages end: each has its length before it.
+#[derive(Default)]
+struct Messages {
+    /// What there is of the next one's head: whether it is compressed, and its length in four bytes.
+    head: Vec<u8>,
+    /// Bytes of the message that are still to come.
+    left: usize,
+}
+
+impl Messages {
+    /// How many of these bytes come after the last message that ends in them. None: none does.
+    fn after_the_last(&mut self, mut bytes: &[u8]) -> Result<Option<usize>, Unreadable> {
+        let mut after = None;
+        while !bytes.is_empty() {
+            if self.left == 0 {
+                let (head, rest) = bytes.split_at(bytes.len().min(HEAD - self.head.len()));
+                self.head.extend_from_slice(head);
+                bytes = rest;
+                let [compressed, length @ ..] = self.head.as_slice() else { continue };
+                if *compressed != 0 {
+                    // It was not agreed on, and would have to be read to be looked through.
+                    return Err(Unreadable::Coding);
+                }
+                let Ok(length) = length.try_into().map(u32::from_be_bytes) else { continue };
+                self.left = usize::try_from(length).unwrap_or(usize::MAX);
+                self.head.clear();
+            }
+            let now = self.left.min(bytes.len());
+            self.left -= now;
+            bytes = bytes.get(now..).unwrap_or_default();
+            if self.left == 0 {
+                after = Some(bytes.len());
+            }
+        }
+        Ok(after)
+    }
+}
+
+/// gRPC goes over HTTP/2 only, so that most servers that show a request cannot be made to answer in it: messages end where
+/// the text says so.
+fn is_grpc(headers: &HeaderMap, version: Version) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match kind.as_str() {
-        "text/event-stream" | "application/x-ndjson" | "application/jsonl" | "application/stream+json" => {
-            Pace::Lines
-        }
-        _ if headers.contains_key(CONTENT_LENGTH) => Pace::Whole,
-        _ => Pace::Timed,
-    }
+    version == Version::HTTP_2 && (kind == "application/grpc" || kind.starts_with("application/grpc+"))
 }
 
 fn weakened(tag: &HeaderValue) -> Option<HeaderValue> {
     let tag = tag.to_str().ok().filter(|tag| tag.starts_with('"'))?;
     HeaderValue::try_from(format!("W/{tag}")).ok()
 }
+
+/// Bytes before each of gRPC's messages.
+const HEAD: usize = 5;

@@ -23,6 +23,7 @@ use crate::gateway::{Inner, stopped};
 use crate::guard::request::Guard;
 use crate::log::Event;
 use crate::policy::{self, Known};
+use crate::redact::Scrubber;
 use crate::refuse::Code;
 use crate::upstream::Upstreams;
 
@@ -64,6 +65,11 @@ impl Tunnel {
         let upstreams = Upstreams::new(to.clone(), way != Way::Plain, dialer, pool);
         let (gateway, session) = (Arc::clone(gateway), Arc::clone(session));
         Ok(Arc::new(Self { gateway, session, to, way, target, upstreams, activity, _place: place }))
+    }
+
+    /// What is to be kept out of what the agent is told now.
+    pub(crate) fn scrubber(&self) -> Arc<Scrubber> {
+        self.session.scrubber(&self.gateway.opened, || self.gateway.source.grants(&self.session.agent))
     }
 
     /// Whether what is open must end: the agent was revoked, or a key in use is not what it was.

@@ -10,28 +10,28 @@
 //! to be covered, or to be held back, it would find the value out a character at a time. Hence:
 //! - only complete forms are covered;
 //! - what is held back is a number of bytes that depends on the lengths of the values only ([`Scrubber::reach`]), and is let
-//!   go by a clock that knows nothing of the bytes ([`Pace`]);
+//!   go where the text itself has an end that no form crosses: of a line, of a message, of the body ([`Stream`]);
 //! - the search does the same work for every text, until eight bytes far from a value's ends are right at once.
 //!
 //! What it cannot do: a value that the other side transforms in a way of its own (reversed, in pieces, a character per
 //! answer) comes through, as does a part of a value (“…4f2a”).
 
 mod base64;
+mod breaks;
 pub mod coding;
 mod escape;
 mod find;
 mod forms;
-mod frames;
 mod index;
 mod stream;
 #[cfg(test)]
 mod tests;
 
+use breaks::Breaks;
 use find::{Found, Patterns};
 use zeroize::Zeroizing;
 
-pub use frames::Frames;
-pub use stream::{Pace, Stream};
+pub use stream::Stream;
 
 /// A value that must not be told, and what is told instead.
 pub struct Held {
@@ -71,8 +71,9 @@ impl Held {
 /// What is kept out of the answers to one agent.
 pub struct Scrubber {
     patterns: Patterns,
-    /// Whether a line end stands in no form, so that what is before one is known in full.
-    lines: bool,
+    breaks: Breaks,
+    /// Tells it from others.
+    number: u64,
 }
 
 impl Scrubber {
@@ -81,9 +82,7 @@ impl Scrubber {
         let patterns = held.iter().enumerate();
         let patterns: Vec<_> =
             patterns.flat_map(|(value, held)| forms::patterns(value, &held.secret, &held.stand_in)).collect();
-        let lines =
-            !patterns.iter().any(|pattern| pattern.core.iter().any(|byte| matches!(byte, b'\n' | b'\r')));
-        Self { patterns: Patterns::new(patterns, random), lines }
+        Self { breaks: Breaks::of(&patterns), patterns: Patterns::new(patterns, random), number: random }
     }
 
     /// Whether there is nothing to keep out.
@@ -91,7 +90,8 @@ impl Scrubber {
         self.patterns.is_empty()
     }
 
-    /// How many bytes a [`Stream`] holds back: the length of the longest form, and a little more.
+    /// How many bytes must follow one before it is told whether it belongs to a form: the length of the longest form, and a
+    /// little more.
     pub fn reach(&self) -> usize {
         self.patterns.reach
     }

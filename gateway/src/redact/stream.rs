@@ -1,8 +1,5 @@
 //! A body, scrubbed as it passes.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use bytes::{Bytes, BytesMut};
 use zeroize::Zeroizing;
 
@@ -10,98 +7,74 @@ use super::escape::WIDEST;
 use super::find::Found;
 use super::{Hits, Scrubber, cover};
 
-/// When the last [`Scrubber::reach`] bytes are let go. None of these looks at how the bytes compare with a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    /// At the end of the body, because its length is known and so its end will come.
-    Whole,
-    /// All up to a line's end at once, the rest at the end of the body: for event streams and lines of JSON, whose readers
-    /// take whole lines only.
-    ///
-    /// No form has a line end in it (a scrubber whose values have one falls back to [`Pace::Timed`]), so nothing is let go
-    /// that could still become one, and no event waits.
-    Lines,
-    /// Each byte between one and two [`Stream::PERIOD`]s after it came, if nothing comes after it: for messages and
-    /// everything else that may pause.
-    ///
-    /// A form whose parts come further apart than that is told in part: what is let go cannot be taken back, its rest is
-    /// covered. To wait only where a form has begun would say that it has begun.
-    Timed,
-}
-
-/// Scrubs one body: bytes in, as many bytes out, later by at most [`Scrubber::reach`].
+/// Scrubs one body: bytes in, as many bytes out.
+///
+/// **What is delayed.** The last bytes of what came are held back, up to twice [`Scrubber::reach`], until one of these:
+/// - so much came after them that no form can begin in them and end there;
+/// - a line ends, or a blank line does where a value has several lines: no form has one in it, so what is before is known in
+///   full. An event, a line of JSON and a pretty-printed piece of an array pass as they come;
+/// - a message ends, where the protocol says so ([`release`](Self::release)): gRPC, WebSocket;
+/// - the body ends.
+///
+/// So a body that has no lines and pauses shows its last few hundred bytes late. There is no clock: whoever asks can make a
+/// network pause at a byte of his choice, in the midst of a value, and would be shown the part before the pause. Nor is it
+/// looked whether a form has begun: to wait only then would say that it has begun.
+///
+/// The scrubber is named at each call, so that values which were opened meanwhile are covered as well, and so that a stream
+/// that waits keeps no value in memory but what its own text may have.
+#[derive(Default)]
 pub struct Stream {
-    scrubber: Arc<Scrubber>,
-    pace: Pace,
     /// What came last, as it came: what is held back, and before that what is needed to read it.
     kept: Zeroizing<Vec<u8>>,
     /// Where in the body `kept` begins.
     base: u64,
     /// Up to where the body was let go.
     gone: u64,
-    /// Up to where it had come one period ago.
-    aged: u64,
+    /// Up to where it was looked through, by the scrubber of this number.
+    searched: u64,
+    by: u64,
     /// Forms that end after what is gone, or overlap one that does.
     found: Vec<Found>,
     hits: Hits,
 }
 
 impl Stream {
-    /// How often [`tick`](Self::tick) is called while something is [`waiting`](Self::waiting).
-    pub const PERIOD: Duration = Duration::from_millis(30);
-
     /// A new body.
-    pub fn new(scrubber: Arc<Scrubber>, pace: Pace) -> Self {
-        let pace = if pace == Pace::Lines && !scrubber.lines { Pace::Timed } else { pace };
-        Self {
-            scrubber,
-            pace,
-            kept: Zeroizing::new(Vec::new()),
-            base: 0,
-            gone: 0,
-            aged: 0,
-            found: Vec::new(),
-            hits: Hits::default(),
-        }
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Takes what came; gives what may go now.
-    pub fn push(&mut self, came: Bytes) -> Bytes {
-        if self.scrubber.is_empty() {
+    pub fn push(&mut self, scrubber: &Scrubber, came: Bytes) -> Bytes {
+        if scrubber.is_empty() && self.kept.is_empty() {
+            self.base += came.len() as u64;
+            (self.gone, self.searched) = (self.base, self.base);
             return came;
         }
-        let text = self.take(&came, false);
-        let end = self.base + text.len() as u64;
-        let mut to = end.saturating_sub(self.scrubber.reach() as u64);
-        if self.pace == Pace::Lines
-            && let Some(line_end) = memchr::memrchr2(b'\n', b'\r', &came)
-        {
-            to = to.max(end - (came.len() - line_end - 1) as u64);
-        }
-        self.give(text, to)
-    }
-
-    /// Lets go what has waited for its time. To be called each [`Self::PERIOD`] while something is waiting for the clock.
-    pub fn tick(&mut self) -> Bytes {
-        let end = self.base + self.kept.len() as u64;
-        let to = std::mem::replace(&mut self.aged, end);
-        if self.pace != Pace::Timed || to <= self.gone {
+        let before = self.kept.len();
+        grow(&mut self.kept, &came);
+        let line_end = scrubber.breaks.last(&self.kept, before).map(|at| self.base + at as u64);
+        let reach = scrubber.reach() as u64;
+        // Small pieces wait for each other, or each would be looked through together with all that is held back.
+        if line_end.is_none() && self.end() - self.gone < 2 * reach {
             return Bytes::new();
         }
-        let text = BytesMut::from(self.kept.as_slice());
-        self.give(text, to)
+        self.search(scrubber, false);
+        let to = self.end().saturating_sub(reach).max(line_end.unwrap_or(0));
+        self.give(scrubber, to, line_end)
     }
 
-    /// Whether something waits for the clock.
-    pub fn waiting(&self) -> bool {
-        self.pace == Pace::Timed && self.gone < self.base + self.kept.len() as u64
+    /// A message is over, after which `rest` bytes came: all before them may go. The rest of a form that is spread over
+    /// messages is covered.
+    pub fn release(&mut self, scrubber: &Scrubber, rest: usize) -> Bytes {
+        self.search(scrubber, false);
+        self.give(scrubber, self.end().saturating_sub(rest as u64), None)
     }
 
     /// The body is over: gives all that is left.
-    pub fn finish(&mut self) -> Bytes {
-        let text = self.take(&[], true);
-        let end = self.base + text.len() as u64;
-        self.give(text, end)
+    pub fn finish(&mut self, scrubber: &Scrubber) -> Bytes {
+        self.search(scrubber, true);
+        self.give(scrubber, self.end(), None)
     }
 
     /// What was covered so far.
@@ -119,35 +92,56 @@ impl Stream {
         self.found.len()
     }
 
-    /// All that is at hand, with what came; finds what is in it.
-    fn take(&mut self, came: &[u8], last: bool) -> BytesMut {
-        let mut text = BytesMut::with_capacity(self.kept.len() + came.len());
-        text.extend_from_slice(&self.kept);
-        text.extend_from_slice(came);
-        let from = self.kept.len().saturating_sub(self.scrubber.reach());
-        self.scrubber.patterns.find(&text, self.base, from, last, &mut self.found);
+    fn end(&self) -> u64 {
+        self.base + self.kept.len() as u64
+    }
+
+    /// Finds what is in the text at hand.
+    fn search(&mut self, scrubber: &Scrubber, last: bool) {
+        if self.by != scrubber.number {
+            // Another one may know other values.
+            (self.by, self.searched) = (scrubber.number, self.base);
+        }
+        let from = self.offset(self.searched).saturating_sub(scrubber.reach());
+        scrubber.patterns.find(&self.kept, self.base, from, last, &mut self.found);
         self.found.sort_unstable();
         // The last bytes are looked through again each time.
         self.found.dedup();
-        text
+        self.searched = self.end();
     }
 
-    /// Lets go what is before `to`.
-    fn give(&mut self, mut text: BytesMut, to: u64) -> Bytes {
+    /// Lets go what is before `to`. Nothing crosses `line_end`.
+    fn give(&mut self, scrubber: &Scrubber, to: u64, line_end: Option<u64>) -> Bytes {
         let to = to.max(self.gone);
-        let reach = self.scrubber.reach();
-        // Held back are `reach` bytes at most. A form that begins in what is gone reaches as far back, and an escape a bit more.
-        let keep = text.len().saturating_sub(2 * reach + WIDEST);
-        self.kept = Zeroizing::new(text.get(keep..).unwrap_or_default().to_vec());
-        cover(&mut text, self.base, &self.found);
+        let reach = scrubber.reach();
+        let going = self.offset(self.gone)..self.offset(to);
+        let mut text = BytesMut::from(self.kept.get(going).unwrap_or_default());
+        cover(&mut text, self.gone, &self.found);
         for one in self.found.iter().filter(|one| self.gone < one.end() && one.end() <= to) {
             self.hits.add(one.value);
         }
         self.found.retain(|one| one.end() + reach as u64 > to);
-        let offset = |at: u64| usize::try_from(at - self.base).unwrap_or(usize::MAX).min(text.len());
-        let range = offset(self.gone)..offset(to);
+        // Held back are `reach` bytes at most. A form that begins in what is gone reaches as far back, and an escape a bit more.
+        let needed = self.kept.len().saturating_sub(2 * reach + WIDEST);
+        let keep = line_end.map_or(0, |at| self.offset(at)).max(needed);
+        self.kept.drain(..keep);
         self.base += keep as u64;
         self.gone = to;
-        text.freeze().slice(range)
+        text.freeze()
     }
+
+    fn offset(&self, at: u64) -> usize {
+        usize::try_from(at.saturating_sub(self.base)).unwrap_or(usize::MAX).min(self.kept.len())
+    }
+}
+
+/// Appends. What is too small for it is wiped, as growing in place would not.
+fn grow(kept: &mut Zeroizing<Vec<u8>>, came: &[u8]) {
+    let needed = kept.len() + came.len();
+    if needed > kept.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity(needed.next_power_of_two()));
+        larger.extend_from_slice(kept);
+        *kept = larger;
+    }
+    kept.extend_from_slice(came);
 }

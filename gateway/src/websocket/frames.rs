@@ -1,25 +1,26 @@
 //! WebSocket's frames (RFC 6455) from an upstream to an agent, with every message looked through. Pure.
 //!
-//! What covers a value is as long as the value, so frames keep their headers. All messages are looked through as one text, since
-//! an agent can put two of them together; what is held back at the end of a frame holds back the frames after it, for as long
-//! as the clock says.
+//! What covers a value is as long as the value, so frames keep their headers. A message is told when it has ended, however
+//! its frames came. All messages are looked through as one text, since an agent can put two of them together: a value that is
+//! spread over several is covered whole if they come at once, else but for what was told already.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use crate::redact::{Pace, Scrubber, Stream};
+use crate::redact::{Scrubber, Stream};
 
 /// Looks through what comes.
+#[derive(Default)]
 pub(super) struct Frames {
-    scrubber: Arc<Scrubber>,
     /// What came and is not a whole header, or is a control frame that is not whole.
     raw: BytesMut,
     /// Of the data frame whose payload is coming: bytes to come, and whether it ends its message.
     payload: Option<(u64, bool)>,
     /// Of all messages.
     stream: Stream,
+    /// How many bytes of messages came after the last that ended; none: none did.
+    after: Option<usize>,
     /// A message was begun and not ended.
     in_message: bool,
     /// What waits for the message's bytes before it.
@@ -45,55 +46,41 @@ struct Header {
 }
 
 impl Frames {
-    pub(super) fn new(scrubber: Arc<Scrubber>) -> Self {
-        Self {
-            stream: Stream::new(Arc::clone(&scrubber), Pace::Timed),
-            in_message: false,
-            scrubber,
-            raw: BytesMut::new(),
-            payload: None,
-            waiting: VecDeque::new(),
-            free: BytesMut::new(),
-            out: BytesMut::new(),
-        }
+    pub(super) fn new() -> Self {
+        Self::default()
     }
 
     /// Takes what came; gives what may go now. None: it is not what was agreed on, and the connection must end.
-    pub(super) fn push(&mut self, came: &[u8]) -> Option<Bytes> {
+    pub(super) fn push(&mut self, scrubber: &Scrubber, came: &[u8]) -> Option<Bytes> {
         self.raw.extend_from_slice(came);
-        while self.step()? {}
+        self.after = None;
+        while self.step(scrubber)? {}
+        if let Some(after) = self.after {
+            self.free.extend_from_slice(&self.stream.release(scrubber, after));
+        }
         Some(self.give())
     }
 
-    /// Lets go what waited for the clock.
-    pub(super) fn tick(&mut self) -> Bytes {
-        self.free.extend_from_slice(&self.stream.tick());
-        self.give()
-    }
-
-    /// Whether something waits for the clock.
-    pub(super) fn waiting(&self) -> bool {
-        self.stream.waiting()
-    }
-
     /// The connection ended: gives all that is left.
-    pub(super) fn finish(&mut self) -> Bytes {
-        self.free.extend_from_slice(&self.stream.finish());
+    pub(super) fn finish(&mut self, scrubber: &Scrubber) -> Bytes {
+        self.free.extend_from_slice(&self.stream.finish(scrubber));
         self.give()
     }
 
     /// One header, or what there is of a payload. False: more is needed.
-    fn step(&mut self) -> Option<bool> {
+    fn step(&mut self, scrubber: &Scrubber) -> Option<bool> {
         if let Some((left, ends)) = self.payload {
             let now = usize::try_from(left).unwrap_or(usize::MAX).min(self.raw.len());
             if now == 0 && left > 0 {
                 return Some(false);
             }
-            self.free.extend_from_slice(&self.stream.push(self.raw.split_to(now).freeze()));
+            self.free.extend_from_slice(&self.stream.push(scrubber, self.raw.split_to(now).freeze()));
+            self.after = self.after.map(|after| after + now);
             self.waiting.push_back(Piece::Message(now as u64));
             let left = left - now as u64;
             self.payload = (left > 0).then_some((left, ends));
             if left == 0 && ends {
+                self.after = Some(0);
                 self.in_message = false;
             }
             return Some(true);
@@ -112,7 +99,7 @@ impl Frames {
                 return Some(false);
             }
             let mut frame = self.raw.split_to(whole);
-            let covered = self.scrubber.text(frame.get(header.length..)?);
+            let covered = scrubber.text(frame.get(header.length..)?);
             if let Some((text, _)) = covered {
                 frame.get_mut(header.length..)?.copy_from_slice(text.get(..payload)?);
             }
@@ -188,9 +175,8 @@ mod tests {
 
     const SECRET: &[u8] = b"sk-0123456789abcdefghij";
 
-    fn frames() -> Frames {
-        let held = [Held::new(SECRET, None).unwrap()];
-        Frames::new(Arc::new(Scrubber::new(&held, 7)))
+    fn scrubber() -> Scrubber {
+        Scrubber::new(&[Held::new(SECRET, None).unwrap()], 7)
     }
 
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -208,12 +194,12 @@ mod tests {
 
     /// What comes out if `bytes` come in parts of this size.
     fn through(bytes: &[u8], size: usize) -> Vec<u8> {
-        let mut frames = frames();
+        let (mut frames, scrubber) = (Frames::new(), scrubber());
         let mut out = Vec::new();
         for part in bytes.chunks(size) {
-            out.extend_from_slice(&frames.push(part).unwrap());
+            out.extend_from_slice(&frames.push(&scrubber, part).unwrap());
         }
-        out.extend_from_slice(&frames.finish());
+        out.extend_from_slice(&frames.finish(&scrubber));
         out
     }
 
@@ -228,8 +214,6 @@ mod tests {
             frame(0x89, b"ping"),
             frame(0x80, end),
             frame(0x82, &long),
-            frame(0x81, start),
-            frame(0x81, end),
             frame(0x88, &[b"\x03\xe8", SECRET].concat()),
         ]
         .concat();
@@ -246,17 +230,35 @@ mod tests {
     }
 
     #[test]
+    fn r14_of_a_value_in_two_messages_nothing_comes_if_they_come_at_once_and_else_nothing_of_the_second() {
+        let (start, end) = SECRET.split_at(9);
+        let out = through(&[frame(0x81, start), frame(0x81, end)].concat(), 1000);
+        assert!(out.iter().all(|byte| !SECRET[3..].contains(byte)), "{out:?}");
+        let out = through(&[frame(0x81, start), frame(0x81, end)].concat(), 1);
+        assert_eq!(out, [frame(0x81, start), frame(0x81, &vec![b'*'; end.len()])].concat());
+    }
+
+    #[test]
+    fn a_message_goes_when_it_has_ended_and_no_part_of_it_before() {
+        let (mut frames, scrubber) = (Frames::new(), scrubber());
+        let (start, end) = SECRET.split_at(12);
+        let whole = [frame(0x01, start), frame(0x80, end)].concat();
+        let (last, first) = whole.split_last().unwrap();
+        let told = frames.push(&scrubber, first).unwrap();
+        assert!(!told.windows(4).any(|part| SECRET.windows(4).any(|own| own == part)), "{told:?}");
+        let rest = frames.push(&scrubber, &[*last]).unwrap();
+        assert_eq!(told.len() + rest.len(), whole.len());
+        assert_eq!(rest.last(), Some(&b'*'));
+    }
+
+    #[test]
     fn r22_messages_without_a_value_pass_byte_for_byte() {
         let plain =
             [frame(0x81, b"hello"), frame(0x02, &[7; 200]), frame(0x80, b""), frame(0x8a, b"")].concat();
         assert_eq!(through(&plain, 3), plain);
-        let mut frames = frames();
+        let (mut frames, scrubber) = (Frames::new(), scrubber());
         let whole = frame(0x81, b"hello");
-        let mut out = frames.push(&whole).unwrap().to_vec();
-        while frames.waiting() {
-            out.extend_from_slice(&frames.tick());
-        }
-        assert_eq!(out, whole, "the clock lets it go, without a message after it");
+        assert_eq!(frames.push(&scrubber, &whole).unwrap(), whole, "without a message after it");
     }
 
     #[test]
@@ -271,7 +273,7 @@ mod tests {
             frame(0x89, &[0; 126]),
             vec![0x82, 127, 0x80, 0, 0, 0, 0, 0, 0, 0],
         ] {
-            assert!(frames().push(&bytes).is_none(), "{bytes:?}");
+            assert!(Frames::new().push(&scrubber(), &bytes).is_none(), "{bytes:?}");
         }
     }
 }

@@ -17,14 +17,13 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::time::{Instant, sleep_until};
 
 use crate::activity::Busy;
 use crate::body::Answer;
 use crate::gateway::stopped;
 use crate::guard::request::Gate;
 use crate::headers::{clean_answer, connection_has};
-use crate::redact::{Scrubber, Stream};
+use crate::redact::Scrubber;
 use crate::refuse::{Code, Refusal};
 use crate::scrub;
 use crate::tunnel::Tunnel;
@@ -43,7 +42,6 @@ pub(crate) fn relay(
     mut answer: Response<Incoming>,
     agent: OnUpgrade,
     gate: &Gate,
-    scrubber: Arc<Scrubber>,
     busy: Busy,
 ) -> Result<Response<Answer>, Refusal> {
     let headers = answer.headers();
@@ -60,7 +58,7 @@ pub(crate) fn relay(
     parts.extensions.clear();
     parts.version = Version::HTTP_11;
     clean_answer(&mut parts.headers);
-    scrub::headers(&scrubber, &mut parts.headers);
+    scrub::headers(&tunnel.scrubber(), &mut parts.headers);
     parts.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     parts.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     gate.open();
@@ -70,7 +68,7 @@ pub(crate) fn relay(
         let (agent, upstream) = (TokioIo::new(agent), TokioIo::new(upstream));
         let mut stop = own.gateway.stop.subscribe();
         tokio::select! {
-            _ = carry(agent, upstream, scrubber) => {}
+            _ = carry(agent, upstream, &own) => {}
             () = own.ended() => {}
             () = stopped(&mut stop) => {}
         }
@@ -79,7 +77,7 @@ pub(crate) fn relay(
     Ok(Response::from_parts(parts, Answer::own(Bytes::new())))
 }
 
-async fn carry<A, U>(agent: A, upstream: U, scrubber: Arc<Scrubber>) -> io::Result<()>
+async fn carry<A, U>(agent: A, upstream: U, tunnel: &Tunnel) -> io::Result<()>
 where
     A: AsyncRead + AsyncWrite,
     U: AsyncRead + AsyncWrite,
@@ -90,34 +88,25 @@ where
         tokio::io::copy(&mut from_agent, &mut to_upstream).await?;
         to_upstream.shutdown().await
     };
-    tokio::try_join!(up, scrubbed(from_upstream, to_agent, scrubber)).map(|_| ())
+    tokio::try_join!(up, scrubbed(from_upstream, to_agent, || tunnel.scrubber())).map(|_| ())
 }
 
-/// Carries frames to the agent.
-async fn scrubbed<F, T>(mut from: F, mut to: T, scrubber: Arc<Scrubber>) -> io::Result<()>
+/// Carries frames to the agent. `scrubber` is asked for as it is when something comes.
+async fn scrubbed<F, T>(mut from: F, mut to: T, scrubber: impl Fn() -> Arc<Scrubber>) -> io::Result<()>
 where
     F: AsyncRead + Unpin,
     T: AsyncWrite + Unpin,
 {
-    let mut frames = Frames::new(scrubber);
+    let mut frames = Frames::new();
     let mut came = BytesMut::with_capacity(8 * 1024);
-    let mut tick = Instant::now() + Stream::PERIOD;
     loop {
-        let out = tokio::select! {
-            read = from.read_buf(&mut came) => {
-                // An upstream that breaks off has said what it said.
-                if read.unwrap_or(0) == 0 {
-                    to.write_all(&frames.finish()).await?;
-                    return to.shutdown().await;
-                }
-                tick = Instant::now() + Stream::PERIOD;
-                frames.push(&came.split()).ok_or(io::ErrorKind::InvalidData)?
-            }
-            () = sleep_until(tick), if frames.waiting() => {
-                tick += Stream::PERIOD;
-                frames.tick()
-            }
-        };
+        // An upstream that breaks off has said what it said.
+        if from.read_buf(&mut came).await.unwrap_or(0) == 0 {
+            let last = frames.finish(&scrubber());
+            to.write_all(&last).await?;
+            return to.shutdown().await;
+        }
+        let out = frames.push(&scrubber(), &came.split()).ok_or(io::ErrorKind::InvalidData)?;
         to.write_all(&out).await?;
         to.flush().await?;
         came.reserve(8 * 1024);

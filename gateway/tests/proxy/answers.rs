@@ -1,5 +1,8 @@
 //! R: what an upstream says comes through, and the secret does not.
 
+use std::io::Write as _;
+use std::time::Duration;
+
 use data_encoding::{BASE64, HEXLOWER};
 use keyward_wire::rule::Injection;
 
@@ -84,6 +87,46 @@ async fn r7_a_secret_cut_anywhere_is_covered() {
     for at in 1..SA.len() {
         let answer = agent.get(&a, &format!("/{at}")).await;
         assert_eq!((answer.status, answer.body.len()), (200, SA.len() + 4), "cut at {at}");
+        is_clean(&answer.text());
+    }
+}
+
+#[tokio::test]
+async fn r7_a_secret_in_whose_midst_the_upstream_pauses_is_covered() {
+    // Longer than any clock that would have let the first part go.
+    const PAUSE: Duration = Duration::from_millis(150);
+    let pausing = script(|mut talk| async move {
+        while let Some(head) = talk.head().await {
+            let (start, end) = SA.split_at(40);
+            let parts: [Vec<u8>; 2] = if head.starts_with("GET /gzip") {
+                talk.say("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n")
+                    .await;
+                let mut coded = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+                let first = [start, end].map(|part| {
+                    coded.write_all(part.as_bytes()).unwrap();
+                    coded.flush().unwrap();
+                    std::mem::take(coded.get_mut())
+                });
+                let [first, mut second] = first;
+                second.extend(coded.finish().unwrap());
+                [first, second]
+            } else {
+                talk.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+                [start, end].map(|part| part.as_bytes().to_vec())
+            };
+            for part in parts {
+                talk.say(format!("{:x}\r\n", part.len())).await;
+                talk.say([&part, b"\r\n".as_slice()].concat()).await;
+                tokio::time::sleep(PAUSE).await;
+            }
+            talk.say("0\r\n\r\n").await;
+        }
+    });
+    let (world, a, _upstream) = World::with(pausing).await;
+    let mut agent = world.tunnel(&a).await;
+    for path in ["/plain", "/gzip"] {
+        let answer = agent.get(&a, path).await;
+        assert_eq!((answer.status, answer.body.len()), (200, SA.len()), "{path}");
         is_clean(&answer.text());
     }
 }

@@ -61,7 +61,10 @@ fn echo_http2() -> Script {
     })
 }
 
-async fn http2_agent(world: &World, to: &str) -> http2::SendRequest<Frames> {
+async fn http2_agent<B>(world: &World, to: &str) -> http2::SendRequest<B>
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
+{
     let agent = world.tunnel_of(to, &world.credential, &[b"h2"]).await;
     let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(agent.io)).await.unwrap();
     tokio::spawn(connection);
@@ -174,6 +177,109 @@ async fn http2_in_front_of_http1_and_the_reverse() {
     assert!(answer.text().starts_with(&format!("POST https://{two}/x ")) && answer.text().ends_with("hi"));
 }
 
+/// An HTTP/2 upstream that sends what the parts say, of this type, with a pause after each.
+fn slow_http2(kind: &'static str, parts: [&'static str; 2]) -> Script {
+    script(move |talk| async move {
+        let service = service_fn(move |_| async move {
+            let (sender, body) = tokio::sync::mpsc::channel(1);
+            tokio::spawn(async move {
+                for part in parts {
+                    let _ = sender.send(Frame::data(Bytes::from(part))).await;
+                    tokio::time::sleep(PAUSE).await;
+                }
+            });
+            let answer = Response::builder().header("content-type", kind);
+            Ok::<_, Infallible>(answer.body(Slow(body)).unwrap())
+        });
+        let io = TokioIo::new(talk.written_down());
+        let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .serve_connection(io, service)
+            .await;
+    })
+}
+
+struct Slow(tokio::sync::mpsc::Receiver<Frame<Bytes>>);
+
+impl Body for Slow {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(cx).map(|frame| frame.map(Ok))
+    }
+}
+
+/// Longer than any clock that would let go what came before it.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(150);
+
+#[tokio::test]
+async fn r7_a_secret_in_whose_midst_an_http2_upstream_pauses_is_covered() {
+    let (start, end) = SA.split_at(40);
+    let mut plan = Plan::new();
+    let (a, _upstream) =
+        plan.upstream("a.test", &[b"h2"], slow_http2("application/json", [start, end])).await;
+    plan.bearer("A", SA, &a);
+    let world = plan.start().await;
+    let mut agent = http2_agent(&world, &a).await;
+    let answer = agent.send_request(request(&format!("https://{a}/"), "")).await.unwrap();
+    let (text, _) = text(answer).await;
+    assert_eq!(text.len(), SA.len());
+    assert!(
+        !SA.as_bytes().windows(8).any(|part| text.as_bytes().windows(8).any(|told| told == part)),
+        "{text}"
+    );
+}
+
+/// The first frame of an answer that says something.
+async fn first(answer: &mut Response<Incoming>) -> Bytes {
+    loop {
+        let frame = answer.frame().await.unwrap().unwrap().into_data().unwrap();
+        if !frame.is_empty() {
+            return frame;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_of_grpc_is_delivered_before_the_next_is_sent() {
+    let echo = script(|talk| async move {
+        let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .serve_connection(TokioIo::new(talk.written_down()), service_fn(echo_messages))
+            .await;
+    });
+    let mut plan = Plan::new();
+    let (a, _upstream) = plan.upstream("a.test", &[b"h2"], echo).await;
+    plan.bearer("A", SA, &a);
+    let world = plan.start().await;
+    let mut agent = http2_agent(&world, &a).await;
+    let (sender, body) = tokio::sync::mpsc::channel(1);
+    let request = Request::builder().method("POST").uri(format!("https://{a}/s/m"));
+    let request = request.header("content-type", "application/grpc").header("grpc-accept-encoding", "gzip");
+    let (answer, ()) = tokio::join!(agent.send_request(request.body(Slow(body)).unwrap()), async {
+        sender.send(Frame::data(Bytes::from_static(b"\0\0\0\0\x05hello"))).await.unwrap();
+    });
+    let mut answer = answer.unwrap();
+    assert_eq!(answer.headers()["x-agreed"], "none");
+    assert_eq!(first(&mut answer).await, &b"\0\0\0\0\x05hello"[..]);
+    sender.send(Frame::data(Bytes::from_static(b"\0\0\0\0\0"))).await.unwrap();
+    assert_eq!(first(&mut answer).await, &b"\0\0\0\0\0"[..]);
+    // A message that is compressed all the same cannot be looked through.
+    sender.send(Frame::data(Bytes::from_static(b"\x01\0\0\0\x01x"))).await.unwrap();
+    assert!(answer.frame().await.unwrap().is_err());
+}
+
+/// Sends back each piece of the body as it comes.
+async fn echo_messages(request: Request<Incoming>) -> Result<Response<Incoming>, Infallible> {
+    let agreed = request.headers().get("grpc-accept-encoding").cloned();
+    let answer = Response::builder()
+        .header("content-type", "application/grpc+proto")
+        .header("x-agreed", agreed.unwrap_or(HeaderValue::from_static("none")));
+    Ok(answer.body(request.into_body()).unwrap())
+}
+
 type Fields = Vec<(&'static str, String)>;
 
 /// One request in frames of HTTP/2, with headers exactly as they are listed; what happens to its stream.
@@ -271,11 +377,12 @@ async fn r14_websocket_messages_pass_both_ways_and_the_key_does_not() {
              Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
         ))
         .await;
-        // A masked text of five bytes; then an answer in two messages with a piece of the key in each.
+        // A masked text of five bytes; then an answer in two frames with a piece of the key in each, and a pause between.
         assert_eq!(talk.take(11).await.len(), 11);
         let (start, end) = SA.split_at(20);
-        for part in [start, end] {
-            talk.say([&[0x81, u8::try_from(part.len()).unwrap()], part.as_bytes()].concat()).await;
+        for (first, part) in [(0x01, start), (0x80, end)] {
+            talk.say([&[first, u8::try_from(part.len()).unwrap()], part.as_bytes()].concat()).await;
+            tokio::time::sleep(PAUSE).await;
         }
         talk.say(b"\x88\0").await;
     });
