@@ -125,6 +125,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("unshare", "util-linux"),
     ("shellcheck", "shellcheck"),
     ("git", "git"),
+    ("gh", "gh"),
     ("curl", "curl"),
     ("wget", "wget"),
     ("shasum", "perl"),

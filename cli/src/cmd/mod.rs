@@ -30,6 +30,7 @@ mod resolve;
 pub mod run;
 #[cfg(test)]
 mod sample;
+pub mod stub;
 mod surroundings;
 pub mod whoami;
 
@@ -83,6 +84,8 @@ enum Command {
     Completions(completions::Options),
     Man(man::Options),
     Run(run::Options),
+    #[command(subcommand)]
+    Stub(stub::Command),
 }
 
 impl Cli {
@@ -124,6 +127,7 @@ impl Command {
             Self::Completions(options) => options.run(ctx),
             Self::Man(options) => options.run(ctx),
             Self::Run(options) => options.run(ctx).await,
+            Self::Stub(command) => command.run(ctx),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What a person meets every day: completions and the manual, a name that means nothing here, a doctor, a first start, rules for the gateway.
+//! What a person meets every day: completions and the manual, a name that means nothing here, a doctor, a first start, rules
+//! for the gateway, files for programs behind it.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,3 +13,4 @@ mod doctor;
 mod manual;
 mod quickstart;
 mod rules;
+mod stubs;

@@ -1,0 +1,12 @@
+//! `~/.aws/credentials`: the AWS command line and libraries sign requests with what stands there.
+
+use super::MANAGED;
+use super::kind::File;
+
+pub(super) fn files() -> Vec<File> {
+    let text = format!("[default]\naws_access_key_id = {MANAGED}\naws_secret_access_key = {MANAGED}\n");
+    vec![File::new(".aws/credentials", text)]
+}
+
+pub(super) const ADVICE: &str = "programs start with this file, but AWS refuses their requests: each is signed, and the gateway \
+    does not sign";

@@ -1,0 +1,20 @@
+//! `~/.docker/config.json`: docker, buildah, podman, skopeo and others sign in to registries with what stands there.
+
+use data_encoding::BASE64;
+use keyward_wire::rule::Authority;
+use serde_json::{Map, json};
+
+use super::kind::File;
+use super::{MANAGED, npmrc};
+
+pub(super) fn files(hosts: &[Authority]) -> Vec<File> {
+    let mut registries: Vec<String> = hosts.iter().map(npmrc::name).collect();
+    if registries.is_empty() {
+        // Docker Hub's name in this file.
+        registries.extend(["https://index.docker.io/v1/".to_owned(), "ghcr.io".to_owned()]);
+    }
+    let auth = BASE64.encode(format!("keyward:{MANAGED}").as_bytes());
+    let auths: Map<_, _> =
+        registries.into_iter().map(|registry| (registry, json!({ "auth": auth }))).collect();
+    vec![File::json(".docker/config.json", &json!({ "auths": auths }))]
+}
