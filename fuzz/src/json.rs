@@ -1,5 +1,6 @@
 //! JSON from the other end: read strictly, and what was read says the same when it is written again.
 
+use keyward_wire::api::agents::AgentsAnswer;
 use keyward_wire::api::audit::{AuditAnswer, AuditRecord};
 use keyward_wire::api::auth::{LoginAnswer, LoginRequest, MeAnswer, PreloginAnswer};
 use keyward_wire::api::bundle::Bundle;
@@ -15,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 /// Every body that either end reads.
 pub fn holds(bytes: &[u8]) {
+    round_trip::<AgentsAnswer>(bytes);
     round_trip::<AuditAnswer>(bytes);
     round_trip::<AuditRecord>(bytes);
     round_trip::<Bundle>(bytes);

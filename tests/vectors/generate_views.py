@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes views.json: a sample ORG, and what each set of groups may read of it (CRYPTO.md 2.6).
+"""Writes views.json: a sample ORG, and what each set of groups, and each gateway, may read of it (CRYPTO.md 2.6, 2.10).
 
 Holds its own words of the access rule and of VIEW's JSON; shares only the envelope with model.py.
 
@@ -111,6 +111,19 @@ SETS = [
 ]
 IN_USE = SETS[:3]
 
+# label: groups
+GATEWAYS = {"edge": ["web", "ops"], "idle edge": []}
+
+# label: (gateway, groups, granted, not after, state)
+AGENTS = {
+    "bot": ("edge", ["web"], ["db", "stripe", "twice", "odd"], None, "active"),
+    "ops bot": ("edge", ["ops"], ["odd", "stripe", "db"], NOW + 2, "active"),
+    "in no group": ("edge", [], ["db"], None, "active"),
+    "granted nothing": ("edge", ["web", "ops"], [], None, "active"),
+    "asleep": ("edge", ["web"], ["db"], None, "suspended"),
+    "idle bot": ("idle edge", ["web"], ["db"], None, "active"),
+}
+
 
 # ---- the rule ----
 
@@ -124,6 +137,11 @@ def may_read(groups, key):
     return mapped and not excluded
 
 
+def may_use(agent, key):
+    gateway, groups, granted, _, _ = AGENTS[agent]
+    return key in granted and may_read(groups, key) and may_read(GATEWAYS[gateway], key)
+
+
 def may_see(groups, deployment):
     return any(group in groups and at == deployment for group, at, _, _ in ASSIGNMENTS)
 
@@ -131,7 +149,7 @@ def may_see(groups, deployment):
 # ---- the documents ----
 
 
-def view(deployments, keys):
+def view(deployments, keys, agents=None):
     """VIEW's JSON, whose order is ORG's own."""
     return compact(
         v=1,
@@ -160,6 +178,28 @@ def view(deployments, keys):
             )
             for key in keys
         ],
+        agents=agents,
+    )
+
+
+def view_of_gateway(gateway):
+    """With the agents that are served; a key's place among an agent's is that of its id."""
+    served = [label for label, (at, _, _, _, state) in AGENTS.items() if at == gateway and state == "active"]
+    agents = [
+        compact(
+            id=id_text(f"agent {label}"),
+            name=label,
+            secret_sha256=base64url(stream(f"credential {label}")),
+            not_after=AGENTS[label][3],
+            keys=[{"key": key} for key in ids(key for key in KEYS if may_use(label, key))],
+        )
+        for label in served
+    ]
+    groups = GATEWAYS[gateway]
+    return view(
+        [deployment for deployment in DEPLOYMENTS if may_see(groups, deployment)],
+        [key for key in KEYS if may_read(groups, key)],
+        agents,
     )
 
 
@@ -175,23 +215,45 @@ def whole():
 
 
 def built(groups):
-    """A view, sealed: id, key, N, envelope."""
-    label = ",".join(groups)
+    return sealed(",".join(groups), view_of(groups))
+
+
+def built_for(gateway):
+    return sealed(f"of {gateway}", view_of_gateway(gateway))
+
+
+def sealed(label, document):
+    """A view: id, key, N, envelope."""
     vk, nonce = stream(f"vk {label}"), stream(f"N {label}")
     ctx = context(0x27, ident("org"), b=ident(f"view {label}"), n2=SEQ)
-    plaintext = dumps(view_of(groups))
+    plaintext = dumps(document)
     return f"view {label}", vk, nonce, plaintext, model.seal(vk, ctx, plaintext.encode(), nonce)
 
 
-def view_entry(groups):
-    label, vk, _, _, envelope = built(groups)
-    return {
-        "id": id_text(label),
-        "groups": ids(groups),
-        "seq": SEQ,
-        "sha256": base64url(hashlib.sha256(envelope).digest()),
-        "vk": base64url(vk),
-    }
+def view_entry(groups, gateway=None):
+    label, vk, _, _, envelope = built_for(gateway) if gateway else built(groups)
+    return compact(
+        id=id_text(label),
+        groups=ids(groups),
+        gateway=gateway and id_text(gateway),
+        seq=SEQ,
+        sha256=base64url(hashlib.sha256(envelope).digest()),
+        vk=base64url(vk),
+    )
+
+
+def agent(label):
+    gateway, groups, granted, not_after, state = AGENTS[label]
+    return compact(
+        id=id_text(f"agent {label}"),
+        gateway=id_text(gateway),
+        name=label,
+        groups=ids(groups),
+        granted=ids(granted),
+        secret_sha256=base64url(stream(f"credential {label}")),
+        not_after=not_after,
+        state=state,
+    )
 
 
 def identity(label, kind, role, groups, email=None, creator=None, not_after=None):
@@ -254,6 +316,7 @@ def org():
             identity("idler", "api", "viewer", [], creator="owner"),
             identity("agent", "api", "user", ["web"], creator="owner", not_after=NOW + 1),
             identity("tester", "api", "user", ["web", "test"], creator="owner"),
+            *(identity(label, "gateway", "viewer", groups, creator="owner") for label, groups in GATEWAYS.items()),
         ],
         "groups": [{"id": id_text(group), "name": group} for group in GROUPS],
         "deployments": [
@@ -278,7 +341,8 @@ def org():
             for group, deployment, excluded, new_keys in ASSIGNMENTS
         ],
         "keys": [key_entry(label) for label in KEYS],
-        "views": [view_entry(groups) for groups in IN_USE],
+        "views": [*(view_entry(groups) for groups in IN_USE), *(view_entry([], gateway) for gateway in GATEWAYS)],
+        "agents": [agent(label) for label in AGENTS],
         "audit_head": {"seq": 99, "hash": base64url(stream("audit"))},
     }
 
@@ -289,6 +353,22 @@ def case(groups):
         "name": "+".join(groups) or "no group",
         "groups": [ident(group).hex() for group in groups],
         "keys": [KEYS[key][0] for key in KEYS if may_read(groups, key)],
+        "plaintext": plaintext,
+        "view": ident(label).hex(),
+        "seq": str(SEQ),
+        "key": vk.hex(),
+        "nonce": nonce.hex(),
+        "envelope": base64url(envelope),
+    }
+
+
+def gateway_case(gateway):
+    label, vk, nonce, plaintext, envelope = built_for(gateway)
+    served = [name for name, (at, _, _, _, state) in AGENTS.items() if at == gateway and state == "active"]
+    return {
+        "name": gateway,
+        "gateway": ident(gateway).hex(),
+        "agents": {name: [KEYS[key][0] for key in KEYS if may_use(name, key)] for name in served},
         "plaintext": plaintext,
         "view": ident(label).hex(),
         "seq": str(SEQ),
@@ -312,6 +392,7 @@ def views():
             "envelope": base64url(model.seal(key, ctx, plaintext.encode(), nonce)),
         },
         "views": [case(groups) for groups in SETS],
+        "gateways": [gateway_case(gateway) for gateway in GATEWAYS],
         "whole": dumps(whole()),
     }
 
@@ -326,6 +407,10 @@ def prove_the_rule():
     assert named["web+ops"] == ["db", "odd", "twice"]
     assert named["strict+test"] == ["stripe", "twice", "shared"]
     assert named["all-gone+ops"] == ["db", "twice"]
+    used = {label: [key for key in KEYS if may_use(label, key)] for label in AGENTS}
+    assert used["bot"] == used["asleep"] + ["twice"] == ["db", "twice"]
+    assert used["ops bot"] == ["db", "odd"], "stripe is excluded for web, where the gateway is"
+    assert used["in no group"] == used["granted nothing"] == used["idle bot"] == []
 
 
 def main():

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
-use keyward_wire::{Envelope, OrgId, Purpose, ViewId};
+use keyward_wire::{Envelope, IdentityId, OrgId, Purpose, ViewId};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -50,7 +50,8 @@ fn sealed_views_are_those_that_the_sample_org_pins() {
         let ctx = Context::new(Purpose::View).org(org.org).b(&view).n2(place.seq);
         let sealed = seal_with_nonce(&vk, &ctx, &to_json(&opened), &array(case, "nonce")).unwrap();
         assert!(sealed == envelope(case), "{}", text(case, "name"));
-        if let Some(entry) = org.views.iter().find(|entry| entry.groups == groups(case)) {
+        if let Some(entry) = org.views.iter().find(|entry| entry.audience() == Audience::Groups(groups(case)))
+        {
             assert_eq!((entry.id, entry.sha256), (place.view, sealed.sha256()));
             pinned += 1;
         }
@@ -59,10 +60,35 @@ fn sealed_views_are_those_that_the_sample_org_pins() {
 }
 
 #[test]
+fn views_of_gateways_are_built_byte_for_byte_and_are_those_that_the_sample_org_pins() {
+    let (file, org) = sample();
+    let gateways = file["gateways"].as_array().unwrap();
+    assert_eq!(gateways.len(), 2);
+    for case in gateways {
+        let audience = Audience::Gateway(IdentityId::from_bytes(array(case, "gateway")));
+        let view = build_for(&org, &org.facts(), &audience);
+        assert_eq!(json(&view), text(case, "plaintext"), "{}", text(case, "name"));
+        let named = |agent: &ViewAgent| {
+            let keys = view.keys.iter().filter(|key| agent.keys.iter().any(|listed| listed.key == key.id));
+            let keys: Vec<&str> = keys.map(|key| key.name.as_str()).collect();
+            (agent.name.to_string(), serde_json::to_value(keys).unwrap())
+        };
+        let agents: serde_json::Map<String, Value> = view.agents.iter().map(named).collect();
+        assert_eq!(Value::Object(agents), case["agents"], "{}", text(case, "name"));
+        let (vk, id) = (ViewKey::from_bytes(Zeroizing::new(array(case, "key"))), array(case, "view"));
+        let place = ViewPlace { org: org.org, view: ViewId::from_bytes(id), seq: number(case, "seq") };
+        assert_eq!(json(&View::open(&vk, place, &envelope(case)).unwrap()), text(case, "plaintext"));
+        let entry = org.views.iter().find(|entry| entry.audience() == audience).unwrap();
+        assert_eq!((entry.id, entry.sha256), (place.view, envelope(case).sha256()));
+    }
+}
+
+#[test]
 fn a_reader_notices_whatever_a_view_shows_and_nothing_else() {
     let (_, org) = sample();
-    let (facts, everybody) = (org.facts(), org.groups.iter().map(|group| group.id).collect());
-    let base = || build(&org, &facts, &everybody);
+    let facts = org.facts();
+    let edge = org.identities.iter().find(|identity| identity.name.as_str() == "edge").unwrap();
+    let base = || build_for(&org, &facts, &edge.audience());
     let changed = |change: fn(&mut View)| {
         let mut view = base();
         change(&mut view);
@@ -82,6 +108,11 @@ fn a_reader_notices_whatever_a_view_shows_and_nothing_else() {
     assert!(changed(|view| view.deployments[0].provider = None));
     assert!(changed(|view| drop(view.deployments[0].mappings.pop())));
     assert!(changed(|view| view.deployments[0].mappings[0].env = "OTHER".parse().unwrap()));
+    assert!(changed(|view| drop(view.agents.pop())));
+    assert!(changed(|view| view.agents[0].name = "other".parse().unwrap()));
+    assert!(changed(|view| view.agents[0].secret_sha256 = keyward_wire::Sha256::of(b"other")));
+    assert!(changed(|view| view.agents[0].not_after = Some(1)));
+    assert!(changed(|view| view.agents[0].keys.clear()));
 }
 
 #[test]
