@@ -11,7 +11,7 @@ use http::header::{
 /// What `Connection` names goes too, before anything is injected, so that no agent can have the injected header removed.
 pub(crate) fn clean_request(headers: &mut HeaderMap) {
     let trailers = wants_trailers(headers);
-    hop_by_hop(headers);
+    hop_by_hop(headers, |_| true);
     for name in ROUTING {
         headers.remove(*name);
     }
@@ -25,8 +25,11 @@ pub(crate) fn clean_request(headers: &mut HeaderMap) {
 }
 
 /// Takes out of an answer what is between the upstream and the gateway, and what would lead an agent around it.
+///
+/// What says how a body is written stays even if `Connection` names it: without `Content-Encoding`, a body would go through as
+/// if it could be read.
 pub(crate) fn clean_answer(headers: &mut HeaderMap) {
-    hop_by_hop(headers);
+    hop_by_hop(headers, |name| !name.as_str().starts_with("content-"));
     headers.remove(ALT_SVC);
     headers.remove(PROXY_AUTHENTICATE);
     remove_prefixed(headers, &["x-keyward-", "x-onecli-", "proxy-"]);
@@ -37,10 +40,11 @@ pub(crate) fn connection_has(headers: &HeaderMap, word: &str) -> bool {
     words(headers, &CONNECTION).any(|own| own.eq_ignore_ascii_case(word))
 }
 
-fn hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = words(headers, &CONNECTION).filter_map(|word| word.parse().ok()).collect();
+fn hop_by_hop(headers: &mut HeaderMap, may_be_named: fn(&HeaderName) -> bool) {
+    let named = words(headers, &CONNECTION).filter_map(|word| word.parse().ok());
+    let named: Vec<HeaderName> = named.filter(may_be_named).collect();
     for name in named {
-        // A request's host is the gateway's to set, and an answer's length is its body's.
+        // A request's host is the gateway's to set.
         headers.remove(name);
     }
     for name in [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHORIZATION] {
@@ -149,5 +153,18 @@ mod tests {
         ]);
         clean_answer(&mut answer);
         assert_eq!(names(&answer), ["etag"]);
+    }
+
+    #[test]
+    fn r4_no_answer_hides_how_its_body_is_written() {
+        let mut answer = headers(&[
+            ("connection", "Content-Encoding, content-type, content-length, x-hop"),
+            ("content-encoding", "gzip"),
+            ("content-type", "application/json"),
+            ("content-length", "1"),
+            ("x-hop", "1"),
+        ]);
+        clean_answer(&mut answer);
+        assert_eq!(names(&answer), ["content-encoding", "content-length", "content-type"]);
     }
 }

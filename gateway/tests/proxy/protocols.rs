@@ -459,13 +459,14 @@ async fn an_agent_that_waits_for_100_continue_gets_it_from_whoever_takes_the_bod
 }
 
 #[tokio::test]
-async fn r4_a_coded_answer_is_read_covered_and_given_in_plain() {
+async fn r4_a_coded_answer_is_read_covered_and_given_in_plain_even_if_it_says_that_its_coding_ends_here() {
     use std::io::Write as _;
     let mut coded = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     coded.write_all(format!("key {SA} end").as_bytes()).unwrap();
     let coded = coded.finish().unwrap();
     let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nETag: \"1\"\r\nContent-Length: {}\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: content-encoding\r\nETag: \"1\"\r\n\
+         Content-Length: {}\r\n\r\n",
         coded.len()
     );
     let (world, a, upstream) = World::with(crate::upstream::fixed([head.as_bytes(), &coded].concat())).await;
