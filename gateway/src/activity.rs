@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::opened::Use;
 use crate::source::Grant;
 
 /// Requests that are under way on one connection. Cheap to clone.
@@ -13,8 +14,16 @@ pub(crate) struct Activity(Arc<Mutex<State>>);
 
 struct State {
     next: u64,
-    requests: Vec<(u64, Option<Grant>)>,
+    requests: Vec<Under>,
     since: Instant,
+}
+
+/// What is known of one request.
+struct Under {
+    id: u64,
+    grant: Option<Grant>,
+    /// Its value, which stays opened for so long.
+    used: Option<Use>,
 }
 
 /// One request under way. Dropped: it is over.
@@ -33,7 +42,7 @@ impl Activity {
         let mut state = self.state();
         let id = state.next;
         state.next += 1;
-        state.requests.push((id, None));
+        state.requests.push(Under { id, grant: None, used: None });
         Busy { activity: self.clone(), id }
     }
 
@@ -45,7 +54,7 @@ impl Activity {
 
     /// Whether all keys in use are ones that `still` says yes to.
     pub(crate) fn all(&self, still: impl Fn(&Grant) -> bool) -> bool {
-        self.state().requests.iter().filter_map(|(_, grant)| grant.as_ref()).all(still)
+        self.state().requests.iter().filter_map(|request| request.grant.as_ref()).all(still)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -56,9 +65,18 @@ impl Activity {
 impl Busy {
     /// The request uses this key.
     pub(crate) fn uses(&self, grant: &Grant) {
+        self.note(|request| request.grant = Some(grant.clone()));
+    }
+
+    /// The request uses this value.
+    pub(crate) fn keeps(&self, used: Use) {
+        self.note(|request| request.used = Some(used));
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Under)) {
         let mut state = self.activity.state();
-        if let Some((_, own)) = state.requests.iter_mut().find(|(id, _)| *id == self.id) {
-            *own = Some(grant.clone());
+        if let Some(request) = state.requests.iter_mut().find(|request| request.id == self.id) {
+            note(request);
         }
     }
 }
@@ -66,7 +84,7 @@ impl Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         let mut state = self.activity.state();
-        state.requests.retain(|(id, _)| *id != self.id);
+        state.requests.retain(|request| request.id != self.id);
         state.since = Instant::now();
     }
 }

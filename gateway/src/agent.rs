@@ -47,13 +47,18 @@ impl Session {
         })
     }
 
-    /// What keeps every opened value out of this agent's answers.
+    /// What keeps opened values out of what this agent is told.
     pub(crate) fn scrubber(&self, opened: &Opened, grants: impl Fn() -> Arc<[Grant]>) -> Arc<Scrubber> {
         let grants = LazyCell::new(grants);
-        opened.scrubber(&self.scrubber, |key, length| {
+        opened.scrubber(&self.agent, &self.scrubber, |key, length| {
             let grant = grants.iter().find(|grant| grant.key == key)?;
             Some(self.placeholders.of_length(key, grant.provider.as_deref(), length))
         })
+    }
+
+    /// Lets go of values that are no longer opened.
+    pub(crate) fn forget(&self, opened: &Opened) {
+        opened.forget(&self.scrubber);
     }
 
     /// A place for one more tunnel. None: there are as many as an agent may have.

@@ -121,7 +121,7 @@ async fn relay(
         let grant = policy::judge(&grants, &tunnel.to, &method, path, account.as_deref())?;
         entry.key = Arc::clone(&grant.name);
         busy.uses(grant);
-        let value = open(tunnel, grant)?;
+        let value = open(tunnel, grant, &busy)?;
         let mine = &tunnel.session.placeholders;
         let head = inject::Head { method: &method, target: &mut target, headers: &mut headers };
         let rewrite = inject::inject(&grant.rule, &value, mine, head).map_err(wrong)?;
@@ -161,7 +161,7 @@ async fn relay(
 }
 
 /// The value, opened for this one request.
-fn open(tunnel: &Tunnel, grant: &Grant) -> Result<Arc<crate::source::Value>, Refusal> {
+fn open(tunnel: &Tunnel, grant: &Grant, busy: &Busy) -> Result<Arc<crate::source::Value>, Refusal> {
     if let Err(wait) = tunnel.session.count(grant) {
         let mut refusal = Refusal::from(Code::RateLimited);
         refusal.retry_after_secs = Some(wait.as_secs() + 1);
@@ -173,7 +173,8 @@ fn open(tunnel: &Tunnel, grant: &Grant) -> Result<Arc<crate::source::Value>, Ref
             Closed::Stale => Code::GrantsStale,
             Closed::Broken => Code::ValueUnusable,
         })?;
-    tunnel.gateway.opened.note(grant, &value).map_err(|_| Code::ValueUnusable)?;
+    let used = tunnel.gateway.opened.note(&tunnel.session.agent, grant, &value);
+    busy.keeps(used.map_err(|_| Code::ValueUnusable)?);
     Ok(value)
 }
 

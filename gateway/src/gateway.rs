@@ -9,7 +9,7 @@ use keyward_wire::rule::Authority;
 use keyward_wire::{AgentId, Sha256};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::accept;
 use crate::agent::Session;
@@ -225,10 +225,11 @@ impl Inner {
         if !ended.is_empty() {
             self.changed();
         }
+        self.opened.sweep(&*self.source, Instant::now());
         for session in self.sessions.lock().unwrap_or_else(PoisonError::into_inner).values() {
             session.pool.sweep();
+            session.forget(&self.opened);
         }
-        self.opened.sweep();
         let log = self.log.clone();
         let _ = tokio::task::spawn_blocking(move || log.sync()).await;
     }

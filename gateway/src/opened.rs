@@ -1,9 +1,16 @@
-//! Values that were opened lately: what must be kept out of every answer, whoever asked for it.
+//! Values that were opened lately: what must be kept out of answers, whoever asked for it.
 //!
-//! A value stays for ten minutes after its last use, and so does the version before it: an upstream may repeat it later. Values
-//! that nobody used are never opened, so a gateway with fifty keys of which one is used holds one.
+//! A value stays for as long as a request under way uses it and for ten minutes after that, and so does the version before it:
+//! an upstream may repeat it later. It goes at once when no agent that used it may use it any more, or when grants are too old
+//! to count, unless a request that uses it is still under way. Values that nobody used are never opened, so a gateway with
+//! fifty keys of which one is used holds one.
+//!
+//! An agent is told no value that was opened for itself. Those that were opened for others are kept from it, too, if they are
+//! of one line and not long: a long one would make what every agent is told wait for it, and one of several lines would do so
+//! to each line. The only way to another agent's value is through a service that both use.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use keyward_wire::KeyId;
@@ -13,83 +20,145 @@ use zeroize::Zeroizing;
 
 use crate::random;
 use crate::redact::{Held, Scrubber, Unscrubbable};
-use crate::source::{Grant, Value};
+use crate::source::{Agent, Grant, SecretSource, Value};
 
 /// The values, and which state of the list this is.
 #[derive(Default)]
-pub(crate) struct Opened(Mutex<List>);
-
-#[derive(Default)]
-struct List {
-    revision: u64,
-    entries: Vec<Entry>,
+pub(crate) struct Opened {
+    list: Mutex<Vec<Entry>>,
+    revision: AtomicU64,
 }
 
 struct Entry {
-    value: Arc<Value>,
-    secrets: Vec<Zeroizing<Vec<u8>>>,
+    key: KeyId,
+    version: u64,
+    secrets: Arc<[Zeroizing<Vec<u8>>]>,
+    /// For whom it was opened.
+    agents: Vec<Agent>,
+    uses: Arc<()>,
     used: Instant,
+}
+
+/// A request uses a value: for as long as this lives, the value is kept out of answers.
+pub(crate) struct Use {
+    _uses: Arc<()>,
 }
 
 /// A scrubber, and the state of the list that it was made of.
 pub(crate) struct Made {
-    pub(crate) revision: u64,
-    pub(crate) scrubber: Arc<Scrubber>,
+    revision: u64,
+    scrubber: Arc<Scrubber>,
 }
 
 impl Opened {
-    /// Notes that a value is about to be used.
+    /// Notes that a value is about to be used for `agent`.
     ///
     /// # Errors
     /// [`Unscrubbable`]: it could not be kept out of the answer.
-    pub(crate) fn note(&self, grant: &Grant, value: &Arc<Value>) -> Result<(), Unscrubbable> {
-        let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let same =
-            |entry: &&mut Entry| entry.value.key() == value.key() && entry.value.version() == value.version();
-        if let Some(entry) = list.entries.iter_mut().find(same) {
+    pub(crate) fn note(&self, agent: &Agent, grant: &Grant, value: &Value) -> Result<Use, Unscrubbable> {
+        let mut list = self.list();
+        let same = |entry: &&mut Entry| entry.key == value.key() && entry.version == value.version();
+        if let Some(entry) = list.iter_mut().find(same) {
             entry.used = Instant::now();
-            return Ok(());
+            let used = Use { _uses: Arc::clone(&entry.uses) };
+            if !entry.agents.contains(agent) {
+                entry.agents.push(agent.clone());
+                self.revision.fetch_add(1, Ordering::Release);
+            }
+            return Ok(used);
         }
         let secrets = secrets(grant, value);
         for secret in &secrets {
             Held::new(secret, None)?;
         }
-        list.entries.push(Entry { value: Arc::clone(value), secrets, used: Instant::now() });
-        list.revision += 1;
-        Ok(())
+        let uses = Arc::new(());
+        list.push(Entry {
+            key: value.key(),
+            version: value.version(),
+            secrets: secrets.into(),
+            agents: vec![agent.clone()],
+            uses: Arc::clone(&uses),
+            used: Instant::now(),
+        });
+        self.revision.fetch_add(1, Ordering::Release);
+        Ok(Use { _uses: uses })
     }
 
-    /// What keeps all of them out of answers to one agent, made anew if the list is another one. `shown` says what stands in
-    /// the place of a key's value.
+    /// What keeps them out of what `agent` is told, made anew if the list is another one. `shown` says what stands in the
+    /// place of a key's value.
     pub(crate) fn scrubber(
         &self,
+        agent: &Agent,
         last: &Mutex<Option<Made>>,
         shown: impl Fn(KeyId, usize) -> Option<Arc<str>>,
     ) -> Arc<Scrubber> {
-        let list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(made) = last.as_ref().filter(|made| made.revision == list.revision) {
+        if let Some(made) = last.as_ref().filter(|made| made.revision == self.revision()) {
             return Arc::clone(&made.scrubber);
         }
+        let (revision, entries) = {
+            let list = self.list();
+            let entries: Vec<_> = list
+                .iter()
+                .map(|entry| {
+                    let own = entry.agents.iter().any(|own| own.id == agent.id);
+                    (entry.key, own, Arc::clone(&entry.secrets))
+                })
+                .collect();
+            (self.revision(), entries)
+        };
         let mut held = Vec::new();
-        for entry in &list.entries {
-            let shown = shown(entry.value.key(), entry.value.bytes().len());
-            held.extend(entry.secrets.iter().filter_map(|secret| Held::new(secret, shown.as_deref()).ok()));
+        for (key, own, secrets) in entries {
+            let length = secrets.first().map_or(0, |value| value.len());
+            let shown = shown(key, length);
+            let kept = secrets.iter().filter(|secret| own || is_short(secret));
+            held.extend(kept.filter_map(|secret| Held::new(secret, shown.as_deref()).ok()));
         }
         let scrubber = Arc::new(Scrubber::new(&held, u64::from_ne_bytes(*random::bytes::<8>())));
-        *last = Some(Made { revision: list.revision, scrubber: Arc::clone(&scrubber) });
+        *last = Some(Made { revision, scrubber: Arc::clone(&scrubber) });
         scrubber
     }
 
-    /// Forgets what was not used for long.
-    pub(crate) fn sweep(&self) {
-        let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = list.entries.len();
-        list.entries.retain(|entry| entry.used.elapsed() < KEPT);
-        if list.entries.len() != before {
-            list.revision += 1;
+    /// Forgets what was not used for long, and what nobody may use any more.
+    pub(crate) fn sweep(&self, source: &dyn SecretSource, now: Instant) {
+        let current = source.is_current();
+        let granted = |agent: &Agent, key: KeyId| {
+            source.stands(agent) && source.grants(agent).iter().any(|grant| grant.key == key)
+        };
+        let mut list = self.list();
+        let before = list.len();
+        list.retain_mut(|entry| {
+            if Arc::strong_count(&entry.uses) > 1 {
+                entry.used = now;
+                return true;
+            }
+            current
+                && now.duration_since(entry.used) < KEPT
+                && entry.agents.iter().any(|agent| granted(agent, entry.key))
+        });
+        if list.len() != before {
+            self.revision.fetch_add(1, Ordering::Release);
         }
     }
+
+    /// Forgets a scrubber that was made of another list: it holds what is to be forgotten.
+    pub(crate) fn forget(&self, last: &Mutex<Option<Made>>) {
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.take_if(|made| made.revision != self.revision());
+    }
+
+    fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether it costs other agents nothing to look for it.
+fn is_short(secret: &[u8]) -> bool {
+    secret.len() <= SHORT && memchr::memchr2(b'\n', b'\r', secret).is_none()
 }
 
 /// What of a value is secret: itself, and the fields that its rule writes, but for a user's name, which is on every page.
@@ -112,3 +181,132 @@ fn secrets(grant: &Grant, value: &Value) -> Vec<Zeroizing<Vec<u8>>> {
 }
 
 const KEPT: Duration = Duration::from_mins(10);
+/// Bytes of the longest value of another agent that is looked for.
+const SHORT: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::sync::atomic::AtomicBool;
+
+    use keyward_wire::rule::{Rule, Terms};
+    use keyward_wire::{AgentId, Sha256};
+
+    use super::*;
+    use crate::source::Closed;
+
+    /// Knows one key, for as long as it says so.
+    struct Source {
+        granted: AtomicBool,
+        current: AtomicBool,
+    }
+
+    impl SecretSource for Source {
+        fn agent(&self, _: &str) -> Option<Agent> {
+            None
+        }
+
+        fn is_current(&self) -> bool {
+            self.current.load(Ordering::Relaxed)
+        }
+
+        fn stands(&self, _: &Agent) -> bool {
+            true
+        }
+
+        fn grants(&self, _: &Agent) -> Arc<[Grant]> {
+            let granted = self.granted.load(Ordering::Relaxed);
+            granted.then(grant).into_iter().collect()
+        }
+
+        fn open(&self, _: &Agent, _: KeyId) -> Result<Arc<Value>, Closed> {
+            Err(Closed::NotGranted)
+        }
+
+        fn revision(&self) -> u64 {
+            0
+        }
+
+        fn changed(&self, _: u64) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    fn source() -> Source {
+        Source { granted: AtomicBool::new(true), current: AtomicBool::new(true) }
+    }
+
+    fn agent(number: u8) -> Agent {
+        let credential = Sha256::from_bytes([number; 32]);
+        Agent { id: AgentId::from_bytes([number; 16]), name: "agent".into(), credential }
+    }
+
+    fn grant() -> Grant {
+        let terms = Terms::new(vec!["a.test".parse().unwrap()], vec![Injection::bearer()]);
+        let rule = Arc::new(Rule::new(terms).unwrap());
+        Grant { key: KeyId::from_bytes([1; 16]), name: "A".into(), provider: None, version: 1, rule }
+    }
+
+    fn note(opened: &Opened, agent: &Agent, version: u64, secret: &[u8]) -> Use {
+        let value = Value::new(grant().key, version, Zeroizing::new(secret.to_vec()), Vec::new());
+        opened.note(agent, &grant(), &value).unwrap()
+    }
+
+    /// Whether an agent is not told a value.
+    fn covers(opened: &Opened, agent: &Agent, secret: &[u8]) -> bool {
+        opened.scrubber(agent, &Mutex::default(), |_, _| None).text(secret).is_some()
+    }
+
+    const SECRET: &[u8] = b"sk-a-secret-of-one-line-0123456789";
+
+    #[test]
+    fn l11_a_value_goes_ten_minutes_after_the_last_request_that_used_it_has_ended() {
+        let (opened, one, source) = (Opened::default(), agent(1), source());
+        let used = note(&opened, &one, 1, SECRET);
+        let end = Instant::now() + KEPT * 3;
+        opened.sweep(&source, end);
+        assert!(covers(&opened, &one, SECRET), "a stream is still open");
+        drop(used);
+        opened.sweep(&source, end + KEPT - Duration::from_secs(1));
+        assert!(covers(&opened, &one, SECRET));
+        opened.sweep(&source, end + KEPT);
+        assert!(!covers(&opened, &one, SECRET));
+    }
+
+    #[test]
+    fn l5_a_value_that_nobody_may_use_any_more_goes_with_the_request_that_used_it() {
+        let ends: [fn(&Source) -> &AtomicBool; 2] = [|source| &source.granted, |source| &source.current];
+        for end in ends {
+            let (opened, one, source, last) = (Opened::default(), agent(1), source(), Mutex::default());
+            let used = note(&opened, &one, 1, SECRET);
+            let scrubber = Arc::downgrade(&opened.scrubber(&one, &last, |_, _| None));
+            end(&source).store(false, Ordering::Relaxed);
+            opened.sweep(&source, Instant::now());
+            opened.forget(&last);
+            assert!(covers(&opened, &one, SECRET) && scrubber.upgrade().is_some());
+            drop(used);
+            opened.sweep(&source, Instant::now());
+            opened.forget(&last);
+            assert!(opened.list().is_empty() && !covers(&opened, &one, SECRET));
+            assert!(scrubber.upgrade().is_none(), "an agent that does nothing keeps no values");
+        }
+    }
+
+    #[test]
+    fn r24_another_agents_short_value_is_covered_and_its_long_ones_delay_nobody() {
+        let (opened, one, two) = (Opened::default(), agent(1), agent(2));
+        let lines = b"-----BEGIN KEY-----\nMC4CAQAwBQYDK2VwBCIE\n-----END KEY-----\n";
+        let long = [b'x'; SHORT + 1];
+        let secrets = [SECRET, lines, &long];
+        let _uses: Vec<Use> =
+            (1..).zip(secrets).map(|(version, secret)| note(&opened, &one, version, secret)).collect();
+        assert_eq!(secrets.map(|secret| covers(&opened, &one, secret)), [true; 3]);
+        assert_eq!(secrets.map(|secret| covers(&opened, &two, secret)), [true, false, false]);
+        let reach = |agent| opened.scrubber(agent, &Mutex::default(), |_, _| None).reach();
+        assert!(reach(&two) < 1024 && reach(&one) > 10_000);
+        // Once it is its own as well, it is covered as that.
+        let _use = note(&opened, &two, 2, lines);
+        assert!(covers(&opened, &two, lines));
+    }
+}

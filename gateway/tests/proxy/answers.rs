@@ -259,6 +259,38 @@ async fn r24_another_keys_value_and_an_earlier_version_are_covered_too() {
 }
 
 #[tokio::test]
+async fn r24_a_key_that_is_used_while_a_stream_is_open_is_covered_in_the_stream() {
+    let late = "sk-of-a-key-that-is-opened-later-0123456789";
+    let tail = script(move |mut talk| async move {
+        let head = talk.head().await.unwrap();
+        if head.contains(late) {
+            talk.answer("200 OK", "", "").await;
+            return;
+        }
+        talk.say("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await;
+        for event in ["data: begun\n\n".to_owned(), format!("data: Bearer {late}\n\n")] {
+            talk.say(format!("{:x}\r\n{event}\r\n", event.len())).await;
+            talk.go_on().await;
+        }
+    });
+    let mut plan = Plan::new();
+    let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], tail).await;
+    for (name, secret, path) in [("A", SA, "/tail"), ("LATE", late, "/late")] {
+        let only = |terms: &mut keyward_wire::rule::Terms| terms.paths = Some(vec![path.parse().unwrap()]);
+        plan.source.grant(&plan.agent, name, secret, &[&a], vec![Injection::bearer()], only);
+    }
+    let world = plan.start().await;
+    let mut stream = world.tunnel(&a).await;
+    stream.say(format!("GET /tail HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
+    stream.until(b"data: begun\n\n").await.unwrap();
+    assert_eq!(world.tunnel(&a).await.get(&a, "/late").await.status, 200);
+    upstream.go_on();
+    let event = String::from_utf8(stream.until(b"\n\n").await.unwrap()).unwrap();
+    assert!(event.contains("data: Bearer ") && !event.contains(&late[6..20]), "{event}");
+}
+
+#[tokio::test]
 async fn r18_a_value_too_short_to_be_kept_out_of_answers_is_not_used() {
     let mut plan = Plan::new();
     let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
