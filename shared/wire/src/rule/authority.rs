@@ -1,7 +1,7 @@
 //! The host and port that a request goes to, in the one spelling that rules are compared with.
 
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A host name in lower case without a final dot, or an address.
 ///
