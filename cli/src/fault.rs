@@ -133,6 +133,11 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
+/// A program that keyward started ended with this code, and has said why itself.
+#[derive(Debug, thiserror::Error)]
+#[error("the program ended with code {0}")]
+pub struct Ended(pub u8);
+
 /// The exit code of any error: the outermost layer that knows.
 pub fn code_of(error: &anyhow::Error) -> Code {
     // anyhow looks through every layer of context.

@@ -14,6 +14,8 @@ pub mod for_shell;
 pub mod import;
 pub mod out;
 pub mod program;
+#[cfg(feature = "gateway")]
+pub mod proxy;
 pub mod session;
 pub mod stop;
 pub mod usage;

@@ -8,7 +8,7 @@ use clap::Parser as _;
 
 use crate::cmd::{Cli, frequent};
 use crate::ctx::{Ctx, Env};
-use crate::fault::{Code, code_of};
+use crate::fault::{Code, Ended, code_of};
 use crate::out::Out;
 use crate::{complete, for_shell, usage};
 
@@ -49,6 +49,7 @@ fn run(args: &[OsString]) -> u8 {
     let ctx = Ctx::new(cli.global.clone(), Env::read());
     match cli.run(&ctx, for_shell::expected(args)) {
         Ok(()) => 0,
+        Err(error) if error.is::<Ended>() => error.downcast_ref().map_or(1, |Ended(code)| *code),
         Err(error) => {
             ctx.out.error(&format!("{error:#}"));
             code_of(&error) as u8

@@ -17,7 +17,7 @@ use crate::auth::Throttle;
 use crate::ca::Ca;
 use crate::config::{Config, Egress};
 use crate::dial::Dialer;
-use crate::log::Log;
+use crate::log::{Head, Log};
 use crate::opened::Opened;
 use crate::refuse::{Code, Refusal};
 use crate::source::{Agent, SecretSource};
@@ -143,6 +143,11 @@ impl Gateway {
     pub fn stop(&self) {
         self.inner.stop.send_replace(true);
         self.inner.alive.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// How far the log goes.
+    pub fn log_head(&self) -> Head {
+        self.inner.log.head()
     }
 
     /// Waits until nothing is open any more, but not longer than `at_most`. Whether that is so.

@@ -38,8 +38,6 @@ pub enum Code {
     BlockedByPolicy,
     /// An address that no agent may reach through the gateway.
     AddressRefused,
-    /// The key's rule asks for something that this gateway cannot do.
-    RuleUnsupported,
     /// The key's rule asks for an approval, and there is nobody to ask.
     ApprovalUnavailable,
     /// More requests than the rule or the gateway allows.
@@ -74,8 +72,6 @@ pub enum Code {
     LogFailed,
     /// No such address on the gateway itself.
     NotFound,
-    /// The gateway is ending.
-    ShuttingDown,
 }
 
 impl Code {
@@ -159,12 +155,6 @@ impl Code {
                 403,
                 "The gateway does not connect to this address.",
                 "The gateway's operator can allow a private host and port with --allow-private HOST:PORT.",
-            ),
-            Self::RuleUnsupported => (
-                "rule_unsupported",
-                501,
-                "The key's rule asks for something that this gateway cannot do.",
-                "Use a newer gateway, or change the key's rule.",
             ),
             Self::ApprovalUnavailable => (
                 "approval_unavailable",
@@ -265,9 +255,6 @@ impl Code {
                 "The gateway has nothing at this address.",
                 "Use it as a proxy, or under /-/KEY/ as the address of the service that the key is for.",
             ),
-            Self::ShuttingDown => {
-                ("shutting_down", 503, "The gateway is ending.", "Try again when it is back.")
-            }
         }
     }
 
@@ -279,14 +266,13 @@ impl Code {
                 | Self::GrantsStale
                 | Self::ConnectRefused
                 | Self::UpstreamTimeout
-                | Self::ShuttingDown
                 | Self::DnsFailed
         )
     }
 
     /// Whether what follows on the connection cannot be trusted to be a request.
     fn ends_connection(self) -> bool {
-        matches!(self, Self::Malformed | Self::HeadTooLarge | Self::ShuttingDown)
+        matches!(self, Self::Malformed | Self::HeadTooLarge)
     }
 }
 
@@ -379,7 +365,6 @@ mod tests {
         Code::MultipleConnections,
         Code::BlockedByPolicy,
         Code::AddressRefused,
-        Code::RuleUnsupported,
         Code::ApprovalUnavailable,
         Code::RateLimited,
         Code::WrongDestination,
@@ -397,7 +382,6 @@ mod tests {
         Code::UpstreamProtocol,
         Code::LogFailed,
         Code::NotFound,
-        Code::ShuttingDown,
     ];
 
     #[test]

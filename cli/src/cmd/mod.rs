@@ -25,6 +25,8 @@ pub mod org;
 mod phrase;
 pub mod pin;
 pub mod provider;
+#[cfg(feature = "gateway")]
+pub mod proxy;
 pub mod quickstart;
 mod resolve;
 pub mod run;
@@ -86,6 +88,8 @@ enum Command {
     Run(run::Options),
     #[command(subcommand)]
     Stub(stub::Command),
+    #[cfg(feature = "gateway")]
+    Proxy(Box<proxy::Options>),
 }
 
 impl Cli {
@@ -128,6 +132,8 @@ impl Command {
             Self::Man(options) => options.run(ctx),
             Self::Run(options) => options.run(ctx).await,
             Self::Stub(command) => command.run(ctx),
+            #[cfg(feature = "gateway")]
+            Self::Proxy(options) => options.run(ctx).await,
         }
     }
 }

@@ -75,6 +75,11 @@ impl Held {
         self.verified.view.agents.iter().find(|agent| agent.id == id && is_active(agent, now))
     }
 
+    /// The agent of this name, if it has not ended.
+    pub(super) fn called(&self, name: &str, now: i64) -> Option<&ViewAgent> {
+        self.verified.view.agents.iter().find(|agent| agent.name.as_str() == name && is_active(agent, now))
+    }
+
     /// What an agent is called, for the gateway's own log.
     pub(super) fn name(&self, id: AgentId) -> Arc<str> {
         self.names.get(&id).map_or_else(|| Arc::from(""), Arc::clone)

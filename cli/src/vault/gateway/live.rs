@@ -107,6 +107,16 @@ impl Live {
         })
     }
 
+    /// The agent of this name: for a program that the gateway itself starts, as that agent's.
+    pub fn agent_named(&self, name: &str) -> Option<Client> {
+        let now = self.0.clock.wall();
+        self.read(|state| {
+            let held = state.held.as_ref()?;
+            let agent = held.called(name, now).filter(|agent| state.named.contains_key(&agent.id))?;
+            Some(client(held, agent))
+        })
+    }
+
     /// Whether `client` is still served with the credential that it showed. False also when nothing counts any more.
     pub fn stands(&self, client: &Client) -> bool {
         let now = self.0.clock.wall();

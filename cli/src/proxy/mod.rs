@@ -1,0 +1,58 @@
+//! Gives the gateway what it needs: agents, rules and values out of verified state, its authority, its log.
+
+mod source;
+mod state;
+mod variables;
+
+pub use source::{Sidecar, Source};
+pub(crate) use state::now;
+pub use state::{State, broken};
+pub use variables::{Place, variables};
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use crate::fault::Fault;
+
+/// Who vouches for upstreams: built-in roots, and those of `--upstream-ca`. Not the system's store, which a variable of the
+/// environment can replace.
+///
+/// # Errors
+/// If the file holds no certificates.
+pub fn upstream_roots(file: Option<&Path>) -> anyhow::Result<RootCertStore> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(file) = file {
+        let certificates = CertificateDer::pem_file_iter(file)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|_| Fault::usage(format!("{}: not a file of certificates in PEM", file.display())))?;
+        if certificates.is_empty() {
+            return Err(Fault::usage(format!("{}: no certificate in it", file.display())).into());
+        }
+        for certificate in certificates {
+            roots
+                .add(certificate)
+                .with_context(|| format!("{}: a certificate that is none", file.display()))?;
+        }
+    }
+    Ok(roots)
+}
+
+/// The system's authorities and the gateway's, in PEM: what a program is given that trusts one file only.
+pub fn bundle(gateway: &str) -> String {
+    let mut pem = String::new();
+    for certificate in rustls_native_certs::load_native_certs().certs {
+        pem.push_str("-----BEGIN CERTIFICATE-----\n");
+        let text = data_encoding::BASE64.encode(&certificate);
+        for line in text.as_bytes().chunks(64) {
+            pem.extend(line.iter().map(|byte| char::from(*byte)));
+            pem.push('\n');
+        }
+        pem.push_str("-----END CERTIFICATE-----\n");
+    }
+    pem.push_str(gateway);
+    pem
+}

@@ -1,0 +1,119 @@
+//! The gateway's source of secrets: verified live state, one value at a time.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use keyward_gateway::{Agent, Closed, Grant, SecretSource, Value};
+use keyward_wire::{KeyId, Sha256};
+use zeroize::Zeroizing;
+
+use crate::vault::gateway::{Client, Denied, Live};
+
+/// What a running gateway asks.
+pub struct Source {
+    live: Live,
+    sidecar: Option<Sidecar>,
+    /// By credential: what an agent may use, and of which revision that is.
+    grants: Mutex<HashMap<Sha256, (u64, Arc<[Grant]>)>>,
+}
+
+/// A credential that the gateway made for the program that it starts, and the agent whose it is.
+pub struct Sidecar {
+    agent: String,
+    credential: Sha256,
+}
+
+impl Sidecar {
+    /// For an agent's name. The credential lives as long as the gateway.
+    pub fn new(agent: &str) -> (Self, Zeroizing<String>) {
+        let random = Zeroizing::new(keyward_crypto::random_bytes::<32>());
+        let text = data_encoding::BASE32_NOPAD.encode(&*random).to_ascii_lowercase();
+        let credential = Zeroizing::new(format!("kwp1_{text}"));
+        (Self { agent: agent.to_owned(), credential: Sha256::of(credential.as_bytes()) }, credential)
+    }
+}
+
+impl Source {
+    /// Of this state, which somebody else keeps current.
+    pub fn new(live: Live, sidecar: Option<Sidecar>) -> Self {
+        Self { live, sidecar, grants: Mutex::default() }
+    }
+
+    /// What has a rule: without one, a value goes nowhere.
+    fn look_up(&self, client: &Client) -> Arc<[Grant]> {
+        let usable = self.live.usable(client);
+        let grants = usable.iter().filter_map(|usable| {
+            Some(Grant {
+                key: usable.key,
+                name: Arc::clone(&usable.name),
+                provider: usable.provider.clone(),
+                version: usable.version,
+                rule: Arc::clone(usable.rule.as_ref()?),
+            })
+        });
+        grants.collect()
+    }
+}
+
+impl SecretSource for Source {
+    fn agent(&self, credential: &str) -> Option<Agent> {
+        // Hashes are compared: how far two are alike says nothing about what was hashed.
+        let own = self.sidecar.as_ref().filter(|own| own.credential == Sha256::of(credential.as_bytes()));
+        let client = match own {
+            Some(own) => self.live.agent_named(&own.agent),
+            None => self.live.agent(credential),
+        };
+        client.map(|Client { id, name, credential }| Agent { id, name, credential })
+    }
+
+    fn is_current(&self) -> bool {
+        self.live.is_current()
+    }
+
+    fn stands(&self, agent: &Agent) -> bool {
+        self.live.stands(&client(agent))
+    }
+
+    fn grants(&self, agent: &Agent) -> Arc<[Grant]> {
+        let client = client(agent);
+        // Read before what it belongs to: a change meanwhile is looked up once more.
+        let revision = self.live.revision();
+        if !self.live.stands(&client) {
+            return Arc::from([]);
+        }
+        let mut known = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, grants)) = known.get(&agent.credential)
+            && *of == revision
+        {
+            return Arc::clone(grants);
+        }
+        let grants = self.look_up(&client);
+        known.retain(|_, (of, _)| *of == revision);
+        known.insert(agent.credential, (revision, Arc::clone(&grants)));
+        grants
+    }
+
+    fn open(&self, agent: &Agent, key: KeyId) -> Result<Arc<Value>, Closed> {
+        let opened = self.live.open(&client(agent), key).map_err(|denied| match denied {
+            Denied::NotGranted => Closed::NotGranted,
+            Denied::Stale => Closed::Stale,
+            Denied::Broken => Closed::Broken,
+        })?;
+        let fields = opened.secret.fields.into_iter().collect();
+        Ok(Arc::new(Value::new(key, opened.version, opened.secret.value, fields)))
+    }
+
+    fn revision(&self) -> u64 {
+        self.live.revision()
+    }
+
+    fn changed(&self, seen: u64) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.live.changed(seen))
+    }
+}
+
+fn client(agent: &Agent) -> Client {
+    Client { id: agent.id, name: Arc::clone(&agent.name), credential: agent.credential }
+}

@@ -1,0 +1,131 @@
+//! What a gateway keeps on this machine: its authority and its log, private files in a private folder.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use keyward_gateway::ca::CaError;
+use keyward_gateway::log::LogError;
+use keyward_gateway::{Ca, Log};
+use rustix::fs::FlockOperation;
+
+use crate::ctx::Ctx;
+use crate::fault::{Code, Fault};
+use crate::session::files;
+use crate::session::home::Home;
+
+/// The folder.
+pub struct State(PathBuf);
+
+impl State {
+    /// `--state`, else `gateway/` in keyward's own folder.
+    ///
+    /// # Errors
+    /// If there is none, or others may enter it.
+    pub fn find(ctx: &Ctx, named: Option<&Path>) -> anyhow::Result<Self> {
+        let path = match named {
+            Some(path) => path.to_owned(),
+            None => match Home::find(ctx) {
+                Some(home) => {
+                    files::folder(home.path())?;
+                    home.path().join("gateway")
+                }
+                None => {
+                    return Err(Fault::usage("there is no folder for the gateway's authority and log")
+                        .next("name one: --state DIR, or set KEYWARD_HOME")
+                        .into());
+                }
+            },
+        };
+        files::folder(&path)?;
+        Ok(Self(path))
+    }
+
+    /// The gateway's authority; made, if there is none yet.
+    ///
+    /// # Errors
+    /// If it cannot be read or written, or is of no use.
+    pub fn ca(&self) -> anyhow::Result<Ca> {
+        let path = self.0.join("ca.pem");
+        if files::read(&path)?.is_none() {
+            let made = Ca::generate(now())?;
+            match files::write_new(&path, made.to_pem().as_bytes()) {
+                // Somebody else was faster: theirs is the one.
+                Err(error) if crate::fault::code_of(&error) == Code::Conflict => {}
+                done => done?,
+            }
+        }
+        let bytes = files::read(&path)?.context("the gateway's authority went away")?;
+        let pem = std::str::from_utf8(&bytes).map_err(|_| unusable(&path, CaError::Unreadable))?;
+        Ca::from_pem(pem, now()).map_err(|error| unusable(&path, error).into())
+    }
+
+    /// The log, which no other gateway writes while this one does.
+    ///
+    /// # Errors
+    /// If another one does, or what is there was changed.
+    pub fn log(&self) -> anyhow::Result<Log> {
+        let path = self.log_path();
+        let file = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .mode(0o600)
+            .open(&path)
+            .with_context(|| format!("cannot open {}", path.display()))?;
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+            Fault::new(Code::Conflict, format!("another gateway writes {}", path.display()))
+                .next("give this one a folder of its own: --state DIR")
+        })?;
+        Log::open(file, now).map_err(|error| broken(&path, error))
+    }
+
+    /// The log, to be read.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn open_log(&self) -> anyhow::Result<File> {
+        let path = self.log_path();
+        File::open(&path).map_err(|_| {
+            Fault::new(Code::NotFound, format!("there is no log at {}", path.display()))
+                .next("it begins with the first run of keyward proxy")
+                .into()
+        })
+    }
+
+    /// A file of this name in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Where the log is.
+    pub fn log_path(&self) -> PathBuf {
+        self.0.join("requests.log")
+    }
+}
+
+/// What is wrong with a log.
+pub fn broken(path: &Path, error: LogError) -> anyhow::Error {
+    match error {
+        LogError::Read(error) => anyhow::Error::new(error).context(format!("cannot read {}", path.display())),
+        LogError::Broken(line) => {
+            let what = format!("{}: line {line} does not follow from the one before it", path.display());
+            Fault::new(Code::Integrity, what)
+                .next("it was changed, or cut off when the machine stopped; keep it, and move it out of the way")
+                .into()
+        }
+    }
+}
+
+fn unusable(path: &Path, error: CaError) -> Fault {
+    Fault::new(Code::Integrity, format!("{}: {error}", path.display()))
+        .next("move it away for a new one; programs must then be told to trust that one")
+}
+
+/// What time it is.
+#[expect(clippy::disallowed_methods, reason = "the clock of a running gateway")]
+pub(crate) fn now() -> SystemTime {
+    SystemTime::now()
+}

@@ -1,0 +1,150 @@
+//! `keyward proxy` and what it keeps.
+
+use keyward_tests::machine::Machine;
+use keyward_tests::world::BETA;
+
+use crate::{SECRET, Scene, private};
+
+/// Asks the service through the gateway. Its status, 000 if the gateway did not let it.
+fn status(scene: &Scene, agent: &Machine) -> String {
+    let mut command = agent.command("curl".into());
+    command.args(["-sS", "-o", "/dev/null", "-w", "%{http_code} %{http_connect}"]);
+    command.arg(format!("https://localhost:{}/x?token=canary-query", scene.service.port));
+    String::from_utf8(keyward_tests::machine::run(command, b"").stdout).unwrap()
+}
+
+#[test]
+fn a_revoked_key_and_a_removed_agent_are_gone_while_the_gateway_runs() {
+    let scene = Scene::new();
+    let gateway = scene.start();
+    let agent = scene.agent(&gateway.at);
+    assert_eq!(status(&scene, &agent), "200 200");
+    let owner = &scene.world.owner;
+    let until = |wanted: &str| while status(&scene, &agent) != wanted {};
+    owner.ok(&["agent", "revoke", "bot", BETA.0]);
+    until("000 403");
+    owner.ok(&["agent", "grant", "bot", BETA.0]);
+    until("200 200");
+    owner.ok(&["agent", "remove", "bot"]);
+    until("000 407");
+    let said = gateway.end();
+    assert!(!said.contains(SECRET) && said.contains("the log ends with line"), "{said}");
+    // Every request is in the log, without its query.
+    let log = scene.gateway.ok(&["proxy", "log"]);
+    assert!(log.contains("\"decision\":\"inject\"") && log.contains("\"path\":\"/x\""), "{log}");
+    assert!(log.contains("\"code\":\"proxy_auth_required\""), "{log}");
+    assert!(!log.contains("canary-query") && !log.contains(SECRET), "{log}");
+    assert!(scene.gateway.ok(&["proxy", "log", "--verify"]).contains("lines, the last is "));
+}
+
+#[test]
+fn l9_a_log_that_was_changed_is_not_believed_and_not_gone_on_with() {
+    let scene = Scene::new();
+    let gateway = scene.start();
+    let agent = scene.agent(&gateway.at);
+    assert_eq!(status(&scene, &agent), "200 200");
+    gateway.end();
+    let path = scene.gateway.path("keyward").join("gateway/requests.log");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("\"bot\"", "\"cat\"")).unwrap();
+    for words in [&["proxy", "log"][..], &["proxy", "log", "--verify"], &["proxy", "--listen", "127.0.0.1:0"]]
+    {
+        let ended = scene.gateway.keyward(words);
+        assert_eq!(ended.code, 6, "{words:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains("line 1 does not follow"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_program_is_started_behind_the_gateway_with_a_credential_of_its_own() {
+    let scene = Scene::new();
+    let script = format!(
+        "unset NO_PROXY no_proxy; curl -sS --fail https://localhost:{}/child; env; exit 7",
+        scene.service.port
+    );
+    let mut words: Vec<String> = ["proxy", "--agent", "bot"].map(ToOwned::to_owned).to_vec();
+    words.extend(scene.reach());
+    words.extend(["--", "sh", "-c", &script].map(ToOwned::to_owned));
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let ended = scene.gateway.keyward(&words);
+    let out = String::from_utf8_lossy(&ended.stdout).into_owned();
+    assert_eq!(ended.code, 7, "the program's own code: {out}{}", ended.stderr);
+    assert!(
+        scene.service.seen().contains("GET /child HTTP/1.1\r\n") && scene.service.seen().contains(SECRET)
+    );
+    assert!(out.contains("GET /child ") && !out.contains(SECRET), "{out}");
+    assert!(!out.contains("KEYWARD_TOKEN") && !out.contains(&scene.credential), "{out}");
+    // Whoever is nobody's agent starts nothing.
+    let ended = scene.gateway.keyward(&["proxy", "--agent", "nobody", "--", "echo", "started"]);
+    assert_eq!((ended.code, ended.stdout.len()), (4, 0), "{}", ended.stderr);
+}
+
+#[test]
+fn the_authority_is_made_once_and_its_key_is_private() {
+    let scene = Scene::new();
+    let first = scene.gateway.ok(&["proxy", "ca"]);
+    assert!(first.starts_with("-----BEGIN CERTIFICATE-----\n") && !first.contains("PRIVATE"), "{first}");
+    assert_eq!(scene.gateway.ok(&["proxy", "ca"]), first);
+    assert!(scene.gateway.ok(&["proxy", "ca", "--bundle"]).ends_with(&first));
+    let folder = scene.gateway.path("keyward").join("gateway");
+    let mode = |path: &std::path::Path| {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    };
+    assert_eq!((mode(&folder), mode(&folder.join("ca.pem"))), (0o700, 0o600));
+    std::fs::set_permissions(folder.join("ca.pem"), std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .unwrap();
+    assert_ne!(scene.gateway.keyward(&["proxy", "ca"]).code, 0, "a key that others may read is not used");
+}
+
+#[test]
+fn s10_s6_a_gateway_stays_on_its_machine_and_takes_a_gateways_token_only() {
+    let scene = Scene::new();
+    let ended = scene.gateway.keyward(&["proxy", "--listen", "0.0.0.0:0"]);
+    assert!(ended.code == 9 && ended.stderr.contains("--allow-remote"), "{}", ended.stderr);
+    let robot = Machine::new(&scene.world.server.url()).with("KEYWARD_TOKEN", &scene.world.token);
+    let ended = robot.keyward(&["proxy", "--listen", "127.0.0.1:0"]);
+    assert!(ended.code == 9 && ended.stdout.is_empty(), "{}: {}", ended.code, ended.stderr);
+    let agent = Machine::new(&scene.world.server.url()).with("KEYWARD_TOKEN", &scene.credential);
+    assert_eq!(agent.keyward(&["proxy", "--listen", "127.0.0.1:0"]).code, 3);
+}
+
+#[test]
+fn the_variables_are_written_for_shells_containers_and_programs() {
+    let scene = Scene::new();
+    let file = scene.gateway.write("bot.txt", &scene.credential);
+    private(&file);
+    let file = file.to_string_lossy().into_owned();
+    let env = |format: &str| {
+        let words = [
+            "proxy",
+            "env",
+            "--agent",
+            "bot",
+            "--credential-file",
+            &file,
+            "--bundle",
+            "/ca.pem",
+            "--format",
+            format,
+        ];
+        scene.gateway.ok(&words)
+    };
+    let url = format!("http://bot:{}@127.0.0.1:8421", scene.credential);
+    assert!(env("docker").contains(&format!("HTTPS_PROXY={url}\n")));
+    assert!(env("compose").starts_with("environment:\n  ") && env("compose").contains(&url));
+    scene.gateway.write("shell.env", env("shell"));
+    let ended =
+        scene.gateway.shell(&["sh"], "eval \"$(cat shell.env)\"; echo \"$HTTPS_PROXY $SSL_CERT_FILE\"");
+    assert_eq!(
+        String::from_utf8_lossy(&ended.stdout).trim_end(),
+        format!("{url} /ca.pem"),
+        "{}",
+        ended.stderr
+    );
+    let token = scene.gateway.write("token.txt", &scene.world.token);
+    private(&token);
+    let token = token.to_string_lossy().into_owned();
+    let ended = scene.gateway.keyward(&["proxy", "env", "--agent", "bot", "--credential-file", &token]);
+    assert!(ended.code == 2 && !ended.stderr.contains(&scene.world.token), "{}", ended.stderr);
+}
