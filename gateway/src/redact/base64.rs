@@ -63,9 +63,11 @@ impl Sextets {
     }
 
     /// The characters that are the value's alone.
-    pub(super) fn core(&self, alphabet: Alphabet) -> Vec<u8> {
+    pub(super) fn core(&self, alphabet: Alphabet) -> Zeroizing<Vec<u8>> {
         let whole = self.list.iter().filter(|sextet| sextet.mask == WHOLE);
-        whole.map(|sextet| alphabet.write(sextet.secret)).collect()
+        let mut core = Zeroizing::new(Vec::with_capacity(self.list.len()));
+        core.extend(whole.map(|sextet| alphabet.write(sextet.secret)));
+        core
     }
 
     /// What to write over `found`, which has as many characters as this; None if its ends are not the value's.

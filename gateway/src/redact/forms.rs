@@ -52,9 +52,9 @@ impl Pattern {
 pub(super) fn patterns(value: usize, secret: &[u8], stand_in: &[u8]) -> Vec<Pattern> {
     debug_assert_eq!(secret.len(), stand_in.len());
     let mut all = Patterns { value, list: Vec::new() };
-    all.text(secret.to_vec(), stand_in.to_vec(), true);
-    all.text(hex(secret, LOWER), hex(stand_in, LOWER), false);
-    all.text(hex(secret, UPPER), hex(stand_in, UPPER), false);
+    all.text(wiped(secret), stand_in.to_vec(), true);
+    all.text(hex(secret, LOWER), hex(stand_in, LOWER).to_vec(), false);
+    all.text(hex(secret, UPPER), hex(stand_in, UPPER).to_vec(), false);
     for before in 0..3 {
         let sextets = Sextets::of(before, secret, stand_in);
         all.base64(&sextets, Alphabet::Standard);
@@ -77,18 +77,17 @@ struct Patterns {
 }
 
 impl Patterns {
-    fn push(&mut self, core: Vec<u8>, cover: Cover, escapable: bool) {
-        let core = Zeroizing::new(core);
+    fn push(&mut self, core: Zeroizing<Vec<u8>>, cover: Cover, escapable: bool) {
         if !self.list.iter().any(|pattern| pattern.core == core) {
             self.list.push(Pattern { value: self.value, core, cover, escapable });
         }
     }
 
-    fn text(&mut self, core: Vec<u8>, cover: Vec<u8>, escapable: bool) {
+    fn text(&mut self, core: Zeroizing<Vec<u8>>, cover: Vec<u8>, escapable: bool) {
         self.push(core, Cover::Text(cover), escapable);
     }
 
-    fn starred(&mut self, core: Vec<u8>) {
+    fn starred(&mut self, core: Zeroizing<Vec<u8>>) {
         let stars = vec![STAR; core.len()];
         self.text(core, stars, false);
     }
@@ -101,12 +100,13 @@ impl Patterns {
 
     /// UTF-16. What is not ASCII may have another number of units than bytes, and gets stars.
     fn wide(&mut self, text: &str, stand_in: &[u8], order: fn(u16) -> [u8; 2]) {
-        let units: Vec<u16> = text.encode_utf16().collect();
-        let core = units.iter().flat_map(|unit| order(*unit)).collect();
+        // No text has more units than bytes.
+        let mut core = Zeroizing::new(Vec::with_capacity(text.len() * 2));
+        core.extend(text.encode_utf16().flat_map(order));
         let cover = if text.is_ascii() {
             stand_in.iter().flat_map(|byte| order(u16::from(*byte))).collect()
         } else {
-            units.iter().flat_map(|_| order(u16::from(STAR))).collect()
+            text.encode_utf16().flat_map(|_| order(u16::from(STAR))).collect()
         };
         self.text(core, cover, false);
     }
@@ -114,83 +114,127 @@ impl Patterns {
 
 /// What standard encoders make of values whose escapes cannot be read back one by one: those with characters that begin an
 /// escape, with line ends, with blanks that a form writes as `+`, and beyond ASCII.
-fn literals(text: &str) -> Vec<Vec<u8>> {
+fn literals(text: &str) -> Vec<Zeroizing<Vec<u8>>> {
     let mut all = Vec::new();
     let begins_escape = text.contains(['%', '\\', '&']);
     if begins_escape || text.contains(' ') {
         for kept in ["-_.~", "-_.!~*'()", "-_.*"] {
             for digits in [LOWER, UPPER] {
-                let percent = percent(text, kept, digits);
-                all.push(percent.replace("%20", "+").into_bytes());
-                all.push(percent.into_bytes());
+                all.extend(["+", "%20"].map(|blank| percent(text, kept, digits, blank)));
             }
         }
     }
     if begins_escape || !text.is_ascii() || text.chars().any(char::is_control) {
         for (ascii, digits) in [(false, LOWER), (true, LOWER), (true, UPPER)] {
-            let json = json(text, ascii, digits);
-            all.push(json.replace('/', "\\/").into_bytes());
-            all.push(json.into_bytes());
+            all.extend(["\\/", "/"].map(|slash| json(text, ascii, digits, slash)));
         }
     }
     if begins_escape {
         for (quote, apostrophe) in
             [("&quot;", "&#39;"), ("&#34;", "&#39;"), ("&quot;", "&#x27;"), ("&quot;", "&#039;")]
         {
-            let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-            all.push(html.replace('"', quote).replace('\'', apostrophe).into_bytes());
+            all.push(written(text, |c, out| {
+                out.extend_from_slice(match c {
+                    '&' => b"&amp;",
+                    '<' => b"&lt;",
+                    '>' => b"&gt;",
+                    '"' => quote.as_bytes(),
+                    '\'' => apostrophe.as_bytes(),
+                    c => return put(c, out),
+                });
+            }));
         }
     }
     if text.contains('\n') {
         // As the data of one event, and with the line ends of a mail or a header.
         for line_end in ["\r\n", "\ndata:", "\ndata: ", "\r\ndata:", "\r\ndata: "] {
-            all.push(text.replace("\r\n", "\n").replace('\n', line_end).into_bytes());
+            all.push(lines(text, line_end));
         }
     }
     all.retain(|literal| literal.as_slice() != text.as_bytes());
     all
 }
 
-fn percent(text: &str, kept: &str, digits: &[u8; 16]) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        let c = char::from(byte);
+fn percent(text: &str, kept: &str, digits: &[u8; 16], blank: &str) -> Zeroizing<Vec<u8>> {
+    written(text, |c, out| {
         if c.is_ascii_alphanumeric() || kept.contains(c) {
-            out.push(c);
-        } else {
-            out.push('%');
-            out.extend(digits_of(byte, digits).map(char::from));
+            return put(c, out);
         }
-    }
-    out
+        if c == ' ' {
+            return out.extend_from_slice(blank.as_bytes());
+        }
+        for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+            out.push(b'%');
+            out.extend_from_slice(&digits_of(byte, digits));
+        }
+    })
 }
 
-fn json(text: &str, ascii: bool, digits: &[u8; 16]) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
+fn json(text: &str, ascii: bool, digits: &[u8; 16], slash: &str) -> Zeroizing<Vec<u8>> {
+    written(text, |c, out| {
+        out.extend_from_slice(match c {
+            '"' => b"\\\"",
+            '\\' => b"\\\\",
+            '/' => slash.as_bytes(),
+            '\n' => b"\\n",
+            '\r' => b"\\r",
+            '\t' => b"\\t",
+            '\u{8}' => b"\\b",
+            '\u{c}' => b"\\f",
             c if c < ' ' || (ascii && !c.is_ascii()) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
-                    out.push_str("\\u");
+                    out.extend_from_slice(b"\\u");
                     let bytes = unit.to_be_bytes();
-                    out.extend(bytes.into_iter().flat_map(|byte| digits_of(byte, digits)).map(char::from));
+                    out.extend(bytes.into_iter().flat_map(|byte| digits_of(byte, digits)));
                 }
+                return;
             }
-            c => out.push(c),
-        }
-    }
+            c => return put(c, out),
+        });
+    })
+}
+
+/// With this for each line end.
+fn lines(text: &str, line_end: &str) -> Zeroizing<Vec<u8>> {
+    let mut chars = text.chars().peekable();
+    let next = std::iter::from_fn(|| {
+        let c = chars.next()?;
+        Some(if c == '\r' { chars.next_if_eq(&'\n').unwrap_or(c) } else { c })
+    });
+    collected(text, next, |c, out| match c {
+        '\n' => out.extend_from_slice(line_end.as_bytes()),
+        c => put(c, out),
+    })
+}
+
+/// Each character as `write` has it.
+fn written(text: &str, write: impl FnMut(char, &mut Vec<u8>)) -> Zeroizing<Vec<u8>> {
+    collected(text, text.chars(), write)
+}
+
+fn collected(
+    text: &str,
+    chars: impl Iterator<Item = char>,
+    mut write: impl FnMut(char, &mut Vec<u8>),
+) -> Zeroizing<Vec<u8>> {
+    let mut out = Zeroizing::new(Vec::with_capacity(text.len() * WIDEST_LITERAL));
+    chars.for_each(|c| write(c, &mut out));
+    debug_assert!(out.len() <= text.len() * WIDEST_LITERAL, "it grew, and left a copy behind");
     out
 }
 
-fn hex(bytes: &[u8], digits: &[u8; 16]) -> Vec<u8> {
-    bytes.iter().flat_map(|byte| digits_of(*byte, digits)).collect()
+fn put(c: char, out: &mut Vec<u8>) {
+    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+}
+
+fn wiped(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(bytes.to_vec())
+}
+
+fn hex(bytes: &[u8], digits: &[u8; 16]) -> Zeroizing<Vec<u8>> {
+    let mut out = Zeroizing::new(Vec::with_capacity(bytes.len() * 2));
+    bytes.iter().for_each(|byte| out.extend_from_slice(&digits_of(*byte, digits)));
+    out
 }
 
 /// The two hexadecimal digits of a byte.
@@ -202,3 +246,23 @@ pub(super) fn digits_of(byte: u8, digits: &[u8; 16]) -> [u8; 2] {
 pub(super) const STAR: u8 = b'*';
 pub(super) const LOWER: &[u8; 16] = b"0123456789abcdef";
 pub(super) const UPPER: &[u8; 16] = b"0123456789ABCDEF";
+/// The most bytes that an encoder makes of one: a line end in the data of an event.
+const WIDEST_LITERAL: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_literal_outgrows_its_place() {
+        for text in ["\n", "\r\n", "\u{1}", "\"", "'", "&", "%", "\\", " ", "é", "\u{ffff}", "🔑"] {
+            // With a character of each kind that calls for literals.
+            let text = format!("{}%\n é", text.repeat(40));
+            for literal in literals(&text) {
+                assert!(literal.len() <= text.len() * WIDEST_LITERAL, "{text:?}");
+            }
+        }
+        assert_eq!(*lines("a\r\nb\rc\n", "\ndata: "), b"a\ndata: b\rc\ndata: ");
+        assert_eq!(*json("a/\u{1}\"é🔑", true, LOWER, "\\/"), b"a\\/\\u0001\\\"\\u00e9\\ud83d\\udd11");
+    }
+}
