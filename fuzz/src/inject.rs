@@ -28,7 +28,7 @@ pub fn holds(bytes: &[u8]) {
 }
 
 fn target(rule: &Rule, value: &Value, mine: &Placeholders, agents: &[u8]) {
-    let mut sent = agents.to_vec();
+    let mut sent = Zeroizing::new(agents.to_vec());
     let head = Head { method: &Method::GET, target: &mut sent, headers: &mut HeaderMap::new() };
     if inject(rule, value, mine, head).is_err() {
         return;
@@ -36,7 +36,7 @@ fn target(rule: &Rule, value: &Value, mine: &Placeholders, agents: &[u8]) {
     let (path, query) = halves(agents);
     let (sent_path, sent_query) = halves(&sent);
     if let Injection::Path(template) = &rule.terms().into[0] {
-        if sent != agents {
+        if sent.as_slice() != agents {
             let (before, _, _) = template.split(path).expect("it had a slot");
             assert!(sent_path.starts_with(before) && RequestPath::new(sent_path).is_ok());
         }
@@ -111,7 +111,8 @@ fn header(rule: &Rule, value: &Value, mine: &Placeholders, agents: &[u8]) {
             headers.append(name, text);
         }
     }
-    let head = Head { method: &Method::GET, target: &mut b"/".to_vec(), headers: &mut headers };
+    let head =
+        Head { method: &Method::GET, target: &mut Zeroizing::new(b"/".to_vec()), headers: &mut headers };
     if inject(rule, value, mine, head).is_err() {
         return;
     }

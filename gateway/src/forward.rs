@@ -14,6 +14,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use keyward_wire::rule::Authority;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use crate::activity::Busy;
 use crate::body::{Answer, Outgoing, Relayed};
@@ -130,7 +131,7 @@ async fn relay(
             let whole = body.collect().await?;
             let written = inject::inject_body(&grant.rule, &value, mine, kind, whole).map_err(wrong)?;
             headers.insert(CONTENT_LENGTH, HeaderValue::from(written.len()));
-            body = Carried::Written(written.into());
+            body = Carried::Written(inject::wiped(written));
         }
         // The answer is looked through, which takes a whole one in a form that can be read.
         headers.remove(RANGE);
@@ -233,7 +234,7 @@ pub(crate) fn shape(request: &Request<Incoming>) -> Result<(), Refusal> {
 }
 
 /// The target in origin form, byte for byte as it came, of a request that names no other host than the tunnel's.
-fn target(request: &Request<Incoming>, tunnel: &Tunnel) -> Result<Vec<u8>, Refusal> {
+fn target(request: &Request<Incoming>, tunnel: &Tunnel) -> Result<Zeroizing<Vec<u8>>, Refusal> {
     if request.method() == Method::CONNECT {
         return Err(Code::MethodNotAllowed.into());
     }
@@ -276,7 +277,7 @@ fn target(request: &Request<Incoming>, tunnel: &Tunnel) -> Result<Vec<u8>, Refus
     if target == "*" || target.contains('#') {
         return Err(Code::Malformed.into());
     }
-    Ok([slash.as_bytes(), target.as_bytes()].concat())
+    Ok(Zeroizing::new([slash.as_bytes(), target.as_bytes()].concat()))
 }
 
 /// Whether `name` is where the tunnel leads.
@@ -322,8 +323,8 @@ fn host(tunnel: &Tunnel) -> Result<HeaderValue, Refusal> {
 }
 
 /// The target as it will be written: the same bytes, or refused.
-fn raw(target: Vec<u8>) -> Result<Uri, Refusal> {
-    let target = Bytes::from(target);
+fn raw(target: Zeroizing<Vec<u8>>) -> Result<Uri, Refusal> {
+    let target = inject::wiped(target);
     let parsed = PathAndQuery::from_maybe_shared(target.clone()).map_err(|_| Code::Malformed)?;
     if parsed.as_str().as_bytes() != target {
         return Err(Code::Malformed.into());

@@ -6,7 +6,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::{Slots, Wrong};
+use super::{Slots, Wrong, joined};
 
 /// The body with the value at `pointer`: instead of what stands there, or as a new field of the object that is there.
 pub(super) fn replace(
@@ -14,10 +14,12 @@ pub(super) fn replace(
     pointer: &str,
     secret: &[u8],
     slots: &mut Slots<'_>,
-) -> Result<Vec<u8>, Wrong> {
+) -> Result<Zeroizing<Vec<u8>>, Wrong> {
     let text = std::str::from_utf8(body).map_err(|_| Wrong::Unreadable)?;
     let secret = std::str::from_utf8(secret).map_err(|_| Wrong::BadValue)?;
-    let string = Zeroizing::new(serde_json::to_string(secret).map_err(|_| Wrong::BadValue)?);
+    // Two quotes, and six bytes for one at most: growing would leave copies behind.
+    let mut string = Zeroizing::new(Vec::with_capacity(secret.len() * 6 + 2));
+    serde_json::to_writer(&mut *string, secret).map_err(|_| Wrong::BadValue)?;
     let mut here: &RawValue = serde_json::from_str(text).map_err(|_| Wrong::Unreadable)?;
     let mut tokens =
         pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~")).peekable();
@@ -31,7 +33,7 @@ pub(super) fn replace(
                 let after_brace = offset(text, here.get())? + 1;
                 let name = serde_json::to_string(&token).map_err(|_| Wrong::Unreadable)?;
                 let comma = if entries.is_empty() { "" } else { "," };
-                let field = Zeroizing::new(format!("{name}:{}{comma}", *string));
+                let field = joined(&[name.as_bytes(), b":", &string, comma.as_bytes()]);
                 return splice(text, after_brace, after_brace, &field);
             }
             // Two of one name are read in two ways.
@@ -45,9 +47,9 @@ pub(super) fn replace(
     splice(text, start, start + here.get().len(), &string)
 }
 
-fn splice(text: &str, start: usize, end: usize, with: &str) -> Result<Vec<u8>, Wrong> {
+fn splice(text: &str, start: usize, end: usize, with: &[u8]) -> Result<Zeroizing<Vec<u8>>, Wrong> {
     let (before, after) = text.get(..start).zip(text.get(end..)).ok_or(Wrong::Unreadable)?;
-    Ok([before.as_bytes(), with.as_bytes(), after.as_bytes()].concat())
+    Ok(joined(&[before.as_bytes(), with, after.as_bytes()]))
 }
 
 /// Where `part` is in `whole`, of which it is a slice.

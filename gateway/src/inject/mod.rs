@@ -7,7 +7,7 @@
 mod json;
 mod parameters;
 mod path;
-mod render;
+mod percent;
 #[cfg(test)]
 mod tests;
 
@@ -16,19 +16,18 @@ use data_encoding::{BASE64, Encoding, Specification};
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use keyward_wire::KeyId;
-use keyward_wire::rule::{Injection, Rule};
+use keyward_wire::rule::{FieldName, Injection, Rule, Template, Values};
 use zeroize::Zeroizing;
 
 use crate::placeholder::{Mark, Placeholders};
 use crate::source::Value;
-use render::render;
 
 /// The head of a request on its way to an upstream, without what ends at the gateway.
 pub struct Head<'a> {
     /// The method.
     pub method: &'a Method,
     /// Path and query, as they will be sent.
-    pub target: &'a mut Vec<u8>,
+    pub target: &'a mut Zeroizing<Vec<u8>>,
     /// The headers.
     pub headers: &'a mut HeaderMap,
 }
@@ -70,13 +69,19 @@ pub enum Wrong {
 pub fn inject(rule: &Rule, value: &Value, mine: &Placeholders, head: Head<'_>) -> Result<Body, Wrong> {
     let Head { method, target, headers } = head;
     let into = &rule.terms().into;
-    let mut slots = Slots { mine, key: value.key(), seen: false };
+    rule.check_values(&values(value)).map_err(|_| Wrong::BadValue)?;
+    let slots = || Slots { mine, key: value.key(), seen: false };
     // Before anything is written, so that nothing of ours is taken for the agent's.
-    for (name, agents) in headers.iter().filter(|(name, _)| is_credential(name, into)) {
-        slots.header(name, agents)?;
+    let mut seen: Vec<Place> = Vec::new();
+    for (name, agents) in &*headers {
+        let Some(place) = place(name, into) else { continue };
+        if slots().header(name, agents)? {
+            seen.push(place);
+        }
     }
+    check_places(&seen)?;
     let credentials: Vec<HeaderName> =
-        headers.keys().filter(|name| is_credential(name, into)).cloned().collect();
+        headers.keys().filter(|name| place(name, into).is_some()).cloned().collect();
     for name in credentials {
         headers.remove(name);
     }
@@ -93,11 +98,11 @@ pub fn inject(rule: &Rule, value: &Value, mine: &Placeholders, head: Head<'_>) -
             Injection::Query { name, template } => {
                 let secret = render(template, value)?;
                 let (path, query) = split_query(target);
-                let query = parameters::replace(query.unwrap_or_default(), name, &secret, &mut slots)?;
-                *target = [path, b"?", &query].concat();
+                let query = parameters::replace(query.unwrap_or_default(), name, &secret, &mut slots())?;
+                *target = joined(&[path, b"?", &query]);
             }
             Injection::Path(path) => {
-                if let Some(written) = path::replace(target, path, value, &mut slots)? {
+                if let Some(written) = path::replace(target, rule, path, value, &mut slots())? {
                     *target = written;
                 }
             }
@@ -124,26 +129,27 @@ pub fn inject_body(
     mine: &Placeholders,
     kind: Option<&[u8]>,
     body: Vec<u8>,
-) -> Result<Vec<u8>, Wrong> {
+) -> Result<Zeroizing<Vec<u8>>, Wrong> {
+    let mut body = Zeroizing::new(body);
     if body.is_empty() {
         return Ok(body);
     }
+    rule.check_values(&values(value)).map_err(|_| Wrong::BadValue)?;
     let kind = kind.map(essence).unwrap_or_default();
-    let mut body = body;
-    let mut slots = Slots { mine, key: value.key(), seen: false };
+    let slots = || Slots { mine, key: value.key(), seen: false };
     for injection in &rule.terms().into {
         match injection {
             Injection::JsonField { pointer, template } => {
                 if kind != b"application/json" && !kind.ends_with(b"+json") {
                     return Err(Wrong::Unreadable);
                 }
-                body = json::replace(&body, pointer, &render(template, value)?, &mut slots)?;
+                body = json::replace(&body, pointer, &render(template, value)?, &mut slots())?;
             }
             Injection::FormField { name, template } => {
                 if kind != b"application/x-www-form-urlencoded" {
                     return Err(Wrong::Unreadable);
                 }
-                body = parameters::replace(&body, name, &render(template, value)?, &mut slots)?;
+                body = parameters::replace(&body, name, &render(template, value)?, &mut slots())?;
             }
             Injection::Header { .. }
             | Injection::Basic { .. }
@@ -154,11 +160,63 @@ pub fn inject_body(
     Ok(body)
 }
 
-/// Reads what the agent wrote in the key's places.
+/// The value and its fields, as rules ask for them.
+fn values<'a>(value: &'a Value) -> Values<'a, impl Fn(&FieldName) -> Option<&'a [u8]>> {
+    Values { value: value.bytes(), field: |name: &FieldName| value.field(name.as_str()).map(str::as_bytes) }
+}
+
+fn render(template: &Template, value: &Value) -> Result<Zeroizing<Vec<u8>>, Wrong> {
+    template.render(&values(value)).map_err(|_| Wrong::BadValue)
+}
+
+/// The parts after each other, in one allocation: growing would leave copies behind.
+fn joined(parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+    let mut whole = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
+    parts.iter().for_each(|part| whole.extend_from_slice(part));
+    whole
+}
+
+/// Bytes that are wiped when the last holder lets go.
+pub(crate) fn wiped(bytes: Zeroizing<Vec<u8>>) -> Bytes {
+    Bytes::from_owner(Wiped(bytes))
+}
+
+/// A header in which the agent may have put a placeholder.
+#[derive(PartialEq, Eq)]
+enum Place {
+    /// One of the rule's: each may have it once.
+    OfRule(String),
+    /// Another by which a request proves who sends it. A program that knows no better may use it instead of the rule's.
+    Other,
+}
+
+/// The place that a header is. Many servers read `_` in a name as `-`.
+fn place(name: &HeaderName, into: &[Injection]) -> Option<Place> {
+    let plain = |name: &str| name.replace('_', "-").trim_matches('-').to_owned();
+    let own = plain(name.as_str());
+    let of_rule = into.iter().any(|injection| match injection {
+        Injection::Header { name, .. } => plain(name) == own,
+        Injection::Basic { .. } => own == AUTHORIZATION.as_str(),
+        _ => false,
+    });
+    if of_rule {
+        return Some(Place::OfRule(own));
+    }
+    CREDENTIALS.contains(&own.as_str()).then_some(Place::Other)
+}
+
+/// Whether the placeholder stands in each place once, and in none beside the rule's.
+fn check_places(seen: &[Place]) -> Result<(), Wrong> {
+    let twice = seen.iter().enumerate().any(|(at, place)| seen.iter().take(at).any(|one| one == place));
+    let beside = seen.len() > 1 && seen.contains(&Place::Other);
+    if twice || beside { Err(Wrong::Repeated) } else { Ok(()) }
+}
+
+/// Reads what the agent wrote in one of the key's places.
 struct Slots<'a> {
     mine: &'a Placeholders,
     key: KeyId,
-    /// Whether the key's placeholder was found already.
+    /// Whether the key's placeholder was found there already.
     seen: bool,
 }
 
@@ -191,26 +249,13 @@ impl Slots<'_> {
     }
 }
 
-/// Whether a header is one of the rule's, or another by which a request proves who sends it. Many servers read `_` in a
-/// name as `-`.
-fn is_credential(name: &HeaderName, into: &[Injection]) -> bool {
-    let plain = name.as_str().replace('_', "-");
-    let plain = plain.trim_matches('-');
-    let of_rule = into.iter().any(|injection| match injection {
-        Injection::Header { name, .. } => name.replace('_', "-").trim_matches('-') == plain,
-        _ => false,
-    });
-    of_rule || CREDENTIALS.contains(&plain)
-}
-
 fn header_value(secret: Zeroizing<Vec<u8>>) -> Result<HeaderValue, Wrong> {
     let blank = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_whitespace);
     if secret.iter().any(u8::is_ascii_control) || blank(secret.first()) || blank(secret.last()) {
         return Err(Wrong::BadValue);
     }
-    // Wiped when the request is gone. Sensitive: HTTP/2 never puts it into a table.
-    let mut value =
-        HeaderValue::from_maybe_shared(Bytes::from_owner(Wiped(secret))).map_err(|_| Wrong::BadValue)?;
+    // Sensitive: HTTP/2 never puts it into a table.
+    let mut value = HeaderValue::from_maybe_shared(wiped(secret)).map_err(|_| Wrong::BadValue)?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -228,7 +273,7 @@ fn basic(user: &[u8], password: &[u8]) -> Result<HeaderValue, Wrong> {
     if user.contains(&b':') || user.iter().chain(password).any(u8::is_ascii_control) {
         return Err(Wrong::BadValue);
     }
-    let pair = Zeroizing::new([user, b":", password].concat());
+    let pair = joined(&[user, b":", password]);
     let mut text = Zeroizing::new(vec![0; 6 + BASE64.encode_len(pair.len())]);
     let (scheme, encoded) = text.split_at_mut(6);
     scheme.copy_from_slice(b"Basic ");

@@ -1,7 +1,9 @@
 //! `a=1&b=2`: queries and forms. All but the one parameter keeps its bytes.
 
-use super::render::{UNRESERVED, decoded, percent};
-use super::{Slots, Wrong};
+use zeroize::Zeroizing;
+
+use super::percent::{UNRESERVED, decoded, percent};
+use super::{Slots, Wrong, joined};
 
 /// The parameters with `name` once: where the agent had it first, or at the end. The agent's own of that name go, however
 /// they are encoded; behind a `;`, too, which some servers read as `&`.
@@ -10,12 +12,11 @@ pub(super) fn replace(
     name: &str,
     secret: &[u8],
     slots: &mut Slots<'_>,
-) -> Result<Vec<u8>, Wrong> {
+) -> Result<Zeroizing<Vec<u8>>, Wrong> {
     if secret.iter().any(u8::is_ascii_control) {
         return Err(Wrong::BadValue);
     }
-    let written =
-        [&percent(name.as_bytes(), UNRESERVED), b"=".as_slice(), &percent(secret, UNRESERVED)].concat();
+    let written = [&percent(name.as_bytes(), UNRESERVED), b"=".as_slice(), &percent(secret, UNRESERVED)];
     let mut kept: Vec<Vec<u8>> = Vec::new();
     let mut place = None;
     for parameter in parameters.split(|byte| *byte == b'&') {
@@ -39,6 +40,10 @@ pub(super) fn replace(
     }
     // Nothing at all is one empty parameter.
     kept.retain(|parameter| !(parameters.is_empty() && parameter.is_empty()));
-    kept.insert(place.unwrap_or(kept.len()).min(kept.len()), written);
-    Ok(kept.join(&b'&'))
+    let place = place.unwrap_or(kept.len()).min(kept.len());
+    let (before, after) = kept.split_at_checked(place).unwrap_or_default();
+    let mut parts: Vec<&[u8]> = before.iter().flat_map(|part| [part.as_slice(), b"&"]).collect();
+    parts.extend(written);
+    parts.extend(after.iter().flat_map(|part| [b"&", part.as_slice()]));
+    Ok(joined(&parts))
 }

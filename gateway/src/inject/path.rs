@@ -1,20 +1,23 @@
 //! `/bot{v}/…`: a value that is part of the path.
 
-use keyward_wire::rule::{PathTemplate, RequestPath, Template};
+use keyward_wire::rule::{PathTemplate, RequestPath, Rule, Template};
+use zeroize::Zeroizing;
 
-use super::render::{percent, render};
-use super::{Slots, Wrong, split_query};
+use super::{Slots, Wrong, joined, render, split_query};
 use crate::placeholder::MANAGED;
 use crate::source::Value;
 
 /// The target with the value in its slot; None if it has no such slot, or something else stands in it. A path is not only a
 /// place for credentials, so the agent marks it, with the placeholder or with `keyward-managed`.
+///
+/// Whether the value may stand there was asked before. The path is another one with it, so its rule is asked again, too.
 pub(super) fn replace(
     target: &[u8],
+    rule: &Rule,
     template: &PathTemplate,
     value: &Value,
     slots: &mut Slots<'_>,
-) -> Result<Option<Vec<u8>>, Wrong> {
+) -> Result<Option<Zeroizing<Vec<u8>>>, Wrong> {
     let (path, query) = split_query(target);
     let Some((before, slot, after)) = template.split(path) else { return Ok(None) };
     let managed = MANAGED.iter().any(|managed| managed.as_bytes() == slot);
@@ -22,17 +25,14 @@ pub(super) fn replace(
         return Ok(None);
     }
     let secret = render(&slot_of(template.template()), value)?;
-    if secret.is_empty() || secret.iter().any(u8::is_ascii_control) {
+    let path = joined(&[before, &secret, after]);
+    // A value with `..` or `//` in it would make another path of it.
+    let read = RequestPath::new(&path).map_err(|_| Wrong::BadValue)?;
+    if !rule.fits_path(read) {
         return Err(Wrong::BadValue);
     }
-    let mut written = [before, &percent(&secret, PCHAR), after].concat();
-    // A value with `..` or `//` in it would make another path of it.
-    RequestPath::new(&written).map_err(|_| Wrong::BadValue)?;
-    if let Some(query) = query {
-        written.push(b'?');
-        written.extend_from_slice(query);
-    }
-    Ok(Some(written))
+    let query = query.map_or([b"".as_slice(); 2], |query| [b"?", query]);
+    Ok(Some(joined(&[&path, query[0], query[1]])))
 }
 
 /// What a template says in its slot, without the text around it.
@@ -41,6 +41,3 @@ fn slot_of(template: &Template) -> Template {
     let slot = text.find('{').zip(text.find('}')).and_then(|(start, end)| text.get(start..=end));
     slot.and_then(|slot| slot.parse().ok()).unwrap_or_else(Template::value)
 }
-
-/// RFC 3986: what stands in a path as it is; a value of several segments has its own `/`.
-const PCHAR: &[u8] = b"-._~!$&'()*+,;=:@/";

@@ -46,7 +46,7 @@ impl Lab {
 
     /// Target and header lines after injection.
     fn inject(&self, target: &str, lines: &[(&str, &str)]) -> Result<Sent, Wrong> {
-        let mut target = target.as_bytes().to_vec();
+        let mut target = Zeroizing::new(target.as_bytes().to_vec());
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             let name: HeaderName = name.parse().unwrap();
@@ -59,7 +59,7 @@ impl Lab {
             .map(|(name, value)| (name.to_string(), String::from_utf8(value.as_bytes().to_vec()).unwrap()));
         let mut lines: Vec<_> = lines.collect();
         lines.sort();
-        Ok((String::from_utf8(target).unwrap(), lines, body))
+        Ok((String::from_utf8(target.to_vec()).unwrap(), lines, body))
     }
 
     fn headers(&self, lines: &[(&str, &str)]) -> Result<Vec<(String, String)>, Wrong> {
@@ -73,7 +73,7 @@ impl Lab {
     fn body(&self, kind: &str, body: &str) -> Result<String, Wrong> {
         let kind = Some(kind.as_bytes());
         let body = inject_body(&self.rule, &self.value, &self.mine, kind, body.as_bytes().to_vec())?;
-        Ok(String::from_utf8(body).unwrap())
+        Ok(String::from_utf8(body.to_vec()).unwrap())
     }
 }
 
@@ -164,7 +164,8 @@ fn l8_the_value_never_gets_into_a_table_of_http2() {
     for into in ["bearer", "header:x-api-key", "basic:user"] {
         let lab = Lab::new(&[into]);
         let mut headers = HeaderMap::new();
-        let head = Head { method: &Method::GET, target: &mut b"/".to_vec(), headers: &mut headers };
+        let head =
+            Head { method: &Method::GET, target: &mut Zeroizing::new(b"/".to_vec()), headers: &mut headers };
         inject(&lab.rule, &lab.value, &lab.mine, head).unwrap();
         assert!(headers.len() == 1 && headers.values().all(HeaderValue::is_sensitive), "{into}");
     }
@@ -194,6 +195,25 @@ fn h2_a_placeholder_that_stands_twice_is_refused() {
     }
     let lab = Lab::new(&["query:key"]);
     assert_eq!(lab.target(&format!("/?key={0}&key={0}", lab.placeholder)), Err(Wrong::Repeated));
+}
+
+#[test]
+fn a_rule_of_several_places_takes_the_placeholder_once_in_each() {
+    let lab = Lab::new(&["header:x-api-key", "header:x-app-key={app}", "query:token"]);
+    let placeholder = &*lab.placeholder;
+    let both = [("x-api-key", placeholder), ("x-app-key", placeholder)];
+    let (target, lines, _) = lab.inject(&format!("/?token={placeholder}"), &both).unwrap();
+    assert_eq!(target, format!("/?token={SECRET}"));
+    assert_eq!(lines, [line("x-api-key", SECRET), line("x-app-key", "app-key-1")]);
+    for more in ["x_api_key", "authorization"] {
+        let lines = [both[0], both[1], (more, placeholder)];
+        assert_eq!(lab.headers(&lines), Err(Wrong::Repeated), "{more}");
+    }
+}
+
+#[test]
+fn p13_a_byte_that_is_not_ascii_is_in_no_header() {
+    assert_eq!(Lab::with_value(&["bearer"], "clé".as_bytes(), &[]).headers(&[]), Err(Wrong::BadValue));
 }
 
 #[test]
@@ -288,8 +308,17 @@ fn v9_a_value_goes_into_a_path_only_where_the_agent_marks_it() {
         let lab = Lab::with_value(&["path:/services/{v}"], value.as_bytes(), &[]);
         assert_eq!(lab.target("/services/keyward-managed"), Err(Wrong::BadValue), "{value:?}");
     }
-    let lab = Lab::with_value(&["path:/x/{v}"], b"a b?c#d", &[]);
-    assert_eq!(lab.target("/x/keyward-managed?q").unwrap(), "/x/a%20b%3Fc%23d?q");
+    // What a path cannot hold as it is, what goes further than the slot, and what leads out of the rule's paths.
+    for (into, value) in
+        [("path:/x/{v}", "a b?c#d"), ("path:/bot{v}/", "12345/deleteWebhook"), ("path:/x/{v}", "a/b")]
+    {
+        let mut lab = Lab::with_value(&[into], value.as_bytes(), &[]);
+        let mut terms = lab.rule.terms().clone();
+        terms.paths = Some(vec!["/bot*".parse().unwrap(), "/x/k*".parse().unwrap()]);
+        lab.rule = Rule::new(terms).unwrap();
+        let target = into.trim_start_matches("path:").replace("{v}", "keyward-managed");
+        assert_eq!(lab.target(&target), Err(Wrong::BadValue), "{value}");
+    }
 }
 
 #[test]
@@ -382,12 +411,12 @@ proptest! {
         let read = |query: &str| -> Vec<(Vec<u8>, String)> {
             query.split(['&', ';']).map(|part| {
                 let (name, value) = part.split_once('=').unwrap_or((part, ""));
-                (render::decoded(name.as_bytes()), value.to_owned())
+                (percent::decoded(name.as_bytes()), value.to_owned())
             }).collect()
         };
         let (ours, others): (Vec<_>, Vec<_>) = read(sent).into_iter().partition(|(name, _)| name == b"key");
         prop_assert_eq!(ours.len(), 1);
-        prop_assert_eq!(render::decoded(ours[0].1.as_bytes()), value);
+        prop_assert_eq!(percent::decoded(ours[0].1.as_bytes()), value);
         let agents: Vec<_> = read(&query).into_iter().filter(|(name, _)| name != b"key").collect();
         if query.is_empty() { prop_assert!(others.is_empty()) } else { prop_assert_eq!(others, agents) }
     }
