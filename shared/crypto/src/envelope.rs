@@ -64,7 +64,7 @@ pub fn open<K: Key>(key: &K, ctx: &Context, envelope: &Envelope) -> Result<Zeroi
         return Err(Integrity);
     }
     let padded = aes256_gcm_open(message.key(), message.iv(), &info, sealed).ok_or(Integrity)?;
-    unpad(&padded).ok_or(Integrity)
+    unpad(padded).ok_or(Integrity)
 }
 
 /// k[32] ‖ iv[12] ‖ C[32] of one envelope.

@@ -25,13 +25,17 @@ pub(crate) fn pad(plaintext: &[u8]) -> Result<Zeroizing<Vec<u8>>, TooLarge> {
     Ok(padded)
 }
 
-/// p, if this is exactly pad(p): true length, zero tail, smallest bucket.
-pub(crate) fn unpad(padded: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+/// p, if this is exactly pad(p): true length, zero tail, smallest bucket. In the same memory: no copy of p to wipe.
+pub(crate) fn unpad(mut padded: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
     let (length, rest) = padded.split_first_chunk()?;
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-    let (plaintext, tail) = rest.split_at_checked(length)?;
-    let exact = bucket(length) == Some(padded.len()) && is_zero(tail);
-    exact.then(|| Zeroizing::new(plaintext.to_vec()))
+    let (_, tail) = rest.split_at_checked(length)?;
+    if bucket(length) != Some(padded.len()) || !is_zero(tail) {
+        return None;
+    }
+    padded.truncate(4 + length);
+    padded.drain(..4);
+    Some(padded)
 }
 
 /// By blocks: a comparison of slices is one of many bytes at a time.
@@ -75,7 +79,7 @@ mod tests {
             for bit in 0..8 {
                 let mut bad = padded.to_vec();
                 bad[at] ^= 1 << bit;
-                assert!(unpad(&bad).is_none(), "byte {at}, bit {bit}");
+                assert!(unpad(Zeroizing::new(bad)).is_none(), "byte {at}, bit {bit}");
             }
         }
     }
@@ -86,7 +90,7 @@ mod tests {
         for length in (0..5).chain([509, 512, 1 << 16, 1 << 24, u32::MAX - 3, u32::MAX]) {
             let mut bad = padded.to_vec();
             bad[..4].copy_from_slice(&u32::to_be_bytes(length));
-            assert!(unpad(&bad).is_none(), "{length}");
+            assert!(unpad(Zeroizing::new(bad)).is_none(), "{length}");
         }
     }
 
@@ -95,9 +99,9 @@ mod tests {
         let padded = pad(b"value").unwrap();
         let mut roomy = padded.to_vec();
         roomy.resize(1024, 0);
-        assert!(unpad(&roomy).is_none());
+        assert!(unpad(Zeroizing::new(roomy)).is_none());
         for length in [0, 3, 4, 8, 511] {
-            assert!(unpad(&padded[..length]).is_none(), "{length}");
+            assert!(unpad(Zeroizing::new(padded[..length].to_vec())).is_none(), "{length}");
         }
     }
 
@@ -106,7 +110,7 @@ mod tests {
         fn what_was_padded_unpads_to_itself(plaintext in prop::collection::vec(any::<u8>(), 0..5000)) {
             let padded = pad(&plaintext).unwrap();
             prop_assert!(padded.len().is_power_of_two());
-            let back = unpad(&padded).unwrap();
+            let back = unpad(padded).unwrap();
             prop_assert_eq!(back.as_slice(), plaintext.as_slice());
         }
 
@@ -116,7 +120,7 @@ mod tests {
         ) {
             let mut bytes = vec![fill; bucket];
             bytes[..4].copy_from_slice(&length.to_be_bytes());
-            if let Some(plaintext) = unpad(&bytes) {
+            if let Some(plaintext) = unpad(Zeroizing::new(bytes.clone())) {
                 let again = pad(&plaintext).unwrap();
                 prop_assert_eq!(again.as_slice(), bytes.as_slice());
             }

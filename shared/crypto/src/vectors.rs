@@ -40,7 +40,7 @@ fn paddings_to_make() {
 fn paddings_to_refuse() {
     let file = read(include_str!("../../../tests/vectors/padding.json"));
     for case in cases(&file, "bad", 12) {
-        assert!(unpad(&hex(case, "padded")).is_none(), "{}", name(case));
+        assert!(unpad(Zeroizing::new(hex(case, "padded"))).is_none(), "{}", name(case));
     }
 }
 
