@@ -4,6 +4,7 @@ use keyward_tests::engines;
 use keyward_tests::http::{Answer, Request};
 use keyward_tests::insider::{sign_in, token_halves};
 use keyward_tests::leak::{Secret, absent};
+use keyward_tests::server::{Engine, Server};
 use keyward_tests::world::{ALPHA, BETA};
 use serde_json::json;
 
@@ -82,6 +83,23 @@ engines! {
         assert!(!server.log().contains(edge.bot.get(..32).unwrap()) && !server.log().contains(basic.get(..40).unwrap()));
         let running = edge.start();
         assert!(running.live.stands(&running.client(&edge.bot)), "that it was sent ends nothing");
+    }
+
+    fn a_restored_backup_has_the_gateway_and_its_agents(engine) {
+        let edge = Edge::new(engine);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("backup").to_string_lossy().into_owned();
+        assert_eq!(edge.world.server.another(&["backup", &file]).code, 0);
+        for target in [Engine::Sqlite, Engine::Postgres] {
+            let mut restored = Server::start(target);
+            restored.stop();
+            let ended = restored.another(&["restore", &file]);
+            assert_eq!(ended.code, 0, "{}", ended.said());
+            restored.restart();
+            assert_eq!(restored.another(&["check"]).code, 0);
+            let running = edge.start_at(&restored.url(), None).unwrap();
+            assert_eq!(running.usable(&edge.bot), [ALPHA.0, BETA.0]);
+        }
     }
 
     fn every_change_of_an_agent_is_audited_by_ids_and_shown_by_names(engine) {
