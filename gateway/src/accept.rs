@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::HOST;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::server::conn::http1::UpgradeableConnection;
 use hyper::service::service_fn;
@@ -68,20 +68,17 @@ struct Asked {
 impl Connection {
     /// Waits until what it serves in the clear must end. Tunnels look after themselves.
     async fn ended(&self) {
-        let mut changes = self.gateway.changes.subscribe();
-        while changes.changed().await.is_ok() {
-            let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            if let Some(tunnel) = last.filter(|tunnel| tunnel.must_end()) {
-                tunnel.say("cut", Code::AccessRestricted);
-                return;
-            }
+        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.gateway.until(|| last().is_some_and(|tunnel| tunnel.must_end())).await;
+        if let Some(tunnel) = last() {
+            tunnel.say("cut", Code::AccessRestricted);
         }
     }
 
     async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Response<Answer> {
         let asked = Asked {
             method: request.method().clone(),
-            host: request.uri().authority().map(ToString::to_string).unwrap_or_default(),
+            host: named_host(request.uri()),
             since: Instant::now(),
         };
         let as_server = request.method() != Method::CONNECT && request.uri().authority().is_none();
@@ -113,6 +110,14 @@ impl Connection {
     }
 
     fn record(&self, asked: &Asked, session: Option<&Session>, code: Code, status: u16) {
+        // What anybody can have written must not fill the disk, or agents would be refused for want of a log.
+        let more = match session {
+            Some(_) => 0,
+            None => match self.gateway.strangers.refused(Instant::now()) {
+                Some(more) => more,
+                None => return,
+            },
+        };
         let latency = asked.since.elapsed().as_millis();
         let _ = self.gateway.log.record(&Event {
             agent: session.map(|session| &*session.agent.name).unwrap_or_default(),
@@ -122,6 +127,7 @@ impl Connection {
             code: code.word(),
             status,
             latency_ms: u64::try_from(latency).unwrap_or(u64::MAX),
+            more,
             ..Event::default()
         });
     }
@@ -162,6 +168,10 @@ impl Connection {
                 let tunnel =
                     Tunnel::new(&self.gateway, &session, to, Way::Tls, None, activity).map_err(refuse)?;
                 let upstream = self.gateway.dialer.tcp(&tunnel.to).await.map_err(refuse)?;
+                // That took its time.
+                if !tunnel.stands() {
+                    return Err(refuse(Code::AccessRestricted));
+                }
                 let gate = self.gate.clone();
                 self.gateway.spawn(async move {
                     let Ok(stream) = hyper::upgrade::on(request).await else { return };
@@ -258,6 +268,13 @@ impl Connection {
 
 type Refused = (Option<Arc<Session>>, Refusal);
 type Answered = Result<Response<Answer>, Refused>;
+
+/// The host and port that a target names, if they are that and no more: a name and password before them are nobody's to read.
+fn named_host(uri: &Uri) -> String {
+    let port = if uri.scheme_str() == Some("http") { 80 } else { 443 };
+    let authority = uri.authority().and_then(|named| Authority::parse(named.as_str(), port).ok());
+    authority.map(|authority| authority.to_string()).unwrap_or_default()
+}
 
 /// `/-/KEY/…`: the key's name, and what stands before the path that is meant.
 fn named_key(path: &str) -> Option<(String, String)> {

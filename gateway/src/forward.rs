@@ -1,6 +1,7 @@
 //! One request: judged, given its key, sent on, answered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
@@ -13,11 +14,12 @@ use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use keyward_wire::rule::Authority;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use zeroize::Zeroizing;
 
 use crate::activity::Busy;
 use crate::body::{Answer, Outgoing, Relayed};
+use crate::guard::head::{self, HEAD_LINES, is_target};
 use crate::guard::request::{Gate, REFUSED};
 use crate::headers::{clean_answer, clean_request};
 use crate::inject::{self, Wrong};
@@ -32,12 +34,17 @@ use crate::upstream::{Lease, host_value};
 use crate::websocket;
 
 /// What the log says of a request, as it is found out.
-pub(crate) struct Entry {
+struct Entry {
+    tunnel: Arc<Tunnel>,
     method: Method,
     path: String,
     key: Arc<str>,
     decision: &'static str,
     since: Instant,
+    /// The line that was written before the request was sent; 0: it was not.
+    sent: u64,
+    /// What came of it stands in the log.
+    told: bool,
 }
 
 /// Answers a request that came through `tunnel`.
@@ -47,24 +54,31 @@ pub(crate) async fn answer(
     gate: &Gate,
 ) -> Response<Answer> {
     let mut entry = Entry {
+        tunnel: Arc::clone(tunnel),
         method: request.method().clone(),
         path: request.uri().path().to_owned(),
         key: Arc::from(""),
         decision: "refuse",
         since: Instant::now(),
+        sent: 0,
+        told: false,
     };
     let busy = tunnel.activity.begin();
-    let answered = relay(tunnel, request, gate, busy, &mut entry).await;
+    let answered = relay(tunnel, request, busy, &mut entry).await;
     match answered {
-        Ok(answer) => match tunnel.record(&entry, "", answer.status()) {
-            Ok(()) => answer,
+        Ok(answer) => match entry.tell(entry.decision, "", answer.status()) {
+            Ok(()) => {
+                if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    gate.open();
+                }
+                answer
+            }
             // What cannot be recorded does not happen: the answer is not given.
             Err(_) => refused(tunnel, &Code::LogFailed.into()),
         },
         Err(refusal) => {
-            entry.decision = "refuse";
             let answer = refused(tunnel, &refusal);
-            let _ = tunnel.record(&entry, refusal.code.word(), answer.status());
+            let _ = entry.tell("refuse", refusal.code.word(), answer.status());
             answer
         }
     }
@@ -74,27 +88,49 @@ fn refused(tunnel: &Tunnel, refusal: &Refusal) -> Response<Answer> {
     refusal.answer(tunnel.way == Way::Server).map(Answer::own)
 }
 
-impl Tunnel {
-    fn record(&self, entry: &Entry, code: &str, status: StatusCode) -> std::io::Result<()> {
-        let latency = entry.since.elapsed().as_millis();
-        self.gateway.log.record(&Event {
-            agent: &self.session.agent.name,
-            method: entry.method.as_str(),
-            host: &self.to.to_string(),
-            path: &entry.path,
-            key: &entry.key,
-            decision: entry.decision,
+impl Entry {
+    /// Writes that the request is about to be sent.
+    fn send(&mut self) -> Result<(), Code> {
+        self.sent = self.record("send", "", 0).map_err(|_| Code::LogFailed)?;
+        Ok(())
+    }
+
+    /// Writes what came of it.
+    fn tell(&mut self, decision: &str, code: &str, status: StatusCode) -> std::io::Result<()> {
+        self.told = true;
+        self.record(decision, code, status.as_u16()).map(|_| ())
+    }
+
+    fn record(&self, decision: &str, code: &str, status: u16) -> std::io::Result<u64> {
+        let latency = self.since.elapsed().as_millis();
+        self.tunnel.gateway.log.record(&Event {
+            agent: &self.tunnel.session.agent.name,
+            method: self.method.as_str(),
+            host: &self.tunnel.to.to_string(),
+            path: &self.path,
+            key: &self.key,
+            decision,
             code,
-            status: status.as_u16(),
+            status,
             latency_ms: u64::try_from(latency).unwrap_or(u64::MAX),
+            of: self.sent,
+            more: 0,
         })
+    }
+}
+
+/// An agent that goes away while its request is under way drops what would have answered it. The request was sent all the same.
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if self.sent != 0 && !self.told {
+            let _ = self.record("cut", "", 0);
+        }
     }
 }
 
 async fn relay(
     tunnel: &Arc<Tunnel>,
     mut request: Request<Incoming>,
-    gate: &Gate,
     busy: Busy,
     entry: &mut Entry,
 ) -> Result<Response<Answer>, Refusal> {
@@ -112,7 +148,7 @@ async fn relay(
     let (parts, body) = request.into_parts();
     let (method, mut headers) = (parts.method, parts.headers);
     clean_request(&mut headers);
-    let mut body = Carried::Agent(body);
+    let mut body = if has_no_body(&method) { nothing(body).await? } else { Carried::Agent(body) };
     let mut target = target;
     let grants = tunnel.gateway.source.grants(&tunnel.session.agent);
     if tunnel.way == Way::Plain {
@@ -149,11 +185,12 @@ async fn relay(
     *outgoing.uri_mut() = raw(target)?;
     *outgoing.headers_mut() = headers;
     let injected = entry.decision == "inject";
+    let accept = if upgrades { websocket::ask(outgoing.headers_mut())? } else { String::new() };
+    entry.send()?;
     if let Some(on_upgrade) = on_upgrade {
-        websocket::ask(outgoing.headers_mut());
         let (answer, lease) = tunnel.upstreams.send_alone(outgoing).await.map_err(|failed| failed.code())?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return websocket::relay(tunnel, answer, on_upgrade, gate, busy);
+            return websocket::relay(tunnel, answer, &accept, on_upgrade, busy);
         }
         return relayed(tunnel, answer, lease, busy, injected);
     }
@@ -227,10 +264,53 @@ pub(crate) fn shape(request: &Request<Incoming>) -> Result<(), Refusal> {
     }
     let asks_the_gateway = request.method() == Method::OPTIONS
         && request.headers().get(MAX_FORWARDS).is_some_and(|value| value.as_bytes().trim_ascii() == b"0");
+    if request.headers().len() > HEAD_LINES {
+        return Err(Code::HeadTooLarge.into());
+    }
+    // HTTP/1.1 has passed a guard that asks for more; of HTTP/2 the same must be true, since it may go on as HTTP/1.1.
+    let target = request.uri().path_and_query().map(PathAndQuery::as_str).unwrap_or_default();
+    let length = length(request.headers())?;
+    let has_two_meanings = !target.bytes().all(is_target)
+        || request.headers().contains_key("http2-settings")
+        || (has_no_body(request.method()) && length.is_some_and(|length| length > 0));
+    if has_two_meanings {
+        return Err(Code::Malformed.into());
+    }
     if asks_the_gateway || (policy::is_never(request.method()) && request.method() != Method::CONNECT) {
         return Err(Code::MethodNotAllowed.into());
     }
     Ok(())
+}
+
+/// What the head says of the body's length, once and in digits.
+fn length(headers: &HeaderMap) -> Result<Option<u64>, Code> {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    match (lengths.next(), lengths.next()) {
+        (None, _) => Ok(None),
+        (Some(length), None) => head::length(length.as_bytes()).map(Some).ok_or(Code::Malformed),
+        (Some(_), Some(_)) => Err(Code::Malformed),
+    }
+}
+
+/// Methods with which no body is sent: to a server that does not expect it, it would be the next request.
+fn has_no_body(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::CONNECT)
+}
+
+/// Waits until it is certain that nothing follows. In HTTP/2 an empty body may have its end in a frame of its own.
+async fn nothing(mut body: Incoming) -> Result<Carried, Refusal> {
+    let empty = async {
+        while let Some(frame) = body.frame().await {
+            if !frame.is_ok_and(|frame| frame.data_ref().is_none_or(Bytes::is_empty)) {
+                return false;
+            }
+        }
+        true
+    };
+    match timeout(EMPTY_TIME, empty).await {
+        Ok(true) => Ok(Carried::Nothing),
+        Ok(false) | Err(_) => Err(Code::Malformed.into()),
+    }
 }
 
 /// The target in origin form, byte for byte as it came, of a request that names no other host than the tunnel's.
@@ -334,6 +414,7 @@ fn raw(target: Zeroizing<Vec<u8>>) -> Result<Uri, Refusal> {
 
 /// The body on its way.
 enum Carried {
+    Nothing,
     Agent(Incoming),
     Written(Bytes),
 }
@@ -353,6 +434,7 @@ impl Carried {
 impl From<Carried> for Outgoing {
     fn from(body: Carried) -> Self {
         match body {
+            Carried::Nothing => Self::Empty,
             Carried::Agent(body) if body.is_end_stream() => Self::Empty,
             Carried::Agent(body) => Self::Stream(body),
             Carried::Written(body) => Self::Whole(Some(body)),
@@ -362,3 +444,5 @@ impl From<Carried> for Outgoing {
 
 /// Largest body that a rule can write into.
 const MOST_WRITTEN: usize = 10 * 1024 * 1024;
+/// For the end of a body in which nothing is.
+const EMPTY_TIME: Duration = Duration::from_secs(10);

@@ -21,6 +21,7 @@ use crate::log::{Head, Log};
 use crate::opened::Opened;
 use crate::refuse::{Code, Refusal};
 use crate::source::{Agent, SecretSource};
+use crate::strangers::Strangers;
 
 /// A gateway. Cheap to clone.
 #[derive(Clone)]
@@ -46,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) egress: Egress,
     pub(crate) clock: fn() -> SystemTime,
     pub(crate) throttle: Throttle,
+    pub(crate) strangers: Strangers,
     pub(crate) opened: Opened,
     /// Told whenever something that is open may have to end.
     pub(crate) changes: watch::Sender<u64>,
@@ -78,6 +80,7 @@ impl Gateway {
             egress: config.egress,
             clock: config.clock,
             throttle: Throttle::default(),
+            strangers: Strangers::default(),
             opened: Opened::default(),
             changes: watch::Sender::new(0),
             stop: watch::Sender::new(false),
@@ -211,18 +214,35 @@ impl Inner {
         refusal
     }
 
+    /// Waits until `over` is true, which is asked at once and after every change: one that came before is not missed.
+    pub(crate) async fn until(&self, over: impl Fn() -> bool) {
+        let mut changes = self.changes.subscribe();
+        while !over() {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     fn changed(&self) {
         self.changes.send_modify(|count| *count += 1);
     }
 
     async fn tick(&self) {
-        // Time ends credentials without telling anybody.
-        let ended: Vec<Arc<Session>> = {
+        // Time ends what is known, and credentials, without telling anybody.
+        let current = self.source.is_current();
+        if !current {
+            self.changed();
+        }
+        // Who stands is known only then. Placeholders outlive an hour without a server.
+        let ended: Vec<Arc<Session>> = if current {
             let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
             sessions
                 .extract_if(|_, session| !self.source.stands(&session.agent))
                 .map(|(_, session)| session)
                 .collect()
+        } else {
+            Vec::new()
         };
         for session in &ended {
             session.pool.clear();

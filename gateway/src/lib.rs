@@ -32,6 +32,7 @@ pub mod redact;
 pub mod refuse;
 mod scrub;
 pub mod source;
+mod strangers;
 mod tunnel;
 mod upstream;
 mod websocket;

@@ -4,10 +4,13 @@
 //! removed or moved breaks the chain. What was cut off at the end shows only to somebody who knows a later hash, which is why
 //! the last one is told when the gateway ends.
 //!
+//! A request that goes to an upstream has two lines: `send` before its first byte leaves, and what came of it, which names the
+//! first one in `of`. So what an agent did is there even if it did not wait for the answer.
+//!
 //! Hosts and paths are in it, which keyward's server must not know. Queries, headers and bodies are not: they may hold secrets.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -28,7 +31,7 @@ pub struct Event<'a> {
     pub path: &'a str,
     /// Name of the key whose rule was used.
     pub key: &'a str,
-    /// `inject`, `pass`, `tunnel`, `refuse` or `cut`.
+    /// `send`, `inject`, `pass`, `tunnel`, `refuse`, `cut` or `torn`.
     pub decision: &'a str,
     /// The word of a refusal, or a remark.
     pub code: &'a str,
@@ -36,6 +39,10 @@ pub struct Event<'a> {
     pub status: u16,
     /// Milliseconds from the request's head to the answer's.
     pub latency_ms: u64,
+    /// Number of the `send` line of which this one says what came; 0: of none.
+    pub of: u64,
+    /// So many more like it were not written one by one.
+    pub more: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,6 +66,15 @@ struct Line<'a> {
     code: std::borrow::Cow<'a, str>,
     status: u16,
     latency_ms: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    of: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    more: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Why a log is not believed, and from which line on.
@@ -83,6 +99,10 @@ struct Inner {
     file: File,
     head: Head,
     line: Vec<u8>,
+    /// Where the last whole line ends.
+    good: u64,
+    /// Something stands after that.
+    torn: bool,
     unsynced: bool,
 }
 
@@ -109,27 +129,41 @@ impl Head {
 impl Log {
     /// Goes on with `file`, which is private, open for reading and appending, and written by nobody else.
     ///
+    /// A last line without its end is what a power cut leaves: it is taken out of the chain's way, and stands in the next line
+    /// as its `path`.
+    ///
     /// # Errors
     /// [`LogError`] if what is in it does not verify. It is evidence; nothing is written after it.
     pub fn open(mut file: File, clock: fn() -> SystemTime) -> Result<Self, LogError> {
+        let (good, part) = whole_lines(&mut file)?;
         file.seek(SeekFrom::Start(0))?;
-        let head = verify(BufReader::new(&mut file), |_| ())?;
-        let inner = Inner { file, head, line: Vec::new(), unsynced: false };
-        Ok(Self { inner: Arc::new(Mutex::new(inner)), clock })
+        let head = verify(BufReader::new((&mut file).take(good)), |_| ())?;
+        if !part.is_empty() {
+            file.set_len(good)?;
+        }
+        file.seek(SeekFrom::Start(good))?;
+        let inner = Inner { file, head, line: Vec::new(), good, torn: false, unsynced: false };
+        let log = Self { inner: Arc::new(Mutex::new(inner)), clock };
+        if !part.is_empty() {
+            let path = String::from_utf8_lossy(&part);
+            log.record(&Event { path: &path, decision: "torn", ..Event::default() })?;
+        }
+        Ok(log)
     }
 
-    /// Writes one line. It is in the operating system's hands when this returns, and so outlives the gateway; within a second
-    /// it is on disk.
+    /// Writes one line; its number. It is in the operating system's hands when this returns, and so outlives the gateway; within
+    /// a second it is on disk.
     ///
     /// # Errors
-    /// The file's. A request that cannot be recorded is not answered with more than a refusal.
-    pub fn record(&self, event: &Event<'_>) -> io::Result<()> {
+    /// The file's; then nothing of the line is in it, or nothing more is written before that is so. A request that cannot be
+    /// recorded is not sent, and not answered with more than a refusal.
+    pub fn record(&self, event: &Event<'_>) -> io::Result<u64> {
         let time = (self.clock)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let Inner { file, head, line, unsynced } = &mut *inner;
+        let Inner { file, head, line, good, torn, unsynced } = &mut *inner;
         let seq = head.seq + 1;
         let time_ms = u64::try_from(time.as_millis()).unwrap_or_default();
-        let Event { agent, method, host, path, key, decision, code, status, latency_ms } = *event;
+        let Event { agent, method, host, path, key, decision, code, status, latency_ms, of, more } = *event;
         let path = truncated(path);
         let row = Line {
             seq,
@@ -143,6 +177,8 @@ impl Log {
             code: code.into(),
             status,
             latency_ms,
+            of,
+            more,
         };
         line.clear();
         serde_json::to_writer(&mut *line, &row)?;
@@ -151,10 +187,11 @@ impl Log {
         line.extend_from_slice(b",\"hash\":\"");
         line.extend_from_slice(HEXLOWER.encode(&hash).as_bytes());
         line.extend_from_slice(b"\"}\n");
-        file.write_all(line)?;
+        append(file, *good, torn, line)?;
+        *good += line.len() as u64;
         *unsynced = true;
         *head = Head { seq, hash };
-        Ok(())
+        Ok(seq)
     }
 
     /// Brings what was written since the last time to the disk.
@@ -179,6 +216,42 @@ impl Log {
 
     /// How often [`Self::sync`] is called.
     pub const SYNC: Duration = Duration::from_secs(1);
+}
+
+/// A file that grows at its end.
+trait Tail: io::Write {
+    /// Takes away what stands after the first so many bytes.
+    fn cut(&mut self, length: u64) -> io::Result<()>;
+}
+
+impl Tail for File {
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length)?;
+        self.seek(SeekFrom::Start(length)).map(|_| ())
+    }
+}
+
+/// Writes a whole line after the first `good` bytes, or leaves nothing of it. `torn`: that did not succeed the last time.
+fn append(file: &mut impl Tail, good: u64, torn: &mut bool, line: &[u8]) -> io::Result<()> {
+    if *torn {
+        file.cut(good)?;
+        *torn = false;
+    }
+    file.write_all(line).inspect_err(|_| *torn = file.cut(good).is_err())
+}
+
+/// Where the last whole line ends, and what stands after it.
+fn whole_lines(file: &mut File) -> Result<(u64, Vec<u8>), LogError> {
+    let length = file.seek(SeekFrom::End(0))?;
+    let from = length.saturating_sub(MAX_LINE);
+    file.seek(SeekFrom::Start(from))?;
+    let mut end = Vec::new();
+    file.take(length - from).read_to_end(&mut end)?;
+    // Without one in so many bytes, it is no line of ours: all of it is judged, and does not verify.
+    let after = end.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
+    let after = after.or_else(|| (from == 0).then_some(0)).unwrap_or(end.len());
+    let part = end.split_off(after);
+    Ok((length - part.len() as u64, part))
 }
 
 /// Follows the chain from its start, and shows every line that belongs to it.
@@ -227,6 +300,8 @@ const MAX_LINE: u64 = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     fn event(path: &str) -> Event<'_> {
@@ -277,6 +352,70 @@ mod tests {
         let mut seen = Vec::new();
         let head = verify(text.as_slice(), |line| seen.push(line.to_owned())).unwrap();
         assert_eq!((head.seq, seen.len()), (3, 3));
+    }
+
+    /// A disk with room for so many bytes.
+    struct Small {
+        bytes: Vec<u8>,
+        room: usize,
+        cuts: bool,
+    }
+
+    impl io::Write for Small {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let now = bytes.len().min(self.room - self.bytes.len());
+            self.bytes.extend_from_slice(&bytes[..now]);
+            if now == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(now) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Tail for Small {
+        fn cut(&mut self, length: u64) -> io::Result<()> {
+            if !self.cuts {
+                return Err(io::ErrorKind::Other.into());
+            }
+            self.bytes.truncate(usize::try_from(length).unwrap());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn l9_of_a_line_that_does_not_fit_on_the_disk_nothing_stays() {
+        let mut torn = false;
+        let mut disk = Small { bytes: b"one\n".to_vec(), room: 6, cuts: true };
+        assert!(append(&mut disk, 4, &mut torn, b"two\n").is_err());
+        assert_eq!((disk.bytes.as_slice(), torn), (b"one\n".as_slice(), false));
+        disk.cuts = false;
+        assert!(append(&mut disk, 4, &mut torn, b"two\n").is_err());
+        disk.room = 100;
+        assert!(append(&mut disk, 4, &mut torn, b"two\n").is_err(), "not after half a line");
+        disk.cuts = true;
+        append(&mut disk, 4, &mut torn, b"two\n").unwrap();
+        assert_eq!(disk.bytes, b"one\ntwo\n");
+    }
+
+    #[test]
+    fn l9_a_line_that_a_power_cut_tore_is_kept_as_text_and_the_chain_goes_on() {
+        let text = written(&["/1", "/2", "/3"]);
+        let start = text.iter().rposition(|byte| *byte == b'{').unwrap();
+        for end in [start + 1, start + 40, text.len() - 1] {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&text[..end]).unwrap();
+            let log = Log::open(file.try_clone().unwrap(), || SystemTime::UNIX_EPOCH).unwrap();
+            assert_eq!(log.head().seq, 3);
+            log.record(&event("/4")).unwrap();
+            let mut lines: Vec<serde_json::Value> = Vec::new();
+            file.seek(SeekFrom::Start(0)).unwrap();
+            verify(BufReader::new(&mut file), |line| lines.push(serde_json::from_str(line).unwrap()))
+                .unwrap();
+            assert_eq!(lines.len(), 4);
+            assert_eq!((&lines[2]["decision"], &lines[3]["path"]), (&"torn".into(), &"/4".into()));
+            assert_eq!(lines[2]["path"].as_str().unwrap().as_bytes(), &text[start..end]);
+        }
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Tunnel {
     /// Whether what is open must end: the agent was revoked, or a key in use is not what it was.
     pub(crate) fn must_end(&self) -> bool {
         let source = &self.gateway.source;
-        if !source.stands(&self.session.agent) {
+        if !self.stands() {
             return true;
         }
         let grants = source.grants(&self.session.agent);
@@ -83,15 +83,16 @@ impl Tunnel {
         gone || !self.activity.all(|used| grants.contains(used))
     }
 
+    /// Whether its agent may act, by what is known and recent.
+    pub(crate) fn stands(&self) -> bool {
+        let source = &self.gateway.source;
+        source.is_current() && source.stands(&self.session.agent)
+    }
+
     /// Waits until it must.
     pub(crate) async fn ended(&self) {
-        let mut changes = self.gateway.changes.subscribe();
-        while changes.changed().await.is_ok() {
-            if self.must_end() {
-                self.say("cut", Code::AccessRestricted);
-                return;
-            }
-        }
+        self.gateway.until(|| self.must_end()).await;
+        self.say("cut", Code::AccessRestricted);
     }
 
     /// Writes into the log what no request is about.
@@ -101,10 +102,10 @@ impl Tunnel {
 
     /// Writes into the log that a tunnel was opened into which nobody looks.
     pub(crate) fn opened(&self) -> std::io::Result<()> {
-        self.record_tunnel("tunnel", "", 200)
+        self.record_tunnel("tunnel", "", 200).map(|_| ())
     }
 
-    fn record_tunnel(&self, decision: &str, code: &str, status: u16) -> std::io::Result<()> {
+    fn record_tunnel(&self, decision: &str, code: &str, status: u16) -> std::io::Result<u64> {
         let host = self.to.to_string();
         let agent = &self.session.agent.name;
         self.gateway.log.record(&Event {
@@ -120,13 +121,8 @@ impl Tunnel {
 
     /// Waits until a tunnel that nobody looks into must end.
     pub(crate) async fn blind_ended(&self) {
-        let mut changes = self.gateway.changes.subscribe();
-        while changes.changed().await.is_ok() {
-            if !self.gateway.source.stands(&self.session.agent) {
-                self.say("cut", Code::AccessRestricted);
-                return;
-            }
-        }
+        self.gateway.until(|| !self.stands()).await;
+        self.say("cut", Code::AccessRestricted);
     }
 
     /// Speaks TLS as the host, and serves what comes.

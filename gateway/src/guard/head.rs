@@ -22,7 +22,7 @@ pub(super) enum Follows {
 
 /// Longest head, in bytes, and most lines in it.
 pub(crate) const HEAD_BYTES: usize = 64 * 1024;
-pub(super) const HEAD_LINES: usize = 100;
+pub(crate) const HEAD_LINES: usize = 100;
 
 /// Where the head ends that starts at the beginning of `bytes`; none: not yet. `from` is what was searched before.
 pub(super) fn end(bytes: &[u8], from: usize) -> Option<usize> {
@@ -176,7 +176,7 @@ fn trim(value: &[u8]) -> &[u8] {
 }
 
 /// Digits and nothing else, of a number that fits.
-fn length(value: &[u8]) -> Option<u64> {
+pub(crate) fn length(value: &[u8]) -> Option<u64> {
     let plain = matches!(value.len(), 1..=18) && value.iter().all(u8::is_ascii_digit);
     plain.then(|| value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
 }
@@ -193,7 +193,7 @@ pub(super) fn is_token(byte: u8) -> bool {
 }
 
 /// Printable ASCII, but what a parser of URIs takes for the end of the target or refuses.
-fn is_target(byte: u8) -> bool {
+pub(crate) fn is_target(byte: u8) -> bool {
     byte.is_ascii_graphic()
         && !matches!(byte, b'#' | b'<' | b'>' | b'"' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
 }

@@ -7,5 +7,5 @@
 
 pub(crate) mod answer;
 mod chunk;
-mod head;
+pub(crate) mod head;
 pub(crate) mod request;

@@ -9,19 +9,21 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use data_encoding::BASE64;
 use http::header::{
-    CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, UPGRADE,
+    CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{Response, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use ring::digest;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::activity::Busy;
 use crate::body::Answer;
 use crate::gateway::stopped;
-use crate::guard::request::Gate;
 use crate::headers::{clean_answer, connection_has};
 use crate::redact::Scrubber;
 use crate::refuse::{Code, Refusal};
@@ -29,26 +31,44 @@ use crate::scrub;
 use crate::tunnel::Tunnel;
 use frames::Frames;
 
-/// Asks an upstream for it, without extensions.
-pub(crate) fn ask(headers: &mut HeaderMap) {
+/// Asks an upstream for it, without extensions. What the upstream must say to show that it understood.
+pub(crate) fn ask(headers: &mut HeaderMap) -> Result<String, Code> {
+    let one = |name: HeaderName| {
+        let mut values = headers.get_all(name).iter();
+        values.next().filter(|_| values.next().is_none())
+    };
+    let key = one(SEC_WEBSOCKET_KEY).ok_or(Code::Malformed)?;
+    if one(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(Code::Malformed);
+    }
+    let accept = accept(key.as_bytes());
     headers.remove(SEC_WEBSOCKET_EXTENSIONS);
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    Ok(accept)
+}
+
+/// `base64(SHA-1(key ‖ GUID))` (RFC 6455, 4.2.2). Nothing is secret here: it tells servers that speak WebSocket from others.
+fn accept(key: &[u8]) -> String {
+    let mut hash = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
+    hash.update(key.trim_ascii());
+    hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    BASE64.encode(hash.finish().as_ref())
 }
 
 /// Answers the agent with the upstream's 101, and carries messages from then on.
 pub(crate) fn relay(
     tunnel: &Arc<Tunnel>,
     mut answer: Response<Incoming>,
+    accept: &str,
     agent: OnUpgrade,
-    gate: &Gate,
     busy: Busy,
 ) -> Result<Response<Answer>, Refusal> {
     let headers = answer.headers();
     let agreed =
         headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
             && connection_has(headers, "upgrade")
-            && headers.contains_key(SEC_WEBSOCKET_ACCEPT)
+            && headers.get_all(SEC_WEBSOCKET_ACCEPT).iter().eq([accept])
             && !headers.contains_key(SEC_WEBSOCKET_EXTENSIONS);
     if !agreed {
         return Err(Code::UpstreamProtocol.into());
@@ -61,7 +81,6 @@ pub(crate) fn relay(
     scrub::headers(&tunnel.scrubber(), &mut parts.headers);
     parts.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     parts.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    gate.open();
     let own = Arc::clone(tunnel);
     tunnel.gateway.spawn(async move {
         let (Ok(agent), Ok(upstream)) = (agent.await, upstream.await) else { return };

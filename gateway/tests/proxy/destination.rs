@@ -18,7 +18,7 @@ async fn the_key_is_put_in_and_the_agent_never_sees_it() {
     assert_eq!(upstream.text().matches(SA).count(), 1);
     assert!(!answer.text().contains(SA) && answer.text().contains("Bearer "), "{}", answer.text());
     let log = world.log();
-    assert_eq!(log[0]["decision"], "inject");
+    assert_eq!((&log[0]["decision"], &log[1]["decision"]), (&"send".into(), &"inject".into()));
     assert_eq!((&log[0]["host"], &log[0]["path"], &log[0]["key"]), (&a.into(), &"/v1/x".into(), &"A".into()));
 }
 

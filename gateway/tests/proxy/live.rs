@@ -1,6 +1,7 @@
 //! S, L: who may do what, right now.
 
 use data_encoding::BASE64;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use keyward_gateway::Egress;
 use keyward_wire::rule::{Approval, Injection, Limits};
 
@@ -92,6 +93,74 @@ async fn s3_a_revoked_agents_open_streams_and_tunnels_are_cut() {
     assert_eq!(world.dial().await.connect(&a, &world.credential).await.status, 407);
     let cut = world.log().iter().filter(|line| line["decision"] == "cut").count();
     assert_eq!(cut, 3);
+}
+
+#[tokio::test]
+async fn s3_an_agent_that_is_revoked_while_its_tunnel_is_dialled_gets_none() {
+    let mut plan = Plan::new();
+    plan.egress = Egress::Allow;
+    let (a, _a) = plan.upstream("a.test", &[b"http/1.1"], silent()).await;
+    plan.bearer("A", SA, &a);
+    // Whoever is between the gateway and its upstreams takes its time.
+    let slow = script(|mut talk| async move {
+        if talk.head().await.is_some_and(|head| head.starts_with("CONNECT slow.test")) {
+            talk.go_on().await;
+        }
+        talk.say("HTTP/1.1 200 OK\r\n\r\n").await;
+        talk.head().await;
+    });
+    let proxy = crate::upstream::Upstream::start(None, slow).await;
+    let at = keyward_wire::rule::Authority::parse(&format!("127.0.0.1:{}", proxy.port), 80).unwrap();
+    plan.proxy = Some(keyward_gateway::UpstreamProxy { at, authorization: None });
+    let world = plan.start().await;
+    let mut idle = world.tunnel(&a).await;
+    let mut agent = world.dial().await;
+    let auth = basic(&world.credential);
+    agent.say(format!("CONNECT slow.test:1 HTTP/1.1\r\nHost: slow.test:1\r\n{auth}\r\n")).await;
+    proxy.connected(1).await;
+    world.source.revoke(&world.credential);
+    // Everybody who listens was told.
+    idle.rest().await;
+    proxy.go_on();
+    let answer = agent.answer().await.unwrap();
+    assert_eq!((answer.status, answer.error().as_str()), (403, "access_restricted"));
+}
+
+#[tokio::test]
+async fn s4_what_is_open_is_cut_when_grants_are_too_old_and_placeholders_outlive_it() {
+    let mut plan = Plan::new();
+    plan.egress = Egress::Allow;
+    let (a, _a) = plan.upstream("a.test", &[b"http/1.1"], silent()).await;
+    let (b, _b) = plan.plain("b.test", silent()).await;
+    let (c, c_up) = plan.upstream("c.test", &[b"http/1.1"], echo()).await;
+    plan.bearer("A", SA, &a);
+    plan.bearer("C", "sk-the-secret-of-c-0123456789abcdef", &c);
+    let world = plan.start().await;
+    let answer = world.tunnel(&c).await.get(&c, "/").await.text();
+    let placeholder = answer.split("Bearer ").nth(1).unwrap().lines().next().unwrap().to_owned();
+    for still_known in [true, false] {
+        let idle = world.tunnel(&a).await;
+        let mut streaming = world.tunnel(&a).await;
+        streaming.say(format!("GET / HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
+        streaming.until(b"data: 1\n\n").await.unwrap();
+        let mut blind = world.dial().await;
+        assert_eq!(blind.connect(&b, &world.credential).await.status, 200);
+        blind.say("GET / HTTP/1.1\r\n\r\n").await;
+        blind.until(b"data: 1\n\n").await.unwrap();
+        // The source need not say that an agent no longer stands, and it may.
+        if still_known {
+            world.source.go_stale();
+        } else {
+            world.source.go_silent();
+        }
+        for mut agent in [idle, streaming, blind] {
+            agent.rest().await;
+        }
+        world.source.come_back();
+    }
+    let with = format!("GET / HTTP/1.1\r\nHost: {c}\r\nAuthorization: Bearer {placeholder}\r\n\r\n");
+    assert_eq!(world.tunnel(&c).await.ask(with).await.status, 200, "{placeholder}");
+    assert!(!c_up.text().contains(&placeholder));
 }
 
 #[tokio::test]
@@ -224,14 +293,85 @@ async fn l9_the_record_is_there_before_the_answer() {
     for count in 1..=5 {
         assert_eq!(agent.get(&a, &format!("/{count}?secret=x")).await.status, 200);
         let log = world.log();
-        assert_eq!(log.len(), count);
-        let last = log.last().unwrap();
+        assert_eq!(log.len(), 2 * count);
+        let [.., sent, last] = log.as_slice() else { panic!("{log:?}") };
         assert_eq!(last["path"], format!("/{count}"));
         assert_eq!(
             (&last["agent"], &last["method"], &last["status"]),
             (&"one".into(), &"GET".into(), &200.into())
         );
+        assert_eq!((&sent["decision"], &last["decision"]), (&"send".into(), &"inject".into()));
+        assert_eq!((&sent["path"], &sent["key"], &sent["seq"]), (&last["path"], &"A".into(), &last["of"]));
     }
+}
+
+#[tokio::test]
+async fn l9_a_request_whose_agent_does_not_wait_is_in_the_log() {
+    let silent = || {
+        script(|mut talk| async move {
+            talk.head().await;
+            talk.go_on().await;
+        })
+    };
+    for http2 in [false, true] {
+        let (world, a, upstream) = World::with(silent()).await;
+        let alpn: &[&[u8]] = if http2 { &[b"h2"] } else { &[b"http/1.1"] };
+        let agent = world.tunnel_of(&a, &world.credential, alpn).await;
+        if http2 {
+            let (mut sender, connection) =
+                hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(agent.io))
+                    .await
+                    .unwrap();
+            let connection = tokio::spawn(connection);
+            let body = http_body_util::Full::new(bytes::Bytes::from_static(b"hello"));
+            let request = http::Request::post(format!("https://{a}/write")).body(body).unwrap();
+            let asked = tokio::spawn(sender.send_request(request));
+            upstream.came(b"hello").await;
+            // Dropped, its stream is reset.
+            asked.abort();
+            world.logged("cut").await;
+            connection.abort();
+        } else {
+            let mut agent = agent;
+            agent.say(format!("POST /write HTTP/1.1\r\nHost: {a}\r\nContent-Length: 5\r\n\r\nhello")).await;
+            upstream.came(b"hello").await;
+            drop(agent);
+            world.logged("cut").await;
+        }
+        let log = world.log();
+        let [sent, cut] = log.as_slice() else { panic!("{log:?}") };
+        assert_eq!((&sent["decision"], &sent["path"]), (&"send".into(), &"/write".into()));
+        assert_eq!((&cut["decision"], &cut["of"]), (&"cut".into(), &sent["seq"]));
+    }
+}
+
+#[tokio::test]
+async fn l9_what_cannot_be_recorded_is_not_sent() {
+    let mut plan = Plan::new();
+    plan.log_is_full = true;
+    let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
+    plan.bearer("A", SA, &a);
+    let world = plan.start().await;
+    let answer = world.tunnel(&a).await.get(&a, "/").await;
+    assert_eq!((answer.status, answer.error().as_str()), (503, "log_failed"));
+    assert_eq!(upstream.bytes(), b"");
+}
+
+#[tokio::test]
+async fn l1_strangers_cannot_fill_the_log_and_no_password_is_in_it() {
+    let (world, _a, _upstream) = World::with(echo()).await;
+    for _ in 0..20 {
+        let request =
+            format!("GET http://user:hunter2@b.test/{} HTTP/1.1\r\nHost: b.test\r\n\r\n", "x".repeat(3000));
+        assert_eq!(world.dial().await.ask(request).await.status, 407);
+    }
+    let few = world.log().len();
+    assert!(few < 10, "{few} lines");
+    let auth = basic(&world.credential);
+    let request = format!("GET http://user:hunter2@b.test/ HTTP/1.1\r\nHost: b.test\r\n{auth}\r\n");
+    assert_eq!(world.dial().await.ask(request).await.status, 400);
+    let log = format!("{:?}", world.log());
+    assert!(!log.contains("hunter2"), "{log}");
 }
 
 #[tokio::test]

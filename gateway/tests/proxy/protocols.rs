@@ -365,6 +365,66 @@ async fn d6_d18_p9_streams_for_another_host_or_with_the_marks_of_http1_get_nothi
 }
 
 #[tokio::test]
+async fn p6_p7_a_body_that_only_some_servers_expect_does_not_come_out_of_http2() {
+    let mut plan = Plan::new();
+    let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
+    plan.bearer("A", SA, &a);
+    let world = plan.start().await;
+    let smuggled = "GET /smuggled HTTP/1.1\r\nHost: other\r\nX: ";
+    for (method, length) in [("GET", true), ("GET", false), ("HEAD", true), ("HEAD", false)] {
+        let mut agent = http2_agent(&world, &a).await;
+        let mut smuggling = request(&format!("https://{a}/x"), smuggled);
+        *smuggling.method_mut() = method.parse().unwrap();
+        if length {
+            smuggling.headers_mut().insert("content-length", smuggled.len().into());
+        }
+        let answer = agent.send_request(smuggling).await.unwrap();
+        assert_eq!(answer.status(), 400, "{method}, length: {length}");
+    }
+    let with = |fields: &[(&'static str, &str)]| {
+        let mut all = vec![
+            (":method", "POST".to_owned()),
+            (":scheme", "https".to_owned()),
+            (":authority", a.clone()),
+            (":path", "/x".to_owned()),
+        ];
+        for (name, value) in fields {
+            match all.iter_mut().find(|(own, _)| own == name && name.starts_with(':')) {
+                Some((_, own)) => (*own).clone_from(&(*value).to_owned()),
+                None => all.push((name, (*value).to_owned())),
+            }
+        }
+        all
+    };
+    let many: Vec<(&'static str, &str)> = vec![("x", "y"); 101];
+    for fields in [
+        with(&[("content-length", "0"), ("content-length", "00")]),
+        with(&[("content-length", "+0")]),
+        with(&[("http2-settings", "AA")]),
+        with(&[(":path", "/x|y")]),
+        with(&[(":path", "/x?y^z")]),
+        with(&[(":path", "/x?\"")]),
+        with(&many),
+    ] {
+        let list: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let got = raw_http2(&world, &a, &list).await;
+        assert!(got == "400" || got == "431" || got == "huffman" || got == "reset", "{fields:?}: {got}");
+    }
+    assert_eq!(upstream.connections(), 0);
+    // A body that is empty and says so late is none.
+    let mut agent = http2_agent(&world, &a).await;
+    assert_eq!(agent.send_request(request(&format!("https://{a}/x"), "")).await.unwrap().status(), 200);
+    assert!(!upstream.text().contains("smuggled"));
+    world.still_works(&a).await;
+}
+
+/// The answer to the handshake of [`UPGRADE`] (RFC 6455, 1.3).
+const UPGRADED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
+                        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+#[tokio::test]
 async fn r14_websocket_messages_pass_both_ways_and_the_key_does_not() {
     let socket = script(|mut talk| async move {
         let head = talk.head().await.unwrap();
@@ -408,35 +468,56 @@ async fn r14_websocket_messages_pass_both_ways_and_the_key_does_not() {
 #[tokio::test]
 async fn p15_what_is_no_handshake_opens_nothing() {
     for (answer, status) in [
-        ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", 502),
-        (
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: x\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
-            502,
-        ),
-        ("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", 403),
+        ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n".to_owned(), 502),
+        (UPGRADED.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"), 502),
+        // Somebody had a server say so who knows nothing of the key that was sent.
+        (UPGRADED.replace("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "x"), 502),
+        (UPGRADED.replace("\r\n\r\n", "\r\nSec-WebSocket-Accept: x\r\n\r\n"), 502),
+        ("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_owned(), 403),
     ] {
-        let (world, a, _upstream) = World::with(crate::upstream::fixed(answer)).await;
-        let request = format!(
-            "GET / HTTP/1.1\r\nHost: {a}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: x\r\n\r\n"
-        );
+        let (world, a, _upstream) = World::with(crate::upstream::fixed(answer.as_str())).await;
+        let request = format!("GET / HTTP/1.1\r\nHost: {a}\r\n{UPGRADE}");
         assert_eq!(world.tunnel(&a).await.ask(request).await.status, status, "{answer}");
     }
+    let (world, a, upstream) = World::with(crate::upstream::fixed(UPGRADED)).await;
+    for odd in [
+        UPGRADE.replace("13", "8"),
+        UPGRADE.replace("Sec-WebSocket-Version: 13\r\n", ""),
+        UPGRADE.replace("Sec-WebSocket-Key", "X-Key"),
+        format!("Sec-WebSocket-Key: x\r\n{UPGRADE}"),
+    ] {
+        let request = format!("GET / HTTP/1.1\r\nHost: {a}\r\n{odd}");
+        assert_eq!(world.tunnel(&a).await.ask(request).await.status, 400, "{odd}");
+    }
+    assert_eq!(upstream.connections(), 0);
+}
+
+/// A WebSocket that says nothing.
+fn silent_socket() -> Script {
+    script(|mut talk| async move {
+        talk.head().await;
+        talk.say(UPGRADED).await;
+        talk.head().await;
+    })
 }
 
 #[tokio::test]
 async fn s3_a_revoked_agents_websocket_is_cut() {
-    let socket = script(|mut talk| async move {
-        talk.head().await;
-        talk.say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n").await;
-        talk.head().await;
-    });
-    let (world, a, _upstream) = World::with(socket).await;
+    let (world, a, _upstream) = World::with(silent_socket()).await;
     let mut agent = world.tunnel(&a).await;
-    let request = format!(
-        "GET / HTTP/1.1\r\nHost: {a}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: x\r\n\r\n"
-    );
-    assert_eq!(agent.ask(request).await.status, 101);
+    let answer = agent.ask(format!("GET / HTTP/1.1\r\nHost: {a}\r\n{UPGRADE}")).await;
+    assert_eq!(answer.status, 101);
     world.source.exclude(&world.agent, "A");
+    agent.rest().await;
+}
+
+#[tokio::test]
+async fn s4_a_websocket_is_cut_when_grants_are_too_old() {
+    let (world, a, _upstream) = World::with(silent_socket()).await;
+    let mut agent = world.tunnel(&a).await;
+    let answer = agent.ask(format!("GET / HTTP/1.1\r\nHost: {a}\r\n{UPGRADE}")).await;
+    assert_eq!(answer.status, 101);
+    world.source.go_stale();
     agent.rest().await;
 }
 

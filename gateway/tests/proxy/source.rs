@@ -21,6 +21,7 @@ struct State {
     agents: HashMap<String, Agent>,
     granted: HashMap<AgentId, Vec<(Grant, Arc<Value>)>>,
     stale: bool,
+    silent: bool,
 }
 
 impl Memory {
@@ -98,6 +99,18 @@ impl Memory {
         self.state.lock().unwrap().stale = true;
     }
 
+    /// They are, and until they no longer are, it is not said who the agents are.
+    pub(crate) fn go_silent(&self) {
+        let mut state = self.state.lock().unwrap();
+        (state.stale, state.silent) = (true, true);
+    }
+
+    /// Grants are recent again.
+    pub(crate) fn come_back(&self) {
+        let mut state = self.state.lock().unwrap();
+        (state.stale, state.silent) = (false, false);
+    }
+
     fn tell(&self) {
         self.revision.send_modify(|revision| *revision += 1);
     }
@@ -113,7 +126,8 @@ impl SecretSource for Memory {
     }
 
     fn stands(&self, agent: &Agent) -> bool {
-        self.state.lock().unwrap().agents.values().any(|own| own == agent)
+        let state = self.state.lock().unwrap();
+        !state.silent && state.agents.values().any(|own| own == agent)
     }
 
     fn grants(&self, agent: &Agent) -> Arc<[Grant]> {

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -78,7 +78,7 @@ pub(crate) struct Upstream {
 }
 
 struct Seen {
-    bytes: Mutex<Vec<u8>>,
+    bytes: watch::Sender<Vec<u8>>,
     connections: watch::Sender<usize>,
     go: tokio::sync::Semaphore,
 }
@@ -89,7 +89,7 @@ impl Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::new(Seen {
-            bytes: Mutex::default(),
+            bytes: watch::Sender::default(),
             connections: watch::Sender::new(0),
             go: tokio::sync::Semaphore::new(0),
         });
@@ -116,7 +116,7 @@ impl Upstream {
 
     /// Every byte that came, over all connections.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.seen.bytes.lock().unwrap().clone()
+        self.seen.bytes.borrow().clone()
     }
 
     pub(crate) fn text(&self) -> String {
@@ -126,6 +126,17 @@ impl Upstream {
     /// Lets a script go on that waits for it.
     pub(crate) fn go_on(&self) {
         self.seen.go.add_permits(1);
+    }
+
+    /// Waits until these bytes came.
+    pub(crate) async fn came(&self, end: &[u8]) {
+        let mut bytes = self.seen.bytes.subscribe();
+        bytes.wait_for(|bytes| bytes.windows(end.len()).any(|part| part == end)).await.unwrap();
+    }
+
+    /// Waits until so many connections were made.
+    pub(crate) async fn connected(&self, count: usize) {
+        self.seen.connections.subscribe().wait_for(|made| *made >= count).await.unwrap();
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -192,7 +203,7 @@ impl Talk {
     async fn more(&mut self) -> bool {
         let mut buf = vec![0; 16 * 1024];
         let count = self.io.read(&mut buf).await.unwrap_or(0);
-        self.seen.bytes.lock().unwrap().extend_from_slice(&buf[..count]);
+        self.seen.bytes.send_modify(|bytes| bytes.extend_from_slice(&buf[..count]));
         self.ahead.extend_from_slice(&buf[..count]);
         count > 0
     }
@@ -234,7 +245,7 @@ impl AsyncRead for WrittenDown {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
-        self.seen.bytes.lock().unwrap().extend_from_slice(&buf.filled()[before..]);
+        self.seen.bytes.send_modify(|bytes| bytes.extend_from_slice(&buf.filled()[before..]));
         Poll::Ready(Ok(()))
     }
 }

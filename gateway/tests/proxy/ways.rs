@@ -112,7 +112,7 @@ async fn plain_http_to_a_host_without_a_key_passes_where_egress_is_allowed() {
     }
     assert!(upstream.text().contains("accept-encoding: zstd"), "nothing is changed that need not be");
     assert_eq!(upstream.connections(), 1);
-    assert_eq!(world.log()[0]["decision"], "pass");
+    assert_eq!(world.log()[1]["decision"], "pass");
 }
 
 #[tokio::test]

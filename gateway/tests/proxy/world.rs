@@ -39,6 +39,7 @@ pub(crate) struct Plan {
     pub(crate) proxy: Option<UpstreamProxy>,
     pub(crate) console: Option<String>,
     pub(crate) listen_at: Option<TcpListener>,
+    pub(crate) log_is_full: bool,
 }
 
 impl Plan {
@@ -56,6 +57,7 @@ impl Plan {
             proxy: None,
             console: None,
             listen_at: None,
+            log_is_full: false,
         }
     }
 
@@ -109,7 +111,8 @@ impl Plan {
             clock: SystemTime::now,
         };
         let log = tempfile::NamedTempFile::new().unwrap();
-        let file = std::fs::OpenOptions::new().read(true).append(true).open(log.path()).unwrap();
+        let append = !self.log_is_full;
+        let file = std::fs::OpenOptions::new().read(true).append(append).open(log.path()).unwrap();
         let ca = Arc::new(Ca::generate(SystemTime::now()).unwrap());
         let certificate = ca.certificate().clone();
         let source = Arc::clone(&self.source);
@@ -156,6 +159,13 @@ impl World {
         let mut lines = Vec::new();
         log::verify(text.as_slice(), |line| lines.push(serde_json::from_str(line).unwrap())).unwrap();
         lines
+    }
+
+    /// Waits until something was decided so.
+    pub(crate) async fn logged(&self, decision: &str) {
+        while !self.log().iter().any(|line| line["decision"] == decision) {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// The codes of what was refused.
