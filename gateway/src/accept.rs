@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use crate::activity::Activity;
-use crate::agent::Session;
+use crate::agent::{Place, Session};
 use crate::auth;
 use crate::blind;
 use crate::body::Answer;
@@ -24,10 +24,12 @@ use crate::config::Egress;
 use crate::forward::{self, same_host};
 use crate::gateway::Inner;
 use crate::guard::request::{Gate, Guard};
+use crate::line::{Line, Pulse};
 use crate::log::Event;
 use crate::policy::{self, Known};
 use crate::refuse::{Code, Refusal};
-use crate::tunnel::{Tunnel, Way, drive, http1_settings};
+use crate::strangers::Stranger;
+use crate::tunnel::{Alive, Tunnel, Way, drive, http1_settings};
 
 /// One connection from somebody.
 struct Connection {
@@ -36,6 +38,9 @@ struct Connection {
     gate: Gate,
     /// The last way that its requests took in the clear.
     last: Mutex<Option<Arc<Tunnel>>>,
+    stranger: Stranger,
+    /// Whose connection it is.
+    place: Mutex<Option<(Arc<Session>, Arc<Place>)>>,
 }
 
 /// Serves a connection until it ends.
@@ -43,11 +48,14 @@ pub(crate) async fn serve<S>(gateway: Arc<Inner>, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (guard, gate) = Guard::new(stream);
+    let pulse = Pulse::default();
+    let (guard, gate) = Guard::new(Line::new(stream, pulse.clone()));
+    let (stranger, place) = (gateway.strangers.enter(), Mutex::default());
     let activity = Activity::new();
     let last = Mutex::default();
     let connection =
-        Arc::new(Connection { gateway: Arc::clone(&gateway), activity: activity.clone(), gate, last });
+        Connection { gateway: Arc::clone(&gateway), activity: activity.clone(), gate, last, stranger, place };
+    let connection = Arc::new(connection);
     let own = Arc::clone(&connection);
     let service = service_fn(move |request| {
         let connection = Arc::clone(&own);
@@ -55,7 +63,8 @@ where
     });
     let served = http1_settings().serve_connection(TokioIo::new(guard), service).with_upgrades();
     let ended = connection.ended();
-    drive(&gateway, &activity, IDLE_TIME, served, UpgradeableConnection::graceful_shutdown, ended).await;
+    let alive = Alive { activity: &activity, pulse: &pulse, idle_time: IDLE_TIME };
+    drive(&gateway, &alive, served, UpgradeableConnection::graceful_shutdown, ended).await;
 }
 
 /// A request before anything was decided, for the log.
@@ -69,7 +78,10 @@ impl Connection {
     /// Waits until what it serves in the clear must end. Tunnels look after themselves.
     async fn ended(&self) {
         let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.gateway.until(|| last().is_some_and(|tunnel| tunnel.must_end())).await;
+        tokio::select! {
+            () = self.gateway.until(|| last().is_some_and(|tunnel| tunnel.must_end())) => {}
+            () = self.stranger.shown_out() => return,
+        }
         if let Some(tunnel) = last() {
             tunnel.say("cut", Code::AccessRestricted);
         }
@@ -150,8 +162,8 @@ impl Connection {
         match policy::known(&grants, &to) {
             Known::Here => {
                 let activity = Activity::new();
-                let tunnel =
-                    Tunnel::new(&self.gateway, &session, to, Way::Tls, None, activity).map_err(refuse)?;
+                let place = self.place(&session).map_err(refuse)?;
+                let tunnel = Tunnel::new(&self.gateway, &session, to, Way::Tls, None, activity, place);
                 let gate = self.gate.clone();
                 self.gateway.spawn(async move {
                     let Ok(stream) = hyper::upgrade::on(request).await else { return };
@@ -165,9 +177,9 @@ impl Connection {
             }
             Known::No => {
                 let activity = Activity::new();
-                let tunnel =
-                    Tunnel::new(&self.gateway, &session, to, Way::Tls, None, activity).map_err(refuse)?;
-                let upstream = self.gateway.dialer.tcp(&tunnel.to).await.map_err(refuse)?;
+                let place = self.place(&session).map_err(refuse)?;
+                let tunnel = Tunnel::new(&self.gateway, &session, to, Way::Tls, None, activity, place);
+                let upstream = self.gateway.dialer.tcp(&tunnel.to, &session.share).await.map_err(refuse)?;
                 // That took its time.
                 if !tunnel.stands() {
                     return Err(refuse(Code::AccessRestricted));
@@ -232,6 +244,7 @@ impl Connection {
         target: Option<String>,
         request: Request<Incoming>,
     ) -> Answered {
+        let place = self.place(session).map_err(|code| (Some(Arc::clone(session)), code.into()))?;
         let tunnel = {
             let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
             let same = |tunnel: &&Arc<Tunnel>| {
@@ -244,8 +257,7 @@ impl Connection {
                 Arc::clone(tunnel)
             } else {
                 let activity = self.activity.clone();
-                let tunnel = Tunnel::new(&self.gateway, session, to, way, target, activity)
-                    .map_err(|code| (Some(Arc::clone(session)), code.into()))?;
+                let tunnel = Tunnel::new(&self.gateway, session, to, way, target, activity, place);
                 *last = Some(Arc::clone(&tunnel));
                 tunnel
             }
@@ -253,11 +265,26 @@ impl Connection {
         Ok(forward::answer(&tunnel, request, &self.gate).await)
     }
 
+    /// The place that this connection has among those of its agent.
+    fn place(&self, session: &Arc<Session>) -> Result<Arc<Place>, Code> {
+        let mut own = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, place)) = own.as_ref().filter(|(of, _)| Arc::ptr_eq(of, session)) {
+            return Ok(Arc::clone(place));
+        }
+        let place = session.place(&self.gateway.share).ok_or(Code::RateLimited)?;
+        *own = Some((Arc::clone(session), Arc::clone(&place)));
+        self.stranger.is_known();
+        Ok(place)
+    }
+
     /// Whose request it is. The answer to all others is the same, and the same one again takes longer.
     async fn agent(&self, credential: Option<zeroize::Zeroizing<String>>) -> Result<Arc<Session>, Refused> {
         let Some(credential) = credential else { return Err((None, Code::ProxyAuthRequired.into())) };
         if let Some(agent) = self.gateway.source.agent(&credential) {
             let session = self.gateway.session(agent);
+            if let Err(code) = self.place(&session) {
+                return Err((Some(session), code.into()));
+            }
             let current = self.gateway.source.is_current();
             return if current { Ok(session) } else { Err((Some(session), Code::GrantsStale.into())) };
         }

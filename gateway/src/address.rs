@@ -11,6 +11,25 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
     }
 }
 
+/// Addresses that are allowed by themselves or not at all: those of every network of this kind, where a name says nothing.
+pub(crate) fn is_by_literal_only(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            address.is_unspecified()
+                || address.is_multicast()
+                || address.is_broadcast()
+                || address.is_link_local()
+                || matches!(address.octets(), [168, 63, 129, 16] | [100, 100, 100, 200] | [192, 0, 0, 192])
+        }
+        IpAddr::V6(address) => {
+            address.is_unspecified()
+                || address.is_multicast()
+                || address.is_unicast_link_local()
+                || matches!(address.segments(), [0xfd00, 0x0ec2, ..])
+        }
+    }
+}
+
 #[expect(clippy::match_same_arms, reason = "one line for each registration, with its reason")]
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let special = match address.octets() {

@@ -2,14 +2,15 @@
 
 use std::cell::LazyCell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use keyward_wire::KeyId;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::dial::Dialer;
+use crate::limits::Share;
 use crate::opened::{Made, Opened};
 use crate::placeholder::Placeholders;
 use crate::redact::Scrubber;
@@ -22,7 +23,7 @@ pub(crate) struct Session {
     pub(crate) pool: Arc<Pool>,
     pub(crate) placeholders: Placeholders,
     scrubber: Mutex<Option<Made>>,
-    tunnels: AtomicUsize,
+    pub(crate) share: Arc<Share>,
     used: Mutex<HashMap<KeyId, Bucket>>,
 }
 
@@ -32,17 +33,18 @@ struct Bucket {
     at: Instant,
 }
 
-/// One of an agent's tunnels.
-pub(crate) struct Place(Arc<Session>);
+/// One of an agent's connections.
+pub(crate) struct Place(#[expect(dead_code, reason = "held, not looked at")] [OwnedSemaphorePermit; 2]);
 
 impl Session {
-    pub(crate) fn new(agent: Agent, dialer: &Dialer) -> Arc<Self> {
+    pub(crate) fn new(agent: Agent, dialer: &Dialer, share: Share) -> Arc<Self> {
+        let share = Arc::new(share);
         Arc::new(Self {
             agent,
-            pool: Arc::new(Pool::new(dialer)),
+            pool: Arc::new(Pool::new(dialer, Arc::clone(&share))),
             placeholders: Placeholders::new(),
             scrubber: Mutex::default(),
-            tunnels: AtomicUsize::new(0),
+            share,
             used: Mutex::default(),
         })
     }
@@ -61,10 +63,9 @@ impl Session {
         opened.forget(&self.scrubber);
     }
 
-    /// A place for one more tunnel. None: there are as many as an agent may have.
-    pub(crate) fn place(self: &Arc<Self>) -> Option<Place> {
-        let place = Place(Arc::clone(self));
-        (self.tunnels.fetch_add(1, Ordering::Relaxed) < MOST_TUNNELS).then_some(place)
+    /// A place for one more connection. None: there are as many as this agent, or all together, may have.
+    pub(crate) fn place(&self, all: &Share) -> Option<Arc<Place>> {
+        self.share.connection(all).map(|places| Arc::new(Place(places)))
     }
 
     /// Counts a request by a rule's limit. `Err`: how long to wait for the next.
@@ -84,11 +85,3 @@ impl Session {
         Ok(())
     }
 }
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.tunnels.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-const MOST_TUNNELS: usize = 4096;

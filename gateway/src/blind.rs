@@ -10,19 +10,23 @@ use tokio::io::{
 use tokio::time::timeout;
 
 use crate::gateway::stopped;
+use crate::line::{Line, Pulse};
 use crate::refuse::Code;
-use crate::tunnel::{HANDSHAKE_TIME, Tunnel, names};
+use crate::tunnel::{HANDSHAKE_TIME, LONG_QUIET_TIME, Tunnel, names};
 
 /// Carries bytes until one side ends, the agent may act no more, or the gateway stops.
 ///
 /// What begins as TLS must be for the host that the tunnel was made for, and on the port of https nothing else may begin:
 /// another name would be a way to a host that was not judged, past whoever shares its address.
-pub(crate) async fn relay<A, U>(tunnel: &Arc<Tunnel>, mut agent: A, mut upstream: U)
+pub(crate) async fn relay<A, U>(tunnel: &Arc<Tunnel>, agent: A, mut upstream: U)
 where
     A: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
     let mut stop = tunnel.gateway.stop.subscribe();
+    // Whatever the upstream says is written to the agent, so one side tells of both.
+    let pulse = Pulse::default();
+    let mut agent = Line::new(agent, pulse.clone());
     let carried = async {
         let Ok(begun) = beginning(tunnel, &mut agent, &mut upstream).await else {
             tunnel.say("refuse", Code::Misdirected);
@@ -35,6 +39,7 @@ where
     tokio::select! {
         _ = carried => {}
         () = tunnel.blind_ended() => {}
+        () = pulse.still(LONG_QUIET_TIME) => {}
         () = stopped(&mut stop) => {}
     }
 }

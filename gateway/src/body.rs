@@ -10,6 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::activity::Busy;
+use crate::line::Pulse;
 use crate::scrub;
 use crate::tunnel::Tunnel;
 use crate::upstream::Lease;
@@ -20,8 +21,18 @@ pub(crate) enum Outgoing {
     Empty,
     /// A body that was written into.
     Whole(Option<Bytes>),
-    /// The agent's body as it comes. Its trailers end here.
-    Stream(Incoming),
+    /// The agent's body as it comes, and when something of it last came. Its trailers end here.
+    Stream(Incoming, Pulse),
+}
+
+impl Outgoing {
+    /// Beats while it is sent.
+    pub(crate) fn pulse(&self) -> Pulse {
+        match self {
+            Self::Empty | Self::Whole(_) => Pulse::default(),
+            Self::Stream(_, pulse) => pulse.clone(),
+        }
+    }
 }
 
 /// A body that broke off.
@@ -40,8 +51,10 @@ impl Body for Outgoing {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Whole(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
-            Self::Stream(body) => loop {
-                match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+            Self::Stream(body, pulse) => loop {
+                let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
+                pulse.beat();
+                match frame {
                     None => return Poll::Ready(None),
                     Some(Err(_)) => return Poll::Ready(Some(Err(Broken))),
                     Some(Ok(frame)) if frame.is_data() => return Poll::Ready(Some(Ok(frame))),
@@ -55,7 +68,7 @@ impl Body for Outgoing {
         match self {
             Self::Empty => true,
             Self::Whole(body) => body.is_none(),
-            Self::Stream(body) => body.is_end_stream(),
+            Self::Stream(body, _) => body.is_end_stream(),
         }
     }
 
@@ -63,7 +76,7 @@ impl Body for Outgoing {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(body) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
-            Self::Stream(body) => body.size_hint(),
+            Self::Stream(body, _) => body.size_hint(),
         }
     }
 }

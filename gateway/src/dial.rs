@@ -1,7 +1,7 @@
 //! The way to an upstream: resolve, judge every address, connect to one that was judged, and have it prove its name.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +11,15 @@ use rustls::client::Resumption;
 use rustls::crypto::ring;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::address::is_public;
+use crate::address::{is_by_literal_only, is_public};
 use crate::config::{Config, UpstreamProxy};
+use crate::limits::{Share, both};
+use crate::line::Line;
 use crate::refuse::Code;
 
 /// Connects. One per gateway; it holds nothing of any agent.
@@ -27,7 +29,16 @@ pub(crate) struct Dialer {
     own: Vec<SocketAddr>,
     proxy: Option<UpstreamProxy>,
     tls: Arc<ClientConfig>,
+    /// Of all agents.
+    share: Arc<Share>,
+    resolver: Arc<Resolver>,
 }
+
+/// Asks for a name's addresses. It blocks.
+type Resolver = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
+
+/// A connection to an upstream.
+pub(crate) type Socket = Line<TcpStream>;
 
 /// How one agent speaks TLS to upstreams: no session ticket is ever used for two agents.
 pub(crate) struct AgentTls {
@@ -45,7 +56,7 @@ pub(crate) enum Offer {
 }
 
 impl Dialer {
-    pub(crate) fn new(config: &mut Config) -> Result<Self, rustls::Error> {
+    pub(crate) fn new(config: &mut Config, share: Arc<Share>) -> Result<Self, rustls::Error> {
         let roots = std::mem::replace(&mut config.roots, rustls::RootCertStore::empty());
         let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
@@ -57,6 +68,8 @@ impl Dialer {
             own: std::mem::take(&mut config.own),
             proxy: config.upstream_proxy.take(),
             tls: Arc::new(tls),
+            share,
+            resolver: Arc::new(|name, port| Ok((name, port).to_socket_addrs()?.collect())),
         })
     }
 
@@ -71,11 +84,28 @@ impl Dialer {
         AgentTls { any: with(&[b"h2", b"http/1.1"]), http1: with(&[b"http/1.1"]) }
     }
 
-    /// A connection to `to` over which nothing was sent yet.
-    pub(crate) async fn tcp(&self, to: &Authority) -> Result<TcpStream, Code> {
-        match &self.proxy {
-            Some(proxy) => self.through(proxy, to).await,
-            None => connect(&self.addresses(to).await?).await,
+    /// A connection to `to` over which nothing was sent yet. It counts against the agent's `share`.
+    pub(crate) async fn tcp(&self, to: &Authority, share: &Share) -> Result<Socket, Code> {
+        let places = timeout(PLACE_TIME, both(&share.dials, &self.share.dials)).await;
+        let places = places.ok().flatten().ok_or(Code::RateLimited)?;
+        let stream = match &self.proxy {
+            Some(proxy) => self.through(proxy, to, share).await?,
+            None => {
+                let stream = connect(&self.addresses(to, share).await?).await?;
+                if self.is_here(to, &stream) {
+                    return Err(Code::AddressRefused);
+                }
+                stream
+            }
+        };
+        Ok(Line::counted(stream, places))
+    }
+
+    /// Whether a public address turned out to be this machine's own: what listens on all of its addresses is not for agents.
+    fn is_here(&self, to: &Authority, stream: &TcpStream) -> bool {
+        match (stream.local_addr(), stream.peer_addr()) {
+            (Ok(own), Ok(peer)) => own.ip() == peer.ip() && !self.is_allowed(to, peer),
+            _ => true,
         }
     }
 
@@ -84,14 +114,15 @@ impl Dialer {
         &self,
         to: &Authority,
         agent: &AgentTls,
+        share: &Share,
         offer: Offer,
-    ) -> Result<TlsStream<TcpStream>, Code> {
+    ) -> Result<TlsStream<Socket>, Code> {
         let name = match &to.host {
             Host::Name(name) => ServerName::try_from(name.clone()).map_err(|_| Code::TlsFailed)?,
             Host::V4(address) => ServerName::from(IpAddr::from(*address)),
             Host::V6(address) => ServerName::from(IpAddr::from(*address)),
         };
-        let stream = self.tcp(to).await?;
+        let stream = self.tcp(to, share).await?;
         let config = match offer {
             Offer::Any => &agent.any,
             Offer::Http1 => &agent.http1,
@@ -105,11 +136,11 @@ impl Dialer {
 
     /// All addresses of a host. One that is refused refuses the host: whoever answers for its name may answer differently the
     /// next time.
-    async fn addresses(&self, to: &Authority) -> Result<Vec<SocketAddr>, Code> {
+    async fn addresses(&self, to: &Authority, share: &Share) -> Result<Vec<SocketAddr>, Code> {
         let addresses = match &to.host {
             Host::V4(address) => vec![SocketAddr::from((*address, to.port))],
             Host::V6(address) => vec![SocketAddr::from((*address, to.port))],
-            Host::Name(name) => self.look_up(name, to).await?,
+            Host::Name(name) => self.look_up(name, to, share).await?,
         };
         if addresses.is_empty() {
             return Err(Code::DnsFailed);
@@ -121,7 +152,7 @@ impl Dialer {
         }
     }
 
-    async fn look_up(&self, name: &str, to: &Authority) -> Result<Vec<SocketAddr>, Code> {
+    async fn look_up(&self, name: &str, to: &Authority, share: &Share) -> Result<Vec<SocketAddr>, Code> {
         let fixed: Vec<SocketAddr> = self
             .resolve
             .iter()
@@ -133,19 +164,37 @@ impl Dialer {
         }
         // The final dot keeps search domains of the resolver's configuration from being tried.
         let absolute = if name.contains('.') { format!("{name}.") } else { name.to_owned() };
-        match timeout(RESOLVE_TIME, lookup_host((absolute, to.port))).await {
-            Ok(Ok(addresses)) => Ok(addresses.collect()),
-            Ok(Err(_)) | Err(_) => Err(Code::DnsFailed),
-        }
+        self.ask_resolver(absolute, to.port, share).await
+    }
+
+    /// Asks it in a thread, of which each agent has few: a name whose server never answers keeps one for long after nobody waits
+    /// any more.
+    async fn ask_resolver(&self, name: String, port: u16, share: &Share) -> Result<Vec<SocketAddr>, Code> {
+        let asked = async {
+            let places = both(&share.lookups, &self.share.lookups).await?;
+            let resolver = Arc::clone(&self.resolver);
+            let asked = tokio::task::spawn_blocking(move || {
+                let found = resolver(&name, port);
+                drop(places);
+                found
+            });
+            asked.await.ok()?.ok()
+        };
+        timeout(RESOLVE_TIME, asked).await.ok().flatten().ok_or(Code::DnsFailed)
     }
 
     fn may_reach(&self, to: &Authority, address: SocketAddr) -> bool {
         if self.own.iter().any(|own| is_same_socket(*own, address)) {
             return false;
         }
+        is_public(address.ip().to_canonical()) || self.is_allowed(to, address)
+    }
+
+    /// Whether the operator allowed it: by the name that was asked for, or by the address itself. By name, no address is reached
+    /// that only a machine's own network has: whoever answers for the name would choose which.
+    fn is_allowed(&self, to: &Authority, address: SocketAddr) -> bool {
         let ip = address.ip().to_canonical();
-        is_public(ip)
-            || (self.allow_private.contains(to) && !ip.is_unspecified() && !ip.is_multicast())
+        (self.allow_private.contains(to) && !is_by_literal_only(ip))
             || self.allow_private.iter().any(|allowed| {
                 let literal = match &allowed.host {
                     Host::V4(host) => IpAddr::from(*host),
@@ -157,7 +206,7 @@ impl Dialer {
     }
 
     /// Through the proxy that the gateway itself must use. That resolves the name; what it may reach is its operator's to say.
-    async fn through(&self, proxy: &UpstreamProxy, to: &Authority) -> Result<TcpStream, Code> {
+    async fn through(&self, proxy: &UpstreamProxy, to: &Authority, share: &Share) -> Result<TcpStream, Code> {
         let literal = match &to.host {
             Host::V4(address) => Some(IpAddr::from(*address)),
             Host::V6(address) => Some(IpAddr::from(*address)),
@@ -166,15 +215,16 @@ impl Dialer {
         if literal.is_some_and(|ip| !self.may_reach(to, SocketAddr::new(ip, to.port))) {
             return Err(Code::AddressRefused);
         }
+        if let Host::Name(name) = &to.host
+            && is_local_name(name)
+            && !self.allow_private.contains(to)
+        {
+            return Err(Code::AddressRefused);
+        }
         let addresses = match &proxy.at.host {
             Host::V4(address) => vec![SocketAddr::from((*address, proxy.at.port))],
             Host::V6(address) => vec![SocketAddr::from((*address, proxy.at.port))],
-            Host::Name(name) => {
-                match timeout(RESOLVE_TIME, lookup_host((name.as_str(), proxy.at.port))).await {
-                    Ok(Ok(addresses)) => addresses.collect(),
-                    Ok(Err(_)) | Err(_) => return Err(Code::DnsFailed),
-                }
-            }
+            Host::Name(name) => self.ask_resolver(name.clone(), proxy.at.port, share).await?,
         };
         let mut stream = connect(&addresses).await?;
         match timeout(HANDSHAKE_TIME, ask(&mut stream, proxy, to)).await {
@@ -234,6 +284,15 @@ fn is_same_socket(own: SocketAddr, address: SocketAddr) -> bool {
     own.port() == address.port() && (same || (mine.is_unspecified() && !is_public(theirs)))
 }
 
+/// Names that mean something else at each machine, so that a proxy would lead into its own network (RFC 6761, 6762; `internal`
+/// is where metadata services are).
+fn is_local_name(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    !name.contains('.') || matches!(last, "localhost" | "internal" | "local")
+}
+
+/// How long one waits for a place among the connections of its agent.
+const PLACE_TIME: Duration = Duration::from_secs(10);
 const RESOLVE_TIME: Duration = Duration::from_secs(10);
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
@@ -242,7 +301,10 @@ const MOST_PROXY_HEAD: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+    use crate::limits::Limits;
 
     fn dialer(allow: &[&str], resolve: &[(&str, &str)], own: &[&str]) -> Dialer {
         let authority = |text: &str| Authority::parse(text, 443).unwrap();
@@ -257,11 +319,12 @@ mod tests {
             provider: |_| None,
             clock: || std::time::SystemTime::UNIX_EPOCH,
         };
-        Dialer::new(&mut config).unwrap()
+        Dialer::new(&mut config, Arc::new(Limits::of_this_process().whole())).unwrap()
     }
 
     async fn addresses(dialer: &Dialer, to: &str) -> Result<Vec<String>, Code> {
-        let found = dialer.addresses(&Authority::parse(to, 443).unwrap()).await?;
+        let share = Limits::of_this_process().half();
+        let found = dialer.addresses(&Authority::parse(to, 443).unwrap(), &share).await?;
         Ok(found.iter().map(ToString::to_string).collect())
     }
 
@@ -307,5 +370,98 @@ mod tests {
             assert_eq!(addresses(&dialer, to).await, Err(Code::AddressRefused), "{to}");
         }
         assert!(addresses(&dialer, "127.0.0.1:8423").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn n1_a_name_that_may_be_private_is_not_at_a_metadata_service() {
+        for address in [
+            "169.254.169.254",
+            "255.255.255.255",
+            "168.63.129.16",
+            "100.100.100.200",
+            "192.0.0.192",
+            "fe80::1",
+            "fd00:ec2::254",
+        ] {
+            let by_name = dialer(&["a.test:443"], &[("a.test", address)], &[]);
+            assert_eq!(addresses(&by_name, "a.test").await, Err(Code::AddressRefused), "{address}");
+            let literal =
+                if address.contains(':') { format!("[{address}]:443") } else { format!("{address}:443") };
+            assert!(addresses(&dialer(&[&literal], &[], &[]), &literal).await.is_ok(), "{address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn n5_a_public_address_of_this_machine_is_not_reached() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let port = stream.peer_addr().unwrap().port();
+        let to = Authority::parse(&format!("a.test:{port}"), 443).unwrap();
+        assert!(dialer(&[], &[], &[]).is_here(&to, &stream));
+        assert!(!dialer(&[&to.to_string()], &[], &[]).is_here(&to, &stream), "the operator said so");
+    }
+
+    #[tokio::test]
+    async fn n5_local_names_are_not_left_to_a_proxy() {
+        let mut dialer = dialer(&["c.internal:443"], &[], &[]);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = Authority::parse(&listener.local_addr().unwrap().to_string(), 80).unwrap();
+        drop(listener);
+        dialer.proxy = Some(UpstreamProxy { at, authorization: None });
+        let share = Limits::of_this_process().half();
+        for (name, code) in [
+            ("localhost", Code::AddressRefused),
+            ("printer", Code::AddressRefused),
+            ("a.localhost", Code::AddressRefused),
+            ("metadata.google.internal", Code::AddressRefused),
+            ("b.local", Code::AddressRefused),
+            ("c.internal", Code::ConnectRefused),
+            ("a.test", Code::ConnectRefused),
+        ] {
+            let to = Authority::parse(name, 443).unwrap();
+            assert_eq!(dialer.tcp(&to, &share).await.err(), Some(code), "{name}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn p16_names_that_are_never_answered_keep_few_threads() {
+        let mut dialer = dialer(&[], &[], &[]);
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let gate = Arc::new((std::sync::Mutex::new(false), std::sync::Condvar::new()));
+        let (own_now, own_most, own_gate) = (Arc::clone(&now), Arc::clone(&most), Arc::clone(&gate));
+        dialer.resolver = Arc::new(move |_, port| {
+            own_most.fetch_max(own_now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            let open = own_gate.0.lock().unwrap();
+            drop(own_gate.1.wait_while(open, |open| !*open).unwrap());
+            own_now.fetch_sub(1, Ordering::SeqCst);
+            Ok(vec![SocketAddr::from(([8, 8, 8, 8], port))])
+        });
+        let (dialer, share) = (Arc::new(dialer), Arc::new(Limits::of_this_process().half()));
+        let mut asking = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            let (dialer, share) = (Arc::clone(&dialer), Arc::clone(&share));
+            asking.spawn(async move { dialer.ask_resolver("x.test".to_owned(), 443, &share).await });
+        }
+        while share.lookups.available_permits() > 0 || now.load(Ordering::SeqCst) < 32 {
+            tokio::task::yield_now().await;
+        }
+        // Nobody waits any more for half of them; their threads go on.
+        asking.abort_all();
+        while asking.join_next().await.is_some() {}
+        assert_eq!((most.load(Ordering::SeqCst), share.lookups.available_permits()), (32, 0));
+        *gate.0.lock().unwrap() = true;
+        gate.1.notify_all();
+        assert!(dialer.ask_resolver("x.test".to_owned(), 443, &share).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn p16_an_agent_with_too_many_upstream_connections_gets_no_more() {
+        let dialer = dialer(&["127.0.0.1:1"], &[], &[]);
+        let share = Limits::of_this_process().half();
+        let to = Authority::parse("127.0.0.1:1", 443).unwrap();
+        assert_eq!(dialer.tcp(&to, &share).await.err(), Some(Code::ConnectRefused));
+        let all = u32::try_from(share.dials.available_permits()).unwrap();
+        let _held = share.dials.acquire_many(all).await.unwrap();
+        assert_eq!(dialer.tcp(&to, &share).await.err(), Some(Code::RateLimited));
     }
 }

@@ -14,6 +14,7 @@ use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use keyward_wire::rule::Authority;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 use zeroize::Zeroizing;
 
@@ -23,6 +24,7 @@ use crate::guard::head::{self, HEAD_LINES, is_target};
 use crate::guard::request::{Gate, REFUSED};
 use crate::headers::{clean_answer, clean_request};
 use crate::inject::{self, Wrong};
+use crate::line::Pulse;
 use crate::log::Event;
 use crate::policy;
 use crate::redact::coding;
@@ -150,6 +152,8 @@ async fn relay(
     clean_request(&mut headers);
     let mut body = if has_no_body(&method) { nothing(body).await? } else { Carried::Agent(body) };
     let mut target = target;
+    // Held until the answer is there.
+    let mut _room = None;
     let grants = tunnel.gateway.source.grants(&tunnel.session.agent);
     if tunnel.way == Way::Plain {
         entry.decision = "pass";
@@ -164,6 +168,7 @@ async fn relay(
         let rewrite = inject::inject(&grant.rule, &value, mine, head).map_err(wrong)?;
         if rewrite == inject::Body::Rewrite {
             let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+            _room = Some(room(tunnel, &headers).await?);
             let whole = body.collect().await?;
             let written = inject::inject_body(&grant.rule, &value, mine, kind, whole).map_err(wrong)?;
             headers.insert(CONTENT_LENGTH, HeaderValue::from(written.len()));
@@ -188,13 +193,13 @@ async fn relay(
     let accept = if upgrades { websocket::ask(outgoing.headers_mut())? } else { String::new() };
     entry.send()?;
     if let Some(on_upgrade) = on_upgrade {
-        let (answer, lease) = tunnel.upstreams.send_alone(outgoing).await.map_err(|failed| failed.code())?;
+        let (answer, lease) = tunnel.upstreams.send_alone(outgoing).await?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             return websocket::relay(tunnel, answer, &accept, on_upgrade, busy);
         }
         return relayed(tunnel, answer, lease, busy, injected);
     }
-    let (answer, lease) = tunnel.upstreams.send(outgoing).await.map_err(|failed| failed.code())?;
+    let (answer, lease) = tunnel.upstreams.send(outgoing).await?;
     relayed(tunnel, answer, lease, busy, injected)
 }
 
@@ -423,11 +428,25 @@ impl Carried {
     /// All of it, because something is written into it.
     async fn collect(&mut self) -> Result<Vec<u8>, Refusal> {
         let Self::Agent(body) = self else { return Err(Code::BodyUnreadable.into()) };
-        match Limited::new(body, MOST_WRITTEN).collect().await {
-            Ok(whole) => Ok(whole.to_bytes().into()),
-            Err(error) if error.is::<LengthLimitError>() => Err(Code::BodyTooLarge.into()),
+        match timeout(COLLECT_TIME, Limited::new(body, MOST_WRITTEN).collect()).await {
             Err(_) => Err(Code::Malformed.into()),
+            Ok(Ok(whole)) => Ok(whole.to_bytes().into()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Code::BodyTooLarge.into()),
+            Ok(Err(_)) => Err(Code::Malformed.into()),
         }
+    }
+}
+
+/// Room for the body that a rule writes into. One of unknown length takes that of the largest.
+async fn room(tunnel: &Tunnel, headers: &HeaderMap) -> Result<[OwnedSemaphorePermit; 2], Code> {
+    let length = length(headers)?.and_then(|length| usize::try_from(length).ok()).unwrap_or(MOST_WRITTEN);
+    let kib = u32::try_from(length.min(MOST_WRITTEN) / 1024 + 1).unwrap_or(u32::MAX);
+    let take = |from: &Arc<Semaphore>| timeout(ROOM_TIME, Arc::clone(from).acquire_many_owned(kib));
+    let own = take(&tunnel.session.share.collected).await;
+    let all = take(&tunnel.gateway.share.collected).await;
+    match (own, all) {
+        (Ok(Ok(own)), Ok(Ok(all))) => Ok([own, all]),
+        _ => Err(Code::RateLimited),
     }
 }
 
@@ -436,7 +455,7 @@ impl From<Carried> for Outgoing {
         match body {
             Carried::Nothing => Self::Empty,
             Carried::Agent(body) if body.is_end_stream() => Self::Empty,
-            Carried::Agent(body) => Self::Stream(body),
+            Carried::Agent(body) => Self::Stream(body, Pulse::default()),
             Carried::Written(body) => Self::Whole(Some(body)),
         }
     }
@@ -446,3 +465,7 @@ impl From<Carried> for Outgoing {
 const MOST_WRITTEN: usize = 10 * 1024 * 1024;
 /// For the end of a body in which nothing is.
 const EMPTY_TIME: Duration = Duration::from_secs(10);
+/// For a body that is collected to come.
+const COLLECT_TIME: Duration = Duration::from_mins(5);
+/// For those before it to go.
+const ROOM_TIME: Duration = Duration::from_secs(30);

@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 use keyward_wire::rule::Authority;
 use keyward_wire::{AgentId, Sha256};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::accept;
@@ -17,6 +18,7 @@ use crate::auth::Throttle;
 use crate::ca::Ca;
 use crate::config::{Config, Egress};
 use crate::dial::Dialer;
+use crate::limits::{Limits, Share};
 use crate::log::{Head, Log};
 use crate::opened::Opened;
 use crate::refuse::{Code, Refusal};
@@ -47,7 +49,7 @@ pub(crate) struct Inner {
     pub(crate) egress: Egress,
     pub(crate) clock: fn() -> SystemTime,
     pub(crate) throttle: Throttle,
-    pub(crate) strangers: Strangers,
+    pub(crate) strangers: Arc<Strangers>,
     pub(crate) opened: Opened,
     /// Told whenever something that is open may have to end.
     pub(crate) changes: watch::Sender<u64>,
@@ -55,7 +57,9 @@ pub(crate) struct Inner {
     console: Option<String>,
     provider: fn(&Authority) -> Option<&'static str>,
     sessions: Mutex<HashMap<(AgentId, Sha256), Arc<Session>>>,
-    connections: Arc<Semaphore>,
+    /// What all agents may use together, and how much that is.
+    pub(crate) share: Arc<Share>,
+    limits: Limits,
     alive: Mutex<Option<mpsc::Sender<()>>>,
 }
 
@@ -70,7 +74,9 @@ impl Gateway {
         source: Arc<dyn SecretSource>,
         log: Log,
     ) -> Result<Self, rustls::Error> {
-        let dialer = Arc::new(Dialer::new(&mut config)?);
+        let limits = Limits::of_this_process();
+        let share = Arc::new(limits.whole());
+        let dialer = Arc::new(Dialer::new(&mut config, Arc::clone(&share))?);
         let (alive, open) = mpsc::channel(1);
         let inner = Inner {
             source,
@@ -80,14 +86,15 @@ impl Gateway {
             egress: config.egress,
             clock: config.clock,
             throttle: Throttle::default(),
-            strangers: Strangers::default(),
+            strangers: Arc::new(Strangers::new(limits.strangers)),
             opened: Opened::default(),
             changes: watch::Sender::new(0),
             stop: watch::Sender::new(false),
             console: config.console,
             provider: config.provider,
             sessions: Mutex::default(),
-            connections: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
+            share,
+            limits,
             alive: Mutex::new(Some(alive)),
         };
         Ok(Self { inner: Arc::new(inner), open: Arc::new(Mutex::new(Some(open))) })
@@ -100,21 +107,12 @@ impl Gateway {
     pub async fn serve(&self, listener: Listener) -> io::Result<()> {
         let mut stop = self.inner.stop.subscribe();
         loop {
-            // Beyond the limit, connections wait where the system keeps them.
-            let permit = Arc::clone(&self.inner.connections).acquire_owned();
-            let permit = permit.await.map_err(|_| io::ErrorKind::BrokenPipe)?;
             let inner = Arc::clone(&self.inner);
             tokio::select! {
                 () = stopped(&mut stop) => return Ok(()),
                 accepted = listener.accept() => match accepted {
-                    Ok(Stream::Tcp(stream)) => self.inner.spawn(async move {
-                        accept::serve(inner, stream).await;
-                        drop(permit);
-                    }),
-                    Ok(Stream::Unix(stream)) => self.inner.spawn(async move {
-                        accept::serve(inner, stream).await;
-                        drop(permit);
-                    }),
+                    Ok(Stream::Tcp(stream)) => self.inner.spawn(accept::serve(inner, stream)),
+                    Ok(Stream::Unix(stream)) => self.inner.spawn(accept::serve(inner, stream)),
                     // A client that is already gone, or a moment without file descriptors.
                     Err(error) if is_passing(&error) => tokio::time::sleep(Duration::from_millis(20)).await,
                     Err(error) => return Err(error),
@@ -130,6 +128,7 @@ impl Gateway {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut revision = inner.source.revision();
+        let mut syncing: Option<JoinHandle<io::Result<()>>> = None;
         loop {
             tokio::select! {
                 () = stopped(&mut stop) => return,
@@ -137,7 +136,14 @@ impl Gateway {
                     revision = inner.source.revision();
                     inner.changed();
                 }
-                _ = tick.tick() => inner.tick().await,
+                _ = tick.tick() => {
+                    inner.tick();
+                    // Not waited for: a slow disk must not hold up a revocation.
+                    if syncing.as_ref().is_none_or(JoinHandle::is_finished) {
+                        let log = inner.log.clone();
+                        syncing = Some(tokio::task::spawn_blocking(move || log.sync()));
+                    }
+                }
             }
         }
     }
@@ -197,7 +203,9 @@ impl Inner {
     pub(crate) fn session(&self, agent: Agent) -> Arc<Session> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let id = (agent.id, agent.credential);
-        Arc::clone(sessions.entry(id).or_insert_with(|| Session::new(agent, &self.dialer)))
+        Arc::clone(
+            sessions.entry(id).or_insert_with(|| Session::new(agent, &self.dialer, self.limits.half())),
+        )
     }
 
     /// A host that no key of the agent is for.
@@ -228,7 +236,7 @@ impl Inner {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    async fn tick(&self) {
+    fn tick(&self) {
         // Time ends what is known, and credentials, without telling anybody.
         let current = self.source.is_current();
         if !current {
@@ -255,8 +263,6 @@ impl Inner {
             session.pool.sweep();
             session.forget(&self.opened);
         }
-        let log = self.log.clone();
-        let _ = tokio::task::spawn_blocking(move || log.sync()).await;
     }
 }
 
@@ -275,4 +281,3 @@ fn is_passing(error: &io::Error) -> bool {
 }
 
 const TICK: Duration = Log::SYNC;
-const MOST_CONNECTIONS: usize = 8192;

@@ -23,6 +23,8 @@ mod gateway;
 mod guard;
 mod headers;
 pub mod inject;
+mod limits;
+mod line;
 pub mod log;
 mod opened;
 pub mod placeholder;

@@ -1,31 +1,89 @@
 //! Whoever has not shown a credential yet: what they may cost is bounded, and agents do not feel it.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// All of them together.
-#[derive(Default)]
-pub(crate) struct Strangers(Mutex<State>);
+pub(crate) struct Strangers {
+    most: usize,
+    state: Mutex<State>,
+}
 
 #[derive(Default)]
 struct State {
+    next: u64,
+    /// Those who are there, the oldest first.
+    here: BTreeMap<u64, Arc<Notify>>,
     /// When a refusal was written into the log last, and how many were not since.
     written: Option<Instant>,
     unwritten: u64,
 }
 
+/// One of them, for as long as the connection lasts or until it is known whose it is.
+pub(crate) struct Stranger {
+    all: Arc<Strangers>,
+    id: u64,
+    shown_out: Arc<Notify>,
+}
+
 impl Strangers {
+    /// At most so many have a connection.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, state: Mutex::default() }
+    }
+
+    /// One more comes. If there are too many, the one who has been silent for longest must go: agents show their credential at
+    /// once, so it is not one of them.
+    pub(crate) fn enter(self: &Arc<Self>) -> Stranger {
+        let shown_out = Arc::new(Notify::new());
+        let mut state = self.state();
+        while state.here.len() >= self.most
+            && let Some((_, oldest)) = state.here.pop_first()
+        {
+            oldest.notify_one();
+        }
+        let id = state.next;
+        state.next += 1;
+        state.here.insert(id, Arc::clone(&shown_out));
+        drop(state);
+        Stranger { all: Arc::clone(self), id, shown_out }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Counts a refusal. None: it need not be written; else, how many before it were not.
     pub(crate) fn refused(&self, now: Instant) -> Option<u64> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         if state.written.is_some_and(|written| now.duration_since(written) < EACH) {
             state.unwritten += 1;
             return None;
         }
         state.written = Some(now);
         Some(std::mem::take(&mut state.unwritten))
+    }
+}
+
+impl Stranger {
+    /// It is known whose connection it is.
+    pub(crate) fn is_known(&self) {
+        self.all.state().here.remove(&self.id);
+    }
+
+    /// Waits until it must make room.
+    pub(crate) async fn shown_out(&self) {
+        self.shown_out.notified().await;
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        self.is_known();
     }
 }
 
@@ -38,11 +96,26 @@ mod tests {
 
     #[test]
     fn strangers_write_one_line_a_second_that_says_how_many_there_were() {
-        let (strangers, start) = (Strangers::default(), Instant::now());
+        let (strangers, start) = (Strangers::new(1), Instant::now());
         let at = |millis| strangers.refused(start + Duration::from_millis(millis));
         assert_eq!(at(0), Some(0));
         assert_eq!((at(1), at(500), at(999)), (None, None, None));
         assert_eq!(at(1000), Some(3));
         assert_eq!((at(1001), at(5000)), (None, Some(1)));
+    }
+
+    #[tokio::test]
+    async fn p16_the_stranger_who_was_silent_for_longest_makes_room() {
+        let strangers = Arc::new(Strangers::new(2));
+        let (first, second) = (strangers.enter(), strangers.enter());
+        first.is_known();
+        let third = strangers.enter();
+        let fourth = strangers.enter();
+        second.shown_out().await;
+        drop(third);
+        let _fifth = strangers.enter();
+        assert_eq!(strangers.state().here.len(), 2);
+        let out = |one: &Stranger| !strangers.state().here.contains_key(&one.id);
+        assert!(!out(&fourth), "a place was free");
     }
 }

@@ -13,7 +13,7 @@ use rustls::ServerConfig;
 use rustls::server::{Acceptor, ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_rustls::LazyConfigAcceptor;
 
 use crate::activity::Activity;
@@ -21,6 +21,7 @@ use crate::agent::{Place, Session};
 use crate::forward;
 use crate::gateway::{Inner, stopped};
 use crate::guard::request::Guard;
+use crate::line::{Line, Pulse};
 use crate::log::Event;
 use crate::policy::{self, Known};
 use crate::redact::Scrubber;
@@ -48,7 +49,7 @@ pub(crate) struct Tunnel {
     pub(crate) target: Option<String>,
     pub(crate) upstreams: Arc<Upstreams>,
     pub(crate) activity: Activity,
-    _place: Place,
+    _place: Arc<Place>,
 }
 
 impl Tunnel {
@@ -59,12 +60,12 @@ impl Tunnel {
         way: Way,
         target: Option<String>,
         activity: Activity,
-    ) -> Result<Arc<Self>, Code> {
-        let place = session.place().ok_or(Code::RateLimited)?;
+        place: Arc<Place>,
+    ) -> Arc<Self> {
         let (dialer, pool) = (Arc::clone(&gateway.dialer), Arc::clone(&session.pool));
         let upstreams = Upstreams::new(to.clone(), way != Way::Plain, dialer, pool);
         let (gateway, session) = (Arc::clone(gateway), Arc::clone(session));
-        Ok(Arc::new(Self { gateway, session, to, way, target, upstreams, activity, _place: place }))
+        Arc::new(Self { gateway, session, to, way, target, upstreams, activity, _place: place })
     }
 
     /// What is to be kept out of what the agent is told now.
@@ -130,6 +131,8 @@ impl Tunnel {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let pulse = Pulse::default();
+        let stream = Line::new(stream, pulse.clone());
         let handshake = timeout(HANDSHAKE_TIME, async {
             let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await.ok()?;
             if !names(&start.client_hello(), &self.to.host) {
@@ -144,13 +147,13 @@ impl Tunnel {
         });
         let Ok(Some(stream)) = handshake.await else { return };
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-            self.serve_http2(stream).await;
+            self.serve_http2(stream, &pulse).await;
         } else {
-            self.serve_http1(stream).await;
+            self.serve_http1(stream, &pulse).await;
         }
     }
 
-    async fn serve_http1<S>(self: Arc<Self>, stream: S)
+    async fn serve_http1<S>(self: Arc<Self>, stream: S, pulse: &Pulse)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -161,10 +164,10 @@ impl Tunnel {
             async move { Ok::<_, Infallible>(forward::answer(&tunnel, request, &gate).await) }
         });
         let connection = http1_settings().serve_connection(TokioIo::new(guard), service).with_upgrades();
-        self.drive(connection, http1::UpgradeableConnection::graceful_shutdown).await;
+        self.drive(pulse, connection, http1::UpgradeableConnection::graceful_shutdown).await;
     }
 
-    async fn serve_http2<S>(self: Arc<Self>, stream: S)
+    async fn serve_http2<S>(self: Arc<Self>, stream: S, pulse: &Pulse)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -184,21 +187,30 @@ impl Tunnel {
             .initial_connection_window_size(WINDOW * 4)
             .max_send_buf_size(256 * 1024)
             .serve_connection(TokioIo::new(stream), service);
-        self.drive(connection, http2::Connection::graceful_shutdown).await;
+        self.drive(pulse, connection, http2::Connection::graceful_shutdown).await;
     }
 
     /// Serves until the client or the gateway ends it, nothing happened for long, or it must end.
-    async fn drive<C: Future>(&self, connection: C, shut_down: impl Fn(Pin<&mut C>)) {
+    async fn drive<C: Future>(&self, pulse: &Pulse, connection: C, shut_down: impl Fn(Pin<&mut C>)) {
         let ended = self.ended();
-        drive(&self.gateway, &self.activity, IDLE_TIME, connection, shut_down, ended).await;
+        let alive = Alive { activity: &self.activity, pulse, idle_time: IDLE_TIME };
+        drive(&self.gateway, &alive, connection, shut_down, ended).await;
     }
 }
 
-/// Drives a connection; `ended` cuts it off.
+/// How it is seen that a connection is still used.
+pub(crate) struct Alive<'a> {
+    pub(crate) activity: &'a Activity,
+    pub(crate) pulse: &'a Pulse,
+    /// Without a request for so long, it is closed.
+    pub(crate) idle_time: Duration,
+}
+
+/// Drives a connection; `ended` cuts it off. So does the peer's silence in the midst of something, and closing that takes long:
+/// whoever does not read would keep its place for good.
 pub(crate) async fn drive<C: Future>(
     gateway: &Inner,
-    activity: &Activity,
-    idle_time: Duration,
+    alive: &Alive<'_>,
     connection: C,
     shut_down: impl Fn(Pin<&mut C>),
     ended: impl Future<Output = ()>,
@@ -206,23 +218,26 @@ pub(crate) async fn drive<C: Future>(
     let mut connection = std::pin::pin!(connection);
     let mut ended = std::pin::pin!(ended);
     let mut stop = gateway.stop.subscribe();
-    let mut stopping = false;
-    let mut look = interval(idle_time / 4);
+    let mut stopping: Option<Instant> = None;
+    let mut look = interval((alive.idle_time / 4).min(LOOK));
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = connection.as_mut() => return,
             () = ended.as_mut() => return,
-            () = stopped(&mut stop), if !stopping => {
-                stopping = true;
+            () = alive.pulse.still(QUIET_TIME) => return,
+            () = stopped(&mut stop), if stopping.is_none() => {
+                stopping = Some(Instant::now());
                 shut_down(connection.as_mut());
             }
-            _ = look.tick(), if !stopping => {
-                if activity.idle().is_some_and(|idle| idle >= idle_time) {
-                    stopping = true;
+            _ = look.tick() => match (alive.activity.idle(), stopping) {
+                (Some(idle), None) if idle >= alive.idle_time => {
+                    stopping = Some(Instant::now());
                     shut_down(connection.as_mut());
                 }
-            }
+                (Some(idle), Some(since)) if idle.min(since.elapsed()) >= CLOSE_TIME => return,
+                _ => {}
+            },
         }
     }
 }
@@ -259,5 +274,11 @@ fn refusing() -> Arc<ServerConfig> {
 
 pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 const IDLE_TIME: Duration = Duration::from_mins(5);
+/// Longer than an upstream may think.
+const QUIET_TIME: Duration = Duration::from_mins(20);
+/// Connections into which nobody looks, and WebSockets, have silences of their own kind.
+pub(crate) const LONG_QUIET_TIME: Duration = Duration::from_hours(1);
+const CLOSE_TIME: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(15);
 const MOST_STREAMS: u32 = 256;
-const WINDOW: u32 = 1024 * 1024;
+const WINDOW: u32 = 256 * 1024;

@@ -14,16 +14,19 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use keyward_wire::rule::Authority;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::body::Outgoing;
 use crate::dial::{AgentTls, Dialer, Offer};
 use crate::guard::answer::{Expect, Guard};
+use crate::limits::Share;
+use crate::line::Pulse;
 use crate::refuse::Code;
 
 /// What one agent's ended tunnels left behind.
 pub(crate) struct Pool {
     pub(crate) tls: AgentTls,
+    share: Arc<Share>,
     idle: Mutex<HashMap<(Authority, bool), Vec<Idle>>>,
 }
 
@@ -74,25 +77,9 @@ impl Lease {
     }
 }
 
-/// Why a request got no answer.
-pub(crate) enum Failed {
-    /// Nothing of it was sent.
-    Unsent(Code),
-    /// Some or all of it was.
-    Sent(Code),
-}
-
-impl Failed {
-    pub(crate) fn code(&self) -> Code {
-        match self {
-            Self::Unsent(code) | Self::Sent(code) => *code,
-        }
-    }
-}
-
 impl Pool {
-    pub(crate) fn new(dialer: &Dialer) -> Self {
-        Self { tls: dialer.agent_tls(), idle: Mutex::default() }
+    pub(crate) fn new(dialer: &Dialer, share: Arc<Share>) -> Self {
+        Self { tls: dialer.agent_tls(), share, idle: Mutex::default() }
     }
 
     fn take(&self, to: &Authority, secure: bool) -> Option<Sender> {
@@ -154,12 +141,12 @@ impl Upstreams {
     pub(crate) async fn send(
         self: &Arc<Self>,
         request: Request<Outgoing>,
-    ) -> Result<(Response<Incoming>, Lease), Failed> {
-        let (sender, fresh) = self.acquire().await.map_err(Failed::Unsent)?;
+    ) -> Result<(Response<Incoming>, Lease), Code> {
+        let (sender, fresh) = self.acquire().await?;
         match self.send_over(sender, request).await {
             Ok(answer) => Ok(answer),
             Err((_, Some(request))) if !fresh => {
-                let sender = self.dial(Offer::Any).await.map_err(Failed::Unsent)?;
+                let sender = self.dial(Offer::Any).await?;
                 self.send_over(sender, *request).await.map_err(|(failed, _)| failed)
             }
             Err((failed, _)) => Err(failed),
@@ -170,8 +157,8 @@ impl Upstreams {
     pub(crate) async fn send_alone(
         self: &Arc<Self>,
         request: Request<Outgoing>,
-    ) -> Result<(Response<Incoming>, Lease), Failed> {
-        let sender = self.dial(Offer::Http1).await.map_err(Failed::Unsent)?;
+    ) -> Result<(Response<Incoming>, Lease), Code> {
+        let sender = self.dial(Offer::Http1).await?;
         self.send_over(sender, request).await.map_err(|(failed, _)| failed)
     }
 
@@ -179,22 +166,23 @@ impl Upstreams {
         self: &Arc<Self>,
         sender: Sender,
         request: Request<Outgoing>,
-    ) -> Result<(Response<Incoming>, Lease), (Failed, Option<Box<Request<Outgoing>>>)> {
-        let late = |_| (Failed::Sent(Code::UpstreamTimeout), None);
+    ) -> Result<(Response<Incoming>, Lease), (Code, Option<Box<Request<Outgoing>>>)> {
+        let late = (Code::UpstreamTimeout, None);
+        let pulse = request.body().pulse();
         let sent = match sender {
             Sender::Http1(mut http1) => {
                 http1.expect.head();
-                let sent = timeout(HEAD_TIME, http1.sender.try_send_request(request)).await.map_err(late)?;
+                let sent = patient(&pulse, http1.sender.try_send_request(request)).await.ok_or(late)?;
                 sent.map(|answer| (answer, Lease(Some((Arc::clone(self), http1)))))
             }
             Sender::Http2(mut http2) => {
-                let sent = timeout(HEAD_TIME, http2.try_send_request(with_scheme(request, &self.to)));
-                sent.await.map_err(late)?.map(|answer| (answer, Lease(None)))
+                let sent = patient(&pulse, http2.try_send_request(with_scheme(request, &self.to)));
+                sent.await.ok_or(late)?.map(|answer| (answer, Lease(None)))
             }
         };
         sent.map_err(|mut error| match error.take_message() {
-            Some(request) => (Failed::Unsent(Code::ConnectRefused), Some(Box::new(request))),
-            None => (Failed::Sent(code_of(error.error())), None),
+            Some(request) => (Code::ConnectRefused, Some(Box::new(request))),
+            None => (code_of(error.error()), None),
         })
     }
 
@@ -247,11 +235,14 @@ impl Upstreams {
     }
 
     async fn dial(&self, offer: Offer) -> Result<Sender, Code> {
+        if self.pool.share.dials.available_permits() == 0 {
+            self.pool.clear();
+        }
         if !self.secure {
-            let stream = self.dialer.tcp(&self.to).await?;
+            let stream = self.dialer.tcp(&self.to, &self.pool.share).await?;
             return self.http1(stream).await;
         }
-        let stream = self.dialer.tls(&self.to, &self.pool.tls, offer).await?;
+        let stream = self.dialer.tls(&self.to, &self.pool.tls, &self.pool.share, offer).await?;
         if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
             return self.http1(stream).await;
         }
@@ -296,6 +287,15 @@ impl Drop for Upstreams {
     }
 }
 
+/// Waits for an answer, but not for long after the last of the request's body went: however long that takes, it is not the
+/// upstream who is slow.
+async fn patient<T>(pulse: &Pulse, answer: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        answer = answer => Some(answer),
+        () = pulse.still(HEAD_TIME) => None,
+    }
+}
+
 /// HTTP/2 says in the request what HTTP/1.1 says by the connection.
 fn with_scheme(mut request: Request<Outgoing>, to: &Authority) -> Request<Outgoing> {
     let target = request.uri().path_and_query().cloned();
@@ -330,5 +330,5 @@ const IDLE_TIME: Duration = Duration::from_secs(30);
 const IDLE_EACH: usize = 16;
 /// Some models think for minutes before they say a word.
 const HEAD_TIME: Duration = Duration::from_mins(15);
-const WINDOW: u32 = 1024 * 1024;
+const WINDOW: u32 = 512 * 1024;
 const BUFFER: usize = 128 * 1024;

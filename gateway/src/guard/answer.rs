@@ -20,6 +20,8 @@ pub(crate) struct Guard<S> {
     plain: BytesMut,
     searched: usize,
     in_head: bool,
+    /// How many heads that are none yet came before this answer's.
+    before: usize,
     expect: Expect,
 }
 
@@ -43,6 +45,7 @@ impl<S> Guard<S> {
             plain: BytesMut::new(),
             searched: 0,
             in_head: false,
+            before: 0,
             expect: expect.clone(),
         };
         (guard, expect)
@@ -61,8 +64,13 @@ impl<S> Guard<S> {
             .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
         self.searched = 0;
         self.plain = self.raw.split_to(end);
-        if status >= 200 || status == 101 {
-            self.in_head = false;
+        if status < 200 && status != 101 {
+            self.before += 1;
+            if self.before > MOST_BEFORE {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+        } else {
+            (self.in_head, self.before) = (false, 0);
             self.plain.unsplit(std::mem::take(&mut self.raw));
         }
         Ok(true)
@@ -124,3 +132,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
+
+/// `100 Continue` and `103 Early Hints` before an answer. More would keep a request waiting for good.
+const MOST_BEFORE: usize = 16;

@@ -76,7 +76,7 @@ impl Frames {
             }
             self.free.extend_from_slice(&self.stream.push(scrubber, self.raw.split_to(now).freeze()));
             self.after = self.after.map(|after| after + now);
-            self.waiting.push_back(Piece::Message(now as u64));
+            self.wait(Piece::Message(now as u64))?;
             let left = left - now as u64;
             self.payload = (left > 0).then_some((left, ends));
             if left == 0 && ends {
@@ -103,7 +103,8 @@ impl Frames {
             if let Some((text, _)) = covered {
                 frame.get_mut(header.length..)?.copy_from_slice(text.get(..payload)?);
             }
-            self.waiting.push_back(Piece::Whole(frame.freeze()));
+            // A copy: the frame would keep the whole buffer that it came in.
+            self.wait(Piece::Whole(Bytes::copy_from_slice(&frame)))?;
             return Some(true);
         }
         // A message begins with its kind and goes on with 0.
@@ -112,9 +113,20 @@ impl Frames {
             return None;
         }
         self.in_message = true;
-        self.waiting.push_back(Piece::Whole(self.raw.split_to(header.length).freeze()));
+        let whole = Bytes::copy_from_slice(&self.raw.split_to(header.length));
+        self.wait(Piece::Whole(whole))?;
         self.payload = Some((header.payload, header.ends));
         Some(true)
+    }
+
+    /// Queues what may go only after the bytes before it. None: there is too much of it. An agent can have an honest upstream
+    /// answer any number of pings, while a message is under way that never ends.
+    fn wait(&mut self, piece: Piece) -> Option<()> {
+        match (self.waiting.back_mut(), piece) {
+            (Some(Piece::Message(before)), Piece::Message(more)) => *before += more,
+            (_, piece) => self.waiting.push_back(piece),
+        }
+        (self.waiting.len() <= MOST_WAITING).then_some(())
     }
 
     /// What may go, in its order.
@@ -167,6 +179,8 @@ fn header(bytes: &[u8]) -> Read {
         }
     }
 }
+
+const MOST_WAITING: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -274,6 +288,16 @@ mod tests {
             vec![0x82, 127, 0x80, 0, 0, 0, 0, 0, 0, 0],
         ] {
             assert!(Frames::new().push(&scrubber(), &bytes).is_none(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn p16_what_waits_for_a_message_that_never_ends_is_bounded() {
+        for flood in [frame(0x8a, b"pong"), frame(0x00, b"")] {
+            let (mut frames, scrubber) = (Frames::new(), scrubber());
+            assert!(frames.push(&scrubber, &frame(0x01, b"begun and")).is_some());
+            let ended = (0..100_000).any(|_| frames.push(&scrubber, &flood).is_none());
+            assert!(ended && frames.waiting.len() <= MOST_WAITING + 1, "{flood:?}");
         }
     }
 }

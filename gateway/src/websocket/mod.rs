@@ -25,10 +25,11 @@ use crate::activity::Busy;
 use crate::body::Answer;
 use crate::gateway::stopped;
 use crate::headers::{clean_answer, connection_has};
+use crate::line::{Line, Pulse};
 use crate::redact::Scrubber;
 use crate::refuse::{Code, Refusal};
 use crate::scrub;
-use crate::tunnel::Tunnel;
+use crate::tunnel::{LONG_QUIET_TIME, Tunnel};
 use frames::Frames;
 
 /// Asks an upstream for it, without extensions. What the upstream must say to show that it understood.
@@ -84,11 +85,13 @@ pub(crate) fn relay(
     let own = Arc::clone(tunnel);
     tunnel.gateway.spawn(async move {
         let (Ok(agent), Ok(upstream)) = (agent.await, upstream.await) else { return };
-        let (agent, upstream) = (TokioIo::new(agent), TokioIo::new(upstream));
+        let pulse = Pulse::default();
+        let (agent, upstream) = (Line::new(TokioIo::new(agent), pulse.clone()), TokioIo::new(upstream));
         let mut stop = own.gateway.stop.subscribe();
         tokio::select! {
             _ = carry(agent, upstream, &own) => {}
             () = own.ended() => {}
+            () = pulse.still(LONG_QUIET_TIME) => {}
             () = stopped(&mut stop) => {}
         }
         drop(busy);

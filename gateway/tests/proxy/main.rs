@@ -11,6 +11,7 @@
 mod agent;
 mod answers;
 mod destination;
+mod limits;
 mod live;
 mod protocols;
 mod shapes;
