@@ -16,8 +16,11 @@ pub struct Source {
     live: Live,
     sidecar: Option<Sidecar>,
     /// By credential: what an agent may use, and of which revision that is.
-    grants: Mutex<HashMap<Sha256, (u64, Arc<[Grant]>)>>,
+    grants: Mutex<HashMap<Sha256, Known>>,
 }
+
+/// A revision, and what an agent may use by it.
+type Known = (u64, Arc<[Grant]>);
 
 /// A credential that the gateway made for the program that it starts, and the agent whose it is.
 pub struct Sidecar {

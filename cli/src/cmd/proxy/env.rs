@@ -60,14 +60,13 @@ enum Shape {
 impl Options {
     pub(super) fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let credential = self.credential()?;
-        let path = match &self.bundle {
-            Some(path) => path.clone(),
-            None => {
-                let state = State::find(ctx, self.state.as_deref())?;
-                let path = state.file("authorities.pem");
-                files::write(&path, bundle(&state.ca()?.certificate_pem()).as_bytes())?;
-                path.to_string_lossy().into_owned()
-            }
+        let path = if let Some(path) = &self.bundle {
+            path.clone()
+        } else {
+            let state = State::find(ctx, self.state.as_deref())?;
+            let path = state.file("authorities.pem");
+            files::write(&path, bundle(&state.ca()?.certificate_pem()).as_bytes())?;
+            path.to_string_lossy().into_owned()
         };
         let place = Place {
             at: &self.at,
@@ -90,8 +89,13 @@ impl Options {
         let text = render(format, &vars)?;
         if matches!(self.format, Shape::Compose) {
             let lines = std::str::from_utf8(&text).context("YAML is text")?.lines();
-            let indented: String = lines.map(|line| format!("  {line}\n")).collect();
-            return ctx.out.bytes(format!("environment:\n{indented}").as_bytes());
+            let mut compose = Zeroizing::new(String::from("environment:\n"));
+            for line in lines {
+                compose.push_str("  ");
+                compose.push_str(line);
+                compose.push('\n');
+            }
+            return ctx.out.bytes(compose.as_bytes());
         }
         ctx.out.bytes(&text)
     }

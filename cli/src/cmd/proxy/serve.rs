@@ -122,25 +122,22 @@ impl Options {
         let threads = Threads::new()?;
         let at = threads.serve(&gateway, bound)?;
         let following = keeper.run(ctx);
-        let ended = match own {
-            Some((agent, credential)) => {
-                let at = at.first().context("a gateway listens somewhere")?;
-                let mut child =
-                    child::Child::start(&self.command, at, agent, &credential, &ca.certificate_pem())?;
-                tokio::select! {
-                    error = following => {
-                        child.end().await;
-                        Err(error)
-                    }
-                    ended = child.ended(&mut stops) => ended,
+        let ended = if let Some((agent, credential)) = own {
+            let at = at.first().context("a gateway listens somewhere")?;
+            let mut child =
+                child::Child::start(&self.command, at, agent, &credential, &ca.certificate_pem())?;
+            tokio::select! {
+                error = following => {
+                    child.end().await;
+                    Err(error)
                 }
+                ended = child.ended(&mut stops) => ended,
             }
-            None => {
-                announce(ctx, &at, &ca.fingerprint())?;
-                tokio::select! {
-                    error = following => Err(error),
-                    () = stops.next() => Ok(()),
-                }
+        } else {
+            announce(ctx, &at, &ca.fingerprint())?;
+            tokio::select! {
+                error = following => Err(error),
+                () = stops.next() => Ok(()),
             }
         };
         gateway.stop();
