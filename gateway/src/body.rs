@@ -110,6 +110,8 @@ pub(crate) struct Relayed {
     trailers: Option<HeaderMap>,
     /// The upstream's part is over.
     read: bool,
+    /// The log says that a value was in it.
+    told: bool,
 }
 
 impl Relayed {
@@ -121,13 +123,26 @@ impl Relayed {
         tunnel: Arc<Tunnel>,
         busy: Busy,
     ) -> Self {
-        Self { body, lease, scrub, tunnel, _busy: busy, trailers: None, read: false }
+        let mut relayed =
+            Self { body, lease, scrub, tunnel, _busy: busy, trailers: None, read: false, told: false };
+        relayed.tell();
+        relayed
+    }
+
+    /// Has the log say once that a value was in the answer.
+    fn tell(&mut self) {
+        if !self.told && self.scrub.as_ref().is_some_and(scrub::Body::covered) {
+            self.told = true;
+            self.tunnel.covered();
+        }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         loop {
             if let Some(scrub) = &mut self.scrub {
-                match scrub.next(&self.tunnel.scrubber()) {
+                let next = scrub.next(&self.tunnel.scrubber());
+                self.tell();
+                match next {
                     Err(_) => return Poll::Ready(Some(Err(Broken))),
                     Ok(Some(out)) if !out.is_empty() => return Poll::Ready(Some(Ok(Frame::data(out)))),
                     Ok(Some(_)) => continue,

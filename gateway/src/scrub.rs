@@ -9,21 +9,24 @@ use http::header::{
 use crate::redact::coding::{Coding, Decoder, Unreadable};
 use crate::redact::{Scrubber, Stream};
 
-/// Keeps values out of headers or trailers. A header whose name has one is left out.
-pub(crate) fn headers(scrubber: &Scrubber, headers: &mut HeaderMap) {
+/// Keeps values out of headers or trailers. A header whose name has one is left out. Whether there was one.
+pub(crate) fn headers(scrubber: &Scrubber, headers: &mut HeaderMap) -> bool {
     if scrubber.is_empty() {
-        return;
+        return false;
     }
     let named: Vec<HeaderName> =
         headers.keys().filter(|name| scrubber.in_name(name.as_str().as_bytes())).cloned().collect();
+    let mut covered = !named.is_empty();
     for name in named {
         headers.remove(name);
     }
     for value in headers.values_mut() {
         if let Some((text, _)) = scrubber.text(value.as_bytes()) {
+            covered = true;
             *value = HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static(""));
         }
     }
+    covered
 }
 
 /// Looks through one body: reads it, if it is coded, and covers what is in it.
@@ -34,6 +37,7 @@ pub(crate) struct Body {
     ended: bool,
     stream: Stream,
     messages: Option<Messages>,
+    in_head: bool,
 }
 
 /// What keeps values out of an answer with this head, which is covered here.
@@ -41,7 +45,7 @@ pub(crate) struct Body {
 /// # Errors
 /// [`Unreadable`]: the body is in a form that cannot be looked through.
 pub(crate) fn body(scrubber: &Scrubber, head: &mut HeaderMap, version: Version) -> Result<Body, Unreadable> {
-    headers(scrubber, head);
+    let in_head = headers(scrubber, head);
     let coding = Coding::of(head.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes))?;
     head.remove(CONTENT_ENCODING);
     // No part of it is asked for later, since it would not be given.
@@ -55,7 +59,7 @@ pub(crate) fn body(scrubber: &Scrubber, head: &mut HeaderMap, version: Version) 
         }
     }
     let messages = is_grpc(head, version).then(Messages::default);
-    Ok(Body { decoder, coded: Bytes::new(), ended: false, stream: Stream::new(), messages })
+    Ok(Body { decoder, coded: Bytes::new(), ended: false, stream: Stream::new(), messages, in_head })
 }
 
 impl Body {
@@ -95,6 +99,11 @@ impl Body {
         let mut last = BytesMut::from(&*self.pass(scrubber, read.into())?);
         last.extend_from_slice(&self.stream.finish(scrubber));
         Ok(Some(last.freeze()))
+    }
+
+    /// Whether a value was in the head or in what came of the body.
+    pub(crate) fn covered(&self) -> bool {
+        self.in_head || self.stream.hits() > 0
     }
 
     fn pass(&mut self, scrubber: &Scrubber, read: Bytes) -> Result<Bytes, Unreadable> {

@@ -73,6 +73,16 @@ impl Tunnel {
         self.session.scrubber(&self.gateway.opened, || self.gateway.source.grants(&self.session.agent))
     }
 
+    /// Writes into the log that an answer had a value in it, which was covered: this host repeats what it is sent, and an agent
+    /// that asks it for guesses would be told by the cover which is right.
+    pub(crate) fn covered(&self) {
+        let (agent, host) = (&self.session.agent.name, self.to.to_string());
+        let event =
+            Event { agent, host: &host, decision: "cover", code: "value_in_answer", ..Event::default() };
+        // The request's own row is what nothing happens without.
+        let _ = self.gateway.log.record(&event);
+    }
+
     /// Whether what is open must end: the agent was revoked, or a key in use is not what it was.
     pub(crate) fn must_end(&self) -> bool {
         let source = &self.gateway.source;

@@ -97,8 +97,8 @@ impl Scrubber {
     }
 
     /// A text that is there as a whole, such as a header's value: None if it says nothing, else what to say instead and
-    /// how often each value was in it.
-    pub fn text(&self, text: &[u8]) -> Option<(Vec<u8>, Hits)> {
+    /// how many forms of values were in it.
+    pub fn text(&self, text: &[u8]) -> Option<(Vec<u8>, u64)> {
         let mut found = Vec::new();
         self.patterns.find(text, 0, 0, true, &mut found);
         if found.is_empty() {
@@ -106,42 +106,13 @@ impl Scrubber {
         }
         found.sort_unstable();
         let mut text = text.to_vec();
-        let mut hits = Hits::default();
         cover(&mut text, 0, &found);
-        for one in &found {
-            hits.add(one.value);
-        }
-        Some((text, hits))
+        Some((text, found.len() as u64))
     }
 
     /// Whether a header's name has a value in it. Names are lower-cased on the way, so a value may be, too.
     pub fn in_name(&self, name: &[u8]) -> bool {
         self.patterns.in_name(name)
-    }
-}
-
-/// How often each value was found, by its place in the list of held ones.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Hits {
-    counts: Vec<(usize, u64)>,
-}
-
-impl Hits {
-    /// Value and count.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, u64)> {
-        self.counts.iter().copied()
-    }
-
-    /// Whether nothing was found.
-    pub fn is_empty(&self) -> bool {
-        self.counts.is_empty()
-    }
-
-    fn add(&mut self, value: usize) {
-        match self.counts.iter_mut().find(|(known, _)| *known == value) {
-            Some((_, count)) => *count += 1,
-            None => self.counts.push((value, 1)),
-        }
     }
 }
 

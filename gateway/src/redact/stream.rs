@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::escape::WIDEST;
 use super::find::Found;
-use super::{Hits, Scrubber, cover};
+use super::{Scrubber, cover};
 
 /// Scrubs one body: bytes in, as many bytes out.
 ///
@@ -35,7 +35,7 @@ pub struct Stream {
     by: u64,
     /// Forms that end after what is gone, or overlap one that does.
     found: Vec<Found>,
-    hits: Hits,
+    hits: u64,
 }
 
 impl Stream {
@@ -77,9 +77,9 @@ impl Stream {
         self.give(scrubber, self.end(), None)
     }
 
-    /// What was covered so far.
-    pub fn hits(&self) -> &Hits {
-        &self.hits
+    /// How many forms of values were covered so far.
+    pub fn hits(&self) -> u64 {
+        self.hits
     }
 
     #[cfg(test)]
@@ -117,9 +117,7 @@ impl Stream {
         let going = self.offset(self.gone)..self.offset(to);
         let mut text = BytesMut::from(self.kept.get(going).unwrap_or_default());
         cover(&mut text, self.gone, &self.found);
-        for one in self.found.iter().filter(|one| self.gone < one.end() && one.end() <= to) {
-            self.hits.add(one.value);
-        }
+        self.hits += self.found.iter().filter(|one| self.gone < one.end() && one.end() <= to).count() as u64;
         self.found.retain(|one| one.end() + reach as u64 > to);
         // Held back are `reach` bytes at most. A form that begins in what is gone reaches as far back, and an escape a bit more.
         let needed = self.kept.len().saturating_sub(2 * reach + WIDEST);

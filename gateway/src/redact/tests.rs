@@ -271,7 +271,7 @@ fn r9_header_values_and_names_are_covered() {
     let scrubber = scrubber();
     let (value, hits) = scrubber.text(&[b"https://a.test/?token=", SECRET].concat()).unwrap();
     assert_eq!(value, [b"https://a.test/?token=", PLACEHOLDER.as_bytes()].concat());
-    assert_eq!(hits.iter().collect::<Vec<_>>(), [(0, 1)]);
+    assert_eq!(hits, 1);
     assert!(scrubber.text(b"text/html; charset=utf-8").is_none());
     assert!(scrubber.in_name(format!("x-{}", text(SECRET).to_lowercase()).as_bytes()));
     assert!(!scrubber.in_name(b"content-security-policy-report-only"));
@@ -303,7 +303,7 @@ fn what_went_with_its_message_is_not_covered_but_its_rest_is() {
     out.extend_from_slice(&stream.push(&scrubber, Bytes::copy_from_slice(&SECRET[10..])));
     out.extend_from_slice(&stream.finish(&scrubber));
     assert_eq!(out[10..], PLACEHOLDER.as_bytes()[10..]);
-    assert_eq!(stream.hits().iter().collect::<Vec<_>>(), [(0, 1)]);
+    assert_eq!(stream.hits(), 1);
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn r21_a_part_of_a_value_comes_through() {
 fn r24_every_held_value_is_covered_and_counted() {
     let body = [OTHER, b" ", SECRET, b" ", SECRET].concat();
     let (_, hits) = scrubber().text(&body).unwrap();
-    assert_eq!(hits.iter().collect::<Vec<_>>(), [(0, 2), (1, 1)].into_iter().rev().collect::<Vec<_>>());
+    assert_eq!(hits, 3);
 }
 
 #[test]

@@ -67,6 +67,11 @@ impl Frames {
         self.give()
     }
 
+    /// Whether a value was in a message.
+    pub(super) fn covered(&self) -> bool {
+        self.stream.hits() > 0
+    }
+
     /// One header, or what there is of a payload. False: more is needed.
     fn step(&mut self, scrubber: &Scrubber) -> Option<bool> {
         if let Some((left, ends)) = self.payload {

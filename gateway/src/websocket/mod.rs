@@ -26,7 +26,6 @@ use crate::body::Answer;
 use crate::gateway::stopped;
 use crate::headers::{clean_answer, connection_has};
 use crate::line::{Line, Pulse};
-use crate::redact::Scrubber;
 use crate::refuse::{Code, Refusal};
 use crate::scrub;
 use crate::tunnel::{LONG_QUIET_TIME, Tunnel};
@@ -110,25 +109,30 @@ where
         tokio::io::copy(&mut from_agent, &mut to_upstream).await?;
         to_upstream.shutdown().await
     };
-    tokio::try_join!(up, scrubbed(from_upstream, to_agent, || tunnel.scrubber())).map(|_| ())
+    tokio::try_join!(up, scrubbed(from_upstream, to_agent, tunnel)).map(|_| ())
 }
 
-/// Carries frames to the agent. `scrubber` is asked for as it is when something comes.
-async fn scrubbed<F, T>(mut from: F, mut to: T, scrubber: impl Fn() -> Arc<Scrubber>) -> io::Result<()>
+/// Carries frames to the agent.
+async fn scrubbed<F, T>(mut from: F, mut to: T, tunnel: &Tunnel) -> io::Result<()>
 where
     F: AsyncRead + Unpin,
     T: AsyncWrite + Unpin,
 {
     let mut frames = Frames::new();
     let mut came = BytesMut::with_capacity(8 * 1024);
+    let mut told = false;
     loop {
         // An upstream that breaks off has said what it said.
         if from.read_buf(&mut came).await.unwrap_or(0) == 0 {
-            let last = frames.finish(&scrubber());
+            let last = frames.finish(&tunnel.scrubber());
             to.write_all(&last).await?;
             return to.shutdown().await;
         }
-        let out = frames.push(&scrubber(), &came.split()).ok_or(io::ErrorKind::InvalidData)?;
+        let out = frames.push(&tunnel.scrubber(), &came.split()).ok_or(io::ErrorKind::InvalidData)?;
+        if frames.covered() && !told {
+            told = true;
+            tunnel.covered();
+        }
         to.write_all(&out).await?;
         to.flush().await?;
         came.reserve(8 * 1024);

@@ -291,6 +291,20 @@ async fn r24_a_key_that_is_used_while_a_stream_is_open_is_covered_in_the_stream(
 }
 
 #[tokio::test]
+async fn r18_r23_the_log_says_once_for_each_answer_that_a_value_was_in_it() {
+    let in_head = format!("HTTP/1.1 200 OK\r\nX-Key: {SA}\r\nContent-Length: 0\r\n\r\n");
+    let in_body = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{SA} {SA}", 2 * SA.len() + 1);
+    let nowhere = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_owned();
+    for (answer, rows) in [(in_head, 1), (in_body, 1), (nowhere, 0)] {
+        let (world, a, _upstream) = World::with(fixed(answer)).await;
+        world.tunnel(&a).await.get(&a, "/").await;
+        let log = world.log();
+        let covered = log.iter().filter(|line| line["decision"] == "cover");
+        assert_eq!(covered.filter(|line| line["code"] == "value_in_answer").count(), rows, "{log:?}");
+    }
+}
+
+#[tokio::test]
 async fn r18_a_value_too_short_to_be_kept_out_of_answers_is_not_used() {
     let mut plan = Plan::new();
     let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;

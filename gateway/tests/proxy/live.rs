@@ -292,7 +292,9 @@ async fn l9_the_record_is_there_before_the_answer() {
     let mut agent = world.tunnel(&a).await;
     for count in 1..=5 {
         assert_eq!(agent.get(&a, &format!("/{count}?secret=x")).await.status, 200);
-        let log = world.log();
+        let mut log = world.log();
+        // The echo has the key in it, which has a row of its own.
+        log.retain(|line| line["decision"] != "cover");
         assert_eq!(log.len(), 2 * count);
         let [.., sent, last] = log.as_slice() else { panic!("{log:?}") };
         assert_eq!(last["path"], format!("/{count}"));
