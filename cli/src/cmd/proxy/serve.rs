@@ -97,6 +97,10 @@ enum Bound {
 
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        if self.command.is_empty() {
+            // A program behind the gateway would inherit this, and some count on the lower number.
+            open_as_many_as_allowed();
+        }
         let state = State::find(ctx, self.state.as_deref())?;
         let ca = Arc::new(state.ca()?);
         let bound = self.bind()?;
@@ -322,6 +326,14 @@ impl FromStr for Resolved {
 
 /// For requests that are under way when the gateway ends.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// How many connections a gateway has room for follows from this: a shell's usual 1,024 descriptors are some 190 for an agent.
+fn open_as_many_as_allowed() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Where it is refused, there are fewer.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
 
 #[cfg(test)]
 mod tests {
