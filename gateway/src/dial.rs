@@ -88,15 +88,14 @@ impl Dialer {
     pub(crate) async fn tcp(&self, to: &Authority, share: &Share) -> Result<Socket, Code> {
         let places = timeout(PLACE_TIME, both(&share.dials, &self.share.dials)).await;
         let places = places.ok().flatten().ok_or(Code::RateLimited)?;
-        let stream = match &self.proxy {
-            Some(proxy) => self.through(proxy, to, share).await?,
-            None => {
-                let stream = connect(&self.addresses(to, share).await?).await?;
-                if self.is_here(to, &stream) {
-                    return Err(Code::AddressRefused);
-                }
-                stream
+        let stream = if let Some(proxy) = &self.proxy {
+            self.through(proxy, to, share).await?
+        } else {
+            let stream = connect(&self.addresses(to, share).await?).await?;
+            if self.is_here(to, &stream) {
+                return Err(Code::AddressRefused);
             }
+            stream
         };
         Ok(Line::counted(stream, places))
     }

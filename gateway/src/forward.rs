@@ -429,10 +429,9 @@ impl Carried {
     async fn collect(&mut self) -> Result<Vec<u8>, Refusal> {
         let Self::Agent(body) = self else { return Err(Code::BodyUnreadable.into()) };
         match timeout(COLLECT_TIME, Limited::new(body, MOST_WRITTEN).collect()).await {
-            Err(_) => Err(Code::Malformed.into()),
             Ok(Ok(whole)) => Ok(whole.to_bytes().into()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Code::BodyTooLarge.into()),
-            Ok(Err(_)) => Err(Code::Malformed.into()),
+            Err(_) | Ok(Err(_)) => Err(Code::Malformed.into()),
         }
     }
 }

@@ -172,7 +172,9 @@ fn render(template: &Template, value: &Value) -> Result<Zeroizing<Vec<u8>>, Wron
 /// The parts after each other, in one allocation: growing would leave copies behind.
 fn joined(parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     let mut whole = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
-    parts.iter().for_each(|part| whole.extend_from_slice(part));
+    for part in parts {
+        whole.extend_from_slice(part);
+    }
     whole
 }
 

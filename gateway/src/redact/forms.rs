@@ -233,7 +233,9 @@ fn wiped(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
 
 fn hex(bytes: &[u8], digits: &[u8; 16]) -> Zeroizing<Vec<u8>> {
     let mut out = Zeroizing::new(Vec::with_capacity(bytes.len() * 2));
-    bytes.iter().for_each(|byte| out.extend_from_slice(&digits_of(*byte, digits)));
+    for byte in bytes {
+        out.extend_from_slice(&digits_of(*byte, digits));
+    }
     out
 }
 

@@ -66,7 +66,7 @@ async fn p16_a_silent_answer_a_silent_tunnel_and_a_peer_that_does_not_close_end_
     deaf.rest().await;
     pass(Duration::from_mins(15)).await;
     streaming.rest().await;
-    pass(Duration::from_mins(60)).await;
+    pass(Duration::from_hours(1)).await;
     blind.rest().await;
 }
 

@@ -1,6 +1,10 @@
 //! The gateway as its users run it: `keyward proxy`, and real programs behind it.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers: a failure is the test's failure")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test's helpers: its files are its own, a failure is the test's failure"
+)]
 
 mod clients;
 mod commands;
@@ -147,7 +151,7 @@ impl Service {
             for stream in listener.incoming().flatten() {
                 let (tls, seen) = (Arc::clone(&tls), Arc::clone(&own));
                 std::thread::spawn(move || {
-                    serve(StreamOwned::new(ServerConnection::new(tls).unwrap(), stream), &seen)
+                    serve(StreamOwned::new(ServerConnection::new(tls).unwrap(), stream), &seen);
                 });
             }
         });
