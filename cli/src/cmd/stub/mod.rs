@@ -1,6 +1,6 @@
 //! `keyward stub`: credential files with nothing in them, for programs that do not start without one.
 //!
-//! Where a credential belongs, each says [`MANAGED`]: the gateway writes the value there. A file a kind.
+//! Where a credential belongs, each says `MANAGED`: the gateway writes the value there. A file a kind.
 
 mod aws;
 mod claude_code;

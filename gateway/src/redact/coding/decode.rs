@@ -42,7 +42,7 @@ impl Decoder {
         Self { kind, taken: 0, given: 0 }
     }
 
-    /// Takes some of `input`, from its front, and gives what that is: about [`PIECE`] bytes at most. To be called until
+    /// Takes some of `input`, from its front, and gives what that is: about `PIECE` bytes at most. To be called until
     /// nothing is left of `input` and nothing is given.
     ///
     /// # Errors
