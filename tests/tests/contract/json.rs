@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use keyward_tests::machine::Machine;
@@ -36,6 +38,11 @@ fn the_json_of_every_command_keeps_its_form() {
     for (line, input) in OWNER {
         record("owner", &machine, line, input);
     }
+    let bot = machine.ok(&["agent", "create", "cat", "--gateway", "edge", "--group", "agents"]);
+    std::fs::set_permissions(machine.write("cat.txt", bot), Permissions::from_mode(0o600)).unwrap();
+    for line in GATEWAY {
+        record("owner", &machine, line, "");
+    }
     let token = new_robot(&machine, "robot", &["agents"]);
     let robot = Machine::new(&server.url());
     record("robot", &robot, "auth api-user --token-stdin", &token);
@@ -45,8 +52,9 @@ fn the_json_of_every_command_keeps_its_form() {
     for (line, input) in LAST {
         record("owner", &machine, line, input);
     }
-    // `run` has the output of its child, `key copy` needs a clipboard (tests/import).
-    let elsewhere = |command: &str| matches!(command, "run" | "key copy");
+    // `run` has the output of its child, `key copy` needs a clipboard (tests/import), `proxy log` prints the lines of a
+    // gateway that ran (tests/gateway).
+    let elsewhere = |command: &str| matches!(command, "run" | "key copy" | "proxy log");
     let missing: Vec<_> =
         commands().iter().filter(|command| !elsewhere(command) && !seen.contains(*command)).collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
@@ -142,6 +150,10 @@ const OWNER: &[(&str, &str)] = &[
     ("man key get", ""),
     ("man --out pages", ""),
 ];
+
+/// What is done where a gateway and its programs run.
+const GATEWAY: &[&str] =
+    &["proxy ca", "proxy env --agent cat --credential-file cat.txt", "stub write netrc --home ."];
 
 /// What an API user in the group does.
 const ROBOT: &[&str] = &[

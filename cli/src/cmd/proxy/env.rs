@@ -81,13 +81,14 @@ impl Options {
         let vars = names.iter().zip(&all).map(|(name, (_, value))| Var::new(name, value.as_bytes()));
         let vars = vars.collect::<Result<Vec<_>, _>>()?;
         let format = match self.format {
+            _ if ctx.out.json => Format::Json,
             Shape::Shell => Format::Shell,
             Shape::Docker => Format::Docker,
             Shape::Compose => Format::Yaml,
             Shape::Json => Format::Json,
         };
         let text = render(format, &vars)?;
-        if matches!(self.format, Shape::Compose) {
+        if matches!(self.format, Shape::Compose) && !ctx.out.json {
             let lines = std::str::from_utf8(&text).context("YAML is text")?.lines();
             let mut compose = Zeroizing::new(String::from("environment:\n"));
             for line in lines {
