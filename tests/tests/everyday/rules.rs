@@ -122,6 +122,34 @@ fn a_rule_goes_with_its_key_through_everything_and_shows_no_value() {
 }
 
 #[test]
+fn another_preset_opens_nothing_that_was_closed() {
+    let world = World::new(Engine::Sqlite);
+    let owner = &world.owner;
+    let set = |more: &[&'static str]| [&["key", "set", ALPHA.0][..], more].concat();
+    owner.ok(&set(&[
+        "--host",
+        "api.ten.test",
+        "--inject",
+        "bearer",
+        "--method",
+        "GET",
+        "--path",
+        "/v1/read",
+    ]));
+    owner.ok(&set(&["--inject", "stripe"]));
+    let told = rule(owner, ALPHA.0);
+    assert_eq!(
+        (&told["hosts"], &told["methods"]),
+        (&json!(["api.stripe.com", "files.stripe.com"]), &json!(["GET"]))
+    );
+    assert_eq!(told["paths"], json!(["/v1/read"]), "Stripe's preset has no paths of its own");
+    refused(owner, &set(&["--inject", "asana"]), "", 9, &["--path", "--no-rule"]);
+    owner.ok(&set(&["--inject", "asana", "--path", "/api/1.0/users/me"]));
+    let told = rule(owner, ALPHA.0);
+    assert_eq!((&told["methods"], &told["paths"]), (&json!(["GET"]), &json!(["/api/1.0/users/me"])));
+}
+
+#[test]
 fn a_key_with_fields_keeps_them_to_itself() {
     let world = World::new(Engine::Sqlite);
     let owner = &world.owner;

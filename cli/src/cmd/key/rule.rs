@@ -130,6 +130,7 @@ impl RuleWords {
                 if let Some(former) = former.as_ref().map(Rule::terms) {
                     (terms.approval, terms.account, terms.limits) =
                         (former.approval, former.account.clone(), former.limits);
+                    self.keep_narrow(&mut terms, former)?;
                 }
                 terms
             }
@@ -156,6 +157,23 @@ impl RuleWords {
         let rule = Rule::new(terms).map_err(|error| refused(&error))?;
         self.check_wildcards(&rule, former.as_ref())?;
         Ok(Wanted { rule, provider: preset })
+    }
+
+    /// What narrowed the former rule narrows the new one: another preset must not open what was closed, unsaid.
+    fn keep_narrow(&self, terms: &mut Terms, former: &Terms) -> anyhow::Result<()> {
+        if former.methods.is_some() {
+            terms.methods.clone_from(&former.methods);
+        }
+        match (&terms.paths, &former.paths) {
+            (None, paths) => terms.paths.clone_from(paths),
+            (Some(new), Some(old)) if new != old && self.paths.is_empty() => {
+                return Err(Fault::new(Code::Policy, "the key's rule has paths, and so has this provider's")
+                    .next("say which with --path, or take the rule away first with --no-rule")
+                    .into());
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Methods, paths and the rest, as far as they are given.
