@@ -126,6 +126,29 @@ fn a_part_does_not_reach_back() {
 }
 
 #[test]
+fn every_file_of_a_part_belongs_to_it() {
+    let mut members = 0;
+    for (path, _) in sources() {
+        let (folder, file) = path.rsplit_once('/').unwrap();
+        let stem = file.strip_suffix(".rs").unwrap();
+        // Of a folder with `mod.rs`, its parent names it.
+        let (folder, name) = if stem == "mod" { folder.rsplit_once('/').unwrap() } else { (folder, stem) };
+        if matches!(stem, "lib" | "main") || folder.ends_with("/bin") {
+            continue;
+        }
+        let parents = ["mod", "lib", "main"].map(|parent| format!("{folder}/{parent}.rs"));
+        let parents = parents.into_iter().chain([format!("{folder}.rs")]);
+        // Whole files: what only tests use is named where tests begin.
+        let texts = parents.filter_map(|parent| std::fs::read_to_string(root().join(parent)).ok());
+        let declares = |line: &str| line.ends_with(&format!("mod {name};"));
+        let named = texts.into_iter().any(|text| text.lines().any(declares));
+        assert!(named, "no part names {path}: it is not compiled, and nobody sees that");
+        members += 1;
+    }
+    assert!(members > 300, "only {members} files were looked at");
+}
+
+#[test]
 fn both_engines_have_the_same_migrations() {
     let names = |engine: &str| -> Vec<String> {
         let entries = std::fs::read_dir(root().join("migrations").join(engine)).unwrap();
@@ -200,7 +223,7 @@ fn metadata() -> Value {
 /// The code of the product, without its tests and comments: path from the root, text.
 fn sources() -> Vec<(String, String)> {
     let mut files = Vec::new();
-    for package in ["shared/wire/src", "shared/crypto/src", "server/src", "cli/src"] {
+    for package in ["shared/wire/src", "shared/crypto/src", "gateway/src", "server/src", "cli/src"] {
         gather(&root().join(package), &mut files);
     }
     assert!(files.len() > 100, "{}", files.len());
