@@ -5,9 +5,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use keyward_crypto::agent::ProxyCredential;
 use keyward_gateway::{Agent, Closed, Grant, SecretSource, Value};
 use keyward_wire::{KeyId, Sha256};
-use zeroize::Zeroizing;
 
 use crate::vault::gateway::{Client, Denied, Live};
 
@@ -24,17 +24,15 @@ type Known = (u64, Arc<[Grant]>);
 
 /// A credential that the gateway made for the program that it starts, and the agent whose it is.
 pub struct Sidecar {
-    agent: String,
+    agent: Arc<str>,
     credential: Sha256,
 }
 
 impl Sidecar {
-    /// For an agent's name. The credential lives as long as the gateway.
-    pub fn new(agent: &str) -> (Self, Zeroizing<String>) {
-        let random = Zeroizing::new(keyward_crypto::random_bytes::<32>());
-        let text = data_encoding::BASE32_NOPAD.encode(&*random).to_ascii_lowercase();
-        let credential = Zeroizing::new(format!("kwp1_{text}"));
-        (Self { agent: agent.to_owned(), credential: Sha256::of(credential.as_bytes()) }, credential)
+    /// For an agent. The credential lives as long as the gateway.
+    pub fn new(agent: &Client) -> (Self, ProxyCredential) {
+        let credential = ProxyCredential::generate(agent.id);
+        (Self { agent: Arc::clone(&agent.name), credential: credential.sha256() }, credential)
     }
 }
 

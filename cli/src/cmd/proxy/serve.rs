@@ -112,13 +112,13 @@ impl Options {
         let live = keeper.live();
         let (sidecar, own) = match &self.agent {
             None => (None, None),
-            Some(agent) if live.agent_named(agent).is_none() => {
-                let what = format!("this gateway serves no agent named {agent:?}");
-                return Err(Fault::new(Code::NotFound, what).next("see: keyward agent list").into());
-            }
-            Some(agent) => {
-                let (sidecar, credential) = Sidecar::new(agent);
-                (Some(sidecar), Some((agent.as_str(), credential)))
+            Some(name) => {
+                let agent = live.agent_named(name).ok_or_else(|| {
+                    let what = format!("this gateway serves no agent named {name:?}");
+                    Fault::new(Code::NotFound, what).next("see: keyward agent list")
+                })?;
+                let (sidecar, credential) = Sidecar::new(&agent);
+                (Some(sidecar), Some((name.as_str(), credential.encode())))
             }
         };
         let gateway = Gateway::new(config, Arc::clone(&ca), Arc::new(Source::new(live, sidecar)), log)?;
