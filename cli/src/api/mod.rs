@@ -1,6 +1,7 @@
 //! The server's addresses, one function each. [`client`] is the only HTTP client.
 
 pub mod client;
+mod error;
 pub mod probe;
 mod tls;
 
@@ -20,8 +21,9 @@ use keyward_wire::name::Email;
 use keyward_wire::{CredentialId, DeploymentId, IdentityId, Sha256};
 use zeroize::Zeroizing;
 
+pub use self::client::Api;
 use self::client::{AgentsTag, Answer};
-pub use self::client::{Api, ApiError};
+pub use self::error::ApiError;
 
 impl Api {
     /// `POST /v1/signup`.

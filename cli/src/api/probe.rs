@@ -8,8 +8,9 @@ use reqwest::header::DATE;
 use reqwest::{Client, Response};
 use serde::Deserialize;
 
-use super::client::{Api, ApiError, configured};
+use super::client::configured;
 use super::tls::{Observer, Roots};
+use super::{Api, ApiError};
 use crate::session::credential::Server;
 
 /// Longest wait for one answer.
