@@ -1,12 +1,11 @@
 //! R: what an upstream says comes through, and the secret does not.
 
 use std::io::Write as _;
-use std::time::Duration;
 
 use data_encoding::{BASE64, HEXLOWER};
 use keyward_wire::rule::Injection;
 
-use crate::upstream::{echo, fixed, script};
+use crate::upstream::{PAUSE, echo, fixed, script};
 use crate::world::{Plan, SA, World};
 
 /// No form of the secret, nor eight characters of it in a row.
@@ -94,7 +93,6 @@ async fn r7_a_secret_cut_anywhere_is_covered() {
 #[tokio::test]
 async fn r7_a_secret_in_whose_midst_the_upstream_pauses_is_covered() {
     // Longer than any clock that would have let the first part go.
-    const PAUSE: Duration = Duration::from_millis(150);
     let pausing = script(|mut talk| async move {
         while let Some(head) = talk.head().await {
             let (start, end) = SA.split_at(40);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keyward_gateway::Egress;
 
-use crate::upstream::{Script, echo, script};
+use crate::upstream::{echo, script, silent};
 use crate::world::{Plan, SA, World};
 
 /// As if so much time had passed, for the gateway too.
@@ -13,15 +13,6 @@ async fn pass(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
     tokio::time::resume();
-}
-
-/// Says one event, and nothing more.
-fn silent() -> Script {
-    script(|mut talk| async move {
-        talk.head().await;
-        talk.say("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n").await;
-        talk.head().await;
-    })
 }
 
 #[tokio::test]
@@ -47,13 +38,8 @@ async fn p16_a_silent_answer_a_silent_tunnel_and_a_peer_that_does_not_close_end_
     let (b, _b) = plan.plain("b.test", silent()).await;
     plan.bearer("A", SA, &a);
     let world = plan.start().await;
-    let mut streaming = world.tunnel(&a).await;
-    streaming.say(format!("GET / HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
-    streaming.until(b"data: 1\n\n").await.unwrap();
-    let mut blind = world.dial().await;
-    assert_eq!(blind.connect(&b, &world.credential).await.status, 200);
-    blind.say("GET / HTTP/1.1\r\n\r\n").await;
-    blind.until(b"data: 1\n\n").await.unwrap();
+    let mut streaming = world.streaming(&a).await;
+    let mut blind = world.blind(&b).await;
     // It agrees to HTTP/2 and never answers a ping.
     let mut deaf = world.tunnel_of(&a, &world.credential, &[b"h2"]).await;
     deaf.say(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;

@@ -6,7 +6,7 @@ use keyward_gateway::Egress;
 use keyward_wire::rule::{Approval, Injection, Limits};
 
 use crate::agent::basic;
-use crate::upstream::{echo, script};
+use crate::upstream::{echo, script, silent};
 use crate::world::{Plan, SA, World};
 
 #[tokio::test]
@@ -61,15 +61,6 @@ async fn s2_the_proxy_credential_never_goes_upstream() {
     }
 }
 
-/// Answers nothing and waits.
-fn silent() -> crate::upstream::Script {
-    script(|mut talk| async move {
-        talk.head().await;
-        talk.say("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n").await;
-        talk.head().await;
-    })
-}
-
 #[tokio::test]
 async fn s3_a_revoked_agents_open_streams_and_tunnels_are_cut() {
     let mut plan = Plan::new();
@@ -79,13 +70,8 @@ async fn s3_a_revoked_agents_open_streams_and_tunnels_are_cut() {
     plan.bearer("A", SA, &a);
     let world = plan.start().await;
     let idle = world.tunnel(&a).await;
-    let mut streaming = world.tunnel(&a).await;
-    streaming.say(format!("GET / HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
-    streaming.until(b"data: 1\n\n").await.unwrap();
-    let mut blind = world.dial().await;
-    assert_eq!(blind.connect(&b, &world.credential).await.status, 200);
-    blind.say("GET / HTTP/1.1\r\n\r\n").await;
-    blind.until(b"data: 1\n\n").await.unwrap();
+    let streaming = world.streaming(&a).await;
+    let blind = world.blind(&b).await;
     world.source.revoke(&world.credential);
     for mut agent in [idle, streaming, blind] {
         agent.rest().await;
@@ -140,13 +126,8 @@ async fn s4_what_is_open_is_cut_when_grants_are_too_old_and_placeholders_outlive
     let placeholder = answer.split("Bearer ").nth(1).unwrap().lines().next().unwrap().to_owned();
     for still_known in [true, false] {
         let idle = world.tunnel(&a).await;
-        let mut streaming = world.tunnel(&a).await;
-        streaming.say(format!("GET / HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
-        streaming.until(b"data: 1\n\n").await.unwrap();
-        let mut blind = world.dial().await;
-        assert_eq!(blind.connect(&b, &world.credential).await.status, 200);
-        blind.say("GET / HTTP/1.1\r\n\r\n").await;
-        blind.until(b"data: 1\n\n").await.unwrap();
+        let streaming = world.streaming(&a).await;
+        let blind = world.blind(&b).await;
         // The source need not say that an agent no longer stands, and it may.
         if still_known {
             world.source.go_stale();

@@ -18,4 +18,5 @@ mod shapes;
 mod source;
 mod upstream;
 mod ways;
+mod websocket;
 mod world;

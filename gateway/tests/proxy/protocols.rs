@@ -1,4 +1,4 @@
-//! HTTP/1.1 and HTTP/2 on both sides, WebSocket, streams, trailers, size.
+//! HTTP/1.1 and HTTP/2 on both sides, streams, trailers, size.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -14,7 +14,7 @@ use hyper::client::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-use crate::upstream::{Script, echo, script};
+use crate::upstream::{PAUSE, Script, echo, script};
 use crate::world::{Plan, SA, World};
 
 /// A body of these frames.
@@ -211,9 +211,6 @@ impl Body for Slow {
         self.0.poll_recv(cx).map(|frame| frame.map(Ok))
     }
 }
-
-/// Longer than any clock that would let go what came before it.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(150);
 
 #[tokio::test]
 async fn r7_a_secret_in_whose_midst_an_http2_upstream_pauses_is_covered() {
@@ -416,109 +413,6 @@ async fn p6_p7_a_body_that_only_some_servers_expect_does_not_come_out_of_http2()
     assert_eq!(agent.send_request(request(&format!("https://{a}/x"), "")).await.unwrap().status(), 200);
     assert!(!upstream.text().contains("smuggled"));
     world.still_works(&a).await;
-}
-
-/// The answer to the handshake of [`UPGRADE`] (RFC 6455, 1.3).
-const UPGRADED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
-                        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-
-#[tokio::test]
-async fn r14_websocket_messages_pass_both_ways_and_the_key_does_not() {
-    let socket = script(|mut talk| async move {
-        let head = talk.head().await.unwrap();
-        if head.to_lowercase().contains("sec-websocket-extensions") {
-            return;
-        }
-        let covered = format!("X-Key: {SA}\r\n");
-        talk.say(format!(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: upgrade\r\n{covered}\
-             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-        ))
-        .await;
-        // A masked text of five bytes; then an answer in two frames with a piece of the key in each, and a pause between.
-        assert_eq!(talk.take(11).await.len(), 11);
-        let (start, end) = SA.split_at(20);
-        for (first, part) in [(0x01, start), (0x80, end)] {
-            talk.say([&[first, u8::try_from(part.len()).unwrap()], part.as_bytes()].concat()).await;
-            tokio::time::sleep(PAUSE).await;
-        }
-        talk.say(b"\x88\0").await;
-    });
-    let (world, a, upstream) = World::with(socket).await;
-    let mut agent = world.tunnel(&a).await;
-    let request = format!(
-        "GET /ws HTTP/1.1\r\nHost: {a}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
-    );
-    let answer = agent.ask(request).await;
-    assert_eq!(answer.status, 101, "{answer:?}");
-    assert_eq!(answer.header("upgrade"), Some("websocket"));
-    assert!(!answer.head.contains(SA));
-    assert!(upstream.text().contains(SA));
-    agent.say(b"\x81\x85\0\0\0\0hello").await;
-    let frames = agent.rest().await;
-    assert_eq!(frames.len(), 2 + 20 + 2 + (SA.len() - 20) + 2);
-    let text = String::from_utf8_lossy(&frames).into_owned();
-    assert!(!text.contains(&SA[..12]) && !text.contains(&SA[24..36]), "{text}");
-    assert!(upstream.text().ends_with("hello"));
-}
-
-#[tokio::test]
-async fn p15_what_is_no_handshake_opens_nothing() {
-    for (answer, status) in [
-        ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n".to_owned(), 502),
-        (UPGRADED.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"), 502),
-        // Somebody had a server say so who knows nothing of the key that was sent.
-        (UPGRADED.replace("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "x"), 502),
-        (UPGRADED.replace("\r\n\r\n", "\r\nSec-WebSocket-Accept: x\r\n\r\n"), 502),
-        ("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_owned(), 403),
-    ] {
-        let (world, a, _upstream) = World::with(crate::upstream::fixed(answer.as_str())).await;
-        let request = format!("GET / HTTP/1.1\r\nHost: {a}\r\n{UPGRADE}");
-        assert_eq!(world.tunnel(&a).await.ask(request).await.status, status, "{answer}");
-    }
-    let (world, a, upstream) = World::with(crate::upstream::fixed(UPGRADED)).await;
-    for odd in [
-        UPGRADE.replace("13", "8"),
-        UPGRADE.replace("Sec-WebSocket-Version: 13\r\n", ""),
-        UPGRADE.replace("Sec-WebSocket-Key", "X-Key"),
-        format!("Sec-WebSocket-Key: x\r\n{UPGRADE}"),
-    ] {
-        let request = format!("GET / HTTP/1.1\r\nHost: {a}\r\n{odd}");
-        assert_eq!(world.tunnel(&a).await.ask(request).await.status, 400, "{odd}");
-    }
-    assert_eq!(upstream.connections(), 0);
-}
-
-/// A WebSocket that says nothing.
-fn silent_socket() -> Script {
-    script(|mut talk| async move {
-        talk.head().await;
-        talk.say(UPGRADED).await;
-        talk.head().await;
-    })
-}
-
-#[tokio::test]
-async fn s3_a_revoked_agents_websocket_is_cut() {
-    let (world, a, _upstream) = World::with(silent_socket()).await;
-    let mut agent = world.tunnel(&a).await;
-    let answer = agent.ask(format!("GET / HTTP/1.1\r\nHost: {a}\r\n{UPGRADE}")).await;
-    assert_eq!(answer.status, 101);
-    world.source.exclude(&world.agent, "A");
-    agent.rest().await;
-}
-
-#[tokio::test]
-async fn s4_a_websocket_is_cut_when_grants_are_too_old() {
-    let (world, a, _upstream) = World::with(silent_socket()).await;
-    let mut agent = world.tunnel(&a).await;
-    let answer = agent.ask(format!("GET / HTTP/1.1\r\nHost: {a}\r\n{UPGRADE}")).await;
-    assert_eq!(answer.status, 101);
-    world.source.go_stale();
-    agent.rest().await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
@@ -281,6 +282,18 @@ pub(crate) fn echo() -> Script {
         }
     })
 }
+
+/// Says one event, and nothing more.
+pub(crate) fn silent() -> Script {
+    script(|mut talk| async move {
+        talk.head().await;
+        talk.say("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n").await;
+        talk.head().await;
+    })
+}
+
+/// Longer than any clock that would let go what came before it.
+pub(crate) const PAUSE: Duration = Duration::from_millis(150);
 
 /// Answers each request with the same bytes.
 pub(crate) fn fixed(answer: impl Into<Vec<u8>>) -> Script {

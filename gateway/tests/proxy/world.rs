@@ -153,6 +153,23 @@ impl World {
         agent.tls(name, trusting(&self.ca, alpn)).await.unwrap()
     }
 
+    /// A tunnel in which [`silent`](crate::upstream::silent) has said its event.
+    pub(crate) async fn streaming(&self, to: &str) -> Agent {
+        let mut agent = self.tunnel(to).await;
+        agent.say(format!("GET / HTTP/1.1\r\nHost: {to}\r\n\r\n")).await;
+        agent.until(b"data: 1\n\n").await.unwrap();
+        agent
+    }
+
+    /// The same in a tunnel that the gateway does not look into.
+    pub(crate) async fn blind(&self, to: &str) -> Agent {
+        let mut agent = self.dial().await;
+        assert_eq!(agent.connect(to, &self.credential).await.status, 200);
+        agent.say("GET / HTTP/1.1\r\n\r\n").await;
+        agent.until(b"data: 1\n\n").await.unwrap();
+        agent
+    }
+
     /// The log's lines. They verify.
     pub(crate) fn log(&self) -> Vec<serde_json::Value> {
         let text = std::fs::read(self.log.path()).unwrap();
