@@ -223,7 +223,14 @@ fn metadata() -> Value {
 /// The code of the product, without its tests and comments: path from the root, text.
 fn sources() -> Vec<(String, String)> {
     let mut files = Vec::new();
-    for package in ["shared/wire/src", "shared/crypto/src", "gateway/src", "server/src", "cli/src"] {
+    for package in [
+        "shared/wire/src",
+        "shared/crypto/src",
+        "gateway/src",
+        "gateway/attacks/src",
+        "server/src",
+        "cli/src",
+    ] {
         gather(&root().join(package), &mut files);
     }
     assert!(files.len() > 100, "{}", files.len());

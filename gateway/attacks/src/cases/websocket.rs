@@ -1,7 +1,7 @@
 //! WebSocket: the handshake, messages both ways, and their end.
 
-use crate::upstream::{PAUSE, Script, fixed, script};
-use crate::world::{SA, World};
+use crate::lab::upstream::{PAUSE, Script, fixed, script};
+use crate::lab::world::{SA, World};
 
 /// The answer to the handshake of [`UPGRADE`] (RFC 6455, 1.3).
 const UPGRADED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
@@ -9,8 +9,7 @@ const UPGRADED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r
 const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-#[tokio::test]
-async fn r14_websocket_messages_pass_both_ways_and_the_key_does_not() {
+pub(super) async fn r14_websocket_messages_pass_both_ways_and_the_key_does_not() {
     let socket = script(|mut talk| async move {
         let head = talk.head().await.unwrap();
         if head.to_lowercase().contains("sec-websocket-extensions") {
@@ -50,8 +49,7 @@ async fn r14_websocket_messages_pass_both_ways_and_the_key_does_not() {
     assert!(upstream.text().ends_with("hello"));
 }
 
-#[tokio::test]
-async fn p15_what_is_no_handshake_opens_nothing() {
+pub(super) async fn p15_what_is_no_handshake_opens_nothing() {
     for (answer, status) in [
         ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n".to_owned(), 502),
         (UPGRADED.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"), 502),
@@ -86,8 +84,7 @@ fn silent_socket() -> Script {
     })
 }
 
-#[tokio::test]
-async fn s3_a_revoked_agents_websocket_is_cut() {
+pub(super) async fn s3_a_revoked_agents_websocket_is_cut() {
     let (world, a, _upstream) = World::with(silent_socket()).await;
     let mut agent = world.tunnel(&a).await;
     let answer = agent.ask(format!("GET / HTTP/1.1\r\nHost: {a}\r\n{UPGRADE}")).await;
@@ -96,8 +93,7 @@ async fn s3_a_revoked_agents_websocket_is_cut() {
     agent.rest().await;
 }
 
-#[tokio::test]
-async fn s4_a_websocket_is_cut_when_grants_are_too_old() {
+pub(super) async fn s4_a_websocket_is_cut_when_grants_are_too_old() {
     let (world, a, _upstream) = World::with(silent_socket()).await;
     let mut agent = world.tunnel(&a).await;
     let answer = agent.ask(format!("GET / HTTP/1.1\r\nHost: {a}\r\n{UPGRADE}")).await;

@@ -1,7 +1,7 @@
 //! P: requests that two programs could read differently.
 
-use crate::upstream::{echo, script};
-use crate::world::{SA, World};
+use crate::lab::upstream::{echo, script};
+use crate::lab::world::{SA, World};
 
 /// Sends `request`, with `{a}` for the host, in a tunnel of its own; the first answer is 400, and there is no second.
 async fn is_malformed(world: &World, a: &str, request: &str) {
@@ -12,8 +12,7 @@ async fn is_malformed(world: &World, a: &str, request: &str) {
     assert!(agent.answer().await.is_none(), "{request:?}: the connection goes on");
 }
 
-#[tokio::test]
-async fn p6_p7_p8_smuggling_shapes_are_400_and_close() {
+pub(super) async fn p6_p7_p8_smuggling_shapes_are_400_and_close() {
     let (world, a, upstream) = World::with(echo()).await;
     let smuggled = "GET /smuggled HTTP/1.1\r\nHost: {a}\r\n\r\n";
     for head in [
@@ -54,8 +53,7 @@ async fn p6_p7_p8_smuggling_shapes_are_400_and_close() {
     world.still_works(&a).await;
 }
 
-#[tokio::test]
-async fn p7_odd_frames_of_a_chunked_body_end_request_and_connection() {
+pub(super) async fn p7_odd_frames_of_a_chunked_body_end_request_and_connection() {
     let (world, a, upstream) = World::with(echo()).await;
     for body in [
         "5\nhello\r\n0\r\n\r\n",
@@ -74,8 +72,7 @@ async fn p7_odd_frames_of_a_chunked_body_end_request_and_connection() {
     world.still_works(&a).await;
 }
 
-#[tokio::test]
-async fn p1_p2_a_target_arrives_as_it_was_sent_or_not_at_all() {
+pub(super) async fn p1_p2_a_target_arrives_as_it_was_sent_or_not_at_all() {
     let (world, a, upstream) = World::with(echo()).await;
     let mut agent = world.tunnel(&a).await;
     for target in [
@@ -119,8 +116,7 @@ async fn p1_p2_a_target_arrives_as_it_was_sent_or_not_at_all() {
     world.still_works(&a).await;
 }
 
-#[tokio::test]
-async fn p4_r12_methods_that_show_the_request_or_lead_elsewhere_are_405() {
+pub(super) async fn p4_r12_methods_that_show_the_request_or_lead_elsewhere_are_405() {
     let (world, a, upstream) = World::with(echo()).await;
     for method in ["TRACE", "TRACK", "DEBUG"] {
         let answer = world.tunnel(&a).await.ask(format!("{method} / HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
@@ -140,8 +136,7 @@ async fn p4_r12_methods_that_show_the_request_or_lead_elsewhere_are_405() {
     assert_eq!(upstream.connections(), 0);
 }
 
-#[tokio::test]
-async fn p10_pipelined_requests_are_judged_alone_and_answered_in_order() {
+pub(super) async fn p10_pipelined_requests_are_judged_alone_and_answered_in_order() {
     let (world, a, upstream) = World::with(echo()).await;
     let mut agent = world.tunnel(&a).await;
     let get = |path: &str, host: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
@@ -158,8 +153,7 @@ async fn p10_pipelined_requests_are_judged_alone_and_answered_in_order() {
     );
 }
 
-#[tokio::test]
-async fn p11_p12_the_keys_header_is_there_exactly_once_whatever_the_agent_sends() {
+pub(super) async fn p11_p12_the_keys_header_is_there_exactly_once_whatever_the_agent_sends() {
     let (world, a, upstream) = World::with(echo()).await;
     let mut agent = world.tunnel(&a).await;
     for headers in [
@@ -174,8 +168,7 @@ async fn p11_p12_the_keys_header_is_there_exactly_once_whatever_the_agent_sends(
     assert!(!upstream.text().contains("mine"));
 }
 
-#[tokio::test]
-async fn p14_d7_s2_headers_of_the_gateway_and_of_proxies_end_there() {
+pub(super) async fn p14_d7_s2_headers_of_the_gateway_and_of_proxies_end_there() {
     let (world, a, upstream) = World::with(echo()).await;
     let mut agent = world.tunnel(&a).await;
     let headers = [
@@ -206,8 +199,7 @@ async fn p14_d7_s2_headers_of_the_gateway_and_of_proxies_end_there() {
     }
 }
 
-#[tokio::test]
-async fn p15_trailers_of_a_request_are_dropped() {
+pub(super) async fn p15_trailers_of_a_request_are_dropped() {
     let (world, a, upstream) = World::with(echo()).await;
     let mut agent = world.tunnel(&a).await;
     let body = "5\r\nhello\r\n0\r\nAuthorization: Bearer mine\r\n\r\n";
@@ -216,8 +208,8 @@ async fn p15_trailers_of_a_request_are_dropped() {
     assert!(upstream.text().contains("hello") && !upstream.text().contains("mine"));
 }
 
-#[tokio::test]
-async fn p17_an_upstream_that_answers_in_two_ways_is_cut_off_and_its_connection_never_used_again() {
+pub(super) async fn p17_an_upstream_that_answers_in_two_ways_is_cut_off_and_its_connection_never_used_again()
+{
     let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     for (lie, status) in [
         (

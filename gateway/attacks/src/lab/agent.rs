@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::upstream::Io;
+use crate::lab::upstream::Io;
 
 /// A connection, from the agent's side.
 pub(crate) struct Agent {

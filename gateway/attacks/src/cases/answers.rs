@@ -5,8 +5,8 @@ use std::io::Write as _;
 use data_encoding::{BASE64, HEXLOWER};
 use keyward_wire::rule::Injection;
 
-use crate::upstream::{PAUSE, echo, fixed, script};
-use crate::world::{Plan, SA, World};
+use crate::lab::upstream::{PAUSE, echo, fixed, script};
+use crate::lab::world::{Plan, SA, World};
 
 /// No form of the secret, nor eight characters of it in a row.
 fn is_clean(text: &str) {
@@ -16,8 +16,7 @@ fn is_clean(text: &str) {
     assert!(!text.contains(&HEXLOWER.encode(SA.as_bytes())), "{text}");
 }
 
-#[tokio::test]
-async fn r1_r3_r15_an_echo_is_covered_in_every_form_and_type() {
+pub(super) async fn r1_r3_r15_an_echo_is_covered_in_every_form_and_type() {
     let forms =
         format!("raw {SA} base64 {} hex {}", BASE64.encode(SA.as_bytes()), HEXLOWER.encode(SA.as_bytes()));
     for kind in [
@@ -35,8 +34,7 @@ async fn r1_r3_r15_an_echo_is_covered_in_every_form_and_type() {
     }
 }
 
-#[tokio::test]
-async fn r2_basic_is_covered_whole_and_in_part() {
+pub(super) async fn r2_basic_is_covered_whole_and_in_part() {
     let mut plan = Plan::new();
     let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
     let basic = Injection::basic("user".parse().unwrap(), "{v}".parse().unwrap()).unwrap();
@@ -49,8 +47,7 @@ async fn r2_basic_is_covered_whole_and_in_part() {
     is_clean(&answer.text());
 }
 
-#[tokio::test]
-async fn r4_r5_coded_answers_are_not_asked_for_and_those_that_come_all_the_same_are_withheld() {
+pub(super) async fn r4_r5_coded_answers_are_not_asked_for_and_those_that_come_all_the_same_are_withheld() {
     let (world, a, upstream) = World::with(echo()).await;
     let answer = world
         .tunnel(&a)
@@ -67,8 +64,7 @@ async fn r4_r5_coded_answers_are_not_asked_for_and_those_that_come_all_the_same_
     }
 }
 
-#[tokio::test]
-async fn r7_a_secret_cut_anywhere_is_covered() {
+pub(super) async fn r7_a_secret_cut_anywhere_is_covered() {
     let cut = script(|mut talk| async move {
         while let Some(head) = talk.head().await {
             let at: usize = head.split(' ').nth(1).unwrap()[1..].parse().unwrap();
@@ -90,8 +86,7 @@ async fn r7_a_secret_cut_anywhere_is_covered() {
     }
 }
 
-#[tokio::test]
-async fn r7_a_secret_in_whose_midst_the_upstream_pauses_is_covered() {
+pub(super) async fn r7_a_secret_in_whose_midst_the_upstream_pauses_is_covered() {
     // Longer than any clock that would have let the first part go.
     let pausing = script(|mut talk| async move {
         while let Some(head) = talk.head().await {
@@ -129,8 +124,7 @@ async fn r7_a_secret_in_whose_midst_the_upstream_pauses_is_covered() {
     }
 }
 
-#[tokio::test]
-async fn r8_each_event_of_a_stream_is_delivered_before_the_next_is_sent() {
+pub(super) async fn r8_each_event_of_a_stream_is_delivered_before_the_next_is_sent() {
     let events = script(|mut talk| async move {
         while talk.head().await.is_some() {
             talk.say(
@@ -167,8 +161,7 @@ async fn r8_each_event_of_a_stream_is_delivered_before_the_next_is_sent() {
     is_clean(&all);
 }
 
-#[tokio::test]
-async fn r9_r10_r11_heads_trailers_and_early_hints_are_covered_or_dropped() {
+pub(super) async fn r9_r10_r11_heads_trailers_and_early_hints_are_covered_or_dropped() {
     let lower = SA.to_lowercase();
     let answer = format!(
         "HTTP/1.1 103 Early Hints\r\nLink: <{SA}>\r\n\r\nHTTP/1.1 200 {SA}\r\nLocation: https://a.test/?k={SA}\r\n\
@@ -185,8 +178,7 @@ async fn r9_r10_r11_heads_trailers_and_early_hints_are_covered_or_dropped() {
     assert!(!answer.head.to_lowercase().contains(&lower), "{}", answer.head);
 }
 
-#[tokio::test]
-async fn r13_parts_of_a_body_are_not_asked_for_and_are_withheld() {
+pub(super) async fn r13_parts_of_a_body_are_not_asked_for_and_are_withheld() {
     let (world, a, upstream) = World::with(echo()).await;
     let request = format!("GET / HTTP/1.1\r\nHost: {a}\r\nRange: bytes=0-9\r\nIf-Range: x\r\n\r\n");
     assert_eq!(world.tunnel(&a).await.ask(request).await.status, 200);
@@ -196,8 +188,7 @@ async fn r13_parts_of_a_body_are_not_asked_for_and_are_withheld() {
     assert_eq!(world.tunnel(&a).await.get(&a, "/").await.error(), "scrub_unreadable");
 }
 
-#[tokio::test]
-async fn r16_refusals_repeat_nothing_of_the_request_and_errors_of_the_upstream_are_covered() {
+pub(super) async fn r16_refusals_repeat_nothing_of_the_request_and_errors_of_the_upstream_are_covered() {
     let error = format!("HTTP/1.1 401 Unauthorized\r\nContent-Length: {}\r\n\r\nbad key {SA}", SA.len() + 8);
     let (world, a, _upstream) = World::with(fixed(error)).await;
     let answer = world.tunnel(&a).await.get(&a, "/").await;
@@ -218,8 +209,7 @@ async fn r16_refusals_repeat_nothing_of_the_request_and_errors_of_the_upstream_a
     assert!(!log.contains("my-query"), "{log}");
 }
 
-#[tokio::test]
-async fn r22_what_has_no_secret_comes_byte_for_byte_with_its_length_and_tag() {
+pub(super) async fn r22_what_has_no_secret_comes_byte_for_byte_with_its_length_and_tag() {
     let mut body: Vec<u8> =
         (0..300_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     body.extend_from_slice(&SA.as_bytes()[..40]);
@@ -233,8 +223,7 @@ async fn r22_what_has_no_secret_comes_byte_for_byte_with_its_length_and_tag() {
     assert!(got.body == body);
 }
 
-#[tokio::test]
-async fn r24_another_keys_value_and_an_earlier_version_are_covered_too() {
+pub(super) async fn r24_another_keys_value_and_an_earlier_version_are_covered_too() {
     let other = "sk-the-secret-of-the-other-service-0123456789";
     let both = format!("{SA} {other}");
     let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{both}", both.len());
@@ -256,8 +245,7 @@ async fn r24_another_keys_value_and_an_earlier_version_are_covered_too() {
     is_clean(&answer.text());
 }
 
-#[tokio::test]
-async fn r24_a_key_that_is_used_while_a_stream_is_open_is_covered_in_the_stream() {
+pub(super) async fn r24_a_key_that_is_used_while_a_stream_is_open_is_covered_in_the_stream() {
     let late = "sk-of-a-key-that-is-opened-later-0123456789";
     let tail = script(move |mut talk| async move {
         let head = talk.head().await.unwrap();
@@ -288,8 +276,7 @@ async fn r24_a_key_that_is_used_while_a_stream_is_open_is_covered_in_the_stream(
     assert!(event.contains("data: Bearer ") && !event.contains(&late[6..20]), "{event}");
 }
 
-#[tokio::test]
-async fn r18_r23_the_log_says_once_for_each_answer_that_a_value_was_in_it() {
+pub(super) async fn r18_r23_the_log_says_once_for_each_answer_that_a_value_was_in_it() {
     let in_head = format!("HTTP/1.1 200 OK\r\nX-Key: {SA}\r\nContent-Length: 0\r\n\r\n");
     let in_body = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{SA} {SA}", 2 * SA.len() + 1);
     let nowhere = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_owned();
@@ -302,8 +289,7 @@ async fn r18_r23_the_log_says_once_for_each_answer_that_a_value_was_in_it() {
     }
 }
 
-#[tokio::test]
-async fn r18_a_value_too_short_to_be_kept_out_of_answers_is_not_used() {
+pub(super) async fn r18_a_value_too_short_to_be_kept_out_of_answers_is_not_used() {
     let mut plan = Plan::new();
     let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
     plan.bearer("A", "123456", &a);

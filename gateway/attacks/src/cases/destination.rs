@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use keyward_gateway::Egress;
 
-use crate::agent::{Agent, basic, trusting};
-use crate::upstream::{Upstream, echo, script};
-use crate::world::{Plan, SA, World};
+use crate::lab::agent::{Agent, basic, trusting};
+use crate::lab::upstream::{Upstream, echo, script};
+use crate::lab::world::{Plan, SA, World};
 
-#[tokio::test]
-async fn the_key_is_put_in_and_the_agent_never_sees_it() {
+pub(super) async fn the_key_is_put_in_and_the_agent_never_sees_it() {
     let (world, a, upstream) = World::with(echo()).await;
     let answer = world.tunnel(&a).await.get(&a, "/v1/x?q=1").await;
     assert_eq!(answer.status, 200);
@@ -22,8 +21,7 @@ async fn the_key_is_put_in_and_the_agent_never_sees_it() {
     assert_eq!((&log[0]["host"], &log[0]["path"], &log[0]["key"]), (&a.into(), &"/v1/x".into(), &"A".into()));
 }
 
-#[tokio::test]
-async fn d1_another_name_in_tls_than_in_connect_is_refused() {
+pub(super) async fn d1_another_name_in_tls_than_in_connect_is_refused() {
     let (world, a, upstream) = World::with(echo()).await;
     for name in ["b.test", "x.test", "a.test.x.test"] {
         let mut agent = world.dial().await;
@@ -35,8 +33,7 @@ async fn d1_another_name_in_tls_than_in_connect_is_refused() {
     world.still_works(&a).await;
 }
 
-#[tokio::test]
-async fn d2_another_host_than_in_connect_is_refused() {
+pub(super) async fn d2_another_host_than_in_connect_is_refused() {
     let (world, a, upstream) = World::with(echo()).await;
     for host in ["b.test", "x.test", "a.test:1", "a.test.x.test", "xa.test", "127.0.0.1"] {
         let answer = world.tunnel(&a).await.get(host, "/").await;
@@ -47,8 +44,7 @@ async fn d2_another_host_than_in_connect_is_refused() {
     world.still_works(&a).await;
 }
 
-#[tokio::test]
-async fn d3_the_name_of_a_keys_host_on_another_hosts_tunnel_gets_no_key() {
+pub(super) async fn d3_the_name_of_a_keys_host_on_another_hosts_tunnel_gets_no_key() {
     let mut plan = Plan::new();
     let (a, _) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
     let (c, other) = plan.upstream("c.test", &[b"http/1.1"], echo()).await;
@@ -60,8 +56,7 @@ async fn d3_the_name_of_a_keys_host_on_another_hosts_tunnel_gets_no_key() {
     world.still_works(&a).await;
 }
 
-#[tokio::test]
-async fn d4_an_absolute_target_inside_a_tunnel_is_refused() {
+pub(super) async fn d4_an_absolute_target_inside_a_tunnel_is_refused() {
     let (world, a, upstream) = World::with(echo()).await;
     for target in ["https://x.test/", "http://a.test/", &format!("https://{a}/"), "x.test:443", "//x.test/"] {
         let mut agent = world.tunnel(&a).await;
@@ -72,8 +67,7 @@ async fn d4_an_absolute_target_inside_a_tunnel_is_refused() {
     world.still_works(&a).await;
 }
 
-#[tokio::test]
-async fn d5_a_host_is_normalised_once_and_sent_in_its_plain_form() {
+pub(super) async fn d5_a_host_is_normalised_once_and_sent_in_its_plain_form() {
     let (world, a, upstream) = World::with(echo()).await;
     let port = upstream.port;
     let mut agent = world.tunnel(&a).await;
@@ -90,8 +84,7 @@ async fn d5_a_host_is_normalised_once_and_sent_in_its_plain_form() {
     }
 }
 
-#[tokio::test]
-async fn d8_without_a_name_in_tls_the_requests_host_decides() {
+pub(super) async fn d8_without_a_name_in_tls_the_requests_host_decides() {
     let (world, a, _upstream) = World::with(echo()).await;
     let mut agent = world.dial().await;
     agent.connect(&a, &world.credential).await;
@@ -102,8 +95,7 @@ async fn d8_without_a_name_in_tls_the_requests_host_decides() {
     assert_eq!(agent.get("x.test", "/").await.status, 421);
 }
 
-#[tokio::test]
-async fn d9_d10_d11_n7_hosts_that_only_look_like_a_keys_are_refused_before_anything_is_asked() {
+pub(super) async fn d9_d10_d11_n7_hosts_that_only_look_like_a_keys_are_refused_before_anything_is_asked() {
     for egress in [Egress::Deny, Egress::Allow] {
         let mut plan = Plan::new();
         let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
@@ -132,8 +124,7 @@ async fn d9_d10_d11_n7_hosts_that_only_look_like_a_keys_are_refused_before_anyth
     }
 }
 
-#[tokio::test]
-async fn d12_a_keys_host_is_not_reached_in_the_clear() {
+pub(super) async fn d12_a_keys_host_is_not_reached_in_the_clear() {
     let mut plan = Plan::new();
     let (a, upstream) = plan.plain("a.test", echo()).await;
     plan.egress = Egress::Allow;
@@ -156,9 +147,8 @@ async fn d12_a_keys_host_is_not_reached_in_the_clear() {
     assert_eq!(upstream.connections(), 0);
 }
 
-#[tokio::test]
-async fn d13_an_upstream_that_cannot_prove_its_name_gets_no_byte_of_http() {
-    let foreign = crate::upstream::Lab::new();
+pub(super) async fn d13_an_upstream_that_cannot_prove_its_name_gets_no_byte_of_http() {
+    let foreign = crate::lab::upstream::Lab::new();
     let mut plan = Plan::new();
     let expired = |params: &mut rcgen::CertificateParams| {
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
@@ -185,8 +175,7 @@ async fn d13_an_upstream_that_cannot_prove_its_name_gets_no_byte_of_http() {
     }
 }
 
-#[tokio::test]
-async fn d14_redirects_are_passed_on_and_not_followed() {
+pub(super) async fn d14_redirects_are_passed_on_and_not_followed() {
     let mut plan = Plan::new();
     let redirect = script(|mut talk| async move {
         while let Some(head) = talk.head().await {
@@ -205,17 +194,15 @@ async fn d14_redirects_are_passed_on_and_not_followed() {
     assert_eq!(upstream.connections(), 1);
 }
 
-#[tokio::test]
-async fn d19_an_answer_names_no_way_around_the_gateway() {
-    let (world, a, _upstream) = World::with(crate::upstream::fixed(
+pub(super) async fn d19_an_answer_names_no_way_around_the_gateway() {
+    let (world, a, _upstream) = World::with(crate::lab::upstream::fixed(
         "HTTP/1.1 200 OK\r\nAlt-Svc: h3=\":443\"\r\nContent-Length: 0\r\n\r\n",
     ))
     .await;
     assert_eq!(world.tunnel(&a).await.get(&a, "/").await.header("alt-svc"), None);
 }
 
-#[tokio::test]
-async fn d23_two_keys_for_one_request_are_refused_with_the_choices_until_one_is_named() {
+pub(super) async fn d23_two_keys_for_one_request_are_refused_with_the_choices_until_one_is_named() {
     let mut plan = Plan::new();
     let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
     plan.bearer("WORK", SA, &a);
@@ -233,8 +220,7 @@ async fn d23_two_keys_for_one_request_are_refused_with_the_choices_until_one_is_
     assert_eq!(agent.ask(with("OTHER")).await.error(), "access_restricted");
 }
 
-#[tokio::test]
-async fn n1_n2_private_addresses_in_any_spelling_are_refused() {
+pub(super) async fn n1_n2_private_addresses_in_any_spelling_are_refused() {
     let mut plan = Plan::new();
     plan.egress = Egress::Allow;
     let world = plan.start().await;
@@ -266,8 +252,7 @@ async fn n1_n2_private_addresses_in_any_spelling_are_refused() {
     }
 }
 
-#[tokio::test]
-async fn n3_the_address_that_was_judged_is_the_one_that_is_dialled_each_time() {
+pub(super) async fn n3_the_address_that_was_judged_is_the_one_that_is_dialled_each_time() {
     let mut plan = Plan::new();
     plan.egress = Egress::Allow;
     // A name that says loopback, without permission to be private.
@@ -279,8 +264,7 @@ async fn n3_the_address_that_was_judged_is_the_one_that_is_dialled_each_time() {
     }
 }
 
-#[tokio::test]
-async fn n5_c5_the_gateway_is_not_reached_through_itself() {
+pub(super) async fn n5_c5_the_gateway_is_not_reached_through_itself() {
     let mut plan = Plan::new();
     plan.egress = Egress::Allow;
     // Another socket on loopback may be reached, if the operator says so.
@@ -294,8 +278,7 @@ async fn n5_c5_the_gateway_is_not_reached_through_itself() {
     assert_eq!(answer.error(), "address_refused");
 }
 
-#[tokio::test]
-async fn n6_other_schemes_are_malformed() {
+pub(super) async fn n6_other_schemes_are_malformed() {
     let mut plan = Plan::new();
     plan.egress = Egress::Allow;
     let world = plan.start().await;
@@ -306,8 +289,7 @@ async fn n6_other_schemes_are_malformed() {
     }
 }
 
-#[tokio::test]
-async fn c1_a_leaf_is_made_for_granted_names_only() {
+pub(super) async fn c1_a_leaf_is_made_for_granted_names_only() {
     let mut plan = Plan::new();
     plan.egress = Egress::Allow;
     let (b, upstream) = plan.upstream("b.test", &[b"http/1.1"], echo()).await;

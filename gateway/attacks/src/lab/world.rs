@@ -10,9 +10,9 @@ use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use tokio::net::TcpListener;
 
-use crate::agent::{Agent, trusting};
-use crate::source::Memory;
-use crate::upstream::{Lab, Script, Upstream};
+use crate::lab::agent::{Agent, trusting};
+use crate::lab::source::Memory;
+use crate::lab::upstream::{Lab, Script, Upstream};
 
 /// The secret of a.test: 44 characters.
 pub(crate) const SA: &str = "sk-A4pRxYw9Kd0LmTqZ7bVnC2sUeHf5JgXo8iBtN3yDcM";
@@ -153,7 +153,7 @@ impl World {
         agent.tls(name, trusting(&self.ca, alpn)).await.unwrap()
     }
 
-    /// A tunnel in which [`silent`](crate::upstream::silent) has said its event.
+    /// A tunnel in which [`silent`](crate::lab::upstream::silent) has said its event.
     pub(crate) async fn streaming(&self, to: &str) -> Agent {
         let mut agent = self.tunnel(to).await;
         agent.say(format!("GET / HTTP/1.1\r\nHost: {to}\r\n\r\n")).await;

@@ -14,8 +14,8 @@ use hyper::client::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-use crate::upstream::{PAUSE, Script, echo, script};
-use crate::world::{Plan, SA, World};
+use crate::lab::upstream::{PAUSE, Script, echo, script};
+use crate::lab::world::{Plan, SA, World};
 
 /// A body of these frames.
 struct Frames(VecDeque<Frame<Bytes>>);
@@ -84,8 +84,7 @@ async fn text(answer: Response<Incoming>) -> (String, HeaderMap) {
     (String::from_utf8(collected.to_bytes().to_vec()).unwrap(), trailers)
 }
 
-#[tokio::test]
-async fn l8_r10_http2_on_both_sides_with_trailers_and_a_key_that_no_table_keeps() {
+pub(super) async fn l8_r10_http2_on_both_sides_with_trailers_and_a_key_that_no_table_keeps() {
     let mut plan = Plan::new();
     let (a, upstream) = plan.upstream("a.test", &[b"h2"], echo_http2()).await;
     plan.bearer("A", SA, &a);
@@ -106,8 +105,7 @@ async fn l8_r10_http2_on_both_sides_with_trailers_and_a_key_that_no_table_keeps(
     assert_eq!(never_indexed(&upstream.bytes()), 2);
 }
 
-#[tokio::test]
-async fn a_hundred_streams_side_by_side_share_one_connection_to_the_upstream() {
+pub(super) async fn a_hundred_streams_side_by_side_share_one_connection_to_the_upstream() {
     let mut plan = Plan::new();
     let (a, upstream) = plan.upstream("a.test", &[b"h2"], echo_http2()).await;
     plan.bearer("A", SA, &a);
@@ -124,8 +122,7 @@ async fn a_hundred_streams_side_by_side_share_one_connection_to_the_upstream() {
     assert_eq!(upstream.connections(), 1);
 }
 
-#[tokio::test]
-async fn p15_trailers_of_a_request_go_no_further_than_the_gateway() {
+pub(super) async fn p15_trailers_of_a_request_go_no_further_than_the_gateway() {
     let mut plan = Plan::new();
     let (a, _upstream) = plan.upstream("a.test", &[b"h2"], echo_http2()).await;
     plan.bearer("A", SA, &a);
@@ -138,8 +135,7 @@ async fn p15_trailers_of_a_request_go_no_further_than_the_gateway() {
     assert!(answer.text().ends_with("hi") && !answer.text().contains("mine"), "{}", answer.text());
 }
 
-#[tokio::test]
-async fn an_agents_next_tunnel_takes_the_connection_that_an_ended_one_left() {
+pub(super) async fn an_agents_next_tunnel_takes_the_connection_that_an_ended_one_left() {
     const TUNNELS: usize = 40;
     let (world, a, upstream) = World::with(echo()).await;
     for _ in 0..TUNNELS {
@@ -150,8 +146,7 @@ async fn an_agents_next_tunnel_takes_the_connection_that_an_ended_one_left() {
     assert!(upstream.connections() < TUNNELS / 2, "{} connections", upstream.connections());
 }
 
-#[tokio::test]
-async fn http2_in_front_of_http1_and_the_reverse() {
+pub(super) async fn http2_in_front_of_http1_and_the_reverse() {
     let mut plan = Plan::new();
     let (one, upstream) = plan.upstream("one.test", &[b"http/1.1"], echo()).await;
     let (two, _two) = plan.upstream("two.test", &[b"h2"], echo_http2()).await;
@@ -212,8 +207,7 @@ impl Body for Slow {
     }
 }
 
-#[tokio::test]
-async fn r7_a_secret_in_whose_midst_an_http2_upstream_pauses_is_covered() {
+pub(super) async fn r7_a_secret_in_whose_midst_an_http2_upstream_pauses_is_covered() {
     let (start, end) = SA.split_at(40);
     let mut plan = Plan::new();
     let (a, _upstream) =
@@ -240,8 +234,7 @@ async fn first(answer: &mut Response<Incoming>) -> Bytes {
     }
 }
 
-#[tokio::test]
-async fn a_message_of_grpc_is_delivered_before_the_next_is_sent() {
+pub(super) async fn a_message_of_grpc_is_delivered_before_the_next_is_sent() {
     let echo = script(|talk| async move {
         let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
             .serve_connection(TokioIo::new(talk.written_down()), service_fn(echo_messages))
@@ -320,8 +313,7 @@ async fn raw_http2(world: &World, a: &str, fields: &[(&str, &str)]) -> String {
     }
 }
 
-#[tokio::test]
-async fn d6_d18_p9_streams_for_another_host_or_with_the_marks_of_http1_get_nothing() {
+pub(super) async fn d6_d18_p9_streams_for_another_host_or_with_the_marks_of_http1_get_nothing() {
     let mut plan = Plan::new();
     let (a, upstream) = plan.upstream("a.test", &[b"h2"], echo_http2()).await;
     plan.bearer("A", SA, &a);
@@ -361,8 +353,7 @@ async fn d6_d18_p9_streams_for_another_host_or_with_the_marks_of_http1_get_nothi
     assert_eq!(upstream.connections(), before, "nothing of these went on");
 }
 
-#[tokio::test]
-async fn p6_p7_a_body_that_only_some_servers_expect_does_not_come_out_of_http2() {
+pub(super) async fn p6_p7_a_body_that_only_some_servers_expect_does_not_come_out_of_http2() {
     let mut plan = Plan::new();
     let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
     plan.bearer("A", SA, &a);
@@ -415,8 +406,7 @@ async fn p6_p7_a_body_that_only_some_servers_expect_does_not_come_out_of_http2()
     world.still_works(&a).await;
 }
 
-#[tokio::test]
-async fn an_agent_that_waits_for_100_continue_gets_it_from_whoever_takes_the_body() {
+pub(super) async fn an_agent_that_waits_for_100_continue_gets_it_from_whoever_takes_the_body() {
     let (world, a, upstream) = World::with(echo()).await;
     let mut agent = world.tunnel(&a).await;
     agent
@@ -433,8 +423,8 @@ async fn an_agent_that_waits_for_100_continue_gets_it_from_whoever_takes_the_bod
     assert_eq!(answer.status, 421);
 }
 
-#[tokio::test]
-async fn r4_a_coded_answer_is_read_covered_and_given_in_plain_even_if_it_says_that_its_coding_ends_here() {
+pub(super) async fn r4_a_coded_answer_is_read_covered_and_given_in_plain_even_if_it_says_that_its_coding_ends_here()
+ {
     use std::io::Write as _;
     let mut coded = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     coded.write_all(format!("key {SA} end").as_bytes()).unwrap();
@@ -444,7 +434,8 @@ async fn r4_a_coded_answer_is_read_covered_and_given_in_plain_even_if_it_says_th
          Content-Length: {}\r\n\r\n",
         coded.len()
     );
-    let (world, a, upstream) = World::with(crate::upstream::fixed([head.as_bytes(), &coded].concat())).await;
+    let (world, a, upstream) =
+        World::with(crate::lab::upstream::fixed([head.as_bytes(), &coded].concat())).await;
     let mut agent = world.tunnel(&a).await;
     for _ in 0..2 {
         let answer =
@@ -458,47 +449,4 @@ async fn r4_a_coded_answer_is_read_covered_and_given_in_plain_even_if_it_says_th
     }
     assert!(upstream.text().contains("accept-encoding: gzip\r\n"), "{}", upstream.text());
     assert_eq!(upstream.connections(), 1);
-}
-
-/// Megabytes of this process.
-fn resident_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
-}
-
-#[tokio::test]
-async fn p18_bodies_of_any_size_are_streamed_in_bounded_memory() {
-    const MIB: usize = 40;
-    let counts = script(|mut talk| async move {
-        while let Some(head) = talk.head().await {
-            if head.starts_with("GET") {
-                talk.say(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", MIB << 20)).await;
-                for _ in 0..MIB {
-                    talk.say(vec![b'x'; 1 << 20]).await;
-                }
-            } else {
-                let mut sum = 0;
-                for _ in 0..MIB {
-                    sum += talk.take_unseen(1 << 20).await;
-                }
-                talk.answer("200 OK", "", sum.to_string()).await;
-            }
-        }
-    });
-    let (world, a, _upstream) = World::with(counts).await;
-    let mut agent = world.tunnel(&a).await;
-    let before = resident_mib();
-    agent.say(format!("GET / HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
-    agent.until(b"\r\n\r\n").await.unwrap();
-    for _ in 0..MIB {
-        assert!(agent.take(1 << 20).await.unwrap().iter().all(|byte| *byte == b'x'));
-    }
-    agent.say(format!("POST / HTTP/1.1\r\nHost: {a}\r\nContent-Length: {}\r\n\r\n", MIB << 20)).await;
-    for _ in 0..MIB {
-        agent.say(vec![b'y'; 1 << 20]).await;
-    }
-    assert_eq!(agent.answer().await.unwrap().text(), (MIB << 20).to_string());
-    let grown = resident_mib() - before;
-    assert!(grown < 24, "{grown} MiB more for {MIB} MiB each way");
 }

@@ -1,12 +1,12 @@
-//! P: what one agent, a stranger or an upstream may take up, and for how long.
+//! What moves the clock, takes all threads or measures memory, and so needs a process of its own.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use keyward_gateway::Egress;
 
-use crate::upstream::{echo, script, silent};
-use crate::world::{Plan, SA, World};
+use crate::lab::upstream::{echo, script, silent};
+use crate::lab::world::{Plan, SA, World};
 
 /// As if so much time had passed, for the gateway too.
 async fn pass(time: Duration) {
@@ -15,23 +15,7 @@ async fn pass(time: Duration) {
     tokio::time::resume();
 }
 
-#[tokio::test]
-async fn p16_connections_without_a_credential_make_room_for_those_that_have_one() {
-    let (world, a, _upstream) = World::with(echo()).await;
-    let mut first = world.dial().await;
-    let mut others = Vec::new();
-    for _ in 0..260 {
-        others.push(world.dial().await);
-        // Each is taken before the next one comes.
-        tokio::task::yield_now().await;
-    }
-    // Long before it would go for being idle.
-    assert_eq!(tokio::time::timeout(Duration::from_secs(30), first.rest()).await.unwrap(), b"");
-    world.still_works(&a).await;
-}
-
-#[tokio::test]
-async fn p16_a_silent_answer_a_silent_tunnel_and_a_peer_that_does_not_close_end_by_the_clock() {
+pub(super) async fn p16_a_silent_answer_a_silent_tunnel_and_a_peer_that_does_not_close_end_by_the_clock() {
     let mut plan = Plan::new();
     plan.egress = Egress::Allow;
     let (a, _a) = plan.upstream("a.test", &[b"http/1.1"], silent()).await;
@@ -56,8 +40,7 @@ async fn p16_a_silent_answer_a_silent_tunnel_and_a_peer_that_does_not_close_end_
     blind.rest().await;
 }
 
-#[tokio::test]
-async fn p18_an_upload_may_take_longer_than_an_answer() {
+pub(super) async fn p18_an_upload_may_take_longer_than_an_answer() {
     let (world, a, upstream) = World::with(echo()).await;
     let mut agent = world.tunnel(&a).await;
     agent.say(format!("POST / HTTP/1.1\r\nHost: {a}\r\nContent-Length: 9\r\n\r\n")).await;
@@ -71,22 +54,7 @@ async fn p18_an_upload_may_take_longer_than_an_answer() {
     assert!(answer.text().ends_with("onetwosix"));
 }
 
-#[tokio::test]
-async fn p17_an_upstream_that_never_comes_to_its_answer_is_cut_off() {
-    let endless = script(|mut talk| async move {
-        talk.head().await;
-        for _ in 0..17 {
-            talk.say("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n").await;
-        }
-        talk.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
-        talk.head().await;
-    });
-    let (world, a, _upstream) = World::with(endless).await;
-    assert_eq!(world.tunnel(&a).await.get(&a, "/").await.error(), "upstream_protocol");
-}
-
-#[tokio::test]
-async fn s3_a_revocation_waits_for_no_disk_and_no_resolver() {
+pub(super) async fn s3_a_revocation_waits_for_no_disk_and_no_resolver() {
     let (world, a, _upstream) = World::with(silent()).await;
     let mut agent = world.tunnel(&a).await;
     agent.say(format!("GET / HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
@@ -109,4 +77,46 @@ async fn s3_a_revocation_waits_for_no_disk_and_no_resolver() {
     agent.rest().await;
     *gate.0.lock().unwrap() = true;
     gate.1.notify_all();
+}
+
+/// Megabytes of this process.
+fn resident_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+pub(super) async fn p18_bodies_of_any_size_are_streamed_in_bounded_memory() {
+    const MIB: usize = 40;
+    let counts = script(|mut talk| async move {
+        while let Some(head) = talk.head().await {
+            if head.starts_with("GET") {
+                talk.say(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", MIB << 20)).await;
+                for _ in 0..MIB {
+                    talk.say(vec![b'x'; 1 << 20]).await;
+                }
+            } else {
+                let mut sum = 0;
+                for _ in 0..MIB {
+                    sum += talk.take_unseen(1 << 20).await;
+                }
+                talk.answer("200 OK", "", sum.to_string()).await;
+            }
+        }
+    });
+    let (world, a, _upstream) = World::with(counts).await;
+    let mut agent = world.tunnel(&a).await;
+    let before = resident_mib();
+    agent.say(format!("GET / HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
+    agent.until(b"\r\n\r\n").await.unwrap();
+    for _ in 0..MIB {
+        assert!(agent.take(1 << 20).await.unwrap().iter().all(|byte| *byte == b'x'));
+    }
+    agent.say(format!("POST / HTTP/1.1\r\nHost: {a}\r\nContent-Length: {}\r\n\r\n", MIB << 20)).await;
+    for _ in 0..MIB {
+        agent.say(vec![b'y'; 1 << 20]).await;
+    }
+    assert_eq!(agent.answer().await.unwrap().text(), (MIB << 20).to_string());
+    let grown = resident_mib() - before;
+    assert!(grown < 24, "{grown} MiB more for {MIB} MiB each way");
 }

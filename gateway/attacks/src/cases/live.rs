@@ -5,12 +5,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use keyward_gateway::Egress;
 use keyward_wire::rule::{Approval, Injection, Limits};
 
-use crate::agent::basic;
-use crate::upstream::{echo, script, silent};
-use crate::world::{Plan, SA, World};
+use crate::lab::agent::basic;
+use crate::lab::upstream::{echo, script, silent};
+use crate::lab::world::{Plan, SA, World};
 
-#[tokio::test]
-async fn s1_no_wrong_and_revoked_credentials_have_one_answer() {
+pub(super) async fn s1_no_wrong_and_revoked_credentials_have_one_answer() {
     let (world, a, upstream) = World::with(echo()).await;
     let (_, revoked) = world.source.agent("gone");
     world.source.revoke(&revoked);
@@ -42,8 +41,7 @@ async fn s1_no_wrong_and_revoked_credentials_have_one_answer() {
     world.still_works(&a).await;
 }
 
-#[tokio::test]
-async fn s2_the_proxy_credential_never_goes_upstream() {
+pub(super) async fn s2_the_proxy_credential_never_goes_upstream() {
     let mut plan = Plan::new();
     plan.egress = Egress::Allow;
     let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
@@ -61,8 +59,7 @@ async fn s2_the_proxy_credential_never_goes_upstream() {
     }
 }
 
-#[tokio::test]
-async fn s3_a_revoked_agents_open_streams_and_tunnels_are_cut() {
+pub(super) async fn s3_a_revoked_agents_open_streams_and_tunnels_are_cut() {
     let mut plan = Plan::new();
     plan.egress = Egress::Allow;
     let (a, _a) = plan.upstream("a.test", &[b"http/1.1"], silent()).await;
@@ -81,8 +78,7 @@ async fn s3_a_revoked_agents_open_streams_and_tunnels_are_cut() {
     assert_eq!(cut, 3);
 }
 
-#[tokio::test]
-async fn s3_an_agent_that_is_revoked_while_its_tunnel_is_dialled_gets_none() {
+pub(super) async fn s3_an_agent_that_is_revoked_while_its_tunnel_is_dialled_gets_none() {
     let mut plan = Plan::new();
     plan.egress = Egress::Allow;
     let (a, _a) = plan.upstream("a.test", &[b"http/1.1"], silent()).await;
@@ -95,7 +91,7 @@ async fn s3_an_agent_that_is_revoked_while_its_tunnel_is_dialled_gets_none() {
         talk.say("HTTP/1.1 200 OK\r\n\r\n").await;
         talk.head().await;
     });
-    let proxy = crate::upstream::Upstream::start(None, slow).await;
+    let proxy = crate::lab::upstream::Upstream::start(None, slow).await;
     let at = keyward_wire::rule::Authority::parse(&format!("127.0.0.1:{}", proxy.port), 80).unwrap();
     plan.proxy = Some(keyward_gateway::UpstreamProxy { at, authorization: None });
     let world = plan.start().await;
@@ -112,8 +108,7 @@ async fn s3_an_agent_that_is_revoked_while_its_tunnel_is_dialled_gets_none() {
     assert_eq!((answer.status, answer.error().as_str()), (403, "access_restricted"));
 }
 
-#[tokio::test]
-async fn s4_what_is_open_is_cut_when_grants_are_too_old_and_placeholders_outlive_it() {
+pub(super) async fn s4_what_is_open_is_cut_when_grants_are_too_old_and_placeholders_outlive_it() {
     let mut plan = Plan::new();
     plan.egress = Egress::Allow;
     let (a, _a) = plan.upstream("a.test", &[b"http/1.1"], silent()).await;
@@ -144,8 +139,7 @@ async fn s4_what_is_open_is_cut_when_grants_are_too_old_and_placeholders_outlive
     assert!(!c_up.text().contains(&placeholder));
 }
 
-#[tokio::test]
-async fn s3_an_excluded_key_and_a_new_version_cut_what_uses_the_old_one() {
+pub(super) async fn s3_an_excluded_key_and_a_new_version_cut_what_uses_the_old_one() {
     for change in [
         |world: &World| world.source.exclude(&world.agent, "A"),
         |world: &World| {
@@ -161,8 +155,7 @@ async fn s3_an_excluded_key_and_a_new_version_cut_what_uses_the_old_one() {
     }
 }
 
-#[tokio::test]
-async fn s3_a_change_that_is_about_something_else_cuts_nothing() {
+pub(super) async fn s3_a_change_that_is_about_something_else_cuts_nothing() {
     let (world, a, _upstream) = World::with(echo()).await;
     let mut agent = world.tunnel(&a).await;
     assert_eq!(agent.get(&a, "/1").await.status, 200);
@@ -171,8 +164,7 @@ async fn s3_a_change_that_is_about_something_else_cuts_nothing() {
     assert_eq!(agent.get(&a, "/2").await.status, 200);
 }
 
-#[tokio::test]
-async fn s4_grants_that_are_too_old_are_503() {
+pub(super) async fn s4_grants_that_are_too_old_are_503() {
     let (world, a, upstream) = World::with(echo()).await;
     let mut agent = world.tunnel(&a).await;
     world.source.go_stale();
@@ -183,8 +175,7 @@ async fn s4_grants_that_are_too_old_are_503() {
     assert_eq!(upstream.connections(), 0);
 }
 
-#[tokio::test]
-async fn s5_two_agents_share_no_connection() {
+pub(super) async fn s5_two_agents_share_no_connection() {
     let mut plan = Plan::new();
     let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
     let (second, credential) = plan.source.agent("two");
@@ -202,8 +193,7 @@ async fn s5_two_agents_share_no_connection() {
     assert!(upstream.connections() >= 2);
 }
 
-#[tokio::test]
-async fn s8_what_an_agent_may_not_use_looks_like_what_is_not_there() {
+pub(super) async fn s8_what_an_agent_may_not_use_looks_like_what_is_not_there() {
     let plan = Plan::new();
     let (second, credential) = plan.source.agent("two");
     plan.bearer("A", SA, "a.test");
@@ -229,8 +219,7 @@ async fn s8_what_an_agent_may_not_use_looks_like_what_is_not_there() {
     assert_eq!(answers[2], answers[3]);
 }
 
-#[tokio::test]
-async fn a_rule_that_wants_an_approval_is_refused_until_somebody_can_be_asked() {
+pub(super) async fn a_rule_that_wants_an_approval_is_refused_until_somebody_can_be_asked() {
     let mut plan = Plan::new();
     let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
     let always = |terms: &mut keyward_wire::rule::Terms| terms.approval = Approval::Always;
@@ -240,8 +229,7 @@ async fn a_rule_that_wants_an_approval_is_refused_until_somebody_can_be_asked() 
     assert_eq!(upstream.connections(), 0);
 }
 
-#[tokio::test]
-async fn a_rules_limit_is_429_with_the_time_to_wait() {
+pub(super) async fn a_rules_limit_is_429_with_the_time_to_wait() {
     let mut plan = Plan::new();
     let (a, _upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
     let twice = |terms: &mut keyward_wire::rule::Terms| terms.limits = Some(Limits::per_minute(2).unwrap());
@@ -256,10 +244,9 @@ async fn a_rules_limit_is_429_with_the_time_to_wait() {
     assert!((1..=31).contains(&wait) && answer.header("x-should-retry").is_none());
 }
 
-#[tokio::test]
-async fn l6_nothing_is_cached() {
+pub(super) async fn l6_nothing_is_cached() {
     let cached = "HTTP/1.1 200 OK\r\nCache-Control: public, max-age=9999\r\nETag: \"1\"\r\nContent-Length: 2\r\n\r\nok";
-    let (world, a, upstream) = World::with(crate::upstream::fixed(cached)).await;
+    let (world, a, upstream) = World::with(crate::lab::upstream::fixed(cached)).await;
     let mut agent = world.tunnel(&a).await;
     for _ in 0..3 {
         assert_eq!(agent.get(&a, "/same").await.text(), "ok");
@@ -267,8 +254,7 @@ async fn l6_nothing_is_cached() {
     assert_eq!(upstream.text().matches("GET /same").count(), 3);
 }
 
-#[tokio::test]
-async fn l9_the_record_is_there_before_the_answer() {
+pub(super) async fn l9_the_record_is_there_before_the_answer() {
     let (world, a, _upstream) = World::with(echo()).await;
     let mut agent = world.tunnel(&a).await;
     for count in 1..=5 {
@@ -288,8 +274,7 @@ async fn l9_the_record_is_there_before_the_answer() {
     }
 }
 
-#[tokio::test]
-async fn l9_a_request_whose_agent_does_not_wait_is_in_the_log() {
+pub(super) async fn l9_a_request_whose_agent_does_not_wait_is_in_the_log() {
     let silent = || {
         script(|mut talk| async move {
             talk.head().await;
@@ -328,8 +313,7 @@ async fn l9_a_request_whose_agent_does_not_wait_is_in_the_log() {
     }
 }
 
-#[tokio::test]
-async fn l9_what_cannot_be_recorded_is_not_sent() {
+pub(super) async fn l9_what_cannot_be_recorded_is_not_sent() {
     let mut plan = Plan::new();
     plan.log_is_full = true;
     let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
@@ -340,8 +324,7 @@ async fn l9_what_cannot_be_recorded_is_not_sent() {
     assert_eq!(upstream.bytes(), b"");
 }
 
-#[tokio::test]
-async fn l1_strangers_cannot_fill_the_log_and_no_password_is_in_it() {
+pub(super) async fn l1_strangers_cannot_fill_the_log_and_no_password_is_in_it() {
     let (world, _a, _upstream) = World::with(echo()).await;
     for _ in 0..20 {
         let request =
@@ -357,8 +340,7 @@ async fn l1_strangers_cannot_fill_the_log_and_no_password_is_in_it() {
     assert!(!log.contains("hunter2"), "{log}");
 }
 
-#[tokio::test]
-async fn a_gateway_that_ends_finishes_what_is_under_way_and_takes_nothing_more() {
+pub(super) async fn a_gateway_that_ends_finishes_what_is_under_way_and_takes_nothing_more() {
     let slow = script(|mut talk| async move {
         talk.head().await;
         talk.say("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst").await;

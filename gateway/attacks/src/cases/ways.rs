@@ -5,12 +5,11 @@ use keyward_gateway::{Egress, Listener, UpstreamProxy};
 use keyward_wire::rule::Authority;
 use zeroize::Zeroizing;
 
-use crate::agent::{Agent, basic};
-use crate::upstream::{echo, script};
-use crate::world::{Plan, SA, World};
+use crate::lab::agent::{Agent, basic};
+use crate::lab::upstream::{echo, script};
+use crate::lab::world::{Plan, SA, World};
 
-#[tokio::test]
-async fn base_url_mode_serves_a_client_that_knows_no_proxy() {
+pub(super) async fn base_url_mode_serves_a_client_that_knows_no_proxy() {
     let (world, a, upstream) = World::with(echo()).await;
     let ways = [
         format!("Authorization: Bearer {}", world.credential),
@@ -39,8 +38,7 @@ async fn base_url_mode_serves_a_client_that_knows_no_proxy() {
     assert_eq!(upstream.connections(), 1);
 }
 
-#[tokio::test]
-async fn base_url_mode_has_the_same_checks() {
+pub(super) async fn base_url_mode_has_the_same_checks() {
     let (world, _a, upstream) = World::with(echo()).await;
     let auth = format!("Authorization: Bearer {}\r\n", world.credential);
     for (target, auth, status) in [
@@ -66,8 +64,7 @@ async fn base_url_mode_has_the_same_checks() {
     assert!(upstream.text().starts_with("GET / HTTP/1.1\r\n"));
 }
 
-#[tokio::test]
-async fn an_absolute_https_target_is_served_as_base_url_mode_is() {
+pub(super) async fn an_absolute_https_target_is_served_as_base_url_mode_is() {
     let (world, a, upstream) = World::with(echo()).await;
     let auth = basic(&world.credential);
     let request = format!("GET https://{a}/v1 HTTP/1.1\r\nHost: {a}\r\n{auth}\r\n");
@@ -77,8 +74,7 @@ async fn an_absolute_https_target_is_served_as_base_url_mode_is() {
     assert_eq!(world.dial().await.ask(request).await.status, 421);
 }
 
-#[tokio::test]
-async fn hosts_without_a_key_are_refused_by_default_with_the_way_to_connect_them() {
+pub(super) async fn hosts_without_a_key_are_refused_by_default_with_the_way_to_connect_them() {
     let mut plan = Plan::new();
     plan.console = Some("https://console.test/".to_owned());
     let world = plan.start().await;
@@ -95,8 +91,7 @@ async fn hosts_without_a_key_are_refused_by_default_with_the_way_to_connect_them
     assert_eq!(answer.header("x-should-retry"), Some("false"));
 }
 
-#[tokio::test]
-async fn plain_http_to_a_host_without_a_key_passes_where_egress_is_allowed() {
+pub(super) async fn plain_http_to_a_host_without_a_key_passes_where_egress_is_allowed() {
     let mut plan = Plan::new();
     plan.egress = Egress::Allow;
     let (b, upstream) = plan.plain("b.test", echo()).await;
@@ -115,8 +110,7 @@ async fn plain_http_to_a_host_without_a_key_passes_where_egress_is_allowed() {
     assert_eq!(world.log()[1]["decision"], "pass");
 }
 
-#[tokio::test]
-async fn blind_tunnels_carry_protocols_in_which_the_server_speaks_first() {
+pub(super) async fn blind_tunnels_carry_protocols_in_which_the_server_speaks_first() {
     let mut plan = Plan::new();
     plan.egress = Egress::Allow;
     let greets = script(|mut talk| async move {
@@ -134,8 +128,7 @@ async fn blind_tunnels_carry_protocols_in_which_the_server_speaks_first() {
     assert_eq!(world.log()[0]["decision"], "tunnel");
 }
 
-#[tokio::test]
-async fn a_unix_socket_is_a_way_in_like_any_other() {
+pub(super) async fn a_unix_socket_is_a_way_in_like_any_other() {
     let (world, a, _upstream) = World::with(echo()).await;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("gateway.sock");
@@ -144,12 +137,11 @@ async fn a_unix_socket_is_a_way_in_like_any_other() {
     tokio::spawn(async move { serving.serve(Listener::Unix(listener)).await });
     let mut agent = Agent::of(tokio::net::UnixStream::connect(&path).await.unwrap());
     assert_eq!(agent.connect(&a, &world.credential).await.status, 200);
-    let mut agent = agent.tls("a.test", crate::agent::trusting(&world.ca, &[])).await.unwrap();
+    let mut agent = agent.tls("a.test", crate::lab::agent::trusting(&world.ca, &[])).await.unwrap();
     assert_eq!(agent.get(&a, "/").await.status, 200);
 }
 
-#[tokio::test]
-async fn a_proxy_of_the_gateways_own_carries_what_is_encrypted_and_no_more() {
+pub(super) async fn a_proxy_of_the_gateways_own_carries_what_is_encrypted_and_no_more() {
     let mut plan = Plan::new();
     let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
     let port = upstream.port;
@@ -163,7 +155,7 @@ async fn a_proxy_of_the_gateways_own_carries_what_is_encrypted_and_no_more() {
         talk.say("HTTP/1.1 200 Connection established\r\n\r\n").await;
         let _ = tokio::io::copy_bidirectional(&mut talk.io, &mut stream).await;
     });
-    let proxy = crate::upstream::Upstream::start(None, proxy).await;
+    let proxy = crate::lab::upstream::Upstream::start(None, proxy).await;
     let at = Authority::parse(&format!("127.0.0.1:{}", proxy.port), 80).unwrap();
     let authorization = Some(Zeroizing::new("Basic Y29ycDpwYXNz".to_owned()));
     plan.proxy = Some(UpstreamProxy { at, authorization });
@@ -179,12 +171,11 @@ async fn a_proxy_of_the_gateways_own_carries_what_is_encrypted_and_no_more() {
     assert_eq!(answer.error(), "address_refused");
 }
 
-#[tokio::test]
-async fn upstreams_that_cannot_be_reached_have_codes_of_their_own() {
+pub(super) async fn upstreams_that_cannot_be_reached_have_codes_of_their_own() {
     let mut plan = Plan::new();
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let refused = plan.reach("refused.test", closed);
-    let silent = crate::upstream::Upstream::start(
+    let silent = crate::lab::upstream::Upstream::start(
         None,
         script(|mut talk| async move { talk.say("no TLS\r\n").await }),
     )

@@ -1,0 +1,24 @@
+//! Attacks on the gateway, on real sockets: an agent in front of it, upstreams that do what they like behind it, and a source of
+//! secrets in memory. What a case is called is what it claims; the letters and numbers are the rows of the list of attacks.
+//!
+//! The gateway's tests run each case by itself; `keyward proxy selftest` runs them where a gateway is to be.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "tests: the clock is the clock, and what fails is a claim that does not hold"
+)]
+
+#[macro_use]
+mod list;
+mod case;
+mod cases;
+mod lab;
+
+pub use case::Case;
+
+/// Every case.
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    cases::ALL.iter().copied().flatten()
+}
