@@ -38,7 +38,7 @@ pub(super) struct AgentsQuery {
     ))]
 pub(super) async fn read(call: Call, mut work: Work) -> Answer {
     let query: AgentsQuery = call.query()?;
-    let end = Instant::now() + Duration::from_secs(query.wait_secs.unwrap_or(0).min(WAIT_SECS));
+    let mut end = Instant::now() + Duration::from_secs(query.wait_secs.unwrap_or(0).min(WAIT_SECS));
     let mut place = None;
     loop {
         let permit = work.permit(Action::ReadOwnAgents)?;
@@ -61,7 +61,10 @@ pub(super) async fn read(call: Call, mut work: Work) -> Answer {
         }
         work.tx.rollback().await?;
         if let Some(place) = &mut place {
-            let _ = tokio::time::timeout(left, place.written()).await;
+            let stops = tokio::time::timeout(left, place.written()).await == Ok(false);
+            if stops {
+                end = Instant::now();
+            }
         }
         // From the start, woken or not: the session may have ended meanwhile, or this gateway may have been removed.
         work = dispatch::admitted(&call).await?;
