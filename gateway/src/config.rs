@@ -1,6 +1,8 @@
 //! What the operator decides.
 
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use keyward_wire::rule::Authority;
@@ -15,6 +17,8 @@ pub struct Config {
     pub allow_private: Vec<Authority>,
     /// Addresses that are used instead of asking a resolver. They are judged like any other.
     pub resolve: Vec<(Authority, IpAddr)>,
+    /// Who is asked for the addresses of all other names: [`system_resolver`].
+    pub resolver: Arc<Resolver>,
     /// Sockets that no agent reaches, whatever else is allowed: the gateway's own.
     pub own: Vec<SocketAddr>,
     /// Authorities that vouch for upstreams.
@@ -27,6 +31,14 @@ pub struct Config {
     pub provider: fn(&Authority) -> Option<&'static str>,
     /// What time it is.
     pub clock: fn() -> SystemTime,
+}
+
+/// Asks for the addresses of a name, at a port. It may block.
+pub type Resolver = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
+
+/// The resolver of this machine. It follows aliases: what they lead to is judged.
+pub fn system_resolver() -> Arc<Resolver> {
+    Arc::new(|name, port| Ok((name, port).to_socket_addrs()?.collect()))
 }
 
 /// What happens to hosts that no key of the agent is for.

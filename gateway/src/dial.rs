@@ -1,7 +1,7 @@
 //! The way to an upstream: resolve, judge every address, connect to one that was judged, and have it prove its name.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::address::{is_by_literal_only, is_public};
-use crate::config::{Config, UpstreamProxy};
+use crate::config::{Config, Resolver, UpstreamProxy};
 use crate::limits::{Share, both};
 use crate::line::Line;
 use crate::refuse::Code;
@@ -33,9 +33,6 @@ pub(crate) struct Dialer {
     share: Arc<Share>,
     resolver: Arc<Resolver>,
 }
-
-/// Asks for a name's addresses. It blocks.
-type Resolver = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
 /// A connection to an upstream.
 pub(crate) type Socket = Line<TcpStream>;
@@ -69,7 +66,7 @@ impl Dialer {
             proxy: config.upstream_proxy.take(),
             tls: Arc::new(tls),
             share,
-            resolver: Arc::new(|name, port| Ok((name, port).to_socket_addrs()?.collect())),
+            resolver: Arc::clone(&config.resolver),
         })
     }
 
@@ -312,6 +309,7 @@ mod tests {
             allow_private: allow.iter().map(|text| authority(text)).collect(),
             resolve: resolve.iter().map(|(from, to)| (authority(from), to.parse().unwrap())).collect(),
             own: own.iter().map(|text| text.parse().unwrap()).collect(),
+            resolver: crate::config::system_resolver(),
             roots: rustls::RootCertStore::empty(),
             upstream_proxy: None,
             console: None,

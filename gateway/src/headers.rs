@@ -12,6 +12,8 @@ use http::header::{
 pub(crate) fn clean_request(headers: &mut HeaderMap) {
     let trailers = wants_trailers(headers);
     hop_by_hop(headers, |_| true);
+    // A request's trailers end here.
+    headers.remove(TRAILER);
     for name in ROUTING {
         headers.remove(*name);
     }
@@ -27,9 +29,9 @@ pub(crate) fn clean_request(headers: &mut HeaderMap) {
 /// Takes out of an answer what is between the upstream and the gateway, and what would lead an agent around it.
 ///
 /// What says how a body is written stays even if `Connection` names it: without `Content-Encoding`, a body would go through as
-/// if it could be read.
+/// if it could be read. Without `Trailer`, no trailer would go on over HTTP/1.1.
 pub(crate) fn clean_answer(headers: &mut HeaderMap) {
-    hop_by_hop(headers, |name| !name.as_str().starts_with("content-"));
+    hop_by_hop(headers, |name| !name.as_str().starts_with("content-") && name != TRAILER);
     headers.remove(ALT_SVC);
     headers.remove(PROXY_AUTHENTICATE);
     remove_prefixed(headers, &["x-keyward-", "x-onecli-", "proxy-"]);
@@ -47,7 +49,7 @@ fn hop_by_hop(headers: &mut HeaderMap, may_be_named: fn(&HeaderName) -> bool) {
         // A request's host is the gateway's to set.
         headers.remove(name);
     }
-    for name in [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHORIZATION] {
+    for name in [CONNECTION, TE, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHORIZATION] {
         headers.remove(name);
     }
     headers.remove("keep-alive");

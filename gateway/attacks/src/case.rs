@@ -6,6 +6,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use crate::lab::record;
+
 /// An attack on a gateway, with the laboratory around it: what panics is a claim that does not hold.
 pub struct Case {
     part: &'static str,
@@ -41,17 +43,26 @@ impl Case {
         self.name.split('_')
     }
 
-    /// Runs it in a thread of its own, and ends what it started.
+    /// Runs it in a thread of its own, ends what it started, and looks through all that was told for what is secret.
     ///
     /// # Errors
     /// What did not hold.
     pub fn run(&self) -> Result<(), String> {
+        self.run_and_search(Vec::new)
+    }
+
+    /// The same. `also`: what programs wrote down meanwhile about what they do.
+    ///
+    /// # Errors
+    /// What did not hold.
+    pub fn run_and_search(&self, also: fn() -> Vec<u8>) -> Result<(), String> {
         let (told, outcome) = mpsc::channel();
         let start = self.start;
         let runs = thread::Builder::new().name(self.name.to_owned()).spawn(move || {
             let held = std::panic::catch_unwind(|| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 runtime.expect("a runtime").block_on(start());
+                record::search(&also());
             });
             let _ = told.send(held.map_err(|panic| said(&*panic)));
         });

@@ -14,6 +14,7 @@
 mod list;
 mod case;
 mod cases;
+pub mod forms;
 mod lab;
 
 pub use case::Case;

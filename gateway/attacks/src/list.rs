@@ -23,6 +23,14 @@ macro_rules! each_attack {
                 r18_r23_the_log_says_once_for_each_answer_that_a_value_was_in_it,
                 r18_a_value_too_short_to_be_kept_out_of_answers_is_not_used,
             }
+            asking {
+                r25_r21_a_guess_at_a_part_comes_back_as_it_was_right_or_wrong,
+                r18_many_guesses_in_one_body_are_looked_through_and_counted_once,
+                r17_what_comes_before_a_pause_does_not_depend_on_what_it_ends_like,
+                r19_what_is_stored_with_a_placeholder_has_the_placeholder_in_it,
+                r20_a_link_with_the_key_in_it_has_a_placeholder_with_which_it_works,
+                r23_a_value_that_is_turned_around_or_told_a_character_at_a_time_is_not_covered,
+            }
             destination {
                 the_key_is_put_in_and_the_agent_never_sees_it,
                 d1_another_name_in_tls_than_in_connect_is_refused,
@@ -36,12 +44,21 @@ macro_rules! each_attack {
                 d13_an_upstream_that_cannot_prove_its_name_gets_no_byte_of_http,
                 d14_redirects_are_passed_on_and_not_followed,
                 d19_an_answer_names_no_way_around_the_gateway,
-                d23_two_keys_for_one_request_are_refused_with_the_choices_until_one_is_named,
+                d23_d24_two_keys_for_one_request_are_refused_with_the_choices_until_one_is_named,
                 n1_n2_private_addresses_in_any_spelling_are_refused,
-                n3_the_address_that_was_judged_is_the_one_that_is_dialled_each_time,
-                n5_c5_the_gateway_is_not_reached_through_itself,
+                n3_a_name_that_is_rebound_is_judged_at_each_connection_and_asked_once_for_it,
+                n1_n4_names_that_lead_inside_are_refused_also_if_they_lead_outside_too,
+                n7_what_is_refused_is_not_asked_for,
+                n5_the_gateway_and_what_else_is_on_this_machine_is_not_reached,
+                c5_a_gateway_does_not_believe_its_own_certificates,
+                c2_each_gateway_has_an_authority_of_its_own_and_its_certificates_live_a_day,
                 n6_other_schemes_are_malformed,
-                c1_a_leaf_is_made_for_granted_names_only,
+                c1_c4_a_certificate_is_made_for_granted_names_only_and_others_show_their_own,
+            }
+            floods {
+                p9_headers_that_never_end_are_not_collected,
+                p9_ten_thousand_headers_are_refused,
+                p9_streams_that_are_taken_back_at_once_end_the_connection,
             }
             limits {
                 p16_connections_without_a_credential_make_room_for_those_that_have_one,
@@ -56,7 +73,8 @@ macro_rules! each_attack {
                 s3_an_excluded_key_and_a_new_version_cut_what_uses_the_old_one,
                 s3_a_change_that_is_about_something_else_cuts_nothing,
                 s4_grants_that_are_too_old_are_503,
-                s5_two_agents_share_no_connection,
+                s5_two_agents_share_no_connection_no_ticket_and_no_cookie,
+                l6_two_agents_and_a_client_that_has_it_already_each_ask_the_upstream,
                 s8_what_an_agent_may_not_use_looks_like_what_is_not_there,
                 a_rule_that_wants_an_approval_is_refused_until_somebody_can_be_asked,
                 a_rules_limit_is_429_with_the_time_to_wait,
@@ -66,6 +84,15 @@ macro_rules! each_attack {
                 l9_what_cannot_be_recorded_is_not_sent,
                 l1_strangers_cannot_fill_the_log_and_no_password_is_in_it,
                 a_gateway_that_ends_finishes_what_is_under_way_and_takes_nothing_more,
+            }
+            placeholders {
+                h1_a_placeholder_beside_its_place_goes_on_as_it_is,
+                h2_a_placeholder_that_stands_twice_is_refused,
+                h3_what_is_only_like_a_placeholder_is_never_replaced_in_part,
+                h4_h6_d22_a_placeholder_that_is_not_this_keys_is_refused_and_whose_it_is_does_not_show,
+                h5_a_million_placeholders_are_a_body_like_any_other,
+                h7_a_value_with_a_placeholder_in_it_is_not_looked_through_for_placeholders,
+                p3_a_parameter_of_the_keys_name_is_there_once_whatever_the_agent_writes,
             }
             protocols {
                 l8_r10_http2_on_both_sides_with_trailers_and_a_key_that_no_table_keeps,
@@ -79,17 +106,20 @@ macro_rules! each_attack {
                 p6_p7_a_body_that_only_some_servers_expect_does_not_come_out_of_http2,
                 an_agent_that_waits_for_100_continue_gets_it_from_whoever_takes_the_body,
                 r4_a_coded_answer_is_read_covered_and_given_in_plain_even_if_it_says_that_its_coding_ends_here,
+                r7_a_secret_cut_anywhere_between_frames_is_covered,
+                p2_a_target_comes_out_of_http2_as_it_went_in_or_not_at_all,
             }
             shapes {
                 p6_p7_p8_smuggling_shapes_are_400_and_close,
                 p7_odd_frames_of_a_chunked_body_end_request_and_connection,
                 p1_p2_a_target_arrives_as_it_was_sent_or_not_at_all,
-                p4_r12_methods_that_show_the_request_or_lead_elsewhere_are_405,
+                p4_r12_b6_methods_that_show_the_request_or_lead_elsewhere_are_405,
                 p10_pipelined_requests_are_judged_alone_and_answered_in_order,
                 p11_p12_the_keys_header_is_there_exactly_once_whatever_the_agent_sends,
                 p14_d7_s2_headers_of_the_gateway_and_of_proxies_end_there,
                 p15_trailers_of_a_request_are_dropped,
                 p17_an_upstream_that_answers_in_two_ways_is_cut_off_and_its_connection_never_used_again,
+                p5_a_batch_or_a_mutation_is_no_way_around_a_rule_that_only_reads,
             }
             ways {
                 base_url_mode_serves_a_client_that_knows_no_proxy,
@@ -107,12 +137,17 @@ macro_rules! each_attack {
                 p15_what_is_no_handshake_opens_nothing,
                 s3_a_revoked_agents_websocket_is_cut,
                 s4_a_websocket_is_cut_when_grants_are_too_old,
+                p15_what_is_sent_before_the_handshake_is_answered_waits_for_it,
             }
             alone {
                 p16_a_silent_answer_a_silent_tunnel_and_a_peer_that_does_not_close_end_by_the_clock,
                 p18_an_upload_may_take_longer_than_an_answer,
                 s3_a_revocation_waits_for_no_disk_and_no_resolver,
-                p18_bodies_of_any_size_are_streamed_in_bounded_memory,
+                p18_bodies_of_any_size_are_streamed_in_bounded_memory_to_whoever_reads_slowly_too,
+                r6_a_value_far_into_a_body_and_in_its_last_bytes_is_covered_in_bounded_memory,
+                p16_an_answer_that_unpacks_to_a_thousand_times_its_size_is_streamed,
+                p16_heads_and_bodies_that_never_end_are_cut_off,
+                p16_an_agent_that_takes_all_it_can_get_leaves_others_their_share,
             }
         }
     };

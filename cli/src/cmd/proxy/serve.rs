@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use keyward_gateway::config::system_resolver;
 use keyward_gateway::{Config, Egress, Gateway, Listener, UpstreamProxy};
 use keyward_wire::provider;
 use keyward_wire::rule::Authority;
@@ -204,6 +205,7 @@ impl Options {
             },
             allow_private: self.allow_private.clone(),
             resolve: self.resolve.iter().map(|Resolved(from, to)| (from.clone(), *to)).collect(),
+            resolver: system_resolver(),
             own: own.collect(),
             roots: upstream_roots(self.upstream_ca.as_deref())?,
             upstream_proxy,

@@ -1,11 +1,14 @@
 //! What moves the clock, takes all threads or measures memory, and so needs a process of its own.
 
+use std::io::Write as _;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use keyward_gateway::Egress;
+use keyward_wire::rule::Injection;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::lab::upstream::{echo, script, silent};
+use crate::lab::upstream::{echo, fixed, script, silent};
 use crate::lab::world::{Plan, SA, World};
 
 /// As if so much time had passed, for the gateway too.
@@ -86,7 +89,14 @@ fn resident_mib() -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
 }
 
-pub(super) async fn p18_bodies_of_any_size_are_streamed_in_bounded_memory() {
+/// Waits until nothing moves any more. Nobody but this case runs in this thread.
+async fn settle() {
+    for _ in 0..5000 {
+        tokio::task::yield_now().await;
+    }
+}
+
+pub(super) async fn p18_bodies_of_any_size_are_streamed_in_bounded_memory_to_whoever_reads_slowly_too() {
     const MIB: usize = 40;
     let counts = script(|mut talk| async move {
         while let Some(head) = talk.head().await {
@@ -98,6 +108,7 @@ pub(super) async fn p18_bodies_of_any_size_are_streamed_in_bounded_memory() {
             } else {
                 let mut sum = 0;
                 for _ in 0..MIB {
+                    settle().await;
                     sum += talk.take_unseen(1 << 20).await;
                 }
                 talk.answer("200 OK", "", sum.to_string()).await;
@@ -106,11 +117,13 @@ pub(super) async fn p18_bodies_of_any_size_are_streamed_in_bounded_memory() {
     });
     let (world, a, _upstream) = World::with(counts).await;
     let mut agent = world.tunnel(&a).await;
+    agent.forgets();
     let before = resident_mib();
     agent.say(format!("GET / HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
     agent.until(b"\r\n\r\n").await.unwrap();
     for _ in 0..MIB {
-        assert!(agent.take(1 << 20).await.unwrap().iter().all(|byte| *byte == b'x'));
+        settle().await;
+        assert!(agent.take(1 << 20).await.unwrap() == vec![b'x'; 1 << 20]);
     }
     agent.say(format!("POST / HTTP/1.1\r\nHost: {a}\r\nContent-Length: {}\r\n\r\n", MIB << 20)).await;
     for _ in 0..MIB {
@@ -119,4 +132,140 @@ pub(super) async fn p18_bodies_of_any_size_are_streamed_in_bounded_memory() {
     assert_eq!(agent.answer().await.unwrap().text(), (MIB << 20).to_string());
     let grown = resident_mib() - before;
     assert!(grown < 24, "{grown} MiB more for {MIB} MiB each way");
+}
+
+pub(super) async fn r6_a_value_far_into_a_body_and_in_its_last_bytes_is_covered_in_bounded_memory() {
+    const MIB: usize = 160;
+    let far = script(|mut talk| async move {
+        while talk.head().await.is_some() {
+            talk.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+            for count in 1..=MIB {
+                let mut piece = vec![b'x'; 1 << 20];
+                if matches!(count, 3 | 64 | MIB) {
+                    let start = piece.len() - SA.len();
+                    piece[start..].copy_from_slice(SA.as_bytes());
+                }
+                talk.say(format!("{:x}\r\n", piece.len())).await;
+                talk.say(&piece).await;
+                talk.say("\r\n").await;
+            }
+            talk.say("0\r\n\r\n").await;
+        }
+    });
+    let (world, a, _upstream) = World::with(far).await;
+    let mut agent = world.tunnel(&a).await;
+    agent.forgets();
+    let before = resident_mib();
+    agent.say(format!("GET / HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
+    agent.until(b"\r\n\r\n").await.unwrap();
+    let (plain, mut total, mut other) = (vec![b'x'; 1 << 21], 0, Vec::new());
+    loop {
+        let size = String::from_utf8(agent.until(b"\r\n").await.unwrap()).unwrap();
+        let size = usize::from_str_radix(size.trim_end(), 16).unwrap();
+        let piece = agent.take(size).await.unwrap();
+        agent.take(2).await.unwrap();
+        if size == 0 {
+            break;
+        }
+        total += size;
+        if piece != plain[..size] {
+            other.extend(piece.into_iter().filter(|byte| *byte != b'x'));
+        }
+    }
+    assert_eq!(total, MIB << 20);
+    // What covers it has no x in it but by chance.
+    let other = String::from_utf8(other).unwrap();
+    assert!(other.len() > SA.len() * 2 && other.len() <= SA.len() * 3, "{other}");
+    assert!(
+        !SA.as_bytes().windows(8).any(|part| other.as_bytes().windows(8).any(|told| told == part)),
+        "{other}"
+    );
+    let grown = resident_mib() - before;
+    assert!(grown < 24, "{grown} MiB more for {MIB} MiB");
+}
+
+pub(super) async fn p16_an_answer_that_unpacks_to_a_thousand_times_its_size_is_streamed() {
+    const MIB: usize = 64;
+    let mut coder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    coder.write_all(&vec![0; 4 << 20]).unwrap();
+    // One member after the other, which is one text.
+    let bomb = coder.finish().unwrap().repeat(MIB / 4);
+    assert!(bomb.len() < MIB << 11, "{}", bomb.len());
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", bomb.len());
+    let (world, a, _upstream) = World::with(fixed([head.into_bytes(), bomb].concat())).await;
+    let mut agent = world.tunnel(&a).await;
+    agent.forgets();
+    let before = resident_mib();
+    agent.say(format!("GET / HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
+    agent.until(b"\r\n\r\n").await.unwrap();
+    let mut total = 0;
+    loop {
+        settle().await;
+        let size = String::from_utf8(agent.until(b"\r\n").await.unwrap()).unwrap();
+        let size = usize::from_str_radix(size.trim_end(), 16).unwrap();
+        total += agent.take(size).await.unwrap().len();
+        agent.take(2).await.unwrap();
+        if size == 0 {
+            break;
+        }
+    }
+    assert_eq!(total, MIB << 20);
+    let grown = resident_mib() - before;
+    assert!(grown < 24, "{grown} MiB more for {MIB} MiB");
+}
+
+pub(super) async fn p16_heads_and_bodies_that_never_end_are_cut_off() {
+    let (world, a, upstream) = World::with(echo()).await;
+    let mut head = world.tunnel(&a).await;
+    head.say("GET / HTTP/1.1\r\nHost: ").await;
+    // A byte now and then is no end.
+    for _ in 0..4 {
+        settle().await;
+        pass(Duration::from_secs(8)).await;
+        head.say("a").await;
+    }
+    head.rest().await;
+    assert_eq!(upstream.connections(), 0);
+    let mut body = world.tunnel(&a).await;
+    body.say(format!("POST / HTTP/1.1\r\nHost: {a}\r\nContent-Length: 10\r\n\r\nx")).await;
+    upstream.came(b"\r\n\r\nx").await;
+    for _ in 0..8 {
+        settle().await;
+        pass(Duration::from_mins(3)).await;
+    }
+    body.rest().await;
+    world.still_works(&a).await;
+}
+
+pub(super) async fn p16_an_agent_that_takes_all_it_can_get_leaves_others_their_share() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(512), maximum }).unwrap();
+    let mut plan = Plan::new();
+    let (a, _upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
+    let (second, credential) = plan.source.agent("two");
+    plan.bearer("A", SA, &a);
+    plan.source.grant(&second, "A", SA, &[&a], vec![Injection::bearer()], |_| ());
+    let world = plan.start().await;
+    let mut held = Vec::new();
+    let refused = loop {
+        let mut agent = world.dial().await;
+        let answer = agent.connect(&a, &world.credential).await;
+        if answer.status != 200 {
+            break answer;
+        }
+        held.push(agent);
+        assert!(held.len() < 200, "one agent may have everything");
+    };
+    assert_eq!((refused.status, refused.error().as_str()), (429, "rate_limited"));
+    assert!(held.len() > 40, "{} connections", held.len());
+    for _ in 0..5 {
+        assert_eq!(world.tunnel_of(&a, &credential, &[]).await.get(&a, "/").await.status, 200);
+    }
+    held.pop();
+    settle().await;
+    assert_eq!(
+        world.dial().await.connect(&a, &world.credential).await.status,
+        200,
+        "a place that is given back"
+    );
 }

@@ -1,6 +1,7 @@
 //! R: what an upstream says comes through, and the secret does not.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use data_encoding::{BASE64, HEXLOWER};
 use keyward_wire::rule::Injection;
@@ -67,8 +68,15 @@ pub(super) async fn r4_r5_coded_answers_are_not_asked_for_and_those_that_come_al
 pub(super) async fn r7_a_secret_cut_anywhere_is_covered() {
     let cut = script(|mut talk| async move {
         while let Some(head) = talk.head().await {
-            let at: usize = head.split(' ').nth(1).unwrap()[1..].parse().unwrap();
+            let at: usize = head.split(['/', ' ']).nth(3).unwrap().parse().unwrap();
             let (start, end) = SA.split_at(at);
+            if head.starts_with("GET /segments/") {
+                talk.say(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\na {start}", SA.len() + 4))
+                    .await;
+                tokio::task::yield_now().await;
+                talk.say(format!("{end} z")).await;
+                continue;
+            }
             talk.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
             for part in [format!("a {start}"), format!("{end} z")] {
                 talk.say(format!("{:x}\r\n{part}\r\n", part.len())).await;
@@ -80,9 +88,11 @@ pub(super) async fn r7_a_secret_cut_anywhere_is_covered() {
     let (world, a, _upstream) = World::with(cut).await;
     let mut agent = world.tunnel(&a).await;
     for at in 1..SA.len() {
-        let answer = agent.get(&a, &format!("/{at}")).await;
-        assert_eq!((answer.status, answer.body.len()), (200, SA.len() + 4), "cut at {at}");
-        is_clean(&answer.text());
+        for way in ["chunks", "segments"] {
+            let answer = agent.get(&a, &format!("/{way}/{at}")).await;
+            assert_eq!((answer.status, answer.body.len()), (200, SA.len() + 4), "cut at {at}");
+            is_clean(&answer.text());
+        }
     }
 }
 
@@ -172,6 +182,7 @@ pub(super) async fn r9_r10_r11_heads_trailers_and_early_hints_are_covered_or_dro
     let answer =
         world.tunnel(&a).await.ask(format!("GET / HTTP/1.1\r\nHost: {a}\r\nTE: trailers\r\n\r\n")).await;
     assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));
+    assert_eq!(answer.header("x-t").map(str::len), Some(SA.len()), "its trailer comes: {}", answer.head);
     assert!(answer.head.starts_with("HTTP/1.1 200 OK\r\n"), "{}", answer.head);
     assert!(answer.header("location").unwrap().starts_with("https://a.test/?k="));
     is_clean(&answer.head);
@@ -203,7 +214,7 @@ pub(super) async fn r16_refusals_repeat_nothing_of_the_request_and_errors_of_the
     agent.say(format!("GET /?key=my-query HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
     let all = String::from_utf8(agent.rest().await).unwrap();
     is_clean(&all);
-    // L1: nor does the log.
+    // Nor does the log.
     let log = format!("{:?}", world.log());
     is_clean(&log);
     assert!(!log.contains("my-query"), "{log}");
@@ -226,17 +237,26 @@ pub(super) async fn r22_what_has_no_secret_comes_byte_for_byte_with_its_length_a
 pub(super) async fn r24_another_keys_value_and_an_earlier_version_are_covered_too() {
     let other = "sk-the-secret-of-the-other-service-0123456789";
     let both = format!("{SA} {other}");
-    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{both}", both.len());
+    let tells = script(move |mut talk| {
+        let both = both.clone();
+        async move {
+            while let Some(head) = talk.head().await {
+                talk.answer("200 OK", "", if head.starts_with("GET /open ") { "" } else { &both }).await;
+            }
+        }
+    });
     let mut plan = Plan::new();
-    let (a, _a) = plan.upstream("a.test", &[b"http/1.1"], fixed(answer.clone())).await;
-    let (c, _c) = plan.upstream("c.test", &[b"http/1.1"], fixed(answer)).await;
+    let (a, _a) = plan.upstream("a.test", &[b"http/1.1"], Arc::clone(&tells)).await;
+    let (c, _c) = plan.upstream("c.test", &[b"http/1.1"], tells).await;
     let (second, credential) = plan.source.agent("two");
     plan.bearer("A", SA, &a);
     plan.source.grant(&second, "C", other, &[&c], vec![Injection::bearer()], |_| ());
     let world = plan.start().await;
+    assert_eq!(world.tunnel_of(&c, &credential, &[]).await.get(&c, "/open").await.status, 200);
     let first = world.tunnel(&a).await.get(&a, "/").await;
     is_clean(&first.text());
-    // The gateway opened A for the first agent; it does not tell it to the second.
+    // The gateway opened each for one agent; it does not tell it to the other.
+    assert!(!first.text().contains(other));
     let answer = world.tunnel_of(&c, &credential, &[]).await.get(&c, "/").await;
     is_clean(&answer.text());
     assert!(!answer.text().contains(other));

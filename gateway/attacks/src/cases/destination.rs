@@ -1,9 +1,14 @@
 //! D and N: a secret goes to one place.
 
-use rustls::ServerConfig;
 use std::sync::Arc;
+use std::time::Duration;
 
 use keyward_gateway::Egress;
+use rustls::ServerConfig;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier as _;
+use rustls_pki_types::{ServerName, UnixTime};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::lab::agent::{Agent, basic, trusting};
 use crate::lab::upstream::{Upstream, echo, script};
@@ -190,8 +195,14 @@ pub(super) async fn d14_redirects_are_passed_on_and_not_followed() {
     for to in ["https://x.test/", "http://a.test/", "//x.test", "https://u:p@x.test/"] {
         let answer = agent.get(&a, &format!("/to?{to}")).await;
         assert_eq!((answer.status, answer.header("location")), (302, Some(to)));
+        // Nor does the agent get there by itself.
+        if let Some(host) = to.strip_prefix("https://") {
+            let host = format!("{}:443", host.trim_end_matches('/').trim_start_matches("u:p@"));
+            assert_eq!(world.dial().await.connect(&host, &world.credential).await.status, 403, "{host}");
+        }
     }
     assert_eq!(upstream.connections(), 1);
+    assert_eq!(world.names.asked(), [""; 0]);
 }
 
 pub(super) async fn d19_an_answer_names_no_way_around_the_gateway() {
@@ -202,7 +213,7 @@ pub(super) async fn d19_an_answer_names_no_way_around_the_gateway() {
     assert_eq!(world.tunnel(&a).await.get(&a, "/").await.header("alt-svc"), None);
 }
 
-pub(super) async fn d23_two_keys_for_one_request_are_refused_with_the_choices_until_one_is_named() {
+pub(super) async fn d23_d24_two_keys_for_one_request_are_refused_with_the_choices_until_one_is_named() {
     let mut plan = Plan::new();
     let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
     plan.bearer("WORK", SA, &a);
@@ -216,7 +227,7 @@ pub(super) async fn d23_two_keys_for_one_request_are_refused_with_the_choices_un
     let with = |account: &str| format!("GET / HTTP/1.1\r\nHost: {a}\r\nX-Keyward-Account: {account}\r\n\r\n");
     assert_eq!(agent.ask(with("WORK")).await.status, 200);
     assert!(upstream.text().contains(SA) && !upstream.text().to_lowercase().contains("x-keyward"));
-    // D24: an account that was not granted.
+    // An account that was not granted.
     assert_eq!(agent.ask(with("OTHER")).await.error(), "access_restricted");
 }
 
@@ -252,19 +263,92 @@ pub(super) async fn n1_n2_private_addresses_in_any_spelling_are_refused() {
     }
 }
 
-pub(super) async fn n3_the_address_that_was_judged_is_the_one_that_is_dialled_each_time() {
+pub(super) async fn n3_a_name_that_is_rebound_is_judged_at_each_connection_and_asked_once_for_it() {
     let mut plan = Plan::new();
-    plan.egress = Egress::Allow;
-    // A name that says loopback, without permission to be private.
-    plan.resolve.push(("rebound.test:443".to_owned(), "127.0.0.1".parse().unwrap()));
+    let once = script(|mut talk| async move {
+        talk.head().await;
+        talk.answer("200 OK", "Connection: close\r\n", "").await;
+    });
+    let upstream = Upstream::start(Some(plan.lab.server(&["rebound.test"], &[])), once).await;
+    let host = format!("rebound.test:{}", upstream.port);
+    // The address may be reached, the name may not be anywhere that is private.
+    plan.allow.push(format!("127.0.0.1:{}", upstream.port));
+    plan.names.say("rebound.test", &[&["127.0.0.1"], &["10.0.0.1"]]);
+    plan.bearer("A", SA, &host);
     let world = plan.start().await;
-    for _ in 0..2 {
-        let answer = world.dial().await.connect("rebound.test:443", &world.credential).await;
-        assert_eq!(answer.error(), "address_refused");
+    let mut agent = world.tunnel(&host).await;
+    assert_eq!(agent.get(&host, "/").await.status, 200);
+    assert_eq!(world.names.asked().len(), 1, "what was judged is what is dialled");
+    for count in 2..4 {
+        let answer = world.tunnel(&host).await.get(&host, "/").await;
+        assert_eq!((answer.status, answer.error().as_str()), (403, "address_refused"));
+        assert_eq!(world.names.asked().len(), count);
     }
+    assert_eq!(upstream.connections(), 1);
 }
 
-pub(super) async fn n5_c5_the_gateway_is_not_reached_through_itself() {
+pub(super) async fn n1_n4_names_that_lead_inside_are_refused_also_if_they_lead_outside_too() {
+    let mut plan = Plan::new();
+    plan.egress = Egress::Allow;
+    for (name, addresses) in [
+        ("mixed.test", &["198.41.0.4", "10.0.0.1"][..]),
+        ("six.test", &["198.41.0.4", "::1"]),
+        ("mapped.test", &["::ffff:10.0.0.1"]),
+        // What a resolver says after it followed an alias.
+        ("alias.test", &["192.168.0.7"]),
+        ("here.test", &["127.0.0.1"]),
+        ("metadata.google.internal", &["169.254.169.254"]),
+        ("pods.test", &["169.254.170.23"]),
+        ("pods-six.test", &["fd00:ec2::23"]),
+    ] {
+        plan.names.say(name, &[addresses]);
+    }
+    plan.bearer("A", SA, "mixed.test");
+    let world = plan.start().await;
+    for name in [
+        "six.test",
+        "mapped.test",
+        "alias.test",
+        "here.test",
+        "metadata.google.internal",
+        "pods.test",
+        "pods-six.test",
+    ] {
+        for port in [443, 80, 22] {
+            let answer = world.dial().await.connect(&format!("{name}:{port}"), &world.credential).await;
+            assert_eq!((answer.status, answer.error().as_str()), (403, "address_refused"), "{name}:{port}");
+        }
+        let auth = basic(&world.credential);
+        let plain = format!("GET http://{name}/latest HTTP/1.1\r\nHost: {name}\r\n{auth}\r\n");
+        assert_eq!(world.dial().await.ask(plain).await.error(), "address_refused", "{name}");
+    }
+    let answer = world.tunnel("mixed.test:443").await.get("mixed.test", "/").await;
+    assert_eq!(answer.error(), "address_refused");
+}
+
+pub(super) async fn n7_what_is_refused_is_not_asked_for() {
+    let plan = Plan::new();
+    plan.bearer("A", SA, "a.test");
+    let world = plan.start().await;
+    let data = "mzxw6ytboi2dgnbvgq3tqojq.x.test";
+    for to in
+        [format!("{data}:443"), format!("{data}:53"), "a.test:8443".to_owned(), format!("{data}.a.test:443")]
+    {
+        let answer = world.dial().await.connect(&to, &world.credential).await;
+        assert_eq!(answer.status, 403, "{to}");
+    }
+    let auth = basic(&world.credential);
+    for url in [format!("http://{data}/"), format!("https://{data}/"), format!("http://{data}:8080/")] {
+        let host = url.split('/').nth(2).unwrap();
+        let request = format!("GET {url} HTTP/1.1\r\nHost: {host}\r\n{auth}\r\n");
+        assert_eq!(world.dial().await.ask(request).await.status, 403, "{url}");
+    }
+    assert_eq!(world.dial().await.connect("a.test:443", "kwp1_wrong").await.status, 407);
+    assert_eq!(world.tunnel("a.test:443").await.get(data, "/").await.status, 421);
+    assert_eq!(world.names.asked(), [""; 0]);
+}
+
+pub(super) async fn n5_the_gateway_and_what_else_is_on_this_machine_is_not_reached() {
     let mut plan = Plan::new();
     plan.egress = Egress::Allow;
     // Another socket on loopback may be reached, if the operator says so.
@@ -274,8 +358,76 @@ pub(super) async fn n5_c5_the_gateway_is_not_reached_through_itself() {
     plan.allow.push(own.clone());
     let world = plan.start().await;
     assert_eq!(world.dial().await.connect(&b, &world.credential).await.status, 200);
-    let answer = world.dial().await.connect(&own, &world.credential).await;
-    assert_eq!(answer.error(), "address_refused");
+    let port = own.rsplit_once(':').unwrap().1;
+    world.names.say("localhost", &[&["127.0.0.1"]]);
+    world.names.say("own.test", &[&["127.0.0.1"]]);
+    for to in [
+        own.clone(),
+        format!("localhost:{port}"),
+        format!("own.test:{port}"),
+        format!("[::1]:{port}"),
+        "localhost:22".to_owned(),
+        "[::1]:22".to_owned(),
+        "127.0.0.1:5432".to_owned(),
+    ] {
+        let answer = world.dial().await.connect(&to, &world.credential).await;
+        assert_eq!((answer.status, answer.error().as_str()), (403, "address_refused"), "{to}");
+    }
+}
+
+pub(super) async fn c5_a_gateway_does_not_believe_its_own_certificates() {
+    let mut plan = Plan::new();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    plan.listen_at = Some(listener);
+    // Somebody between the gateway and a.test leads it back to itself, as its own agent.
+    let (auth, host) = (basic(&plan.credential), Arc::new(std::sync::OnceLock::<String>::new()));
+    let to = Arc::clone(&host);
+    let back = script(move |mut talk| {
+        let (auth, to) = (auth.clone(), Arc::clone(&to));
+        async move {
+            let mut gateway = tokio::net::TcpStream::connect(at).await.unwrap();
+            let to = to.get().unwrap();
+            let connect = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{auth}\r\n");
+            gateway.write_all(connect.as_bytes()).await.unwrap();
+            let mut answer = [0; 12];
+            gateway.read_exact(&mut answer).await.unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 200");
+            while gateway.read_u8().await.unwrap() != b'\r' || gateway.read_u8().await.unwrap() != b'\n' {}
+            while gateway.read_u8().await.unwrap() != b'\n' {}
+            let _ = tokio::io::copy_bidirectional(&mut talk.io, &mut gateway).await;
+        }
+    });
+    let (a, upstream) = plan.plain("a.test", back).await;
+    host.set(a.clone()).unwrap();
+    plan.bearer("A", SA, &a);
+    let world = plan.start().await;
+    let answer = world.tunnel(&a).await.get(&a, "/").await;
+    assert_eq!((answer.status, answer.error().as_str()), (502, "tls_failed"));
+    assert_eq!(upstream.connections(), 1);
+}
+
+pub(super) async fn c2_each_gateway_has_an_authority_of_its_own_and_its_certificates_live_a_day() {
+    let (one, a, _one) = World::with(echo()).await;
+    let (two, _, _two) = World::with(echo()).await;
+    assert_ne!(one.ca, two.ca);
+    let mut agent = one.dial().await;
+    assert_eq!(agent.connect(&a, &one.credential).await.status, 200);
+    assert!(agent.tls("a.test", trusting(&two.ca, &[])).await.is_err(), "another gateway's is not believed");
+    let mut agent = one.dial().await;
+    assert_eq!(agent.connect(&a, &one.credential).await.status, 200);
+    let connector = tokio_rustls::TlsConnector::from(trusting(&one.ca, &[]));
+    let name = ServerName::try_from("a.test").unwrap();
+    let stream = connector.connect(name.clone(), agent.into_io()).await.unwrap();
+    let leaf = &stream.get_ref().1.peer_certificates().unwrap()[0];
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(one.ca.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+    let now = UnixTime::now().as_secs();
+    let after = |hours: u64| UnixTime::since_unix_epoch(Duration::from_secs(now + hours * 3600));
+    assert!(verifier.verify_server_cert(leaf, &[], &name, &[], after(1)).is_ok());
+    assert!(verifier.verify_server_cert(leaf, &[], &name, &[], after(25)).is_err());
 }
 
 pub(super) async fn n6_other_schemes_are_malformed() {
@@ -289,7 +441,7 @@ pub(super) async fn n6_other_schemes_are_malformed() {
     }
 }
 
-pub(super) async fn c1_a_leaf_is_made_for_granted_names_only() {
+pub(super) async fn c1_c4_a_certificate_is_made_for_granted_names_only_and_others_show_their_own() {
     let mut plan = Plan::new();
     plan.egress = Egress::Allow;
     let (b, upstream) = plan.upstream("b.test", &[b"http/1.1"], echo()).await;
@@ -299,7 +451,7 @@ pub(super) async fn c1_a_leaf_is_made_for_granted_names_only() {
         let answer = world.dial().await.connect(to, &world.credential).await;
         assert_ne!(answer.status, 200, "{to}");
     }
-    // C4: a host without a key proves itself with its own certificate, to the agent.
+    // A host without a key proves itself with its own certificate, to the agent.
     let mut agent = world.dial().await;
     assert_eq!(agent.connect(&b, &world.credential).await.status, 200);
     let mut agent = agent.tls("b.test", trusting(&root, &[])).await.unwrap();

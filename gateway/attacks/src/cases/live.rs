@@ -5,6 +5,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use keyward_gateway::Egress;
 use keyward_wire::rule::{Approval, Injection, Limits};
 
+use crate::cases::protocols::echo_http2;
 use crate::lab::agent::basic;
 use crate::lab::upstream::{echo, script, silent};
 use crate::lab::world::{Plan, SA, World};
@@ -175,22 +176,63 @@ pub(super) async fn s4_grants_that_are_too_old_are_503() {
     assert_eq!(upstream.connections(), 0);
 }
 
-pub(super) async fn s5_two_agents_share_no_connection() {
+pub(super) async fn s5_two_agents_share_no_connection_no_ticket_and_no_cookie() {
+    let once = script(|mut talk| async move {
+        if let Some(head) = talk.head().await {
+            talk.answer("200 OK", "Set-Cookie: session=first\r\nConnection: close\r\n", head).await;
+        }
+    });
+    for (alpn, script) in [(b"http/1.1".as_slice(), once), (b"h2", echo_http2())] {
+        let mut plan = Plan::new();
+        let (a, upstream) = plan.upstream("a.test", &[alpn], script).await;
+        let (second, credential) = plan.source.agent("two");
+        plan.bearer("A", SA, &a);
+        let other = "sk-the-second-agents-own-secret-0123456789";
+        plan.source.grant(&second, "B", other, &[&a], vec![Injection::bearer()], |_| ());
+        let world = plan.start().await;
+        for _ in 0..3 {
+            assert_eq!(world.tunnel(&a).await.get(&a, "/").await.status, 200);
+            assert_eq!(world.tunnel_of(&a, &credential, &[]).await.get(&a, "/").await.status, 200);
+        }
+        assert!(!upstream.text().contains("session=first"));
+        let each = upstream.each();
+        if alpn == b"h2" {
+            assert_eq!(
+                (each.len(), each[1].resumed),
+                (2, false),
+                "one each, of which an agent's next tunnel takes its own"
+            );
+            continue;
+        }
+        let resumed: Vec<bool> = each.iter().map(|connection| connection.resumed).collect();
+        assert_eq!(
+            resumed,
+            [false, false, true, true, true, true],
+            "the first of each agent is a handshake of its own"
+        );
+        for (number, connection) in each.iter().enumerate() {
+            let (text, first) = (connection.text(), number % 2 == 0);
+            assert_eq!((text.contains(SA), text.contains(other)), (first, !first), "{text}");
+        }
+    }
+}
+
+pub(super) async fn l6_two_agents_and_a_client_that_has_it_already_each_ask_the_upstream() {
+    let cached = "HTTP/1.1 200 OK\r\nCache-Control: public, max-age=9999\r\nETag: \"1\"\r\nContent-Length: 2\r\n\r\nok";
     let mut plan = Plan::new();
-    let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
+    let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], crate::lab::upstream::fixed(cached)).await;
     let (second, credential) = plan.source.agent("two");
     plan.bearer("A", SA, &a);
-    let other = "sk-the-second-agents-own-secret-0123456789";
-    plan.source.grant(&second, "B", other, &[&a], vec![Injection::bearer()], |_| ());
+    plan.source.grant(&second, "A", SA, &[&a], vec![Injection::bearer()], |_| ());
     let world = plan.start().await;
-    for _ in 0..2 {
-        // Each tunnel ends, and leaves its connection to the agent's next one.
-        assert_eq!(world.tunnel(&a).await.get(&a, "/").await.status, 200);
-        assert_eq!(world.tunnel_of(&a, &credential, &[]).await.get(&a, "/").await.status, 200);
+    for credential in [&world.credential, &credential] {
+        let mut agent = world.tunnel_of(&a, credential, &[]).await;
+        assert_eq!(agent.get(&a, "/same").await.text(), "ok");
+        let known = format!("GET /same HTTP/1.1\r\nHost: {a}\r\nIf-None-Match: \"1\"\r\n\r\n");
+        assert_eq!(agent.ask(known).await.text(), "ok");
     }
-    let text = upstream.text();
-    assert_eq!((text.matches(SA).count(), text.matches(other).count()), (2, 2));
-    assert!(upstream.connections() >= 2);
+    assert_eq!(upstream.text().matches("GET /same").count(), 4);
+    assert_eq!(upstream.text().matches("if-none-match").count(), 2);
 }
 
 pub(super) async fn s8_what_an_agent_may_not_use_looks_like_what_is_not_there() {
@@ -287,7 +329,7 @@ pub(super) async fn l9_a_request_whose_agent_does_not_wait_is_in_the_log() {
         let agent = world.tunnel_of(&a, &world.credential, alpn).await;
         if http2 {
             let (mut sender, connection) =
-                hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(agent.io))
+                hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(agent.into_io()))
                     .await
                     .unwrap();
             let connection = tokio::spawn(connection);

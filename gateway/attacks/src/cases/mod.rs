@@ -3,9 +3,12 @@
 #[cfg(feature = "alone")]
 mod alone;
 mod answers;
+mod asking;
 mod destination;
+mod floods;
 mod limits;
 mod live;
+mod placeholders;
 mod protocols;
 mod shapes;
 mod ways;

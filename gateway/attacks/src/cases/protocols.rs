@@ -14,6 +14,9 @@ use hyper::client::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
+use crate::lab::frames::{self, END_HEADERS, END_STREAM, HEADERS, PREFACE, block, frame};
+use crate::lab::quiet::Quiet;
+use crate::lab::record;
 use crate::lab::upstream::{PAUSE, Script, echo, script};
 use crate::lab::world::{Plan, SA, World};
 
@@ -33,7 +36,7 @@ impl Body for Frames {
 }
 
 /// An HTTP/2 upstream that answers with what it was told.
-fn echo_http2() -> Script {
+pub(super) fn echo_http2() -> Script {
     script(|talk| async move {
         let service = service_fn(|request: Request<Incoming>| async move {
             let (parts, body) = request.into_parts();
@@ -55,9 +58,7 @@ fn echo_http2() -> Script {
             Ok::<_, hyper::Error>(Response::new(Frames(frames)))
         });
         let io = TokioIo::new(talk.written_down());
-        let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-            .serve_connection(io, service)
-            .await;
+        let _ = hyper::server::conn::http2::Builder::new(Quiet).serve_connection(io, service).await;
     })
 }
 
@@ -66,7 +67,8 @@ where
     B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
 {
     let agent = world.tunnel_of(to, &world.credential, &[b"h2"]).await;
-    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(agent.io)).await.unwrap();
+    let (sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(agent.into_io())).await.unwrap();
     tokio::spawn(connection);
     sender
 }
@@ -79,9 +81,13 @@ fn request(url: &str, body: &'static str) -> Request<Frames> {
 }
 
 async fn text(answer: Response<Incoming>) -> (String, HeaderMap) {
+    record::heard(format!("{:?}", answer.headers()));
     let collected = answer.into_body().collect().await.unwrap();
     let trailers = collected.trailers().cloned().unwrap_or_default();
-    (String::from_utf8(collected.to_bytes().to_vec()).unwrap(), trailers)
+    record::heard(format!("{trailers:?}"));
+    let body = collected.to_bytes();
+    record::heard_body(None, &body);
+    (String::from_utf8(body.to_vec()).unwrap(), trailers)
 }
 
 pub(super) async fn l8_r10_http2_on_both_sides_with_trailers_and_a_key_that_no_table_keeps() {
@@ -187,9 +193,7 @@ fn slow_http2(kind: &'static str, parts: [&'static str; 2]) -> Script {
             Ok::<_, Infallible>(answer.body(Slow(body)).unwrap())
         });
         let io = TokioIo::new(talk.written_down());
-        let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-            .serve_connection(io, service)
-            .await;
+        let _ = hyper::server::conn::http2::Builder::new(Quiet).serve_connection(io, service).await;
     })
 }
 
@@ -236,7 +240,7 @@ async fn first(answer: &mut Response<Incoming>) -> Bytes {
 
 pub(super) async fn a_message_of_grpc_is_delivered_before_the_next_is_sent() {
     let echo = script(|talk| async move {
-        let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+        let _ = hyper::server::conn::http2::Builder::new(Quiet)
             .serve_connection(TokioIo::new(talk.written_down()), service_fn(echo_messages))
             .await;
     });
@@ -275,20 +279,7 @@ type Fields = Vec<(&'static str, String)>;
 /// One request in frames of HTTP/2, with headers exactly as they are listed; what happens to its stream.
 async fn raw_http2(world: &World, a: &str, fields: &[(&str, &str)]) -> String {
     let mut agent = world.tunnel_of(a, &world.credential, &[b"h2"]).await;
-    let mut block = Vec::new();
-    for (name, value) in fields {
-        // A literal that enters no table.
-        block.push(0);
-        for text in [name, value] {
-            block.push(u8::try_from(text.len()).unwrap());
-            block.extend_from_slice(text.as_bytes());
-        }
-    }
-    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
-    bytes.extend_from_slice(&u32::try_from(block.len()).unwrap().to_be_bytes()[1..]);
-    bytes.extend_from_slice(b"\x01\x05\0\0\0\x01");
-    bytes.extend_from_slice(&block);
-    agent.say(bytes).await;
+    agent.say([PREFACE, &frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(fields))].concat()).await;
     loop {
         let Some(head) = agent.take(9).await else { return "closed".to_owned() };
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
@@ -449,4 +440,69 @@ pub(super) async fn r4_a_coded_answer_is_read_covered_and_given_in_plain_even_if
     }
     assert!(upstream.text().contains("accept-encoding: gzip\r\n"), "{}", upstream.text());
     assert_eq!(upstream.connections(), 1);
+}
+
+pub(super) async fn r7_a_secret_cut_anywhere_between_frames_is_covered() {
+    let cut = script(|talk| async move {
+        let service = service_fn(|request: Request<Incoming>| async move {
+            let (start, end) = SA.split_at(request.uri().path()[1..].parse().unwrap());
+            let parts = [start, end].map(|part| Frame::data(Bytes::from(part)));
+            Ok::<_, Infallible>(Response::new(Frames(parts.into())))
+        });
+        let io = TokioIo::new(talk.written_down());
+        let _ = hyper::server::conn::http2::Builder::new(Quiet).serve_connection(io, service).await;
+    });
+    let mut plan = Plan::new();
+    let (a, _upstream) = plan.upstream("a.test", &[b"h2"], cut).await;
+    plan.bearer("A", SA, &a);
+    let world = plan.start().await;
+    let mut agent = http2_agent(&world, &a).await;
+    for at in 1..SA.len() {
+        let answer = agent.send_request(request(&format!("https://{a}/{at}"), "")).await.unwrap();
+        let (text, _) = text(answer).await;
+        assert_eq!(text.len(), SA.len(), "cut at {at}");
+        assert!(!SA.as_bytes().windows(8).any(|part| text.as_bytes().windows(8).any(|told| told == part)));
+    }
+}
+
+pub(super) async fn p2_a_target_comes_out_of_http2_as_it_went_in_or_not_at_all() {
+    let mut plan = Plan::new();
+    let (one, first) = plan.upstream("one.test", &[b"http/1.1"], echo()).await;
+    let (two, _two) = plan.upstream("two.test", &[b"h2"], echo_http2()).await;
+    plan.bearer("ONE", SA, &one);
+    plan.bearer("TWO", SA, &two);
+    let world = plan.start().await;
+    for path in ["/a/", "/a;b/c", "/%E4?x=%ff", "/a?x=/../y//", "/a?", "/:@!$&'()*+,=", "/a?b?c"] {
+        assert_eq!(raw_http2(&world, &one, &frames::request("GET", &one, path)).await, "200", "{path}");
+        assert!(first.text().contains(&format!("GET {path} HTTP/1.1\r\n")), "{path}: {}", first.text());
+        let mut agent = http2_agent(&world, &two).await;
+        let answer = agent.send_request(request(&format!("https://{two}{path}"), "")).await.unwrap();
+        let (text, _) = text(answer).await;
+        assert!(text.starts_with(&format!("GET https://{two}{path} ")), "{path}: {text}");
+    }
+    // What follows is the client's own, and is gone before anybody looks: what is left is judged and sent.
+    assert_eq!(raw_http2(&world, &one, &frames::request("GET", &one, "/fragment#/../x")).await, "200");
+    assert!(first.text().contains("GET /fragment HTTP/1.1\r\n"));
+    let before = first.bytes().len();
+    for path in [
+        "/a/%2e%2e/b",
+        "/a//b",
+        "/a\\b",
+        "/..",
+        "/./a",
+        "/%252e/",
+        "/..;/a",
+        "/a%00",
+        "/{a}",
+        "/a|b",
+        "/a^b",
+        "a",
+        "",
+        "https://x.test/",
+        "//x.test/",
+    ] {
+        let got = raw_http2(&world, &one, &frames::request("GET", &one, path)).await;
+        assert!(matches!(got.as_str(), "400" | "huffman" | "reset" | "goaway"), "{path}: {got}");
+    }
+    assert_eq!(first.bytes().len(), before);
 }

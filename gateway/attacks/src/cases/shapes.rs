@@ -1,7 +1,9 @@
 //! P: requests that two programs could read differently.
 
+use keyward_wire::rule::{Injection, Terms};
+
 use crate::lab::upstream::{echo, script};
-use crate::lab::world::{SA, World};
+use crate::lab::world::{Plan, SA, World};
 
 /// Sends `request`, with `{a}` for the host, in a tunnel of its own; the first answer is 400, and there is no second.
 async fn is_malformed(world: &World, a: &str, request: &str) {
@@ -116,7 +118,7 @@ pub(super) async fn p1_p2_a_target_arrives_as_it_was_sent_or_not_at_all() {
     world.still_works(&a).await;
 }
 
-pub(super) async fn p4_r12_methods_that_show_the_request_or_lead_elsewhere_are_405() {
+pub(super) async fn p4_r12_b6_methods_that_show_the_request_or_lead_elsewhere_are_405() {
     let (world, a, upstream) = World::with(echo()).await;
     for method in ["TRACE", "TRACK", "DEBUG"] {
         let answer = world.tunnel(&a).await.ask(format!("{method} / HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
@@ -126,7 +128,7 @@ pub(super) async fn p4_r12_methods_that_show_the_request_or_lead_elsewhere_are_4
     }
     let options = format!("OPTIONS / HTTP/1.1\r\nHost: {a}\r\nMax-Forwards: 0\r\n\r\n");
     assert_eq!(world.tunnel(&a).await.ask(options).await.status, 405);
-    // B6: no tunnel inside a tunnel.
+    // No tunnel inside a tunnel.
     let inner = format!("CONNECT {a} HTTP/1.1\r\nHost: {a}\r\n\r\n");
     assert_eq!(world.tunnel(&a).await.ask(inner).await.status, 405);
     for method in ["get", "PATCH2"] {
@@ -246,4 +248,39 @@ pub(super) async fn p17_an_upstream_that_answers_in_two_ways_is_cut_off_and_its_
         assert_eq!((answer.status, answer.text().as_str()), (200, "fine"), "{lie:?}");
         assert_eq!(upstream.connections(), 2, "{lie:?}");
     }
+}
+
+pub(super) async fn p5_a_batch_or_a_mutation_is_no_way_around_a_rule_that_only_reads() {
+    let mut plan = Plan::new();
+    let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
+    let reads = |terms: &mut Terms| {
+        terms.methods = Some(vec!["GET".parse().unwrap()]);
+        terms.paths = Some(vec!["/v1/*".parse().unwrap()]);
+    };
+    plan.source.grant(&plan.agent, "A", SA, &[&a], vec![Injection::bearer()], reads);
+    let world = plan.start().await;
+    let mut agent = world.tunnel(&a).await;
+    assert_eq!(agent.get(&a, "/v1/x").await.status, 200);
+    let before = upstream.bytes().len();
+    let body = "[{\"method\":\"DELETE\",\"path\":\"/v1/x\"}]";
+    for (method, path, header) in [
+        ("POST", "/$batch", ""),
+        ("POST", "/batch", ""),
+        ("POST", "/graphql", ""),
+        ("POST", "/v1/graphql", ""),
+        ("POST", "/v1/x", "X-HTTP-Method-Override: GET\r\n"),
+        ("POST", "/v1/x?_method=GET", ""),
+        ("PUT", "/v1/x", ""),
+        ("OPTIONS", "/v1/x", ""),
+    ] {
+        let length = body.len();
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nHost: {a}\r\n{header}Content-Length: {length}\r\n\r\n");
+        let answer = world.tunnel(&a).await.ask(head + body).await;
+        assert_eq!((answer.status, answer.error().as_str()), (403, "blocked_by_policy"), "{method} {path}");
+    }
+    for path in ["/v1beta", "/v2/x", "/$batch?x=/v1/", "/V1/x"] {
+        assert_eq!(world.tunnel(&a).await.get(&a, path).await.error(), "blocked_by_policy", "{path}");
+    }
+    assert_eq!(upstream.bytes().len(), before);
 }

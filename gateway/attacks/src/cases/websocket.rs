@@ -101,3 +101,24 @@ pub(super) async fn s4_a_websocket_is_cut_when_grants_are_too_old() {
     world.source.go_stale();
     agent.rest().await;
 }
+
+pub(super) async fn p15_what_is_sent_before_the_handshake_is_answered_waits_for_it() {
+    // The service has no such socket: what follows is a request like any other, and judged.
+    let no = script(|mut talk| async move {
+        while talk.head().await.is_some() {
+            talk.go_on().await;
+            talk.answer("403 Forbidden", "", "").await;
+        }
+    });
+    let (world, a, upstream) = World::with(no).await;
+    let mut agent = world.tunnel(&a).await;
+    let early = "GET /early HTTP/1.1\r\nHost: other.test\r\n\r\n";
+    agent.say(format!("GET / HTTP/1.1\r\nHost: {a}\r\n{UPGRADE}{early}")).await;
+    upstream.came(b"\r\n\r\n").await;
+    upstream.go_on();
+    assert_eq!(agent.answer().await.unwrap().status, 403);
+    if let Some(answer) = agent.answer().await {
+        assert_eq!(answer.status, 421);
+    }
+    assert!(!upstream.text().contains("early"), "{}", upstream.text());
+}

@@ -10,12 +10,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::lab::upstream::Io;
+use crate::lab::record;
+use crate::lab::upstream::{Io, WrittenDown};
 
 /// A connection, from the agent's side.
 pub(crate) struct Agent {
-    pub(crate) io: Box<dyn Io>,
+    io: Box<dyn Io>,
     ahead: Vec<u8>,
+    /// All that came; none where it is too much to be kept.
+    heard: Option<record::Bytes>,
 }
 
 /// What came as an answer.
@@ -66,11 +69,22 @@ impl Agent {
     pub(crate) async fn dial(gateway: SocketAddr) -> Self {
         let stream = TcpStream::connect(gateway).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { io: Box::new(stream), ahead: Vec::new() }
+        Self::of(stream)
     }
 
     pub(crate) fn of(io: impl Io + 'static) -> Self {
-        Self { io: Box::new(io), ahead: Vec::new() }
+        Self { io: Box::new(io), ahead: Vec::new(), heard: Some(record::ear("an agent")) }
+    }
+
+    /// What it hears from now on is not kept: it is too much, and looked through by whoever reads it.
+    pub(crate) fn forgets(&mut self) {
+        self.heard = None;
+    }
+
+    /// The connection, for a library that speaks over it. What it hears is kept.
+    pub(crate) fn into_io(self) -> impl Io {
+        let heard = record::ear("an agent");
+        WrittenDown::new(self.io, move |bytes| heard.lock().unwrap().extend_from_slice(bytes))
     }
 
     /// Asks for a tunnel.
@@ -83,7 +97,7 @@ impl Agent {
     pub(crate) async fn tls(self, name: &str, config: Arc<ClientConfig>) -> std::io::Result<Self> {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let stream = TlsConnector::from(config).connect(name, self.io).await?;
-        Ok(Self { io: Box::new(stream), ahead: Vec::new() })
+        Ok(Self { io: Box::new(stream), ahead: Vec::new(), heard: self.heard })
     }
 
     pub(crate) async fn say(&mut self, bytes: impl AsRef<[u8]>) {
@@ -101,12 +115,43 @@ impl Agent {
         self.ask(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n")).await
     }
 
+    /// The placeholder of the key that an upstream which echoes puts into an answer: a bearer token, as the agent is shown it.
+    pub(crate) async fn placeholder(&mut self, host: &str, path: &str) -> String {
+        let text = self.get(host, path).await.text();
+        let shown = text.split("Bearer ").nth(1).unwrap_or_else(|| panic!("{text}"));
+        shown.lines().next().unwrap().to_owned()
+    }
+
+    /// How much came, when nothing more comes: at least `least`. Nobody but this case runs, so what is under way arrives.
+    pub(crate) async fn all_there_is(&mut self, least: usize) -> usize {
+        let mut quiet = 0;
+        while self.ahead.len() < least || quiet < 200 {
+            tokio::select! {
+                biased;
+                more = self.more() => {
+                    assert!(more, "the connection ended");
+                    quiet = 0;
+                }
+                () = tokio::task::yield_now() => quiet += 1,
+            }
+        }
+        self.ahead.len()
+    }
+
     /// The next answer. None: the connection ended before it was whole.
     pub(crate) async fn answer(&mut self) -> Option<Answer> {
         self.answer_to("GET").await
     }
 
     pub(crate) async fn answer_to(&mut self, method: &str) -> Option<Answer> {
+        let answer = self.read_answer(method).await?;
+        if self.heard.is_some() {
+            record::heard_body(answer.header("content-encoding"), &answer.body);
+        }
+        Some(answer)
+    }
+
+    async fn read_answer(&mut self, method: &str) -> Option<Answer> {
         let head = loop {
             let head = String::from_utf8(self.until(b"\r\n\r\n").await?).unwrap();
             if !head.starts_with("HTTP/1.1 100 ") {
@@ -181,6 +226,9 @@ impl Agent {
         let mut buf = vec![0; 16 * 1024];
         let count = self.io.read(&mut buf).await.unwrap_or(0);
         self.ahead.extend_from_slice(&buf[..count]);
+        if let Some(heard) = &self.heard {
+            heard.lock().unwrap().extend_from_slice(&buf[..count]);
+        }
         count > 0
     }
 }

@@ -11,6 +11,8 @@ use keyward_wire::{AgentId, KeyId, Sha256};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
+use crate::lab::record;
+
 pub(crate) struct Memory {
     state: Mutex<State>,
     revision: watch::Sender<u64>,
@@ -36,6 +38,7 @@ impl Memory {
         let id = AgentId::from_bytes([number; 16]);
         let agent = Agent { id, name: name.into(), credential: Sha256::from_bytes([number; 32]) };
         let credential = format!("kwp1_{name}_credential");
+        record::secret("an agent's credential", credential.as_bytes(), []);
         state.agents.insert(credential.clone(), agent.clone());
         drop(state);
         self.tell();
@@ -64,6 +67,7 @@ impl Memory {
             *place = byte;
         }
         let key = KeyId::from_bytes(id);
+        record::secret(name, secret.as_bytes(), hosts.iter().copied());
         let rule = Arc::new(Rule::new(terms).unwrap());
         let fields = vec![("user".to_owned(), Zeroizing::new("somebody".to_owned()))];
         let value = Value::new(key, 1, Zeroizing::new(secret.as_bytes().to_vec()), fields);
@@ -88,6 +92,8 @@ impl Memory {
         let all = state.granted.get_mut(&agent.id).unwrap();
         let (grant, value) = all.iter_mut().find(|(grant, _)| &*grant.name == name).unwrap();
         grant.version += 1;
+        let hosts: Vec<String> = grant.rule.terms().hosts.iter().map(ToString::to_string).collect();
+        record::secret(name, secret.as_bytes(), hosts.iter().map(String::as_str));
         let bytes = Zeroizing::new(secret.as_bytes().to_vec());
         *value = Arc::new(Value::new(grant.key, grant.version, bytes, Vec::new()));
         drop(state);

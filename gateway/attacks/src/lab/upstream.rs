@@ -3,17 +3,20 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::ServerConfig;
+use rustls::{HandshakeKind, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
+
+use crate::lab::quiet::Quiet;
+use crate::lab::record;
 
 /// An authority that vouches for upstreams.
 pub(crate) struct Lab(CertifiedIssuer<'static, KeyPair>);
@@ -72,6 +75,20 @@ where
     Arc::new(move |talk| Box::pin(run(talk)))
 }
 
+/// What came over one connection.
+#[derive(Clone, Default)]
+pub(crate) struct Connection {
+    bytes: Vec<u8>,
+    /// Its TLS began with a ticket of an earlier one.
+    pub(crate) resumed: bool,
+}
+
+impl Connection {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+}
+
 /// One server on a port of its own.
 pub(crate) struct Upstream {
     pub(crate) port: u16,
@@ -80,8 +97,22 @@ pub(crate) struct Upstream {
 
 struct Seen {
     bytes: watch::Sender<Vec<u8>>,
+    each: Mutex<Vec<Connection>>,
     connections: watch::Sender<usize>,
     go: tokio::sync::Semaphore,
+}
+
+impl Seen {
+    fn begin(&self, connection: Connection) -> usize {
+        let mut each = self.each.lock().unwrap();
+        each.push(connection);
+        each.len() - 1
+    }
+
+    fn came(&self, number: usize, came: &[u8]) {
+        self.each.lock().unwrap()[number].bytes.extend_from_slice(came);
+        self.bytes.send_modify(|bytes| bytes.extend_from_slice(came));
+    }
 }
 
 impl Upstream {
@@ -91,24 +122,33 @@ impl Upstream {
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::new(Seen {
             bytes: watch::Sender::default(),
+            each: Mutex::default(),
             connections: watch::Sender::new(0),
             go: tokio::sync::Semaphore::new(0),
         });
+        let own = Arc::clone(&seen);
+        record::upstream(port, move || own.bytes.borrow().clone());
         let own = Arc::clone(&seen);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 stream.set_nodelay(true).unwrap();
                 own.connections.send_modify(|count| *count += 1);
                 let (tls, script, seen) = (tls.clone(), Arc::clone(&script), Arc::clone(&own));
-                tokio::spawn(async move {
+                Quiet::spawn(async move {
+                    let mut connection = Connection::default();
                     let io: Box<dyn Io> = match tls {
                         None => Box::new(stream),
                         Some(tls) => match TlsAcceptor::from(tls).accept(stream).await {
-                            Ok(stream) => Box::new(stream),
+                            Ok(stream) => {
+                                let kind = stream.get_ref().1.handshake_kind();
+                                connection.resumed = kind == Some(HandshakeKind::Resumed);
+                                Box::new(stream)
+                            }
                             Err(_) => return,
                         },
                     };
-                    script(Talk { io, seen, ahead: Vec::new() }).await;
+                    let number = seen.begin(connection);
+                    script(Talk { io, seen, number, ahead: Vec::new() }).await;
                 });
             }
         });
@@ -122,6 +162,11 @@ impl Upstream {
 
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes()).into_owned()
+    }
+
+    /// The same by connection, in the order in which they were made.
+    pub(crate) fn each(&self) -> Vec<Connection> {
+        self.seen.each.lock().unwrap().clone()
     }
 
     /// Lets a script go on that waits for it.
@@ -149,6 +194,7 @@ impl Upstream {
 pub(crate) struct Talk {
     pub(crate) io: Box<dyn Io>,
     seen: Arc<Seen>,
+    number: usize,
     ahead: Vec<u8>,
 }
 
@@ -175,6 +221,7 @@ impl Talk {
     }
 
     /// Takes so many bytes of a body that is not written down. How many there were.
+    #[cfg(feature = "alone")]
     pub(crate) async fn take_unseen(&mut self, count: usize) -> usize {
         let rest = self.ahead.split_off(count.min(self.ahead.len()));
         let mut taken = std::mem::replace(&mut self.ahead, rest).len();
@@ -204,7 +251,7 @@ impl Talk {
     async fn more(&mut self) -> bool {
         let mut buf = vec![0; 16 * 1024];
         let count = self.io.read(&mut buf).await.unwrap_or(0);
-        self.seen.bytes.send_modify(|bytes| bytes.extend_from_slice(&buf[..count]));
+        self.seen.came(self.number, &buf[..count]);
         self.ahead.extend_from_slice(&buf[..count]);
         count > 0
     }
@@ -220,8 +267,9 @@ impl Talk {
     }
 
     /// The connection, with every byte that comes written down.
-    pub(crate) fn written_down(self) -> WrittenDown {
-        WrittenDown { io: self.io, seen: self.seen }
+    pub(crate) fn written_down(self) -> impl Io {
+        let (seen, number) = (self.seen, self.number);
+        WrittenDown::new(self.io, move |came| seen.came(number, came))
     }
 
     /// A plain answer.
@@ -233,12 +281,18 @@ impl Talk {
 }
 
 /// A connection of which every byte that comes is written down.
-pub(crate) struct WrittenDown {
+pub(crate) struct WrittenDown<F> {
     io: Box<dyn Io>,
-    seen: Arc<Seen>,
+    write: F,
 }
 
-impl AsyncRead for WrittenDown {
+impl<F: FnMut(&[u8]) + Send + Unpin> WrittenDown<F> {
+    pub(crate) fn new(io: Box<dyn Io>, write: F) -> Self {
+        Self { io, write }
+    }
+}
+
+impl<F: FnMut(&[u8]) + Unpin> AsyncRead for WrittenDown<F> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -246,12 +300,12 @@ impl AsyncRead for WrittenDown {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
-        self.seen.bytes.send_modify(|bytes| bytes.extend_from_slice(&buf.filled()[before..]));
+        (self.write)(&buf.filled()[before..]);
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for WrittenDown {
+impl<F: Unpin> AsyncWrite for WrittenDown<F> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }

@@ -11,6 +11,8 @@ use rustls_pki_types::CertificateDer;
 use tokio::net::TcpListener;
 
 use crate::lab::agent::{Agent, trusting};
+use crate::lab::record;
+use crate::lab::resolver::Names;
 use crate::lab::source::Memory;
 use crate::lab::upstream::{Lab, Script, Upstream};
 
@@ -21,10 +23,11 @@ pub(crate) struct World {
     pub(crate) at: SocketAddr,
     pub(crate) gateway: Gateway,
     pub(crate) source: Arc<Memory>,
+    pub(crate) names: Names,
     pub(crate) agent: keyward_gateway::Agent,
     pub(crate) credential: String,
     pub(crate) ca: CertificateDer<'static>,
-    log: tempfile::NamedTempFile,
+    log: Arc<tempfile::NamedTempFile>,
 }
 
 /// What is decided before it starts.
@@ -36,6 +39,7 @@ pub(crate) struct Plan {
     pub(crate) egress: Egress,
     pub(crate) allow: Vec<String>,
     pub(crate) resolve: Vec<(String, IpAddr)>,
+    pub(crate) names: Names,
     pub(crate) proxy: Option<UpstreamProxy>,
     pub(crate) console: Option<String>,
     pub(crate) listen_at: Option<TcpListener>,
@@ -54,6 +58,7 @@ impl Plan {
             egress: Egress::Deny,
             allow: Vec::new(),
             resolve: Vec::new(),
+            names: Names::default(),
             proxy: None,
             console: None,
             listen_at: None,
@@ -103,6 +108,7 @@ impl Plan {
             egress: self.egress,
             allow_private: self.allow.iter().map(authority).collect(),
             resolve: self.resolve.iter().map(|(from, to)| (authority(from), *to)).collect(),
+            resolver: self.names.resolver(),
             own: vec![at],
             roots,
             upstream_proxy: self.proxy,
@@ -110,7 +116,8 @@ impl Plan {
             provider: |to| (to.host.to_string() == "api.known.test").then_some("known"),
             clock: SystemTime::now,
         };
-        let log = tempfile::NamedTempFile::new().unwrap();
+        let log = Arc::new(tempfile::NamedTempFile::new().unwrap());
+        record::log(Arc::clone(&log));
         let append = !self.log_is_full;
         let file = std::fs::OpenOptions::new().read(true).append(append).open(log.path()).unwrap();
         let ca = Arc::new(Ca::generate(SystemTime::now()).unwrap());
@@ -121,8 +128,8 @@ impl Plan {
         let (serving, watching) = (gateway.clone(), gateway.clone());
         tokio::spawn(async move { serving.serve(Listener::Tcp(listener)).await.unwrap() });
         tokio::spawn(async move { watching.watch().await });
-        let Plan { source, agent, credential, .. } = self;
-        World { at, gateway, source, agent, credential, ca: certificate, log }
+        let Plan { source, names, agent, credential, .. } = self;
+        World { at, gateway, source, names, agent, credential, ca: certificate, log }
     }
 }
 
@@ -192,7 +199,7 @@ impl World {
         refused.map(|line| line["code"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// The next plain request still works, and nothing of the secret was ever told.
+    /// The next plain request still works.
     pub(crate) async fn still_works(&self, a: &str) {
         let answer = self.tunnel(a).await.get(a, "/fine").await;
         assert_eq!(answer.status, 200, "{answer:?}");
