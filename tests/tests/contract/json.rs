@@ -152,8 +152,12 @@ const OWNER: &[(&str, &str)] = &[
 ];
 
 /// What is done where a gateway and its programs run.
-const GATEWAY: &[&str] =
-    &["proxy ca", "proxy env --agent cat --credential-file cat.txt", "stub write netrc --home ."];
+const GATEWAY: &[&str] = &[
+    "proxy ca",
+    "proxy env --agent cat --credential-file cat.txt",
+    "proxy selftest D12",
+    "stub write netrc --home .",
+];
 
 /// What an API user in the group does.
 const ROBOT: &[&str] = &[

@@ -4,6 +4,8 @@ mod ca;
 mod child;
 mod env;
 mod log;
+#[cfg(feature = "selftest")]
+mod selftest;
 mod serve;
 
 use clap::{Args, Subcommand};
@@ -30,6 +32,8 @@ enum Command {
     Ca(ca::Options),
     Env(env::Options),
     Log(log::Options),
+    #[cfg(feature = "selftest")]
+    Selftest(selftest::Options),
 }
 
 impl Options {
@@ -39,6 +43,8 @@ impl Options {
             Some(Command::Ca(options)) => options.run(ctx),
             Some(Command::Env(options)) => options.run(ctx),
             Some(Command::Log(options)) => options.run(ctx),
+            #[cfg(feature = "selftest")]
+            Some(Command::Selftest(options)) => options.run(ctx).await,
         }
     }
 }

@@ -1,0 +1,67 @@
+//! `keyward proxy selftest`: the attacks that the gateway is held against, on this machine.
+
+use clap::Args;
+use keyward_attacks::Case;
+
+use crate::ctx::Ctx;
+use crate::fault::{Code, Fault};
+
+/// Attack a gateway, and see that nothing comes of it
+///
+/// A gateway of its own, with values made up for it and services that lie: no server, no network and no sign-in are needed,
+/// and nothing is written but to a temporary folder.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  keyward proxy selftest\n  keyward proxy selftest D R7")]
+pub(super) struct Options {
+    /// Only attacks of this row (R7), or of all rows with this letter (D)
+    #[arg(value_name = "ROW")]
+    rows: Vec<String>,
+}
+
+impl Options {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let cases: Vec<&Case> = keyward_attacks::all().filter(|case| self.wants(case)).collect();
+        if let Some(row) = self.rows.iter().find(|row| !cases.iter().any(|case| is_of(case, row))) {
+            return Err(Fault::new(Code::Usage, format!("there is no attack of row {row:?}"))
+                .next("name a row, as R7, or all rows with a letter, as R")
+                .into());
+        }
+        let (mut done, mut failed) = (Vec::new(), 0);
+        for case in &cases {
+            let (case, rows, claim) = (*case, case.rows().collect::<Vec<_>>(), case.claim());
+            let held = tokio::task::spawn_blocking(|| case.run()).await?;
+            failed += usize::from(held.is_err());
+            if !ctx.out.json {
+                let word = if held.is_ok() { "pass" } else { "FAIL" };
+                ctx.out.line(&format!("{word}  {:12}  {claim}", rows.join(" ")))?;
+                if let Err(what) = &held {
+                    ctx.out.note(what);
+                }
+            }
+            done.push(serde_json::json!({
+                "rows": rows, "claim": claim, "passed": held.is_ok(), "failure": held.err(),
+            }));
+        }
+        if ctx.out.json {
+            ctx.out.json(&done)?;
+        }
+        if failed > 0 {
+            let what = format!("{failed} of {} attacks did what they must not", done.len());
+            return Err(Fault::new(Code::Integrity, what)
+                .next("do not use this gateway for keys that matter; please report what is said above")
+                .into());
+        }
+        ctx.out.say(&format!("attacks: {}; nothing came of any", done.len()));
+        Ok(())
+    }
+
+    fn wants(&self, case: &Case) -> bool {
+        self.rows.is_empty() || self.rows.iter().any(|row| is_of(case, row))
+    }
+}
+
+/// Whether the attack is of this row, or of a row with this letter.
+fn is_of(case: &Case, row: &str) -> bool {
+    let row = row.to_ascii_uppercase();
+    case.rows().any(|own| own == row || (row.len() == 1 && own.starts_with(&row)))
+}
