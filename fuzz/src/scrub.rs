@@ -1,9 +1,8 @@
 //! What the gateway's scrubber covers: every complete form of a value, nothing else, however the text arrives.
 
 use bytes::Bytes;
+use keyward_attacks::forms::{Forms, is_plain};
 use keyward_gateway::redact::{Held, Scrubber, Stream};
-
-use super::naive::{covered, is_plain};
 
 /// Values and a text made of the bytes, with the values in it in forms of all kinds, whole and cut short.
 pub fn holds(bytes: &[u8]) {
@@ -15,14 +14,15 @@ pub fn holds(bytes: &[u8]) {
         values.iter().map(|value| Held::new(value, None).expect("eight bytes or more")).collect();
     let scrubber = Scrubber::new(&held, 0x9e37_79b9_7f4a_7c15);
     let whole = scrubber.text(&text).map_or_else(|| text.clone(), |(text, _)| text);
-    let wanted = covered(&values, &text);
+    let forms = Forms::of(&values);
+    let wanted = forms.covered(&text);
     assert_eq!(whole.len(), text.len());
     let plain = values.iter().all(|value| is_plain(value));
     for ((wanted, before), after) in wanted.iter().zip(&text).zip(&whole) {
         assert!(*wanted || before == after || !plain, "what is no form was changed");
     }
     // A form that is there now has something of what covers in it: the agent wrote the rest itself.
-    let left = covered(&values, &whole);
+    let left = forms.covered(&whole);
     let mut at = 0;
     for run in left.chunk_by(|one, next| one == next) {
         let range = at..at + run.len();

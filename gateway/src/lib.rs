@@ -19,6 +19,8 @@ pub mod ca;
 pub mod config;
 mod dial;
 mod forward;
+#[doc(hidden)]
+pub mod fuzz;
 mod gateway;
 mod guard;
 mod headers;

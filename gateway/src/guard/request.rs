@@ -119,6 +119,11 @@ impl<S> Guard<S> {
         true
     }
 
+    /// Whether something was refused.
+    pub(crate) fn is_dead(&self) -> bool {
+        matches!(self.state, State::Dead)
+    }
+
     fn refuse(&mut self, why: &str) {
         let request = format!(
             "GET / HTTP/1.1\r\nhost: refused.invalid\r\nconnection: close\r\n{REFUSED}: {why}\r\n\r\n"

@@ -6,13 +6,13 @@ use proptest::prelude::*;
 
 use super::*;
 
-#[path = "../../../fuzz/src/naive.rs"]
+#[path = "../../attacks/src/forms.rs"]
 #[expect(
     unreachable_pub,
     dead_code,
-    reason = "a file of the fuzzer's: what must be covered, found another way"
+    reason = "a file of the attacks': what must be covered, found another way"
 )]
-mod naive;
+mod forms;
 
 type Encode = fn(&[u8]) -> Vec<u8>;
 
@@ -104,7 +104,7 @@ fn r3_every_encoding_is_covered_with_the_placeholder_in_the_same_encoding() {
             let other = escaped(OTHER).into_bytes();
             let scrubbed = scrub(&other);
             assert!(scrubbed.len() == other.len() && scrubbed != other);
-            assert!(!naive::covered(&[OTHER.to_vec()], &scrubbed).contains(&true));
+            assert!(!forms::Forms::of([OTHER]).covered(&scrubbed).contains(&true));
         }
     }
 }
@@ -440,13 +440,14 @@ proptest! {
         let held: Vec<Held> = values.iter().map(|value| Held::new(value, None).unwrap()).collect();
         let scrubber = Scrubber::new(&held, 0x1234_5678_9abc_def1);
         let whole = scrubber.text(&body).map_or_else(|| body.clone(), |(text, _)| text);
-        let covered = naive::covered(&values, &body);
+        let forms = forms::Forms::of(&values);
+        let covered = forms.covered(&body);
         prop_assert_eq!(whole.len(), body.len());
         for (at, covered) in covered.iter().enumerate() {
             prop_assert!(*covered || whole[at] == body[at], "byte {} is no part of a form", at);
         }
         // A form that is there now has something of what covers in it: the text said the rest itself.
-        let (left, mut end) = (naive::covered(&values, &whole), 0);
+        let (left, mut end) = (forms.covered(&whole), 0);
         for run in left.chunk_by(|one, next| one == next) {
             let range = end..end + run.len();
             end = range.end;

@@ -12,7 +12,7 @@ use crate::redact::{Scrubber, Stream};
 
 /// Looks through what comes.
 #[derive(Default)]
-pub(super) struct Frames {
+pub(crate) struct Frames {
     /// What came and is not a whole header, or is a control frame that is not whole.
     raw: BytesMut,
     /// Of the data frame whose payload is coming: bytes to come, and whether it ends its message.
@@ -46,12 +46,12 @@ struct Header {
 }
 
 impl Frames {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Takes what came; gives what may go now. None: it is not what was agreed on, and the connection must end.
-    pub(super) fn push(&mut self, scrubber: &Scrubber, came: &[u8]) -> Option<Bytes> {
+    pub(crate) fn push(&mut self, scrubber: &Scrubber, came: &[u8]) -> Option<Bytes> {
         self.raw.extend_from_slice(came);
         self.after = None;
         while self.step(scrubber)? {}
@@ -62,13 +62,13 @@ impl Frames {
     }
 
     /// The connection ended: gives all that is left.
-    pub(super) fn finish(&mut self, scrubber: &Scrubber) -> Bytes {
+    pub(crate) fn finish(&mut self, scrubber: &Scrubber) -> Bytes {
         self.free.extend_from_slice(&self.stream.finish(scrubber));
         self.give()
     }
 
     /// Whether a value was in a message.
-    pub(super) fn covered(&self) -> bool {
+    pub(crate) fn covered(&self) -> bool {
         self.stream.hits() > 0
     }
 

@@ -29,7 +29,7 @@ use crate::line::{Line, Pulse};
 use crate::refuse::{Code, Refusal};
 use crate::scrub;
 use crate::tunnel::{LONG_QUIET_TIME, Tunnel};
-use frames::Frames;
+pub(crate) use frames::Frames;
 
 /// Asks an upstream for it, without extensions. What the upstream must say to show that it understood.
 pub(crate) fn ask(headers: &mut HeaderMap) -> Result<String, Code> {
