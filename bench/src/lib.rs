@@ -8,11 +8,13 @@
 //! |---|---|
 //! | [`common`] | rounds, statistics, tables, verdicts; a server and machines to measure on |
 //! | [`client`] | the command line client against a lean program of the same job |
+//! | [`gateway`] | `keyward proxy` against a bare proxy of the same parts, hudsucker and mitmproxy |
 //! | [`growth`] | what stays the same when an organisation grows |
 //! | [`server`] | the server against bare routes of the same parts, and a grown database against an empty one |
 //!
 //! The lean program is `keyward-bench-floor` (`src/bin/floor.rs`), the bare routes are `keyward-bench-reference`
-//! (`src/bin/reference.rs`).
+//! (`src/bin/reference.rs`), the bare proxy is `keyward-bench-forward` (`src/bin/forward.rs`). hudsucker is a program of its own,
+//! outside the workspace (`hudsucker/`).
 
 #![expect(
     clippy::disallowed_methods,
@@ -21,5 +23,6 @@
 
 pub mod client;
 pub mod common;
+pub mod gateway;
 pub mod growth;
 pub mod server;

@@ -1,11 +1,11 @@
-//! `keyward-bench [client|growth|server|crowd|all] [--quick]`: measures and prints; stdout is the report, stderr is talk.
+//! `keyward-bench [client|gateway [PART…]|growth|server|crowd|all] [--quick]`: measures and prints; stdout is the report, stderr is talk.
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use keyward_bench::common::effort::Effort;
 use keyward_bench::common::report::Report;
-use keyward_bench::{client, growth, server};
+use keyward_bench::{client, gateway, growth, server};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -14,10 +14,12 @@ fn main() -> ExitCode {
     let mut report = Report::new(effort);
     let done = match sections.as_slice() {
         ["client"] => client::run(&mut report),
+        ["gateway", parts @ ..] => gateway::run(&mut report, parts),
         ["growth"] => growth::run(&mut report),
         ["server"] => server::run(&mut report),
         ["crowd"] => server::crowd::run(&mut report),
         ["all"] | [] => client::run(&mut report)
+            .and_then(|()| gateway::run(&mut report, &[]))
             .and_then(|()| growth::run(&mut report))
             .and_then(|()| server::run(&mut report)),
         _ => {
@@ -35,4 +37,4 @@ fn main() -> ExitCode {
     }
 }
 
-const USAGE: &str = "usage: keyward-bench [client|growth|server|crowd|all] [--quick]";
+const USAGE: &str = "usage: keyward-bench [client|gateway [PART…]|growth|server|crowd|all] [--quick]";

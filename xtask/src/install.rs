@@ -17,6 +17,9 @@ pub(crate) fn system_packages() -> Result<()> {
 pub(crate) fn bench_packages() -> Result<()> {
     packages(|| {
         let mut missing = absent(&BENCH_PROGRAMS);
+        if !succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
+            missing.push("python3-venv");
+        }
         if postgres::programs().is_none() {
             missing.push("postgresql");
         }
@@ -134,8 +137,13 @@ const PROGRAMS: &[(&str, &str)] = &[
 ];
 
 /// The same for `cargo xtask bench`.
-const BENCH_PROGRAMS: [(&str, &str); 4] =
-    [("age", "age"), ("openssl", "openssl"), ("psql", "postgresql-client"), ("sqlite3", "sqlite3")];
+const BENCH_PROGRAMS: [(&str, &str); 5] = [
+    ("age", "age"),
+    ("nginx", "nginx"),
+    ("openssl", "openssl"),
+    ("psql", "postgresql-client"),
+    ("sqlite3", "sqlite3"),
+];
 
 /// Where Debian keeps the system's trusted roots.
 const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";

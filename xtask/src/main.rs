@@ -59,8 +59,8 @@ usage: cargo xtask <command>
                        --keep leaves the server running and says how to use and stop it.
   bench [SECTION] [--quick]
                        ratios to what the machine can do at best, each from one interleaved run, and the verdict on
-                       every target. Builds static release programs first. SECTION: client, growth, server, crowd (some
-                       ten minutes and 10 GB in the temporary directory), or all: but for crowd.
+                       every target. Builds static release programs first. SECTION: client, gateway [PART…], growth,
+                       server, crowd (some ten minutes and 10 GB in the temporary directory), or all: but for crowd.
   dist [--target T]    what is published, in target/dist: static release programs, packed, and their checksums. For this
                        machine, or for another target that rustup has. --rehearsal instead: what the tests take, in
                        target/dist-rehearsal; debug programs, linked the same way.

@@ -1,6 +1,6 @@
-//! Programs of other people that the tests run: Python and npm packages, in `target/tools`.
+//! Programs of other people that the tests and the bench run: Python and npm packages, in `target/tools`.
 //!
-//! What is wanted stands in `tests/tools`, every version and checksum pinned. Tests find the place by
+//! What is wanted stands in `tests/tools` and `bench/mitmproxy`, every version and checksum pinned. Tests find the place by
 //! `KEYWARD_TEST_TOOLS`, which [`prepare`]'s answer goes into.
 
 use std::fs;
@@ -16,10 +16,21 @@ use crate::say;
 ///
 /// `python/bin/…` and `npm/node_modules/…` are in it.
 pub(crate) fn prepare() -> Result<PathBuf> {
-    let tools = bin_dir()?.parent().context("cargo's directory has no parent")?.join("tools");
-    fresh(&tools.join("python"), "python3", &["requirements.txt"], python)?;
-    fresh(&tools.join("npm"), "node", &["package.json", "package-lock.json", ".npmrc"], npm)?;
+    let tools = place()?;
+    fresh(&tools.join("python"), "python3", &[PYTHON], |place| python(place, PYTHON))?;
+    fresh(&tools.join("npm"), "node", &NPM, npm)?;
     Ok(tools)
+}
+
+/// mitmproxy without its window, for the bench; where it is.
+pub(crate) fn mitmdump() -> Result<PathBuf> {
+    let place = place()?.join("mitmproxy");
+    fresh(&place, "python3", &[MITMPROXY], |place| python(place, MITMPROXY))?;
+    Ok(place.join("bin/mitmdump"))
+}
+
+fn place() -> Result<PathBuf> {
+    Ok(bin_dir()?.parent().context("cargo's directory has no parent")?.join("tools"))
 }
 
 /// `cargo xtask tools`: for tests by hand.
@@ -28,16 +39,18 @@ pub(crate) fn by_hand() -> Result<()> {
     Ok(())
 }
 
-fn python(place: &Path) -> Result<()> {
+fn python(place: &Path, requirements: &str) -> Result<()> {
     run(Command::new("python3").args(["-m", "venv"]).arg(place))?;
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"];
-    run(Command::new(place.join("bin/python")).args(pip).arg(wanted("requirements.txt")))
+    run(Command::new(place.join("bin/python")).args(pip).arg(root().join(requirements)))
 }
 
 /// No package's own script is run.
 fn npm(place: &Path) -> Result<()> {
-    for file in ["package.json", "package-lock.json", ".npmrc"] {
-        fs::copy(wanted(file), place.join(file)).with_context(|| format!("cannot copy {file}"))?;
+    for file in NPM {
+        let file = root().join(file);
+        let name = file.file_name().context("a file has a name")?;
+        fs::copy(&file, place.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
     }
     let ci = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
     run(Command::new("npm").args(ci).current_dir(place))
@@ -51,7 +64,7 @@ fn fresh(place: &Path, program: &str, files: &[&str], make: impl FnOnce(&Path) -
     // A Python environment holds its own path.
     recipe.extend(place.as_os_str().as_encoded_bytes());
     for file in files {
-        recipe.extend(fs::read(wanted(file)).with_context(|| format!("cannot read tests/tools/{file}"))?);
+        recipe.extend(fs::read(root().join(file)).with_context(|| format!("cannot read {file}"))?);
     }
     let stamp = place.join("made-of");
     if fs::read(&stamp).is_ok_and(|made_of| made_of == recipe) {
@@ -66,6 +79,6 @@ fn fresh(place: &Path, program: &str, files: &[&str], make: impl FnOnce(&Path) -
     fs::write(stamp, recipe).with_context(|| format!("cannot write to {}", place.display()))
 }
 
-fn wanted(file: &str) -> PathBuf {
-    root().join("tests/tools").join(file)
-}
+const PYTHON: &str = "tests/tools/requirements.txt";
+const NPM: [&str; 3] = ["tests/tools/package.json", "tests/tools/package-lock.json", "tests/tools/.npmrc"];
+const MITMPROXY: &str = "bench/mitmproxy/requirements.txt";

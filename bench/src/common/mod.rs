@@ -1,6 +1,7 @@
 //! What every section uses.
 
 pub mod effort;
+pub mod http;
 pub mod lab;
 mod machine;
 pub mod process;

@@ -1,5 +1,6 @@
 //! The cost of a whole process, from its start to its reaping.
 
+use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -46,6 +47,53 @@ fn children() -> Result<Duration> {
 pub fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
+
+/// CPU time of a running process so far, its own and the kernel's for it, in microseconds; exact to a hundredth of a second.
+///
+/// # Errors
+/// If there is no such process.
+pub fn cpu_micros(process: u32) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).context("the process is gone")?;
+    let fields = stat.rsplit_once(')').context("/proc/…/stat")?.1;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
+    let ticks: u32 = ticks.collect::<Result<Vec<_>, _>>()?.into_iter().sum();
+    Ok(f64::from(ticks) * 1e6 / TICKS_PER_SEC)
+}
+
+/// Resident memory of a process in MiB.
+///
+/// # Errors
+/// If there is no such process.
+pub fn resident_mib(process: u32) -> Result<f64> {
+    memory_mib(process, "VmRSS:")
+}
+
+/// The most that it was since [`forget_peak`].
+///
+/// # Errors
+/// If there is no such process.
+pub fn peak_mib(process: u32) -> Result<f64> {
+    memory_mib(process, "VmHWM:")
+}
+
+/// Lets [`peak_mib`] begin with what is resident now.
+///
+/// # Errors
+/// If there is no such process, or it is somebody else's.
+pub fn forget_peak(process: u32) -> Result<()> {
+    fs::write(format!("/proc/{process}/clear_refs"), "5").context("the process is gone")
+}
+
+fn memory_mib(process: u32, field: &str) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).context("the process is gone")?;
+    let line =
+        status.lines().find_map(|line| line.strip_prefix(field)).with_context(|| format!("no {field}"))?;
+    let kib: u32 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(f64::from(kib) / 1024.0)
+}
+
+/// Of every Linux that Debian builds.
+const TICKS_PER_SEC: f64 = 100.0;
 
 #[cfg(test)]
 mod tests {

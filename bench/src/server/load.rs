@@ -1,12 +1,14 @@
 //! A load: some connections, each sending the same request again as soon as it has the answer.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use anyhow::{Context as _, Result, ensure};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+
+use crate::common::http::answer;
+use crate::common::process::cpu_micros;
 
 /// One that is measured: a request to a server process.
 #[derive(Clone)]
@@ -82,43 +84,3 @@ async fn connection(target: Target, end: Instant) -> Result<Vec<Duration>> {
     }
     Ok(took)
 }
-
-/// Reads one answer, its body too, and says its status.
-async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<u16> {
-    buffer.clear();
-    let (mut whole, mut status) = (None, 0);
-    while whole.is_none_or(|whole| buffer.len() < whole) {
-        if stream.read_buf(buffer).await? == 0 {
-            bail!("the server closed the connection");
-        }
-        if whole.is_none()
-            && let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n")
-        {
-            let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
-            status = head.split(' ').nth(1).unwrap_or_default().parse().context("no status")?;
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-            whole = Some(end + 4 + length.map_or(Ok(0), str::parse)?);
-        }
-    }
-    Ok(status)
-}
-
-/// CPU time of a process so far, its own and the kernel's for it, in microseconds; exact to a hundredth of a second.
-fn cpu_micros(process: u32) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).context("the server is gone")?;
-    let fields = stat.rsplit_once(')').context("/proc/…/stat")?.1;
-    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
-    let ticks: u32 = ticks.collect::<Result<Vec<_>, _>>()?.into_iter().sum();
-    Ok(f64::from(ticks) * 1e6 / TICKS_PER_SEC)
-}
-
-/// Resident memory of a process in MiB.
-pub(super) fn resident_mib(process: u32) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).context("the server is gone")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kib: u32 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(f64::from(kib) / 1024.0)
-}
-
-/// Of every Linux that Debian builds.
-const TICKS_PER_SEC: f64 = 100.0;

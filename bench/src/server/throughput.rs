@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::load::{Outcome, Target, resident_mib};
+use super::load::{Outcome, Target};
 use super::place::{Engine, Place, found};
 use crate::common::effort::Effort;
 use crate::common::lab::Lab;
+use crate::common::process::resident_mib;
 use crate::common::report::{Report, talk};
 use crate::common::stats::{median, ratios};
 
