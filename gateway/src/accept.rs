@@ -1,6 +1,7 @@
 //! Connections from agents: who is it, and which of the three ways does a request take?
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -63,8 +64,9 @@ where
     });
     let served = http1_settings().serve_connection(TokioIo::new(guard), service).with_upgrades();
     let ended = connection.ended();
-    let alive = Alive { activity: &activity, pulse: &pulse, idle_time: IDLE_TIME };
-    drive(&gateway, &alive, served, UpgradeableConnection::graceful_shutdown, ended).await;
+    let rest = || connection.rest();
+    let alive = Alive { activity: &activity, pulse: &pulse, idle_time: IDLE_TIME, rest: &rest };
+    drive(&gateway, &alive, pin!(served), UpgradeableConnection::graceful_shutdown, pin!(ended)).await;
 }
 
 /// A request before anything was decided, for the log.
@@ -84,6 +86,13 @@ impl Connection {
         }
         if let Some(tunnel) = last() {
             tunnel.say("cut", Code::AccessRestricted);
+        }
+    }
+
+    /// Nothing is asked for. Tunnels look after their own.
+    fn rest(&self) {
+        if let Some(tunnel) = &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
+            tunnel.upstreams.rest();
         }
     }
 

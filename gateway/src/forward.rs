@@ -32,7 +32,7 @@ use crate::refuse::{Code, Refusal};
 use crate::scrub;
 use crate::source::{Closed, Grant};
 use crate::tunnel::{Tunnel, Way};
-use crate::upstream::{Lease, host_value};
+use crate::upstream::Lease;
 use crate::websocket;
 
 /// What the log says of a request, as it is found out.
@@ -108,7 +108,7 @@ impl Entry {
         self.tunnel.gateway.log.record(&Event {
             agent: &self.tunnel.session.agent.name,
             method: self.method.as_str(),
-            host: &self.tunnel.to.to_string(),
+            host: &self.tunnel.name,
             path: &self.path,
             key: &self.key,
             decision,
@@ -140,6 +140,8 @@ async fn relay(
     let target = target(&request, tunnel)?;
     let upgrades = wants_websocket(&request)?;
     let account = account(request.headers())?;
+    // Read before what it belongs to: what changes meanwhile is asked again.
+    let revision = tunnel.gateway.source.revision();
     if !tunnel.gateway.source.is_current() {
         return Err(Code::GrantsStale.into());
     }
@@ -162,7 +164,7 @@ async fn relay(
         let grant = policy::judge(&grants, &tunnel.to, &method, path, account.as_deref())?;
         entry.key = Arc::clone(&grant.name);
         busy.uses(grant);
-        let value = open(tunnel, grant, &busy)?;
+        let value = open(tunnel, grant, revision, &busy)?;
         let mine = &tunnel.session.placeholders;
         let head = inject::Head { method: &method, target: &mut target, headers: &mut headers };
         let rewrite = inject::inject(&grant.rule, &value, mine, head).map_err(wrong)?;
@@ -184,7 +186,7 @@ async fn relay(
         headers.remove("connect-accept-encoding");
         entry.decision = "inject";
     }
-    headers.insert(HOST, host(tunnel)?);
+    headers.insert(HOST, tunnel.host.clone().ok_or(Code::Malformed)?);
     let mut outgoing = Request::new(body.into());
     *outgoing.method_mut() = method;
     *outgoing.uri_mut() = raw(target)?;
@@ -193,7 +195,7 @@ async fn relay(
     let accept = if upgrades { websocket::ask(outgoing.headers_mut())? } else { String::new() };
     entry.send()?;
     if let Some(on_upgrade) = on_upgrade {
-        let (answer, lease) = tunnel.upstreams.send_alone(outgoing).await?;
+        let (answer, lease) = Box::pin(tunnel.upstreams.send_alone(outgoing)).await?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             return websocket::relay(tunnel, answer, &accept, on_upgrade, busy);
         }
@@ -203,12 +205,21 @@ async fn relay(
     relayed(tunnel, answer, lease, busy, injected)
 }
 
-/// The value, opened for this one request.
-fn open(tunnel: &Tunnel, grant: &Grant, busy: &Busy) -> Result<Arc<crate::source::Value>, Refusal> {
+/// The value, opened for this request, or for one before it if nothing has changed since.
+fn open(
+    tunnel: &Tunnel,
+    grant: &Grant,
+    revision: u64,
+    busy: &Busy,
+) -> Result<Arc<crate::source::Value>, Refusal> {
     if let Err(wait) = tunnel.session.count(grant) {
         let mut refusal = Refusal::from(Code::RateLimited);
         refusal.retry_after_secs = Some(wait.as_secs() + 1);
         return Err(refusal);
+    }
+    if let Some((value, used)) = tunnel.gateway.opened.again(&tunnel.session.agent, grant, revision) {
+        busy.keeps(used);
+        return Ok(value);
     }
     let value =
         tunnel.gateway.source.open(&tunnel.session.agent, grant.key).map_err(|closed| match closed {
@@ -216,7 +227,7 @@ fn open(tunnel: &Tunnel, grant: &Grant, busy: &Busy) -> Result<Arc<crate::source
             Closed::Stale => Code::GrantsStale,
             Closed::Broken => Code::ValueUnusable,
         })?;
-    let used = tunnel.gateway.opened.note(&tunnel.session.agent, grant, &value);
+    let used = tunnel.gateway.opened.note(&tunnel.session.agent, grant, &value, revision);
     busy.keeps(used.map_err(|_| Code::ValueUnusable)?);
     Ok(value)
 }
@@ -396,15 +407,6 @@ fn account(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
         }
         (Some(_), Some(_)) => Err(Code::Malformed.into()),
     }
-}
-
-fn host(tunnel: &Tunnel) -> Result<HeaderValue, Refusal> {
-    let host = match tunnel.way {
-        Way::Plain if tunnel.to.port == 80 => tunnel.to.host.to_string(),
-        Way::Plain => tunnel.to.to_string(),
-        Way::Tls | Way::Server => host_value(&tunnel.to),
-    };
-    HeaderValue::try_from(host).map_err(|_| Code::Malformed.into())
 }
 
 /// The target as it will be written: the same bytes, or refused.

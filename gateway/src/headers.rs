@@ -1,9 +1,6 @@
 //! Headers that end at the gateway, in both directions. Pure.
 
-use http::header::{
-    ALT_SVC, CONNECTION, EXPECT, FORWARDED, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
-};
+use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TE, TRAILER};
 
 /// Takes out of a request what is between the agent and the gateway, and what claims to say where the request comes from or
 /// where it is really going.
@@ -11,16 +8,14 @@ use http::header::{
 /// What `Connection` names goes too, before anything is injected, so that no agent can have the injected header removed.
 pub(crate) fn clean_request(headers: &mut HeaderMap) {
     let trailers = wants_trailers(headers);
-    hop_by_hop(headers, |_| true);
-    // A request's trailers end here.
-    headers.remove(TRAILER);
-    for name in ROUTING {
-        headers.remove(*name);
-    }
-    headers.remove(FORWARDED);
-    headers.remove(VIA);
-    headers.remove(EXPECT);
-    remove_prefixed(headers, &["x-keyward-", "x-onecli-", "x-forwarded-", "proxy-"]);
+    named_by_connection(headers, |_| true);
+    remove(headers, |name| {
+        is_hop_by_hop(name)
+            // A request's trailers end here.
+            || name == "trailer"
+            || ROUTING.contains(&name)
+            || ["x-keyward-", "x-onecli-", "x-forwarded-", "proxy-"].iter().any(|own| name.starts_with(own))
+    });
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
@@ -31,10 +26,12 @@ pub(crate) fn clean_request(headers: &mut HeaderMap) {
 /// What says how a body is written stays even if `Connection` names it: without `Content-Encoding`, a body would go through as
 /// if it could be read. Without `Trailer`, no trailer would go on over HTTP/1.1.
 pub(crate) fn clean_answer(headers: &mut HeaderMap) {
-    hop_by_hop(headers, |name| !name.as_str().starts_with("content-") && name != TRAILER);
-    headers.remove(ALT_SVC);
-    headers.remove(PROXY_AUTHENTICATE);
-    remove_prefixed(headers, &["x-keyward-", "x-onecli-", "proxy-"]);
+    named_by_connection(headers, |name| !name.as_str().starts_with("content-") && name != TRAILER);
+    remove(headers, |name| {
+        is_hop_by_hop(name)
+            || name == "alt-svc"
+            || ["x-keyward-", "x-onecli-", "proxy-"].iter().any(|own| name.starts_with(own))
+    });
 }
 
 /// Whether this header line of `Connection` has the word.
@@ -42,17 +39,18 @@ pub(crate) fn connection_has(headers: &HeaderMap, word: &str) -> bool {
     words(headers, &CONNECTION).any(|own| own.eq_ignore_ascii_case(word))
 }
 
-fn hop_by_hop(headers: &mut HeaderMap, may_be_named: fn(&HeaderName) -> bool) {
+fn named_by_connection(headers: &mut HeaderMap, may_be_named: fn(&HeaderName) -> bool) {
     let named = words(headers, &CONNECTION).filter_map(|word| word.parse().ok());
     let named: Vec<HeaderName> = named.filter(may_be_named).collect();
     for name in named {
         // A request's host is the gateway's to set.
         headers.remove(name);
     }
-    for name in [CONNECTION, TE, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHORIZATION] {
-        headers.remove(name);
-    }
-    headers.remove("keep-alive");
+}
+
+/// Between two neighbours; so are `Proxy-…`, which the callers name.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(name, "connection" | "te" | "transfer-encoding" | "upgrade" | "keep-alive")
 }
 
 /// gRPC needs it, and HTTP/2 allows nothing else there.
@@ -65,9 +63,9 @@ fn words<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = 
     values.flat_map(|value| value.split(',')).map(str::trim)
 }
 
-fn remove_prefixed(headers: &mut HeaderMap, prefixes: &[&str]) {
-    let has = |name: &HeaderName| prefixes.iter().any(|prefix| name.as_str().starts_with(prefix));
-    let named: Vec<HeaderName> = headers.keys().filter(|name| has(name)).cloned().collect();
+/// Looks at each name once: most requests have few, and none of these.
+fn remove(headers: &mut HeaderMap, goes: impl Fn(&str) -> bool) {
+    let named: Vec<HeaderName> = headers.keys().filter(|name| goes(name.as_str())).cloned().collect();
     for name in named {
         headers.remove(name);
     }
@@ -86,6 +84,10 @@ const ROUTING: &[&str] = &[
     "true-client-ip",
     "max-forwards",
     "alt-used",
+    // What says so itself, or is answered by the gateway.
+    "forwarded",
+    "via",
+    "expect",
 ];
 
 #[cfg(test)]

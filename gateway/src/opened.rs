@@ -32,9 +32,12 @@ pub(crate) struct Opened {
 struct Entry {
     key: KeyId,
     version: u64,
+    value: Arc<Value>,
     secrets: Arc<[Zeroizing<Vec<u8>>]>,
     /// For whom it was opened.
     agents: Vec<Agent>,
+    /// What the source said then was of this revision, or an earlier one and is the same.
+    revision: u64,
     uses: Arc<()>,
     used: Instant,
 }
@@ -51,15 +54,38 @@ pub(crate) struct Made {
 }
 
 impl Opened {
-    /// Notes that a value is about to be used for `agent`.
+    /// The value of a grant that was judged by what the source says at `revision`, if it was opened for the same agent and the
+    /// source has said the same ever since. It is here in any case, to be kept out of answers: opening it again for each request
+    /// would keep it from nobody.
+    pub(crate) fn again(&self, agent: &Agent, grant: &Grant, revision: u64) -> Option<(Arc<Value>, Use)> {
+        let mut list = self.list();
+        let same = |entry: &&mut Entry| {
+            entry.key == grant.key
+                && entry.version == grant.version
+                && entry.revision == revision
+                && entry.agents.contains(agent)
+        };
+        let entry = list.iter_mut().find(same)?;
+        entry.used = Instant::now();
+        Some((Arc::clone(&entry.value), Use { _uses: Arc::clone(&entry.uses) }))
+    }
+
+    /// Notes that a value, opened at `revision` or later, is about to be used for `agent`.
     ///
     /// # Errors
     /// [`Unscrubbable`]: it could not be kept out of the answer.
-    pub(crate) fn note(&self, agent: &Agent, grant: &Grant, value: &Value) -> Result<Use, Unscrubbable> {
+    pub(crate) fn note(
+        &self,
+        agent: &Agent,
+        grant: &Grant,
+        value: &Arc<Value>,
+        revision: u64,
+    ) -> Result<Use, Unscrubbable> {
         let mut list = self.list();
         let same = |entry: &&mut Entry| entry.key == value.key() && entry.version == value.version();
         if let Some(entry) = list.iter_mut().find(same) {
             entry.used = Instant::now();
+            (entry.value, entry.revision) = (Arc::clone(value), revision);
             let used = Use { _uses: Arc::clone(&entry.uses) };
             if !entry.agents.contains(agent) {
                 entry.agents.push(agent.clone());
@@ -75,8 +101,10 @@ impl Opened {
         list.push(Entry {
             key: value.key(),
             version: value.version(),
+            value: Arc::clone(value),
             secrets: secrets.into(),
             agents: vec![agent.clone()],
+            revision,
             uses: Arc::clone(&uses),
             used: Instant::now(),
         });
@@ -250,7 +278,7 @@ mod tests {
 
     fn note(opened: &Opened, agent: &Agent, version: u64, secret: &[u8]) -> Use {
         let value = Value::new(grant().key, version, Zeroizing::new(secret.to_vec()), Vec::new());
-        opened.note(agent, &grant(), &value).unwrap()
+        opened.note(agent, &grant(), &Arc::new(value), 7).unwrap()
     }
 
     /// Whether an agent is not told a value.
@@ -272,6 +300,20 @@ mod tests {
         assert!(covers(&opened, &one, SECRET));
         opened.sweep(&source, end + KEPT);
         assert!(!covers(&opened, &one, SECRET));
+    }
+
+    #[test]
+    fn d26_a_value_is_used_again_for_its_agent_alone_and_only_while_nothing_has_changed() {
+        let (opened, one, two) = (Opened::default(), agent(1), agent(2));
+        let _use = note(&opened, &one, 1, SECRET);
+        let (value, _use) = opened.again(&one, &grant(), 7).unwrap();
+        assert_eq!(value.bytes(), SECRET);
+        let rotated = Agent { credential: two.credential, ..one.clone() };
+        let later = Grant { version: 2, ..grant() };
+        assert!(opened.again(&two, &grant(), 7).is_none(), "it was opened for another");
+        assert!(opened.again(&rotated, &grant(), 7).is_none(), "it was opened by another credential");
+        assert!(opened.again(&one, &grant(), 8).is_none(), "something has changed");
+        assert!(opened.again(&one, &later, 7).is_none(), "there is another version");
     }
 
     #[test]

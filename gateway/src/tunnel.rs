@@ -1,10 +1,11 @@
 //! Connections whose requests the gateway sees, for one agent and one host.
 
 use std::convert::Infallible;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -20,13 +21,14 @@ use crate::activity::Activity;
 use crate::agent::{Place, Session};
 use crate::forward;
 use crate::gateway::{Inner, stopped};
+use crate::guard::head::HEAD_LINES;
 use crate::guard::request::Guard;
 use crate::line::{Line, Pulse};
 use crate::log::Event;
 use crate::policy::{self, Known};
 use crate::redact::Scrubber;
 use crate::refuse::Code;
-use crate::upstream::Upstreams;
+use crate::upstream::{Upstreams, host_value};
 
 /// How requests get to the gateway, and on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,10 @@ pub(crate) struct Tunnel {
     pub(crate) gateway: Arc<Inner>,
     pub(crate) session: Arc<Session>,
     pub(crate) to: Authority,
+    /// The same for the log.
+    pub(crate) name: Box<str>,
+    /// And for the upstream, as `Host` has it.
+    pub(crate) host: Option<HeaderValue>,
     pub(crate) way: Way,
     /// What stands before the path in the targets of base-URL mode.
     pub(crate) target: Option<String>,
@@ -65,7 +71,13 @@ impl Tunnel {
         let (dialer, pool) = (Arc::clone(&gateway.dialer), Arc::clone(&session.pool));
         let upstreams = Upstreams::new(to.clone(), way != Way::Plain, dialer, pool);
         let (gateway, session) = (Arc::clone(gateway), Arc::clone(session));
-        Arc::new(Self { gateway, session, to, way, target, upstreams, activity, _place: place })
+        let host = match way {
+            Way::Plain if to.port == 80 => to.host.to_string(),
+            Way::Plain => to.to_string(),
+            Way::Tls | Way::Server => host_value(&to),
+        };
+        let (name, host) = (to.to_string().into(), HeaderValue::try_from(host).ok());
+        Arc::new(Self { gateway, session, to, name, host, way, target, upstreams, activity, _place: place })
     }
 
     /// What is to be kept out of what the agent is told now.
@@ -76,9 +88,8 @@ impl Tunnel {
     /// Writes into the log that an answer had a value in it, which was covered: this host repeats what it is sent, and an agent
     /// that asks it for guesses would be told by the cover which is right.
     pub(crate) fn covered(&self) {
-        let (agent, host) = (&self.session.agent.name, self.to.to_string());
-        let event =
-            Event { agent, host: &host, decision: "cover", code: "value_in_answer", ..Event::default() };
+        let (agent, host) = (&self.session.agent.name, &self.name);
+        let event = Event { agent, host, decision: "cover", code: "value_in_answer", ..Event::default() };
         // The request's own row is what nothing happens without.
         let _ = self.gateway.log.record(&event);
     }
@@ -117,12 +128,11 @@ impl Tunnel {
     }
 
     fn record_tunnel(&self, decision: &str, code: &str, status: u16) -> std::io::Result<u64> {
-        let host = self.to.to_string();
         let agent = &self.session.agent.name;
         self.gateway.log.record(&Event {
             agent,
             method: "CONNECT",
-            host: &host,
+            host: &self.name,
             decision,
             code,
             status,
@@ -143,7 +153,8 @@ impl Tunnel {
     {
         let pulse = Pulse::default();
         let stream = Line::new(stream, pulse.clone());
-        let handshake = timeout(HANDSHAKE_TIME, async {
+        // On the heap for as long as it takes, as is what is served: the task itself stays small, of which there are thousands.
+        let handshake = Box::pin(timeout(HANDSHAKE_TIME, async {
             let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await.ok()?;
             if !names(&start.client_hello(), &self.to.host) {
                 self.say("refuse", Code::Misdirected);
@@ -154,12 +165,12 @@ impl Tunnel {
             let now = (self.gateway.clock)();
             let config = self.gateway.ca.server_config(&self.to.host, now).ok()?;
             start.into_stream(config).await.ok()
-        });
+        }));
         let Ok(Some(stream)) = handshake.await else { return };
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-            self.serve_http2(stream, &pulse).await;
+            Box::pin(self.serve_http2(stream, &pulse)).await;
         } else {
-            self.serve_http1(stream, &pulse).await;
+            Box::pin(self.serve_http1(stream, &pulse)).await;
         }
     }
 
@@ -174,7 +185,7 @@ impl Tunnel {
             async move { Ok::<_, Infallible>(forward::answer(&tunnel, request, &gate).await) }
         });
         let connection = http1_settings().serve_connection(TokioIo::new(guard), service).with_upgrades();
-        self.drive(pulse, connection, http1::UpgradeableConnection::graceful_shutdown).await;
+        self.drive(pulse, pin!(connection), http1::UpgradeableConnection::graceful_shutdown).await;
     }
 
     async fn serve_http2<S>(self: Arc<Self>, stream: S, pulse: &Pulse)
@@ -197,13 +208,19 @@ impl Tunnel {
             .initial_connection_window_size(WINDOW * 4)
             .max_send_buf_size(256 * 1024)
             .serve_connection(TokioIo::new(stream), service);
-        self.drive(pulse, connection, http2::Connection::graceful_shutdown).await;
+        self.drive(pulse, pin!(connection), http2::Connection::graceful_shutdown).await;
     }
 
     /// Serves until the client or the gateway ends it, nothing happened for long, or it must end.
-    async fn drive<C: Future>(&self, pulse: &Pulse, connection: C, shut_down: impl Fn(Pin<&mut C>)) {
-        let ended = self.ended();
-        let alive = Alive { activity: &self.activity, pulse, idle_time: IDLE_TIME };
+    async fn drive<C: Future>(
+        &self,
+        pulse: &Pulse,
+        connection: Pin<&mut C>,
+        shut_down: impl Fn(Pin<&mut C>),
+    ) {
+        let ended = pin!(self.ended());
+        let rest = || self.upstreams.rest();
+        let alive = Alive { activity: &self.activity, pulse, idle_time: IDLE_TIME, rest: &rest };
         drive(&self.gateway, &alive, connection, shut_down, ended).await;
     }
 }
@@ -214,6 +231,8 @@ pub(crate) struct Alive<'a> {
     pub(crate) pulse: &'a Pulse,
     /// Without a request for so long, it is closed.
     pub(crate) idle_time: Duration,
+    /// What is done when there was none for a moment.
+    pub(crate) rest: &'a (dyn Fn() + Sync),
 }
 
 /// Drives a connection; `ended` cuts it off. So does the peer's silence in the midst of something, and closing that takes long:
@@ -221,12 +240,10 @@ pub(crate) struct Alive<'a> {
 pub(crate) async fn drive<C: Future>(
     gateway: &Inner,
     alive: &Alive<'_>,
-    connection: C,
+    mut connection: Pin<&mut C>,
     shut_down: impl Fn(Pin<&mut C>),
-    ended: impl Future<Output = ()>,
+    mut ended: Pin<&mut impl Future<Output = ()>>,
 ) {
-    let mut connection = std::pin::pin!(connection);
-    let mut ended = std::pin::pin!(ended);
     let mut stop = gateway.stop.subscribe();
     let mut stopping: Option<Instant> = None;
     let mut look = interval((alive.idle_time / 4).min(LOOK));
@@ -246,6 +263,7 @@ pub(crate) async fn drive<C: Future>(
                     shut_down(connection.as_mut());
                 }
                 (Some(idle), Some(since)) if idle.min(since.elapsed()) >= CLOSE_TIME => return,
+                (Some(idle), None) if idle >= REST_TIME => (alive.rest)(),
                 _ => {}
             },
         }
@@ -255,7 +273,7 @@ pub(crate) async fn drive<C: Future>(
 pub(crate) fn http1_settings() -> http1::Builder {
     let mut settings = http1::Builder::new();
     // The guard in front has its own, stricter limits and clock.
-    settings.timer(TokioTimer::new()).max_buf_size(128 * 1024).max_headers(128);
+    settings.timer(TokioTimer::new()).max_buf_size(128 * 1024).max_headers(HEAD_LINES);
     settings.header_read_timeout(None);
     settings
 }
@@ -289,6 +307,8 @@ const QUIET_TIME: Duration = Duration::from_mins(20);
 /// Connections into which nobody looks, and WebSockets, have silences of their own kind.
 pub(crate) const LONG_QUIET_TIME: Duration = Duration::from_hours(1);
 const CLOSE_TIME: Duration = Duration::from_secs(10);
-const LOOK: Duration = Duration::from_secs(15);
+/// An agent that thinks for longer gets its next answer a handshake later at worst.
+const REST_TIME: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(5);
 const MOST_STREAMS: u32 = 256;
 const WINDOW: u32 = 256 * 1024;

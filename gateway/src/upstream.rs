@@ -1,8 +1,8 @@
 //! Connections to upstreams, and who may use which.
 //!
 //! A connection belongs to one agent for as long as it lives. Within an agent, the first request of a tunnel may take one that
-//! an ended tunnel left behind; from then on it stays with the tunnel. So no lock is shared by busy tunnels, and a fresh tunnel
-//! still saves a handshake.
+//! an ended tunnel left behind, or one that rests; from then on it stays with the tunnel while that is busy. So no lock is shared
+//! by busy tunnels, a fresh tunnel saves a handshake, and a thousand idle ones keep a few connections.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ use crate::limits::Share;
 use crate::line::Pulse;
 use crate::refuse::Code;
 
-/// What one agent's ended tunnels left behind.
+/// What one agent's tunnels that ended or rest left behind.
 pub(crate) struct Pool {
     pub(crate) tls: AgentTls,
     share: Arc<Share>,
@@ -133,6 +133,14 @@ impl Upstreams {
         Arc::new(Self { to, secure, dialer, pool, state, first })
     }
 
+    /// The tunnel has no use for them now: others of its agent may. Its next request takes one as the first did.
+    pub(crate) fn rest(&self) {
+        let State { free, .. } = std::mem::take(&mut *self.state());
+        for http1 in free.into_iter().filter(|http1| !http1.sender.is_closed()) {
+            self.pool.leave(&self.to, self.secure, Sender::Http1(http1));
+        }
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -146,7 +154,7 @@ impl Upstreams {
         match self.send_over(sender, request).await {
             Ok(answer) => Ok(answer),
             Err((_, Some(request))) if !fresh => {
-                let sender = self.dial(Offer::Any).await?;
+                let sender = Box::pin(self.dial(Offer::Any)).await?;
                 self.send_over(sender, *request).await.map_err(|(failed, _)| failed)
             }
             Err((failed, _)) => Err(failed),
@@ -158,7 +166,7 @@ impl Upstreams {
         self: &Arc<Self>,
         request: Request<Outgoing>,
     ) -> Result<(Response<Incoming>, Lease), Code> {
-        let sender = self.dial(Offer::Http1).await?;
+        let sender = Box::pin(self.dial(Offer::Http1)).await?;
         self.send_over(sender, request).await.map_err(|(failed, _)| failed)
     }
 
@@ -192,13 +200,13 @@ impl Upstreams {
             return Ok((sender, false));
         }
         if self.state().is_http1 {
-            return Ok((self.dial(Offer::Any).await?, true));
+            return Ok((Box::pin(self.dial(Offer::Any)).await?, true));
         }
         let _first = self.first.lock().await;
         // Somebody else may have made it meanwhile.
         match self.at_hand().await {
             Some(sender) => Ok((sender, false)),
-            None => Ok((self.dial(Offer::Any).await?, true)),
+            None => Ok((Box::pin(self.dial(Offer::Any)).await?, true)),
         }
     }
 
@@ -234,6 +242,7 @@ impl Upstreams {
         }
     }
 
+    /// A new connection. Callers put this future on the heap: it is large, and most requests have no use for it.
     async fn dial(&self, offer: Offer) -> Result<Sender, Code> {
         if self.pool.share.dials.available_permits() == 0 {
             self.pool.clear();
@@ -280,10 +289,7 @@ impl Upstreams {
 /// What a tunnel leaves behind may serve its agent's next one.
 impl Drop for Upstreams {
     fn drop(&mut self) {
-        let free = std::mem::take(&mut self.state().free);
-        for http1 in free.into_iter().filter(|http1| !http1.sender.is_closed()) {
-            self.pool.leave(&self.to, self.secure, Sender::Http1(http1));
-        }
+        self.rest();
     }
 }
 

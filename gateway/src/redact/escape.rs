@@ -40,13 +40,31 @@ impl View {
         }
     }
 
+    /// Whether an escape may have this after its first byte. Quick: of bytes that are no text, most signs begin nothing.
+    fn goes_on(self, next: u8) -> bool {
+        match self {
+            Self::Percent => next.is_ascii_hexdigit(),
+            Self::Backslash => b"\\/\"'uxnrtbf".contains(&next),
+            Self::Entity => b"#algq".contains(&next),
+        }
+    }
+
     /// Reads what begins at `at`, where a [`sign`](Self::sign) stands.
     pub(super) fn read(self, text: &[u8], at: usize) -> Read {
         let Some(rest) = text.get(at..) else { return Read::Unknown };
+        if rest.get(1).is_some_and(|next| !self.goes_on(*next)) {
+            return Read::Itself;
+        }
+        // Within a run of backslashes no other begins.
+        if self == Self::Backslash && at.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'\\') {
+            return Read::Itself;
+        }
+        self.by_its_rules(rest)
+    }
+
+    fn by_its_rules(self, rest: &[u8]) -> Read {
         match self {
             Self::Percent => percent(rest),
-            // Within a run of backslashes no other begins.
-            Self::Backslash if at.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'\\') => Read::Itself,
             Self::Backslash => backslash(rest),
             Self::Entity => entity(rest),
         }
@@ -234,6 +252,15 @@ mod tests {
             (View::Entity, "&&#47;"),
         ] {
             assert_eq!(read(view, text.as_bytes()), Read::Itself, "{text}");
+        }
+        for view in View::ALL {
+            // Whatever does not go on is read as no escape by the rules, too.
+            for next in (0..=u8::MAX).filter(|next| !view.goes_on(*next)) {
+                for after in [&b""[..], b"amp;", b"2f", b"#47;"] {
+                    let text = [&[view.sign(), next], after].concat();
+                    assert_eq!(view.by_its_rules(&text), Read::Itself, "{text:?}");
+                }
+            }
         }
         assert_eq!(View::Backslash.read(b"\\\\/", 1), Read::Itself);
     }

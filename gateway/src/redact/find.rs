@@ -33,6 +33,8 @@ pub(super) struct Patterns {
     index: Index,
     /// Bytes of the longest one that may stand behind escapes, without them.
     escapable: usize,
+    /// None of those has a byte that [`is_plain`] says no to.
+    plain: bool,
     /// No form is longer, and none needs to be known further than this from its beginning to be told from something else.
     pub(super) reach: usize,
 }
@@ -41,10 +43,12 @@ impl Patterns {
     pub(super) fn new(list: Vec<Pattern>, random: u64) -> Self {
         let longest =
             |patterns: &mut dyn Iterator<Item = &Pattern>| patterns.map(Pattern::len).max().unwrap_or(0);
-        let plain = longest(&mut list.iter());
+        let all = longest(&mut list.iter());
         let escapable = longest(&mut list.iter().filter(|pattern| pattern.escapable));
-        let reach = if list.is_empty() { 0 } else { plain.max(escapable * WIDEST) + WIDEST };
-        Self { index: Index::new(&list, random), list, escapable, reach }
+        let reach = if list.is_empty() { 0 } else { all.max(escapable * WIDEST) + WIDEST };
+        let mut behind = list.iter().filter(|pattern| pattern.escapable);
+        let plain = behind.all(|pattern| pattern.core.iter().copied().all(is_plain));
+        Self { index: Index::new(&list, random), list, escapable, plain, reach }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -63,9 +67,7 @@ impl Patterns {
                 found.push(at(base, value, range, cover));
             }
         });
-        for view in View::ALL {
-            self.find_escaped(view, text, base, from, last, found);
-        }
+        self.find_escaped(text, base, from, last, found);
     }
 
     /// Whether a text in lower case has a value in it, in letters of either case.
@@ -93,44 +95,79 @@ impl Patterns {
     }
 
     /// Reads the text around its escapes as what they stand for, and looks there again.
-    fn find_escaped(
-        &self,
-        view: View,
-        text: &[u8],
-        base: u64,
-        from: usize,
-        last: bool,
-        found: &mut Vec<Found>,
-    ) {
+    fn find_escaped(&self, text: &[u8], base: u64, from: usize, last: bool, found: &mut Vec<Found>) {
         // An escape that began before is over after so many bytes.
         let begin = from.saturating_sub(WIDEST);
         let accepted = if begin == 0 { 0 } else { from };
-        let (escapes, end) = escapes(view, text, begin, last);
-        let margin = self.escapable;
-        let mut escapes = escapes.as_slice();
-        while let Some(first) = escapes.first() {
-            let mut count = 1;
-            let mut stop = first.end + margin;
-            while let Some(next) = escapes.get(count).filter(|next| next.at < stop + margin) {
-                stop = next.end + margin;
-                count += 1;
+        let mut look = |group: &mut Group, end: usize| {
+            if let Some(decoded) = group.decoded(text, end) {
+                self.look(group.view, text, &decoded, |value, range, cover| {
+                    if range.start >= accepted {
+                        found.push(at(base, value, range, cover));
+                    }
+                });
             }
-            let (group, others) = escapes.split_at(count);
-            escapes = others;
-            let start = first.at.saturating_sub(margin).max(begin);
-            let decoded = Decoded::of(text, start..stop.min(end), group);
-            self.index.candidates(&decoded.text, |core, pattern| {
-                if !self.list.get(pattern).is_some_and(|pattern| pattern.escapable) {
-                    return;
+        };
+        let mut groups = View::ALL.map(|view| Group::new(view, begin, self.escapable));
+        let [percent, backslash, entity] = View::ALL.map(View::sign);
+        for place in memchr::memchr3_iter(percent, backslash, entity, text.get(begin..).unwrap_or_default()) {
+            let place = begin + place;
+            let sign = text.get(place).copied();
+            let Some(group) = groups.iter_mut().find(|group| sign == Some(group.view.sign())) else {
+                continue;
+            };
+            if place < group.next {
+                continue;
+            }
+            match group.view.read(text, place) {
+                Read::Escape { byte, width } if self.plain && !is_plain(byte) => {
+                    look(group, place);
+                    group.pass_over(place + width);
                 }
-                let Some((value, range, cover)) = self.check(&decoded.text, core, pattern) else { return };
-                let Some((range, cover)) = decoded.written(view, text, range, &cover) else { return };
-                if range.start >= accepted {
-                    found.push(at(base, value, range, cover));
+                Read::Escape { byte, width } => {
+                    let escape = Escape { at: place, end: place + width, byte };
+                    if group.is_apart_from(&escape) {
+                        look(group, text.len());
+                    }
+                    group.take(escape);
                 }
-            });
+                Read::Unknown if !last => {
+                    look(group, place);
+                    // Of this kind there is no more for now.
+                    group.next = usize::MAX;
+                }
+                Read::Itself | Read::Unknown => {}
+            }
+        }
+        for group in &mut groups {
+            look(group, text.len());
         }
     }
+
+    /// Looks for forms in a stretch that was read.
+    fn look(
+        &self,
+        view: View,
+        text: &[u8],
+        decoded: &Decoded,
+        mut found: impl FnMut(usize, Range<usize>, Vec<u8>),
+    ) {
+        self.index.candidates(&decoded.text, |core, pattern| {
+            if !self.list.get(pattern).is_some_and(|pattern| pattern.escapable) {
+                return;
+            }
+            let Some((value, range, cover)) = self.check(&decoded.text, core, pattern) else { return };
+            if let Some((range, cover)) = decoded.written(view, text, range, &cover) {
+                found(value, range, cover);
+            }
+        });
+    }
+}
+
+/// The letters that keys are usually made of, in base64 as well. Where no value has another one, an escape of another is in none,
+/// whatever the text says: most of those in JSON are quotes and line ends.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~+/=:".contains(&byte)
 }
 
 fn at(base: u64, value: usize, range: Range<usize>, cover: Vec<u8>) -> Found {
@@ -143,26 +180,47 @@ struct Escape {
     byte: u8,
 }
 
-/// The escapes from `begin` on, and where the text ends for now: before one that is not all there.
-fn escapes(view: View, text: &[u8], begin: usize, last: bool) -> (Vec<Escape>, usize) {
-    let mut escapes: Vec<Escape> = Vec::new();
-    let mut next = begin;
-    for at in memchr::memchr_iter(view.sign(), text.get(begin..).unwrap_or_default()) {
-        let at = begin + at;
-        if at < next {
-            continue;
-        }
-        match view.read(text, at) {
-            Read::Itself => {}
-            Read::Escape { byte, width } => {
-                next = at + width;
-                escapes.push(Escape { at, end: next, byte });
-            }
-            Read::Unknown if last => {}
-            Read::Unknown => return (escapes, at),
-        }
+/// Escapes that one form may have in it, as they come.
+struct Group {
+    view: View,
+    /// So much before the first and after the last may belong to the same form.
+    margin: usize,
+    escapes: Vec<Escape>,
+    /// Nothing that begins before this does.
+    barrier: usize,
+    /// Where the next escape may begin.
+    next: usize,
+}
+
+impl Group {
+    fn new(view: View, begin: usize, margin: usize) -> Self {
+        Self { view, margin, escapes: Vec::new(), barrier: begin, next: begin }
     }
-    (escapes, text.len())
+
+    /// Whether no form has this one and the last one in it.
+    fn is_apart_from(&self, escape: &Escape) -> bool {
+        self.escapes.last().is_some_and(|last| escape.at >= last.end + 2 * self.margin)
+    }
+
+    fn take(&mut self, escape: Escape) {
+        self.next = escape.end;
+        self.escapes.push(escape);
+    }
+
+    /// An escape that is in no form ends here.
+    fn pass_over(&mut self, end: usize) {
+        (self.barrier, self.next) = (end, end);
+    }
+
+    /// The text around them, read, if there are any; then there are none. No form goes beyond `end`.
+    fn decoded(&mut self, text: &[u8], end: usize) -> Option<Decoded> {
+        let (first, last) = (self.escapes.first()?, self.escapes.last()?);
+        let start = first.at.saturating_sub(self.margin).max(self.barrier);
+        let stop = (last.end + self.margin).min(end);
+        let decoded = Decoded::of(text, start..stop, &self.escapes);
+        self.escapes.clear();
+        Some(decoded)
+    }
 }
 
 /// A stretch of the text, read.

@@ -142,6 +142,31 @@ fn r3_what_real_encoders_escape_in_part_is_covered() {
     }
 }
 
+/// Values of plain letters only: then quotes and line ends behind escapes are passed over.
+#[test]
+fn r3_escapes_of_letters_that_no_value_has_hide_none_beside_them() {
+    let secret = b"sk/test/9fQ2vT7bLx0ZcR4mWk8JpY3hNd6GsA1eUoXi";
+    let scrubber = Scrubber::new(&[Held::new(secret, None).unwrap()], 0x1234_5678_9abc_def1);
+    let json = text(secret).replace('/', "\\/");
+    let percent = text(secret).replace('/', "%2F");
+    for (before, value, after) in [
+        ("{\"said\":\"it is \\\"", json.as_str(), "\\\" \\n\"}"),
+        ("\\n", &json, "\\n"),
+        ("\\u0022", &json, "\\u0022"),
+        ("%22", &percent, "%0A"),
+        ("%0A%22", &percent, "%22%2F"),
+        ("\\/\\n", &json, "\\n\\/"),
+    ] {
+        let body = format!("{before}{value}{after}");
+        let stars = "*".repeat(value.len());
+        let (covered, count) = scrubber.text(body.as_bytes()).expect(&body);
+        assert_eq!((text(&covered), count), (format!("{before}{stars}{after}").as_str(), 1));
+    }
+    // Something of another kind in its midst: it is none.
+    let cut = json.replace("9fQ2", "9f\\\"Q2");
+    assert!(scrubber.text(cut.as_bytes()).is_none());
+}
+
 #[test]
 fn r3_values_that_look_like_escapes_or_have_several_lines_are_covered_as_encoders_write_them() {
     for (value, forms) in [
