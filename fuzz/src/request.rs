@@ -60,7 +60,7 @@ fn one(bytes: &[u8]) -> usize {
 /// How long a chunked body is, or as much as there is of it.
 fn chunks(bytes: &[u8]) -> usize {
     let mut at = 0;
-    let mut line = |at: &mut usize| {
+    let line = |at: &mut usize| {
         let rest = &bytes[*at..];
         let end = rest.windows(2).position(|end| end == b"\r\n")?;
         *at += end + 2;

@@ -93,12 +93,11 @@ fn sent(mut bytes: &[u8]) -> Vec<u8> {
         };
         // Mostly kinds and ends that may be.
         sent.push(if *kind < 128 { first & 0x8b } else { *first });
-        match u8::try_from(payload.len()) {
-            Ok(short @ ..=125) => sent.push(short),
-            _ => {
-                sent.push(126);
-                sent.extend(u16::try_from(payload.len()).expect("short pieces").to_be_bytes());
-            }
+        if let Ok(short @ ..=125) = u8::try_from(payload.len()) {
+            sent.push(short);
+        } else {
+            sent.push(126);
+            sent.extend(u16::try_from(payload.len()).expect("short pieces").to_be_bytes());
         }
         sent.extend(payload);
         bytes = rest;
