@@ -100,6 +100,25 @@ fn what_is_dangerous_is_named_in_one_place() {
 }
 
 #[test]
+fn l7_a_gateway_calls_somebody_from_one_place_only() {
+    let ways = [
+        "TcpStream::connect",
+        "TcpSocket",
+        "UnixStream::connect",
+        "UdpSocket",
+        "to_socket_addrs",
+        "lookup_host",
+    ];
+    let mut places = BTreeSet::new();
+    for (path, text) in sources().iter().filter(|(path, _)| path.starts_with("gateway/src/")) {
+        places.extend(ways.iter().filter(|way| names(text, way)).map(|way| (path.clone(), *way)));
+    }
+    let expected =
+        [("gateway/src/config.rs", "to_socket_addrs"), ("gateway/src/dial.rs", "TcpStream::connect")];
+    assert_eq!(places, expected.map(|(path, way)| (path.to_owned(), way)).into());
+}
+
+#[test]
 fn a_part_does_not_reach_back() {
     let directions: &[(&str, &[&str])] = &[
         (

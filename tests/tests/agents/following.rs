@@ -88,7 +88,7 @@ fn a_write_through_another_server_arrives() {
 }
 
 #[test]
-fn five_minutes_after_the_servers_last_word_nothing_counts_until_it_is_heard_again() {
+fn s4_five_minutes_after_the_servers_last_word_nothing_counts_until_it_is_heard_again() {
     let edge = Edge::new(Engine::Sqlite);
     let running = edge.start();
     let (client, alpha) = (running.client(&edge.bot), edge.key(ALPHA.0));
@@ -114,7 +114,7 @@ fn whoever_waits_for_a_change_is_told_that_nothing_counts_any_more() {
 }
 
 #[test]
-fn what_has_an_end_ends_by_the_gateways_own_clock() {
+fn s9_what_has_an_end_ends_by_the_gateways_own_clock() {
     let edge = Edge::new(Engine::Sqlite);
     let owner = &edge.world.owner;
     let words = ["agent", "create", "brief", "--gateway", EDGE, "--group", GROUP, "--expires", "2m"];

@@ -57,7 +57,7 @@ engines! {
         absent(&secrets, log.as_bytes(), "the log");
     }
 
-    fn a_proxy_credential_is_refused_by_every_route_and_kept_out_of_the_log(engine) {
+    fn s6_a_proxy_credential_is_refused_by_every_route_and_kept_out_of_the_log(engine) {
         let edge = Edge::new(engine);
         let server = &edge.world.server;
         let (_, session) = sign_in(server, &token_halves(&edge.token));

@@ -6,7 +6,7 @@ use keyward_tests::world::BETA;
 use crate::{SECRET, Scene, private};
 
 /// Asks the service through the gateway. Its status, 000 if the gateway did not let it.
-fn status(scene: &Scene, agent: &Machine) -> String {
+pub(super) fn status(scene: &Scene, agent: &Machine) -> String {
     let mut command = agent.command("curl".into());
     command.args(["-sS", "-o", "/dev/null", "-w", "%{http_code} %{http_connect}"]);
     command.arg(format!("https://localhost:{}/x?token=canary-query", scene.service.port));

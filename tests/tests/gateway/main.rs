@@ -8,6 +8,7 @@
 
 mod clients;
 mod commands;
+mod exposure;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -64,14 +65,12 @@ impl Scene {
 
     /// `keyward proxy` on a free port.
     fn start(&self) -> Running {
+        self.start_with(&self.reach())
+    }
+
+    fn start_with(&self, words: &[String]) -> Running {
         let mut command = self.gateway.command(program("keyward"));
-        command.args(["proxy", "--listen", "127.0.0.1:0"]).args(self.reach());
-        let mut process =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let at = line.trim_end().strip_prefix("http://").map(ToOwned::to_owned);
-        Running { at: at.unwrap_or_else(|| panic!("{line:?}: {}", said(&mut process))), process }
+        Running::start(command.args(["proxy", "--listen", "127.0.0.1:0"]).args(words))
     }
 
     /// A machine of the agent's: variables of the gateway, nothing of keyward's.
@@ -109,6 +108,16 @@ struct Running {
 }
 
 impl Running {
+    /// Starts it. The first place where it listens is an address.
+    fn start(command: &mut Command) -> Self {
+        let mut process =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let at = line.trim_end().strip_prefix("http://").map(ToOwned::to_owned);
+        Self { at: at.unwrap_or_else(|| panic!("{line:?}: {}", said(&mut process))), process }
+    }
+
     /// Asks it to end, and waits. What it said.
     fn end(mut self) -> String {
         let pid = self.process.id().to_string();

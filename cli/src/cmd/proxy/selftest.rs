@@ -47,7 +47,7 @@ impl Options {
         }
         if failed > 0 {
             let what = format!("{failed} of {} attacks did what they must not", done.len());
-            return Err(Fault::new(Code::Integrity, what)
+            return Err(Fault::new(Code::Unexpected, what)
                 .next("do not use this gateway for keys that matter; please report what is said above")
                 .into());
         }

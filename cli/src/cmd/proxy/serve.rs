@@ -129,6 +129,7 @@ impl Options {
         let following = keeper.run(ctx);
         let ended = if let Some((agent, credential)) = own {
             let at = at.first().context("a gateway listens somewhere")?;
+            ctx.out.say("no isolation: the program runs as the gateway's own user, whose files it may read");
             let mut child =
                 child::Child::start(&self.command, at, agent, &credential, &ca.certificate_pem())?;
             tokio::select! {

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_is_one_label_never_none_and_never_glued() {
+    fn d17_a_star_is_one_label_never_none_and_never_glued() {
         let star = pattern("*.ten.test");
         assert!(star.matches(&to("t1.ten.test")) && star.matches(&to("T1.TEN.TEST.")));
         for other in ["ten.test", "x.t1.ten.test", "evilten.test", "t1.ten.test:8443", "ten.test.x", "test"] {

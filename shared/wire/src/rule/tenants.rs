@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn user_content_and_customers_names_are_never_a_wildcard() {
+    fn d15_d16_user_content_and_customers_names_are_never_a_wildcard() {
         for base in [
             "amazonaws.com",
             "eu-west-1.amazonaws.com",
