@@ -47,6 +47,7 @@ impl Options {
                 "paths": paths,
                 "fields": fields,
                 "mints": mints,
+                "variables": provider.variables().collect::<Vec<_>>(),
                 "base_url_variable": provider.base_url().map(|(variable, _)| variable),
                 "note": Some(provider.note).filter(|note| !note.is_empty()),
                 "source": provider.source,
@@ -69,6 +70,9 @@ impl Options {
         }
         for path in &mints {
             line("mints", path)?;
+        }
+        for variable in provider.variables() {
+            line("variable", variable)?;
         }
         if let Some((variable, _)) = provider.base_url() {
             line("base URL", variable)?;

@@ -5,6 +5,7 @@
 //!
 //! The table is one text in the program, read line by line when somebody asks: nothing is built at start.
 
+mod environment;
 mod row;
 
 use crate::rule::{Authority, HostPattern, Injection, PathPattern, RequestPath, Terms};

@@ -79,6 +79,25 @@ fn every_preset_is_a_valid_rule() {
     }
 }
 
+#[test]
+fn the_variables_of_clients_are_those_of_a_known_provider_and_steer_nothing() {
+    let mut before = "";
+    let text = include_str!("environment.tsv").lines().filter(|line| !line.starts_with('#'));
+    assert_eq!(text.count(), environment::lines().count(), "a line that is no row");
+    for [name, variables, source] in environment::lines() {
+        assert!(before < name && find(name).is_some() && !source.is_empty(), "{name}");
+        assert!(!variables.is_empty() && source != "-", "{name}");
+        for variable in variables.split(' ') {
+            let parsed: crate::name::EnvName = variable.parse().unwrap();
+            assert!(!parsed.steers_programs(), "{name}: {variable}");
+        }
+        before = name;
+    }
+    let variables = |name: &str| find(name).unwrap().variables().collect::<Vec<_>>();
+    assert_eq!(variables("github"), ["GH_TOKEN", "GITHUB_TOKEN"]);
+    assert!(variables("zendesk").is_empty());
+}
+
 /// A host that each customer names is one name among many: no wildcard may stand in its place.
 #[test]
 fn no_wildcard_covers_the_customers_of_a_provider() {
