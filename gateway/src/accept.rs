@@ -26,6 +26,7 @@ use crate::forward::{self, same_host};
 use crate::gateway::Inner;
 use crate::guard::request::{Gate, Guard};
 use crate::line::{Line, Pulse};
+use crate::listing;
 use crate::log::Event;
 use crate::policy::{self, Known};
 use crate::refuse::{Code, Refusal};
@@ -232,6 +233,9 @@ impl Connection {
 
     /// `GET /-/KEY/…`: the gateway is spoken to as if it were the service.
     async fn server(self: &Arc<Self>, mut request: Request<Incoming>) -> Answered {
+        if listing::is_asked(request.uri().path()) {
+            return self.list(request).await;
+        }
         let Some((name, prefix)) = named_key(request.uri().path()) else {
             return Err((None, Code::NotFound.into()));
         };
@@ -240,9 +244,28 @@ impl Connection {
         let grants = self.gateway.source.grants(&session.agent);
         let grant = grants.iter().find(|grant| *grant.name == *name);
         let grant = grant.ok_or_else(|| refuse(Code::AppNotConnected))?;
-        let exact = grant.rule.terms().hosts.iter().find_map(keyward_wire::rule::HostPattern::exact);
-        let to = exact.ok_or_else(|| refuse(Code::BlockedByPolicy))?;
+        let to = grant.destination().ok_or_else(|| refuse(Code::BlockedByPolicy))?;
         self.forward(&session, to, Way::Server, Some(prefix), request).await
+    }
+
+    /// `GET /-/`
+    async fn list(&self, mut request: Request<Incoming>) -> Answered {
+        let since = Instant::now();
+        let session = self.agent(auth::of_server(request.headers_mut())).await?;
+        let refuse = |code: Code| (Some(Arc::clone(&session)), Refusal::from(code));
+        let answer =
+            listing::answer(&request, &self.gateway.source.grants(&session.agent)).map_err(refuse)?;
+        let recorded = self.gateway.log.record(&Event {
+            agent: &session.agent.name,
+            method: request.method().as_str(),
+            path: request.uri().path(),
+            decision: "list",
+            status: answer.status().as_u16(),
+            latency_ms: u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
+            ..Event::default()
+        });
+        recorded.map_err(|_| refuse(Code::LogFailed))?;
+        Ok(answer)
     }
 
     async fn forward(

@@ -144,7 +144,10 @@ impl Ca {
     }
 
     /// What a TLS connection to `host` is answered with: HTTP/2 and HTTP/1.1, a certificate that has hours to live.
-    pub(crate) fn server_config(&self, host: &Host, now: SystemTime) -> Result<Arc<ServerConfig>, CaError> {
+    ///
+    /// # Errors
+    /// [`CaError::Make`], which would be an error in this program.
+    pub fn server_config(&self, host: &Host, now: SystemTime) -> Result<Arc<ServerConfig>, CaError> {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(leaf) = cache.get(host)
             && now.duration_since(leaf.made).is_ok_and(|age| age < LEAF_LIFE / 2)

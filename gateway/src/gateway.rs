@@ -22,7 +22,7 @@ use crate::limits::{Limits, Share};
 use crate::log::{Head, Log};
 use crate::opened::Opened;
 use crate::refuse::{Code, Refusal};
-use crate::source::{Agent, SecretSource};
+use crate::source::{Agent, Grant, SecretSource};
 use crate::strangers::Strangers;
 
 /// A gateway. Cheap to clone.
@@ -152,6 +152,14 @@ impl Gateway {
     pub fn stop(&self) {
         self.inner.stop.send_replace(true);
         self.inner.alive.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// What this agent may use, each with what it holds instead of the value, in the session that it has now.
+    pub fn placeholders(&self, agent: &Agent) -> Vec<(Grant, Arc<str>)> {
+        let session = self.inner.session(agent.clone());
+        let grants = self.inner.source.grants(agent);
+        let own = |grant: &Grant| session.placeholders.of(grant.key, grant.provider.as_deref());
+        grants.iter().map(|grant| (grant.clone(), own(grant))).collect()
     }
 
     /// How far the log goes.

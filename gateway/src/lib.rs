@@ -27,6 +27,7 @@ mod headers;
 pub mod inject;
 mod limits;
 mod line;
+mod listing;
 pub mod log;
 mod opened;
 pub mod placeholder;

@@ -31,7 +31,7 @@ pub struct Event<'a> {
     pub path: &'a str,
     /// Name of the key whose rule was used.
     pub key: &'a str,
-    /// `send`, `inject`, `pass`, `tunnel`, `refuse`, `cut` or `torn`; `cover`: an answer of this host had a value in it.
+    /// `send`, `inject`, `pass`, `list`, `tunnel`, `refuse`, `cut` or `torn`; `cover`: an answer of this host had a value in it.
     pub decision: &'a str,
     /// The word of a refusal, or a remark.
     pub code: &'a str,

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use keyward_wire::rule::Rule;
+use keyward_wire::rule::{Authority, HostPattern, Rule};
 use keyward_wire::{AgentId, KeyId, Sha256};
 use zeroize::Zeroizing;
 
@@ -67,6 +67,13 @@ pub struct Grant {
     pub version: u64,
     /// Where it may go.
     pub rule: Arc<Rule>,
+}
+
+impl Grant {
+    /// Where base-URL mode leads with this key: the first of its hosts that is one host.
+    pub fn destination(&self) -> Option<Authority> {
+        self.rule.terms().hosts.iter().find_map(HostPattern::exact)
+    }
 }
 
 /// Why a secret is not to be had.

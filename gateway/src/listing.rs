@@ -1,0 +1,46 @@
+//! `GET /-/`: what an agent may use, so that its programs can be told under which variables and addresses. No value, no rule,
+//! nothing of keys that are not its own.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response};
+use serde::Serialize;
+
+use crate::body::Answer;
+use crate::refuse::Code;
+use crate::source::Grant;
+
+#[derive(Serialize)]
+struct Listing<'a> {
+    keys: Vec<Key<'a>>,
+}
+
+#[derive(Serialize)]
+struct Key<'a> {
+    name: &'a str,
+    provider: Option<&'a str>,
+    /// Where `/-/NAME/` leads; none if that could be several.
+    host: Option<String>,
+}
+
+/// Whether that is what a request asks for.
+pub(crate) fn is_asked(path: &str) -> bool {
+    path == "/-/"
+}
+
+/// Its answer.
+pub(crate) fn answer<B>(request: &Request<B>, grants: &[Grant]) -> Result<Response<Answer>, Code> {
+    if *request.method() != Method::GET {
+        return Err(Code::MethodNotAllowed);
+    }
+    let keys = grants.iter().map(|grant| Key {
+        name: &grant.name,
+        provider: grant.provider.as_deref(),
+        host: grant.destination().map(|to| to.to_string()),
+    });
+    let body = serde_json::to_vec(&Listing { keys: keys.collect() }).expect("a list of texts is JSON");
+    let mut answer = Response::new(Answer::own(Bytes::from(body)));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(answer)
+}
