@@ -1,4 +1,4 @@
-//! Whether stdout is for a shell's `eval`: `env-file --stdout`, in a format that a shell runs.
+//! Whether stdout is for a shell's `eval`: `env-file --stdout` and `proxy env`, in a format that a shell runs.
 //!
 //! Judged on the raw words, because it must hold for command lines that do not parse, too. Where they leave a doubt, the
 //! answer is yes: a `false` too many only says once more that the command failed.
@@ -12,7 +12,7 @@ use crate::export::Format;
 /// Whether a failure must print `false`: the words ask for `--stdout`, rightly spelt or not, or name no file to write.
 pub fn expected(args: &[OsString]) -> bool {
     let words = words(args);
-    (says_stdout(&words) || lacks_file(&words)) && !has_other_format(&words)
+    (says_stdout(&words) || lacks_file(&words)) && !has_other_format(&words) || is_proxy_env(&words)
 }
 
 /// Whether the words ask for it: only then is help not what somebody wants to read on stdout.
@@ -41,14 +41,25 @@ fn lacks_file(words: &[&OsStr]) -> bool {
     plain.count() < 2
 }
 
+/// `proxy env`, for a shell unless it is said otherwise: a script must not go around the gateway for want of its variables.
+fn is_proxy_env(words: &[&OsStr]) -> bool {
+    let after = words.iter().skip_while(|word| **word != "proxy");
+    let other =
+        formats(words).next_back().is_some_and(|format| ["docker", "compose", "json"].contains(&format));
+    after.into_iter().any(|word| *word == "env") && !other && !words.iter().any(|word| *word == "--json")
+}
+
 /// The last `--format` decides, and one that does not exist is none.
 fn has_other_format(words: &[&OsStr]) -> bool {
-    let mut formats = words.iter().enumerate().filter_map(|(at, word)| match word.to_str()? {
+    let format = formats(words).next_back().and_then(|name| Format::from_str(name, false).ok());
+    format.is_some_and(|format| !format.is_run())
+}
+
+fn formats<'a>(words: &'a [&OsStr]) -> impl DoubleEndedIterator<Item = &'a str> {
+    words.iter().enumerate().filter_map(|(at, word)| match word.to_str()? {
         "--format" => Some(words.get(at + 1).and_then(|next| next.to_str()).unwrap_or_default()),
         word => word.strip_prefix("--format="),
-    });
-    let format = formats.next_back().and_then(|name| Format::from_str(name, false).ok());
-    format.is_some_and(|format| !format.is_run())
+    })
 }
 
 #[cfg(test)]
@@ -80,6 +91,9 @@ mod tests {
             "keyward deployment env-file p --stdout --format",
             "keyward deployment env-file p --stdout --format json --format shell",
             "keyward deployment env-file p --stdout --format=json --format=jsn",
+            "keyward proxy env --agent bot --credential-file bot.txt",
+            "keyward proxy --quiet env --format shell",
+            "keyward proxy env --format bash",
         ] {
             assert!(expected(&args(line)), "{line}");
         }
@@ -99,6 +113,9 @@ mod tests {
             "keyward deployment env-file p out.env",
             "keyward deployment env-file p --format=shell out.env",
             "keyward run p -- env-file --stdout",
+            "keyward proxy env --agent bot --format docker",
+            "keyward proxy env --agent bot --json",
+            "keyward proxy --agent bot -- env",
             "keyward key list",
         ] {
             assert!(!expected(&args(line)), "{line}");

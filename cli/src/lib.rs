@@ -12,6 +12,7 @@ pub mod export;
 pub mod fault;
 pub mod for_shell;
 pub mod import;
+pub mod launch;
 pub mod out;
 pub mod program;
 #[cfg(feature = "gateway")]

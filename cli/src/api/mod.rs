@@ -1,5 +1,7 @@
 //! The server's addresses, one function each. [`client`] is the only HTTP client.
 
+#[cfg(feature = "gateway")]
+pub mod agent;
 pub mod client;
 mod error;
 pub mod probe;

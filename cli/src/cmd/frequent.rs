@@ -36,7 +36,7 @@ struct Frequent {
 
 #[derive(Subcommand)]
 enum Few {
-    Run(run::Options),
+    Run(Box<run::Options>),
     #[command(subcommand)]
     Deployment(OfDeployment),
 }

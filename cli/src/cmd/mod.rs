@@ -7,6 +7,8 @@ pub mod api_user;
 mod assigned;
 pub mod audit;
 pub mod auth;
+#[cfg(feature = "gateway")]
+mod behind;
 pub mod completions;
 mod confirm;
 pub mod deployment;
@@ -85,7 +87,7 @@ enum Command {
     Doctor(doctor::Options),
     Completions(completions::Options),
     Man(man::Options),
-    Run(run::Options),
+    Run(Box<run::Options>),
     #[command(subcommand)]
     Stub(stub::Command),
     #[cfg(feature = "gateway")]

@@ -1,16 +1,18 @@
-//! `keyward run`: becomes another program, with a deployment's variables.
+//! `keyward run`: becomes another program, with a deployment's variables; or starts one behind a gateway, with none of them.
 
 use std::ffi::OsString;
-use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::process::Command;
 
 use clap::Args;
 use keyward_wire::name::EnvName;
 
+#[cfg(feature = "gateway")]
+use super::behind::{Behind, Through};
 use crate::ctx::Ctx;
-use crate::fault::{Code, Fault};
+use crate::launch;
+#[cfg(feature = "gateway")]
+use crate::proxy::listen::Place;
 use crate::vault::fetch::{Freshness, variables};
 use crate::vault::offline::Offline;
 
@@ -21,9 +23,16 @@ const DEFAULT_DEPLOYMENT: &str = "default";
 ///
 /// keyward becomes the program: its exit code, signals, job control and files are its own. A deployment's variable
 /// replaces one of the same name; keyward's own variables are removed.
+///
+/// With --proxy, and a gateway's token, it gets no value: each variable holds something that stands for one, and the gateway
+/// puts the value into the requests of the program, which keyward starts and waits for. Without DEPLOYMENT the keys of the
+/// agent have the variables of their own names.
 #[derive(Args)]
+#[cfg_attr(feature = "gateway", command(mut_group("reach", |group| group.requires("proxy"))))]
+#[cfg_attr(feature = "gateway", command(mut_group("told", |group| group.requires("proxy"))))]
 #[command(after_help = "Examples:\n  keyward run production -- npm start\n  \
-                        keyward run production --only-secrets --keep PATH,HOME -- ./server")]
+                        keyward run production --only-secrets --keep PATH,HOME -- ./server\n  \
+                        keyward run production --proxy --agent claude -- ./agent.sh")]
 pub struct Options {
     /// Name in .keyward-deployment, or name, or id of the deployment [default: default]
     #[arg(value_name = "DEPLOYMENT")]
@@ -44,33 +53,40 @@ pub struct Options {
     freshness: Freshness,
     #[command(flatten)]
     offline: Offline,
+    #[cfg(feature = "gateway")]
+    #[command(flatten)]
+    through: Through,
 }
 
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        #[cfg(feature = "gateway")]
+        if self.through.proxy {
+            return self.run_behind(ctx).await;
+        }
         let name = self.deployment.as_deref().unwrap_or(DEFAULT_DEPLOYMENT);
         let read = variables(ctx, name, &self.freshness, &self.offline, &self.allow_env).await?;
-        let (program, arguments) =
-            self.command.split_first().ok_or_else(|| Fault::usage("which program?"))?;
-        let mut command = Command::new(program);
-        command.args(arguments);
-        if self.only_secrets {
-            command.env_clear();
-            command.envs(std::env::vars_os().filter(|(name, _)| self.keep.contains(name)));
-        }
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_bytes().starts_with(b"KEYWARD_")) {
-            command.env_remove(name);
-        }
+        let mut command = launch::command(&self.command, self.only_secrets.then_some(&self.keep))?;
         for variable in &read.variables {
             command.env(variable.env.as_str(), std::ffi::OsStr::from_bytes(&variable.value));
         }
         // Returns only if there is no such program.
         let error = command.exec();
-        let shown = crate::fault::printable(&program.to_string_lossy(), 200);
-        let (code, why) = match error.kind() {
-            ErrorKind::NotFound => (Code::CommandNotFound, "there is no such program"),
-            _ => (Code::CommandNotRun, "it cannot be run"),
+        Err(launch::not_started(&command, &error).into())
+    }
+
+    /// With what stands for the values, behind a gateway.
+    #[cfg(feature = "gateway")]
+    async fn run_behind(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let behind = Behind {
+            reach: &self.through.reach,
+            freshness: &self.freshness,
+            bound: vec![Place::here(0).bind(false)?],
+            told: &self.through.told,
+            deployment: self.deployment.as_deref(),
+            keep: self.only_secrets.then_some(&self.keep),
+            command: &self.command,
         };
-        Err(Fault::new(code, format!("{shown}: {why}")).into())
+        behind.run(ctx).await
     }
 }

@@ -1,13 +1,20 @@
-//! Gives the gateway what it needs: agents, rules and values out of verified state, its authority, its log.
+//! Gives the gateway what it needs (agents, rules and values out of verified state, its authority, its log), and programs what they
+//! need to find it.
 
+pub mod child;
+pub mod keys;
+pub mod listen;
+mod reach;
+pub mod running;
 mod source;
 mod state;
-mod variables;
+pub mod trust;
+pub mod variables;
 
+pub use reach::Reach;
 pub use source::{Sidecar, Source};
 pub(crate) use state::now;
 pub use state::{State, broken};
-pub use variables::{Place, variables};
 
 use std::path::Path;
 
@@ -39,20 +46,4 @@ pub fn upstream_roots(file: Option<&Path>) -> anyhow::Result<RootCertStore> {
         }
     }
     Ok(roots)
-}
-
-/// The system's authorities and the gateway's, in PEM: what a program is given that trusts one file only.
-pub fn bundle(gateway: &str) -> String {
-    let mut pem = String::new();
-    for certificate in rustls_native_certs::load_native_certs().certs {
-        pem.push_str("-----BEGIN CERTIFICATE-----\n");
-        let text = data_encoding::BASE64.encode(&certificate);
-        for line in text.as_bytes().chunks(64) {
-            pem.extend(line.iter().map(|byte| char::from(*byte)));
-            pem.push('\n');
-        }
-        pem.push_str("-----END CERTIFICATE-----\n");
-    }
-    pem.push_str(gateway);
-    pem
 }

@@ -66,7 +66,7 @@ impl SecretSource for Source {
             Some(own) => self.live.agent_named(&own.agent),
             None => self.live.agent(credential),
         };
-        client.map(|Client { id, name, credential }| Agent { id, name, credential })
+        client.map(Agent::from)
     }
 
     fn is_current(&self) -> bool {
@@ -112,6 +112,12 @@ impl SecretSource for Source {
 
     fn changed(&self, seen: u64) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(self.live.changed(seen))
+    }
+}
+
+impl From<Client> for Agent {
+    fn from(Client { id, name, credential }: Client) -> Self {
+        Self { id, name, credential }
     }
 }
 

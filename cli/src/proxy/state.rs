@@ -95,9 +95,9 @@ impl State {
         })
     }
 
-    /// A file of this name in it.
-    pub fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.0
     }
 
     /// Where the log is.

@@ -154,7 +154,7 @@ const OWNER: &[(&str, &str)] = &[
 /// What is done where a gateway and its programs run.
 const GATEWAY: &[&str] = &[
     "proxy ca",
-    "proxy env --agent cat --credential-file cat.txt",
+    "proxy env --agent cat --credential-file cat.txt --no-keys",
     "proxy selftest D12",
     "stub write netrc --home .",
 ];

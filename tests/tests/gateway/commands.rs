@@ -1,7 +1,7 @@
 //! `keyward proxy` and what it keeps.
 
 use keyward_tests::machine::Machine;
-use keyward_tests::world::BETA;
+use keyward_tests::world::{ALPHA, BETA, GROUP};
 
 use crate::{SECRET, Scene, private};
 
@@ -56,30 +56,6 @@ fn l9_a_log_that_was_changed_is_not_believed_and_not_gone_on_with() {
 }
 
 #[test]
-fn a_program_is_started_behind_the_gateway_with_a_credential_of_its_own() {
-    let scene = Scene::new();
-    let script = format!(
-        "unset NO_PROXY no_proxy; curl -sS --fail https://localhost:{}/child; env; exit 7",
-        scene.service.port
-    );
-    let mut words: Vec<String> = ["proxy", "--agent", "bot"].map(ToOwned::to_owned).to_vec();
-    words.extend(scene.reach());
-    words.extend(["--", "sh", "-c", &script].map(ToOwned::to_owned));
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let ended = scene.gateway.keyward(&words);
-    let out = String::from_utf8_lossy(&ended.stdout).into_owned();
-    assert_eq!(ended.code, 7, "the program's own code: {out}{}", ended.stderr);
-    assert!(
-        scene.service.seen().contains("GET /child HTTP/1.1\r\n") && scene.service.seen().contains(SECRET)
-    );
-    assert!(out.contains("GET /child ") && !out.contains(SECRET), "{out}");
-    assert!(!out.contains("KEYWARD_TOKEN") && !out.contains(&scene.credential), "{out}");
-    // Whoever is nobody's agent starts nothing.
-    let ended = scene.gateway.keyward(&["proxy", "--agent", "nobody", "--", "echo", "started"]);
-    assert_eq!((ended.code, ended.stdout.len()), (4, 0), "{}", ended.stderr);
-}
-
-#[test]
 fn the_authority_is_made_once_and_its_key_is_private() {
     let scene = Scene::new();
     let first = scene.gateway.ok(&["proxy", "ca"]);
@@ -125,6 +101,7 @@ fn the_variables_are_written_for_shells_containers_and_programs() {
             &file,
             "--bundle",
             "/ca.pem",
+            "--no-keys",
             "--format",
             format,
         ];
@@ -142,9 +119,69 @@ fn the_variables_are_written_for_shells_containers_and_programs() {
         "{}",
         ended.stderr
     );
+    // In a shell's eval, a gateway that is not there stops the script.
+    let words = ["proxy", "env", "--agent", "bot", "--credential-file", &file, "--at", "127.0.0.1:1"];
+    let ended = scene.gateway.keyward(&words);
+    assert_eq!((ended.code, ended.stdout.as_slice()), (5, b"false\n".as_slice()), "{}", ended.stderr);
+    let ended = scene.gateway.keyward(&[&words[..], &["--format", "docker"]].concat());
+    assert_eq!((ended.code, ended.stdout.len()), (5, 0), "{}", ended.stderr);
     let token = scene.gateway.write("token.txt", &scene.world.token);
     private(&token);
     let token = token.to_string_lossy().into_owned();
     let ended = scene.gateway.keyward(&["proxy", "env", "--agent", "bot", "--credential-file", &token]);
     assert!(ended.code == 2 && !ended.stderr.contains(&scene.world.token), "{}", ended.stderr);
+}
+
+#[test]
+fn the_variables_tell_of_keys_that_the_agent_may_use_and_of_no_other() {
+    let scene = Scene::new();
+    scene.world.owner.ok(&["key", "set", BETA.0, "--provider", "openai"]);
+    let gateway = scene.start();
+    let agent = scene.agent(&gateway.at);
+    for name in [BETA.0, "OPENAI_API_KEY", "OPENAI_BASE_URL", "JAVA_TOOL_OPTIONS"] {
+        assert!(agent.has(name), "{name}");
+    }
+    // It has no rule, so it goes nowhere.
+    assert!(!agent.has(ALPHA.0));
+    let file = scene.gateway.path("bot.txt").to_string_lossy().into_owned();
+    let words = [
+        "proxy",
+        "env",
+        "--agent",
+        "bot",
+        "--credential-file",
+        &file,
+        "--at",
+        &gateway.at,
+        "--format",
+        "docker",
+    ];
+    let plain = scene.gateway.ok(&[&words[..], &["--no-base-url"]].concat());
+    assert!(
+        plain.contains("OPENAI_API_KEY=keyward-managed\n") && !plain.contains("OPENAI_BASE_URL"),
+        "{plain}"
+    );
+    scene.world.owner.ok(&["agent", "revoke", "bot", BETA.0]);
+    while scene.gateway.ok(&words).contains("OPENAI_") {}
+    let log = scene.gateway.ok(&["proxy", "log"]);
+    assert!(log.contains("\"decision\":\"list\""), "{log}");
+}
+
+#[test]
+fn an_agent_is_told_its_own_keys_and_nobody_elses_and_a_stranger_nothing() {
+    let scene = Scene::new();
+    let cat = scene.world.owner.ok(&["agent", "create", "cat", "--gateway", "edge", "--group", GROUP]);
+    let gateway = scene.start();
+    let ask = |credential: &str, more: &[&str]| {
+        let mut command = scene.gateway.command("curl".into());
+        command.args(["-sS", "-w", "%{http_code}", "-H", &format!("Authorization: Bearer {credential}")]);
+        command.args(more).arg(format!("http://{}/-/", gateway.at));
+        String::from_utf8(keyward_tests::machine::run(command, b"").stdout).unwrap()
+    };
+    let host = format!("localhost:{}", scene.service.port);
+    let own = format!("{{\"keys\":[{{\"name\":\"{}\",\"provider\":null,\"host\":\"{host}\"}}]}}200", BETA.0);
+    assert_eq!(ask(&scene.credential, &[]), own);
+    assert_eq!(ask(cat.trim_end(), &[]), "{\"keys\":[]}200");
+    assert!(ask("kwp1_nobody", &[]).ends_with("401"));
+    assert!(ask(&scene.credential, &["-X", "POST"]).ends_with("405"));
 }

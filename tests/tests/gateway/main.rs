@@ -6,6 +6,7 @@
     reason = "a test's helpers: its files are its own, a failure is the test's failure"
 )]
 
+mod behind;
 mod clients;
 mod commands;
 mod exposure;
@@ -37,12 +38,17 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
+        Self::of("bearer", |authority| Service::start(authority, echo))
+    }
+
+    /// With this service, whose key is written into requests so.
+    fn of(inject: &str, service: impl FnOnce(&Authority) -> Service) -> Self {
         let world = World::new(Engine::Sqlite);
         let authority = Authority::new();
-        let service = Service::start(&authority);
+        let service = service(&authority);
         let owner = &world.owner;
         let host = format!("localhost:{}", service.port);
-        let words = ["key", "set", BETA.0, "--value-stdin", "--host", &host, "--inject", "bearer"];
+        let words = ["key", "set", BETA.0, "--value-stdin", "--host", &host, "--inject", inject];
         owner.keyward_with(&words, SECRET.as_bytes()).ok(&words);
         let token = owner.ok(&["api-user", "create", "edge", "--gateway", "--group", GROUP]);
         let credential = owner
@@ -54,6 +60,11 @@ impl Scene {
         let home = gateway.path("keyward");
         let gateway = gateway.with("KEYWARD_HOME", home);
         Self { world, gateway, credential, authority, service }
+    }
+
+    /// An address of the service.
+    fn url(&self, path: &str) -> String {
+        format!("https://localhost:{}{path}", self.service.port)
     }
 
     /// Words by which the gateway may reach the service.
@@ -136,14 +147,23 @@ impl Drop for Running {
     }
 }
 
-/// A service over TLS that answers each request with its head, and keeps what it was told.
+/// A service over TLS that keeps what it was told.
 struct Service {
     port: u16,
     seen: Arc<Mutex<String>>,
+    /// If it is not of this process.
+    process: Option<Child>,
 }
 
+/// What a service reads requests from.
+type Stream = BufReader<StreamOwned<ServerConnection, TcpStream>>;
+
 impl Service {
-    fn start(authority: &Authority) -> Self {
+    /// One that answers a request, of which the head was read, with what `answer` says.
+    fn start(
+        authority: &Authority,
+        answer: impl Fn(&str, &mut Stream) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
         let chain = CertificateDer::pem_file_iter(authority.path("server.pem")).unwrap();
         let key = PrivateKeyDer::from_pem_file(authority.path("server.key")).unwrap();
         let tls = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -152,19 +172,19 @@ impl Service {
             .with_no_client_auth()
             .with_single_cert(chain.map(Result::unwrap).collect(), key)
             .unwrap();
-        let (tls, seen) = (Arc::new(tls), Arc::new(Mutex::new(String::new())));
+        let (tls, seen, answer) = (Arc::new(tls), Arc::new(Mutex::new(String::new())), Arc::new(answer));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let own = Arc::clone(&seen);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (tls, seen) = (Arc::clone(&tls), Arc::clone(&own));
+                let (tls, seen, answer) = (Arc::clone(&tls), Arc::clone(&own), Arc::clone(&answer));
                 std::thread::spawn(move || {
-                    serve(StreamOwned::new(ServerConnection::new(tls).unwrap(), stream), &seen);
+                    serve(StreamOwned::new(ServerConnection::new(tls).unwrap(), stream), &seen, &*answer);
                 });
             }
         });
-        Self { port, seen }
+        Self { port, seen, process: None }
     }
 
     fn seen(&self) -> String {
@@ -172,7 +192,20 @@ impl Service {
     }
 }
 
-fn serve(stream: StreamOwned<ServerConnection, TcpStream>, seen: &Mutex<String>) {
+impl Drop for Service {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.process {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+fn serve(
+    stream: StreamOwned<ServerConnection, TcpStream>,
+    seen: &Mutex<String>,
+    answer: &dyn Fn(&str, &mut Stream) -> Vec<u8>,
+) {
     let mut stream = BufReader::new(stream);
     loop {
         let mut head = String::new();
@@ -182,12 +215,20 @@ fn serve(stream: StreamOwned<ServerConnection, TcpStream>, seen: &Mutex<String>)
             }
         }
         seen.lock().unwrap().push_str(&head);
-        let answer = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{head}",
-            head.len()
-        );
-        if stream.get_mut().write_all(answer.as_bytes()).is_err() {
+        let answer = answer(&head, &mut stream);
+        if stream.get_mut().write_all(&answer).is_err() {
             return;
         }
     }
+}
+
+/// The head of the request.
+fn echo(head: &str, _: &mut Stream) -> Vec<u8> {
+    ok("text/plain", head.as_bytes())
+}
+
+/// An answer of this kind.
+fn ok(kind: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
 }

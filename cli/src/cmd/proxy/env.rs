@@ -1,21 +1,30 @@
 //! `keyward proxy env`: the variables by which a program or container finds the gateway.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use keyward_gateway::placeholder::MANAGED;
 use keyward_wire::name::EnvName;
+use keyward_wire::rule::Authority;
 use zeroize::Zeroizing;
 
+use crate::api::agent;
 use crate::ctx::Ctx;
 use crate::export::{Format, Var, render};
 use crate::fault::{Code, Fault};
-use crate::proxy::{Place, State, bundle, variables};
+use crate::proxy::State;
+use crate::proxy::keys::{self, Base, UsableKey};
+use crate::proxy::trust::Trust;
+use crate::proxy::variables::{Place, variables};
 use crate::session::{files, prompt};
 
 /// Print the variables that a program behind the gateway needs
 ///
-/// They hold the agent's proxy credential, which decrypts nothing and is good at this gateway only.
+/// They hold the agent's proxy credential, which decrypts nothing and is good at this gateway only. Where programs look for a key
+/// that the agent may use, they find a word that stands for it; or, with the address of the service at the gateway, the agent's
+/// credential. The running gateway says which keys these are.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     eval \"$(keyward proxy env --agent claude --credential-file claude.txt)\"\n  \
@@ -31,9 +40,21 @@ pub(super) struct Options {
     /// The gateway, as the program sees it
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8421")]
     at: String,
+    /// The gateway, as this machine reaches it, to be asked for the agent's keys [default: as --at]
+    #[arg(long, value_name = "HOST:PORT")]
+    gateway: Option<String>,
+    /// Ask no gateway: print only the variables that lead to it
+    #[arg(long, conflicts_with_all = ["gateway", "no_base_url"])]
+    no_keys: bool,
+    /// Leave the addresses of services alone (OPENAI_BASE_URL and the like), so that all goes through HTTPS_PROXY
+    #[arg(long)]
+    no_base_url: bool,
     /// The file of authorities, as the program sees it: keyward proxy ca --bundle [default: written to the gateway's folder]
     #[arg(long, value_name = "PATH")]
     bundle: Option<String>,
+    /// The same for Java, as the program sees it: keyward proxy ca --java [default: with --bundle none, else beside it]
+    #[arg(long, value_name = "PATH", requires = "bundle")]
+    java_bundle: Option<String>,
     /// Hosts that are reached without the gateway, beside localhost
     #[arg(long, value_name = "HOST", value_delimiter = ',')]
     no_proxy: Vec<String>,
@@ -58,27 +79,34 @@ enum Shape {
 }
 
 impl Options {
-    pub(super) fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let credential = self.credential()?;
-        let path = if let Some(path) = &self.bundle {
-            path.clone()
+        let (bundle, java) = if let Some(bundle) = &self.bundle {
+            (bundle.clone(), self.java_bundle.clone())
         } else {
             let state = State::find(ctx, self.state.as_deref())?;
-            let path = state.file("authorities.pem");
-            files::write(&path, bundle(&state.ca()?.certificate_pem()).as_bytes())?;
-            path.to_string_lossy().into_owned()
+            let trust = Trust::write(state.folder(), &state.ca()?)?;
+            (trust.pem.to_string_lossy().into_owned(), Some(trust.java.to_string_lossy().into_owned()))
         };
+        let mut all: BTreeMap<EnvName, Zeroizing<String>> = BTreeMap::new();
+        if !self.no_keys {
+            let keys = self.keys(&credential).await?;
+            let base = Base { at: &self.at, credential: &credential };
+            all.extend(keys::variables(&keys, Some(&base).filter(|_| !self.no_base_url)));
+        }
         let place = Place {
             at: &self.at,
             agent: &self.agent,
             credential: &credential,
-            bundle: &path,
+            bundle: &bundle,
+            java: java.as_deref(),
             direct: &self.no_proxy,
         };
-        let all = variables(&place);
-        let names = all.iter().map(|(name, _)| name.parse::<EnvName>());
-        let names = names.collect::<Result<Vec<_>, _>>().context("a variable of keyward's own")?;
-        let vars = names.iter().zip(&all).map(|(name, (_, value))| Var::new(name, value.as_bytes()));
+        // Last: none of a key's takes the place of one that leads to the gateway.
+        for (name, value) in variables(&place) {
+            all.insert(name.parse().context("a variable of keyward's own")?, value);
+        }
+        let vars = all.iter().map(|(name, value)| Var::new(name, value.as_bytes()));
         let vars = vars.collect::<Result<Vec<_>, _>>()?;
         let format = match self.format {
             _ if ctx.out.json => Format::Json,
@@ -99,6 +127,27 @@ impl Options {
             return ctx.out.bytes(compose.as_bytes());
         }
         ctx.out.bytes(&text)
+    }
+
+    /// What the running gateway lets the agent use. A word stands for each value that outlives the gateway's next start.
+    async fn keys(&self, credential: &str) -> anyhow::Result<Vec<UsableKey>> {
+        let at = self.gateway.as_deref().unwrap_or(&self.at);
+        let keys =
+            agent::usable_keys(at, credential).await.map_err(|error| match error.downcast::<Fault>() {
+                Ok(fault) if fault.code == Code::Network => Fault::new(Code::Network, fault.what())
+                    .next("start it, say --gateway HOST:PORT, or --no-keys")
+                    .into(),
+                Ok(fault) => fault.into(),
+                Err(error) => error,
+            })?;
+        let usable = keys.into_iter().map(|key| UsableKey {
+            host: key.host.as_deref().and_then(|host| Authority::parse(host, 443).ok()),
+            placeholder: Zeroizing::new(MANAGED[0].to_owned()),
+            mapped: Vec::new(),
+            name: key.name,
+            provider: key.provider,
+        });
+        Ok(usable.collect())
     }
 
     fn credential(&self) -> anyhow::Result<Zeroizing<String>> {

@@ -1,7 +1,6 @@
 //! `keyward proxy`: the gateway.
 
 mod ca;
-mod child;
 mod env;
 mod log;
 #[cfg(feature = "selftest")]
@@ -41,7 +40,7 @@ impl Options {
         match self.command {
             None => self.serve.run(ctx).await,
             Some(Command::Ca(options)) => options.run(ctx),
-            Some(Command::Env(options)) => options.run(ctx),
+            Some(Command::Env(options)) => options.run(ctx).await,
             Some(Command::Log(options)) => options.run(ctx),
             #[cfg(feature = "selftest")]
             Some(Command::Selftest(options)) => options.run(ctx).await,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use keyward_crypto::Integrity;
 use keyward_crypto::agent::shown_by;
 use keyward_crypto::state::secret::Secret;
-use keyward_crypto::state::view::{ViewAgent, ViewKeyEntry};
+use keyward_crypto::state::view::{ViewAgent, ViewDeployment, ViewKeyEntry};
 use keyward_crypto::verify::{Verified, VerifyError};
 use keyward_wire::api::bundle::SecretItem;
 use keyward_wire::rule::Rule;
@@ -80,6 +80,16 @@ impl Held {
         self.verified.view.agents.iter().find(|agent| agent.name.as_str() == name && is_active(agent, now))
     }
 
+    /// The agents that have not ended.
+    pub(super) fn agents(&self, now: i64) -> impl Iterator<Item = &ViewAgent> {
+        self.verified.view.agents.iter().filter(move |agent| is_active(agent, now))
+    }
+
+    /// Deployments of the gateway's groups.
+    pub(super) fn deployments(&self) -> &[ViewDeployment] {
+        &self.verified.view.deployments
+    }
+
     /// What an agent is called, for the gateway's own log.
     pub(super) fn name(&self, id: AgentId) -> Arc<str> {
         self.names.get(&id).map_or_else(|| Arc::from(""), Arc::clone)
@@ -105,7 +115,7 @@ impl Held {
 
     /// Agents that have not ended at `now`: how many. It only falls while a view is held.
     pub(super) fn active(&self, now: i64) -> usize {
-        self.verified.view.agents.iter().filter(|agent| is_active(agent, now)).count()
+        self.agents(now).count()
     }
 }
 

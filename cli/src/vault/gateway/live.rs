@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use keyward_crypto::state::secret::Secret;
-use keyward_crypto::state::view::ViewAgent;
+use keyward_crypto::state::view::{ViewAgent, ViewDeployment};
 use keyward_wire::api::agents::AgentsAnswer;
 use keyward_wire::rule::Rule;
 use keyward_wire::{AgentId, KeyId, Sha256};
@@ -115,6 +115,23 @@ impl Live {
             let agent = held.called(name, now).filter(|agent| state.named.contains_key(&agent.id))?;
             Some(client(held, agent))
         })
+    }
+
+    /// The agents that are served, by name.
+    pub fn agents(&self) -> Vec<Client> {
+        let now = self.0.clock.wall();
+        let mut agents: Vec<Client> = self.read(|state| {
+            let Some(held) = &state.held else { return Vec::new() };
+            let served = held.agents(now).filter(|agent| state.named.contains_key(&agent.id));
+            served.map(|agent| client(held, agent)).collect()
+        });
+        agents.sort_by(|one, other| one.name.cmp(&other.name));
+        agents
+    }
+
+    /// Which variables its deployments map keys to.
+    pub fn deployments(&self) -> Vec<ViewDeployment> {
+        self.read(|state| state.held.as_ref().map(|held| held.deployments().to_vec()).unwrap_or_default())
     }
 
     /// Whether `client` is still served with the credential that it showed. False also when nothing counts any more.

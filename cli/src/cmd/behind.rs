@@ -1,0 +1,233 @@
+//! A program behind a gateway that is started for it and ends with it: `keyward proxy -- CMD` and `keyward run --proxy -- CMD`
+//! are this.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::Arc;
+
+use clap::Args;
+use keyward_gateway::Gateway;
+use keyward_wire::KeyId;
+use keyward_wire::name::EnvName;
+use zeroize::Zeroizing;
+
+use super::phrase::list;
+use super::surroundings::Surroundings;
+use crate::ctx::Ctx;
+use crate::fault::{Code, Fault};
+use crate::launch;
+use crate::proxy::child::Child;
+use crate::proxy::keys::{self, Base, UsableKey};
+use crate::proxy::listen::Bound;
+use crate::proxy::running::Prepared;
+use crate::proxy::trust::Trust;
+use crate::proxy::variables::{Place, variables};
+use crate::proxy::{Reach, Sidecar};
+use crate::vault::fetch::Freshness;
+use crate::vault::gateway::{Client, Live};
+use crate::vault::mapping_file;
+
+/// A program to be started.
+pub(super) struct Behind<'a> {
+    /// What its gateway reaches.
+    pub(super) reach: &'a Reach,
+    /// How new the server's state must be.
+    pub(super) freshness: &'a Freshness,
+    /// Where its gateway listens.
+    pub(super) bound: Vec<Bound>,
+    /// Whose keys it may use.
+    pub(super) told: &'a Told,
+    /// Only the keys of this deployment have variables, under its names.
+    pub(super) deployment: Option<&'a str>,
+    /// Our own variables that it keeps, if not all.
+    pub(super) keep: Option<&'a [OsString]>,
+    /// It and its arguments.
+    pub(super) command: &'a [OsString],
+}
+
+/// What is said of its variables.
+#[derive(Args)]
+#[group(id = "told")]
+pub(super) struct Told {
+    /// Whose keys the program may use; may be left out where the gateway serves one agent only
+    #[arg(long, value_name = "NAME")]
+    agent: Option<String>,
+    /// Leave the addresses of services alone (OPENAI_BASE_URL and the like), so that all goes through HTTPS_PROXY
+    #[arg(long)]
+    no_base_url: bool,
+}
+
+/// `--proxy`, and what goes with it.
+#[derive(Args)]
+#[group(id = "through")]
+#[command(next_help_heading = "Through the gateway")]
+pub(super) struct Through {
+    /// Give the program no value: start a gateway for it, which puts the values into its requests
+    #[arg(long, conflicts_with_all = ["allow_env", "offline", "offline_fallback"])]
+    pub(super) proxy: bool,
+    #[command(flatten)]
+    pub(super) reach: Reach,
+    #[command(flatten)]
+    pub(super) told: Told,
+}
+
+impl Told {
+    /// Whether anything is said.
+    pub(super) fn is_given(&self) -> bool {
+        self.agent.is_some() || self.no_base_url
+    }
+}
+
+impl Behind<'_> {
+    /// Starts the gateway, then the program; ends when that has, with its code.
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let Self { reach, freshness, bound, told, deployment, keep, command } = self;
+        let at = bound.iter().find_map(Bound::address).ok_or_else(|| {
+            Fault::usage("programs find a gateway by an address, and this one has none")
+                .next("leave --listen out, or name a port of this machine, too")
+        })?;
+        let mut command = launch::command(command, keep)?;
+        let prepared = Prepared::new(ctx, reach, freshness, bound).await?;
+        let agent = agent(&prepared.live, told.agent.as_deref())?;
+        let mapped = deployment.map(|name| mapped(&prepared.live, name)).transpose()?;
+        let (sidecar, credential) = Sidecar::new(&agent);
+        let (ca, credential) = (Arc::clone(&prepared.ca), credential.encode());
+        let (running, keeper) = prepared.serve(Some(sidecar))?;
+        let folder = tempfile::Builder::new().prefix("keyward-proxy.").tempdir()?;
+        let trust = Trust::write(folder.path(), &ca)?;
+        let keys = usable(ctx, &running.gateway, &agent, mapped.as_ref());
+        let java = keep.is_none_or(|keep| keep.iter().any(|name| name == JAVA));
+        let around = Surroundings::read();
+        let java = around.variable(JAVA).filter(|_| java).map(OsStr::to_os_string);
+        let spoken = Spoken {
+            at,
+            agent: &agent.name,
+            credential: &credential,
+            trust: &trust,
+            told,
+            keys: &keys,
+            java,
+        };
+        tell(&mut command, &spoken);
+        ctx.out.say("no isolation: the program runs as the gateway's own user, whose files it may read");
+        let mut child = Child::start(command)?;
+        let ended = tokio::select! {
+            error = keeper.run(ctx) => {
+                child.end().await;
+                Err(error)
+            }
+            ended = child.ended() => ended,
+        };
+        running.end(ctx).await;
+        ended
+    }
+}
+
+/// What the program is told.
+struct Spoken<'a> {
+    at: SocketAddr,
+    agent: &'a str,
+    credential: &'a str,
+    trust: &'a Trust,
+    told: &'a Told,
+    keys: &'a [UsableKey],
+    /// Options of Java that it has already: they add up.
+    java: Option<OsString>,
+}
+
+/// Its variables: those of keys first, so that none of them takes the place of one that leads to the gateway.
+fn tell(command: &mut Command, spoken: &Spoken<'_>) {
+    let Spoken { at, agent, credential, trust, told, keys, java: before } = spoken;
+    let at = at.to_string();
+    let base = Base { at: &at, credential };
+    for (name, value) in keys::variables(keys, Some(&base).filter(|_| !told.no_base_url)) {
+        command.env(name.as_str(), value.as_str());
+    }
+    let (bundle, java) = (trust.pem.to_string_lossy(), trust.java.to_string_lossy());
+    let place = Place { at: &at, agent, credential, bundle: &bundle, java: Some(&java), direct: &[] };
+    for (name, value) in variables(&place) {
+        match before.as_ref().filter(|_| name == JAVA) {
+            Some(before) => {
+                let mut all = before.clone();
+                all.push(" ");
+                all.push(value.as_str());
+                command.env(name, all)
+            }
+            None => command.env(name, value.as_str()),
+        };
+    }
+}
+
+/// The keys that have variables.
+fn usable(ctx: &Ctx, gateway: &Gateway, agent: &Client, mapped: Option<&Mapped>) -> Vec<UsableKey> {
+    let mut keys = Vec::new();
+    let mut left = mapped.cloned();
+    for (grant, placeholder) in gateway.placeholders(&agent.clone().into()) {
+        let names = match mapped {
+            None => Vec::new(),
+            Some(mapped) => match mapped.get(&grant.key) {
+                Some(names) => names.clone(),
+                None => continue,
+            },
+        };
+        left.as_mut().and_then(|left| left.remove(&grant.key));
+        keys.push(UsableKey {
+            name: grant.name.to_string(),
+            provider: grant.provider.as_deref().map(ToOwned::to_owned),
+            host: grant.destination(),
+            placeholder: Zeroizing::new(placeholder.to_string()),
+            mapped: names,
+        });
+    }
+    let left: Vec<EnvName> = left.into_iter().flatten().flat_map(|(_, names)| names).collect();
+    if !left.is_empty() {
+        ctx.out.warn(&format!(
+            "not set: {}; {} may not use their keys: they have no rule or were not granted (keyward agent secrets {0})",
+            list(&left),
+            agent.name
+        ));
+    }
+    keys
+}
+
+/// The agent of this name, or the only one.
+fn agent(live: &Live, name: Option<&str>) -> anyhow::Result<Client> {
+    let agents = live.agents();
+    match (name, agents.as_slice()) {
+        (Some(name), _) => live.agent_named(name).ok_or_else(|| {
+            Fault::unknown("agent of this gateway", name, agents.iter().map(|agent| &*agent.name)).into()
+        }),
+        (None, [only]) => Ok(only.clone()),
+        (None, []) => Err(Fault::new(Code::NotFound, "this gateway serves no agent")
+            .next("keyward agent create NAME --gateway GATEWAY --group GROUP")
+            .into()),
+        (None, agents) => {
+            let names: Vec<&str> = agents.iter().map(|agent| &*agent.name).collect();
+            Err(Fault::usage(format!("this gateway serves several agents: {}", list(&names)))
+                .next("say whose keys the program may use: --agent NAME")
+                .into())
+        }
+    }
+}
+
+/// The variables of a deployment, by key.
+type Mapped = BTreeMap<KeyId, Vec<EnvName>>;
+
+fn mapped(live: &Live, name: &str) -> anyhow::Result<Mapped> {
+    let meant = mapping_file::find(name)?.map_or_else(|| name.to_owned(), |id| id.to_string());
+    let deployments = live.deployments();
+    let by_name = deployments.iter().find(|deployment| deployment.name.as_str() == meant);
+    let by_id = || deployments.iter().find(|deployment| deployment.id.to_string() == meant);
+    let found = by_name.or_else(by_id).ok_or_else(|| {
+        Fault::unknown("deployment", &meant, deployments.iter().map(|deployment| deployment.name.as_str()))
+    })?;
+    let mut mapped = Mapped::new();
+    for mapping in &found.mappings {
+        mapped.entry(mapping.key).or_default().push(mapping.env.clone());
+    }
+    Ok(mapped)
+}
+
+const JAVA: &str = "JAVA_TOOL_OPTIONS";

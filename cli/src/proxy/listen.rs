@@ -1,0 +1,132 @@
+//! Where a gateway listens.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::Context as _;
+use keyward_gateway::Listener;
+
+use crate::fault::{Code, Fault};
+
+/// An address, or the path of a socket.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// `127.0.0.1:8421`
+    Tcp(SocketAddr),
+    /// `unix:PATH`
+    Unix(PathBuf),
+}
+
+/// A listener that is bound already: what comes waits for the gateway.
+pub enum Bound {
+    /// And its address.
+    Tcp(TcpListener, SocketAddr),
+    /// And its path.
+    Unix(UnixListener, PathBuf),
+}
+
+impl Place {
+    /// This machine, at this port; 0 for any that is free.
+    pub fn here(port: u16) -> Self {
+        Self::Tcp(SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+
+    /// Binds it. What is `beyond` this machine is refused unless that was said.
+    ///
+    /// # Errors
+    /// If it is taken, or others would reach it.
+    pub fn bind(&self, beyond: bool) -> anyhow::Result<Bound> {
+        match self {
+            Self::Tcp(address) => {
+                if !address.ip().is_loopback() && !beyond {
+                    let what = format!("{address} is beyond this machine");
+                    return Err(Fault::new(Code::Policy, what)
+                        .next("listen on 127.0.0.1 or unix:PATH; or say --allow-remote, on a network that nobody reads")
+                        .into());
+                }
+                let listener = TcpListener::bind(address).map_err(|error| cannot_listen(address, &error))?;
+                listener.set_nonblocking(true)?;
+                let at = listener.local_addr()?;
+                Ok(Bound::Tcp(listener, at))
+            }
+            Self::Unix(path) => {
+                let shown = path.display();
+                // One that a gateway left behind when it was killed answers nobody.
+                if UnixStream::connect(path).is_err() && is_socket(path) {
+                    std::fs::remove_file(path).with_context(|| format!("cannot replace {shown}"))?;
+                }
+                let listener = UnixListener::bind(path).map_err(|error| cannot_listen(&shown, &error))?;
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+                listener.set_nonblocking(true)?;
+                Ok(Bound::Unix(listener, path.clone()))
+            }
+        }
+    }
+}
+
+impl Bound {
+    /// Its address, if it has one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(_, at) => Some(*at),
+            Self::Unix(..) => None,
+        }
+    }
+
+    /// As it is written on a command line.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Tcp(_, at) => at.to_string(),
+            Self::Unix(_, path) => format!("unix:{}", path.display()),
+        }
+    }
+
+    /// For a gateway. Within a runtime.
+    pub(super) fn listener(self) -> std::io::Result<Listener> {
+        Ok(match self {
+            Self::Tcp(listener, _) => Listener::Tcp(tokio::net::TcpListener::from_std(listener)?),
+            Self::Unix(listener, _) => Listener::Unix(tokio::net::UnixListener::from_std(listener)?),
+        })
+    }
+}
+
+fn cannot_listen(at: &dyn std::fmt::Display, error: &std::io::Error) -> Fault {
+    Fault::new(Code::Conflict, format!("cannot listen on {at}: {error}"))
+        .next("end what listens there, or name another place: --listen ADDR")
+}
+
+fn is_socket(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|facts| facts.file_type().is_socket())
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("unix:") {
+            Some("") => Err("write it as unix:PATH".to_owned()),
+            Some(path) => Ok(Self::Unix(path.into())),
+            None => {
+                text.parse().map(Self::Tcp).map_err(|_| "write it as 127.0.0.1:8421 or unix:PATH".to_owned())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_read_in_one_way() {
+        assert!(matches!("unix:/run/x".parse(), Ok(Place::Unix(path)) if path == Path::new("/run/x")));
+        assert!(matches!("127.0.0.1:1".parse(), Ok(Place::Tcp(_))));
+        assert!(matches!("[::1]:1".parse(), Ok(Place::Tcp(_))));
+        for text in ["", "8421", "localhost:8421", "unix:"] {
+            assert!(text.parse::<Place>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! A gateway from its start to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use keyward_gateway::log::Head;
+use keyward_gateway::{Ca, Config, Gateway, Log, SecretSource};
+use tokio::runtime::Runtime;
+
+use super::listen::Bound;
+use super::{Reach, Sidecar, Source, State};
+use crate::ctx::Ctx;
+use crate::session::credential::Credential;
+use crate::vault::fetch::Freshness;
+use crate::vault::gateway::{Keeper, Live, SystemClock};
+
+/// What a gateway needs, before it serves anybody.
+pub struct Prepared {
+    config: Config,
+    bound: Vec<Bound>,
+    log: Log,
+    /// Its authority.
+    pub ca: Arc<Ca>,
+    /// What it knows.
+    pub live: Live,
+    /// Keeps that current, once it is asked to.
+    pub keeper: Keeper,
+}
+
+/// A gateway that serves, until it is dropped.
+pub struct Running {
+    /// The gateway.
+    pub gateway: Gateway,
+    _threads: Threads,
+}
+
+impl Prepared {
+    /// Signs the gateway in and learns everything once.
+    ///
+    /// # Errors
+    /// If anything is not as it must be: then nobody is served.
+    pub async fn new(
+        ctx: &Ctx,
+        reach: &Reach,
+        freshness: &Freshness,
+        bound: Vec<Bound>,
+    ) -> anyhow::Result<Self> {
+        let state = State::find(ctx, reach.state.as_deref())?;
+        let ca = Arc::new(state.ca()?);
+        let config = reach.config(bound.iter().filter_map(Bound::address).collect())?;
+        let credential = Credential::find(ctx)?;
+        let log = state.log()?;
+        let clock = Arc::new(SystemClock::new());
+        let keeper = Keeper::start(ctx, credential, freshness.clone(), clock).await?;
+        Ok(Self { config, bound, log, ca, live: keeper.live(), keeper })
+    }
+
+    /// Serves.
+    ///
+    /// # Errors
+    /// If there are no threads for it.
+    pub fn serve(self, sidecar: Option<Sidecar>) -> anyhow::Result<(Running, Keeper)> {
+        let source = Arc::new(Source::new(self.live, sidecar));
+        let running = Running::new(self.config, &self.ca, source, self.log, self.bound)?;
+        Ok((running, self.keeper))
+    }
+}
+
+impl Running {
+    /// Serves at these places.
+    ///
+    /// # Errors
+    /// If there are no threads for it.
+    pub fn new(
+        config: Config,
+        ca: &Arc<Ca>,
+        source: Arc<dyn SecretSource>,
+        log: Log,
+        bound: Vec<Bound>,
+    ) -> anyhow::Result<Self> {
+        let gateway = Gateway::new(config, Arc::clone(ca), source, log)?;
+        let threads = Threads::new()?;
+        threads.serve(&gateway, bound)?;
+        Ok(Self { gateway, _threads: threads })
+    }
+
+    /// Ends it: what is under way has a moment to end by itself. How far its log goes.
+    pub async fn end(self, ctx: &Ctx) -> Head {
+        self.gateway.stop();
+        if !self.gateway.drained(DRAIN).await {
+            ctx.out.warn("some requests were cut off: they did not end in time");
+        }
+        self.gateway.log_head()
+    }
+}
+
+/// Runs what serves, beside what this thread does.
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn new() -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    fn serve(&self, gateway: &Gateway, bound: Vec<Bound>) -> anyhow::Result<()> {
+        let runtime = self.0.as_ref().context("threads that have ended")?;
+        let _entered = runtime.enter();
+        for bound in bound {
+            let listener = bound.listener()?;
+            let serving = gateway.clone();
+            runtime.spawn(async move { serving.serve(listener).await });
+        }
+        let watching = gateway.clone();
+        runtime.spawn(async move { watching.watch().await });
+        Ok(())
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// For requests that are under way when the gateway ends.
+const DRAIN: Duration = Duration::from_secs(10);

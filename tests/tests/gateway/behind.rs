@@ -1,0 +1,241 @@
+//! Programs that are started behind a gateway: `keyward proxy -- CMD` and `keyward run --proxy -- CMD`.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use keyward_tests::machine::{Ended, Machine, variables};
+use keyward_tests::server::program;
+use keyward_tests::terminal::Terminal;
+use keyward_tests::world::{ALPHA, BETA, DEPLOYMENT, EXCLUDED, GROUP};
+
+use crate::{SECRET, Scene};
+
+/// `keyward WORD… -- sh -c SCRIPT` where the gateway's token is.
+fn start(scene: &Scene, words: &[&str], script: &str) -> Ended {
+    let reach = scene.reach();
+    let reach = reach.iter().map(String::as_str);
+    let words: Vec<&str> = words.iter().copied().chain(reach).chain(["--", "sh", "-c", script]).collect();
+    scene.gateway.keyward(&words)
+}
+
+const PROXY: &[&str] = &["proxy", "--agent", "bot"];
+const RUN: &[&str] = &["run", "--proxy", "--agent", "bot"];
+
+fn environment(ended: &Ended) -> BTreeMap<String, String> {
+    assert_eq!(ended.code, 0, "{}", ended.said());
+    let all = variables(&ended.stdout);
+    all.into_iter().map(|(name, value)| (name, String::from_utf8(value).unwrap())).collect()
+}
+
+#[test]
+fn a_program_makes_requests_with_the_key_and_has_none_and_its_code_is_the_commands() {
+    let scene = Scene::new();
+    for words in [PROXY, RUN] {
+        let path = format!("/{}", words[0]);
+        let url = scene.url(&path);
+        let script = format!("unset NO_PROXY no_proxy; curl -sS --fail {url}; env; exit 7");
+        let ended = start(&scene, words, &script);
+        let out = String::from_utf8_lossy(&ended.stdout);
+        assert_eq!(ended.code, 7, "the program's own code: {}", ended.said());
+        let seen = scene.service.seen();
+        assert!(seen.contains(&format!("GET {path} HTTP/1.1\r\n")) && seen.contains(SECRET), "{seen}");
+        assert!(out.contains(&format!("GET {path} ")) && !out.contains(SECRET), "{out}");
+        assert!(!out.contains("KEYWARD_") && !out.contains(&scene.credential), "{out}");
+    }
+}
+
+#[test]
+fn both_commands_tell_a_program_the_same() {
+    let scene = Scene::new();
+    let names = |words: &[&str]| {
+        let all = environment(&start(&scene, words, "exec env -0"));
+        let own = |name: &String| !["PWD", "SHLVL", "_", "OLDPWD"].contains(&name.as_str());
+        all.into_keys().filter(own).collect::<Vec<_>>()
+    };
+    let told = names(RUN);
+    assert_eq!(names(PROXY), told);
+    for name in ["HTTPS_PROXY", "no_proxy", "SSL_CERT_FILE", "JAVA_TOOL_OPTIONS", BETA.0] {
+        assert!(told.iter().any(|own| own == name), "{name}: {told:?}");
+    }
+    assert!(!told.iter().any(|name| name == ALPHA.0), "a key without a rule has no variable: {told:?}");
+}
+
+#[test]
+fn a_deployment_says_which_keys_have_variables_and_what_they_are_called() {
+    let scene = Scene::new();
+    let owner = &scene.world.owner;
+    owner.ok(&["deployment", "create", "other"]);
+    owner.ok(&["deployment", "map", "other", &format!("{}=SERVICE_KEY", BETA.0), ALPHA.0]);
+    owner.ok(&["group", "assign", GROUP, "other"]);
+    let words = ["run", "other", "--proxy", "--agent", "bot"];
+    let ended = start(&scene, &words, "exec env -0");
+    let told = environment(&ended);
+    assert!(told.contains_key("SERVICE_KEY") && !told.contains_key(BETA.0), "{told:?}");
+    // Of what it cannot use it is told.
+    assert!(ended.stderr.contains(&format!("not set: {}", ALPHA.0)), "{}", ended.stderr);
+    let ended = start(&scene, &["run", DEPLOYMENT, "--proxy", "--agent", "bot"], "exec env -0");
+    assert!(
+        environment(&ended).contains_key(BETA.0) && !ended.said().contains(EXCLUDED.0),
+        "{}",
+        ended.said()
+    );
+    let ended = start(&scene, &["run", "othr", "--proxy", "--agent", "bot"], "echo started");
+    assert_eq!((ended.code, ended.stdout.len()), (4, 0), "{}", ended.said());
+    assert!(ended.stderr.contains("did you mean other?"), "{}", ended.stderr);
+}
+
+#[test]
+fn clients_of_a_provider_find_its_address_and_what_stands_for_its_key() {
+    let scene = Scene::new();
+    scene.world.owner.ok(&["key", "set", BETA.0, "--provider", "openai"]);
+    let script = "curl -sS --fail -H \"Authorization: Bearer $OPENAI_API_KEY\" \"$OPENAI_BASE_URL/models\" >&2; exec env -0";
+    let ended = start(&scene, RUN, script);
+    let told = environment(&ended);
+    assert!(told["OPENAI_BASE_URL"].ends_with(&format!("/-/{}/v1", BETA.0)), "{told:?}");
+    assert!(ended.stderr.contains("GET /v1/models ") && !ended.said().contains(SECRET), "{}", ended.said());
+    assert!(scene.service.seen().contains(&format!("authorization: Bearer {SECRET}")));
+    // Without it, what stands for the key looks like one of the provider's, and goes where the key goes.
+    let words = [RUN, &["--no-base-url"]].concat();
+    let script = format!(
+        "unset NO_PROXY no_proxy; curl -sS --fail -H \"Authorization: Bearer $OPENAI_API_KEY\" {} >&2; exec env -0",
+        scene.url("/placeholder")
+    );
+    let ended = start(&scene, &words, &script);
+    let told = environment(&ended);
+    assert!(
+        told["OPENAI_API_KEY"].starts_with("sk-proj-kwph") && !told.contains_key("OPENAI_BASE_URL"),
+        "{told:?}"
+    );
+    assert_eq!(told["OPENAI_API_KEY"], told[BETA.0]);
+    assert!(ended.stderr.contains("GET /placeholder ") && !ended.said().contains(SECRET), "{}", ended.said());
+}
+
+#[test]
+fn a_program_is_not_started_without_its_gateway() {
+    let scene = Scene::new();
+    let world = &scene.world;
+    let robot = Machine::new(&world.server.url()).with("KEYWARD_TOKEN", &world.token);
+    let robot = {
+        let home = robot.path("keyward");
+        robot.with("KEYWARD_HOME", home)
+    };
+    let nowhere = Machine::new("http://127.0.0.1:1").with("KEYWARD_TOKEN", &world.token);
+    let nowhere = {
+        let home = nowhere.path("keyward");
+        nowhere.with("KEYWARD_HOME", home)
+    };
+    let words = ["run", "--proxy", "--", "echo", "started"];
+    for (machine, code) in [(&robot, 9), (&world.owner, 9), (&nowhere, 5)] {
+        let ended = machine.keyward(&words);
+        assert_eq!((ended.code, ended.stdout.len()), (code, 0), "{}", ended.said());
+    }
+    for (words, code) in [
+        (&["proxy", "--agent", "nobody", "--", "echo", "started"][..], 4),
+        (&["run", "--proxy", "--agent", "nobody", "--", "echo", "started"], 4),
+        (&["run", "--egress", "allow", "--", "echo", "started"], 2),
+        (&["run", "--agent", "bot", "--", "echo", "started"], 2),
+        (&["run", "--proxy", "--offline", "--", "echo", "started"], 2),
+        (&["proxy", "--agent", "bot"], 2),
+        (&["run", "--proxy", "--", "no-such-program-anywhere"], 127),
+    ] {
+        let ended = scene.gateway.keyward(words);
+        assert_eq!((ended.code, ended.stdout.len()), (code, 0), "{words:?}: {}", ended.said());
+    }
+    // Where there is one agent only, nobody has to be named; where there are two, nobody is guessed.
+    let run = ["run", "--proxy", "--", "echo", "started"];
+    assert_eq!(scene.gateway.ok(&run), "started\n");
+    world.owner.ok(&["agent", "create", "cat", "--gateway", "edge", "--group", GROUP]);
+    let ended = scene.gateway.keyward(&run);
+    assert!(ended.code == 2 && ended.stderr.contains("bot, cat"), "{}", ended.said());
+}
+
+#[test]
+fn a_program_keeps_only_what_it_is_to_keep_and_its_own_options_of_java() {
+    let scene = Scene::new();
+    let words = [RUN, &["--only-secrets", "--keep", "PATH"]].concat();
+    let told = environment(&start(&scene, &words, "exec env -0"));
+    assert!(told.contains_key("PATH") && told.contains_key(BETA.0) && !told.contains_key("HOME"), "{told:?}");
+    let reach = scene.reach();
+    let mut command = scene.gateway.command(program("keyward"));
+    command.env("JAVA_TOOL_OPTIONS", "-Xmx64m").args(RUN).args(&reach).args([
+        "--",
+        "sh",
+        "-c",
+        "echo $JAVA_TOOL_OPTIONS",
+    ]);
+    let ended = keyward_tests::machine::run(command, b"");
+    assert!(ended.stdout.starts_with(b"-Xmx64m -Djavax.net.ssl.trustStore="), "{}", ended.said());
+}
+
+#[test]
+fn signals_are_the_programs_and_how_it_ends_is_how_the_command_ends() {
+    let scene = Scene::new();
+    for (signal, code) in [("-TERM", 15), ("-USR1", 10), ("-INT", 2), ("-HUP", 1), ("-QUIT", 3)] {
+        let mut command = scene.gateway.command(program("keyward"));
+        command.args(RUN).args(scene.reach()).args(["--", "python3", "-c", SIGNALS]);
+        // Not of this terminal's programs: what is typed there is not for it.
+        let mut wrapped = Command::new("setsid");
+        wrapped.arg("--wait").arg(command.get_program()).args(command.get_args());
+        wrapped.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        wrapped.current_dir(scene.gateway.home());
+        let mut process = wrapped.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        let pid = keyward_of(process.id());
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        assert_eq!(process.wait().unwrap().code(), Some(code), "{signal}");
+    }
+    assert_eq!(start(&scene, RUN, "kill -KILL $$").code, 137);
+}
+
+/// Ends with the number of the signal that it gets. It is waited for, not caught: none comes too early.
+const SIGNALS: &str = "
+import signal, sys
+all = {signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
+signal.pthread_sigmask(signal.SIG_BLOCK, all)
+print('ready', flush=True)
+sys.exit(signal.sigwait(all))
+";
+
+/// The process of `keyward` below this one, or this one.
+fn keyward_of(pid: u32) -> String {
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
+    if name.trim_end() == "keyward" {
+        return pid.to_string();
+    }
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    keyward_of(children.split_whitespace().next().unwrap().parse().unwrap())
+}
+
+#[test]
+fn a_key_that_is_typed_reaches_the_program_once() {
+    let scene = Scene::new();
+    let script = scene.gateway.write("count.py", COUNT).to_string_lossy().into_owned();
+    // A shell in between would be interrupted, too.
+    let keyward = program("keyward");
+    let line =
+        format!("exec {} run --proxy {} -- python3 {script}", keyward.display(), scene.reach().join(" "));
+    let mut terminal = Terminal::run(&scene.gateway, &line);
+    terminal.shows("ready");
+    for count in ["got 1", "got 2", "got 3"] {
+        terminal.types("\x03");
+        terminal.shows(count);
+    }
+    terminal.types("\n");
+    terminal.shows("no more");
+    assert_eq!(terminal.ends(), 5, "{}", terminal.seen());
+}
+
+const COUNT: &str = "
+import signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+print('ready', flush=True)
+for count in 1, 2, 3:
+    signal.sigwait({signal.SIGINT})
+    print('got', count, flush=True)
+sys.stdin.readline()
+print('one too many' if signal.SIGINT in signal.sigpending() else 'no more', flush=True)
+sys.exit(5)
+";
