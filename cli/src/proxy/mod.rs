@@ -8,6 +8,7 @@ mod reach;
 pub mod running;
 mod source;
 mod state;
+pub mod trial;
 pub mod trust;
 pub mod variables;
 

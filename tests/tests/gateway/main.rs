@@ -9,6 +9,7 @@
 mod behind;
 mod clients;
 mod commands;
+mod doctor;
 mod exposure;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -5,6 +5,10 @@ mod check;
 mod environment;
 mod files;
 mod folder;
+#[cfg(feature = "gateway")]
+mod programs;
+#[cfg(feature = "gateway")]
+mod proxy;
 mod server;
 mod shell;
 
@@ -22,18 +26,32 @@ use crate::fault::Fault;
 /// Changes nothing and asks nothing; each line says what was found and what to do. Whoever is signed in is asked for on the
 /// server, which is an entry of its audit log. The exit code is that of the first failure.
 #[derive(Args)]
-#[command(after_help = "Example:\n  keyward doctor --json")]
-pub struct Options {}
+#[command(after_help = "Examples:\n  keyward doctor --json\n  keyward doctor --proxy")]
+pub struct Options {
+    /// Instead, try the programs on PATH behind a gateway: each makes a request to a service that is there for it, and only on this
+    /// machine
+    #[cfg(feature = "gateway")]
+    #[arg(long)]
+    proxy: bool,
+}
 
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
-        let checks = look(ctx, &Surroundings::read()).await;
+        let checks = self.look(ctx, &Surroundings::read()).await;
         report(ctx, &checks)?;
         let failed: Vec<&Check> = checks.iter().filter(|check| check.is_failure()).collect();
         match failed.first().and_then(|first| first.code()) {
             Some(code) => Err(Fault::new(code, format!("{} found", count(failed.len(), "failure"))).into()),
             None => Ok(()),
         }
+    }
+
+    async fn look(&self, ctx: &Ctx, around: &Surroundings) -> Vec<Check> {
+        #[cfg(feature = "gateway")]
+        if self.proxy {
+            return proxy::look(around).await;
+        }
+        look(ctx, around).await
     }
 }
 
