@@ -11,6 +11,10 @@ mod clients;
 mod commands;
 mod doctor;
 mod exposure;
+mod git;
+mod grpc;
+mod packages;
+mod strict;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
