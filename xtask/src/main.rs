@@ -55,7 +55,8 @@ usage: cargo xtask <command>
   test [--advisories]  exactly what CI runs: format, lints, dependencies, docs, build, all tests on both databases.
                        As root it installs what is missing; as a user it says what to install.
                        --advisories also asks the RustSec database (needs the network).
-  demo [--keep]        the main job on a throw-away server: from a .env file to eval, every claim checked.
+  demo [--keep]        the main job on a throw-away server: from a .env file to eval, then an agent behind the gateway;
+                       every claim checked.
                        --keep leaves the server running and says how to use and stop it.
   bench [SECTION] [--quick]
                        ratios to what the machine can do at best, each from one interleaved run, and the verdict on

@@ -16,7 +16,7 @@ use crate::say;
 pub(super) struct Machine {
     name: &'static str,
     home: PathBuf,
-    environment: BTreeMap<&'static str, String>,
+    environment: BTreeMap<String, String>,
 }
 
 impl Machine {
@@ -25,16 +25,16 @@ impl Machine {
         let home = dir.join(name);
         std::fs::create_dir(&home).with_context(|| format!("cannot make {}", home.display()))?;
         let environment = BTreeMap::from([
-            ("HOME", home.display().to_string()),
-            ("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display())),
-            ("LC_ALL", "C.UTF-8".to_owned()),
+            ("HOME".to_owned(), home.display().to_string()),
+            ("PATH".to_owned(), format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display())),
+            ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),
         ]);
         Ok(Self { name, home, environment })
     }
 
     /// The machine with one more variable.
-    pub(super) fn with(mut self, name: &'static str, value: &str) -> Self {
-        self.environment.insert(name, value.to_owned());
+    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
         self
     }
 
@@ -102,7 +102,8 @@ impl Machine {
         Ok(pairs.filter_map(|pair| pair.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
     }
 
-    fn shell(&self, script: &str) -> Command {
+    /// A script in this machine's environment, to be started.
+    pub(super) fn shell(&self, script: &str) -> Command {
         let mut command = Command::new("sh");
         command
             .args(["-c", script])

@@ -1,7 +1,8 @@
-//! `cargo xtask demo`: the main job with the real programs, told step by step. Every claim is checked; one that does not
-//! hold ends the demo with an error.
+//! `cargo xtask demo`: the main job and the gateway with the real programs, told step by step. Every claim is checked; one that
+//! does not hold ends the demo with an error.
 
 mod files;
+mod gateway;
 mod leak;
 mod machine;
 mod server;
@@ -43,6 +44,7 @@ pub(crate) fn run(after: After) -> Result<()> {
     explain(&laptop)?;
     look_for_leaks(&server, &laptop, &agent)?;
     revoke(&laptop, &agent)?;
+    gateway::show(&server, &laptop, dir.path(), &bin)?;
 
     say::out("\nEverything held.");
     if after == After::Keep {
