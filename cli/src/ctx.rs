@@ -136,9 +136,13 @@ pub fn rfc3339(millis: i64) -> String {
 /// A text for the user.
 pub fn parse_span(text: &str) -> Result<i64, String> {
     let span = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 12h or 90d"))?;
-    let millis = i64::try_from(span.as_millis()).map_err(|_| "too long".to_owned())?;
+    let millis = i64::try_from(span.as_millis()).ok().filter(|millis| *millis <= LONGEST_SPAN);
+    let millis = millis.ok_or("longer than a thousand years")?;
     if millis == 0 { Err("must be longer than nothing".to_owned()) } else { Ok(millis) }
 }
+
+/// What is sealed has no time that is not exact in every reader (CRYPTO.md §2.3).
+const LONGEST_SPAN: i64 = 1001 * 365 * 86_400_000;
 
 #[cfg(test)]
 mod tests {
@@ -156,5 +160,8 @@ mod tests {
     fn spans_are_positive() {
         assert_eq!(parse_span("90d"), Ok(90 * 86_400_000));
         assert!(parse_span("0s").is_err() && parse_span("soon").is_err());
+        assert!(
+            parse_span("1000y").is_ok() && parse_span("1002y").is_err() && parse_span("300000y").is_err()
+        );
     }
 }

@@ -91,6 +91,11 @@ pub(crate) fn check_numbers(mut numbers: impl Iterator<Item = u64>) -> Result<()
     if numbers.all(|number| number < 1 << 53) { Ok(()) } else { Err(Integrity) }
 }
 
+/// Times as such numbers. None is before 1970.
+pub(crate) fn times(times: impl Iterator<Item = Option<i64>>) -> impl Iterator<Item = u64> {
+    times.flatten().map(|time| u64::try_from(time).unwrap_or(u64::MAX))
+}
+
 /// The document as JSON, written once into a buffer of the right size, so that no copy is left behind by growth.
 pub(crate) fn to_json<T: Serialize>(document: &T) -> Zeroizing<Vec<u8>> {
     let mut length = Length(0);

@@ -13,7 +13,7 @@ use keyward_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{V1, check_numbers, open_document, seal_document, text};
+use super::{V1, check_numbers, open_document, seal_document, text, times};
 use crate::TooLarge;
 use crate::{Context, DataKey, DeliveryKey, Integrity, OrgKey, ViewKey};
 
@@ -369,11 +369,14 @@ impl Org {
         Ok(org)
     }
 
-    /// Every number that is counted on from.
+    /// Every number that is counted on from, and every time.
     fn numbers(&self) -> impl Iterator<Item = u64> {
         let keys = self.keys.iter().flat_map(|key| [key.version, key.reseal]);
         let recoveries = self.recoveries.iter().map(|recovered| recovered.seq);
+        let ends = self.identities.iter().map(|identity| identity.not_after);
+        let ends = ends.chain(self.agents.iter().map(|agent| agent.not_after));
         keys.chain(recoveries)
+            .chain(times(ends))
             .chain([self.seq, self.epoch])
             .chain(self.identities.iter().map(|identity| identity.ik_gen))
     }

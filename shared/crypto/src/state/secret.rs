@@ -174,6 +174,8 @@ impl Drop for Document {
         self.value.zeroize();
         self.value_b64.zeroize();
         self.note.zeroize();
+        // Somebody may have written the value into it.
+        drop(self.inject.take().map(|raw| Zeroizing::new(String::from(Box::<str>::from(raw)))));
     }
 }
 

@@ -4,6 +4,7 @@ use super::cred::{Cred, CredFacts};
 use super::grant::{Grant, GrantPlace};
 use super::org::{Org, OrgPlace};
 use super::roots::{EscrowPlace, OrgKeyDocument, Recovery, seal_escrow, seal_root};
+use super::view::{View, ViewAgent, ViewPlace};
 use super::*;
 use crate::fixture::Organisation;
 use crate::{DeliveryKey, IdentityKey, OrgKey, RootKey, UnlockKey, ViewKey};
@@ -72,12 +73,40 @@ fn an_org_with_one_thing_wrong_in_its_text_does_not_read() {
     lie("\"seq\":1,", "\"seq\":2,");
     lie("\"ik_gen\":1,", "\"ik_gen\":9007199254740992,");
     assert!(reads(&json.replacen("\"ik_gen\":1,", "\"ik_gen\":9007199254740991,", 1)));
+    // Its end.
+    lie("\"ik_gen\":1,", "\"ik_gen\":1,\"not_after\":-1,");
+    lie("\"ik_gen\":1,", "\"ik_gen\":1,\"not_after\":9007199254740992,");
+    assert!(reads(&json.replacen("\"ik_gen\":1,", "\"ik_gen\":1,\"not_after\":9007199254740991,", 1)));
     lie("\"role\":\"owner\"", "\"role\":\"Owner\"");
     lie("\"role\":\"owner\"", "\"role\":\"owner\",\"state\":\"active\"");
     lie("\"Example Ltd\"", "\" Example Ltd\"");
     lie("\"views\":[]", "\"views\":null");
     let end = json.strip_suffix('}').unwrap();
     assert!(!reads(end) && !reads(&format!("{json}{json}")) && !reads("") && !reads("null"));
+}
+
+/// As a gateway reads it: how long each agent is served.
+#[test]
+fn a_view_in_which_a_time_or_number_is_out_of_range_does_not_read() {
+    let (vk, place) =
+        (ViewKey::generate(), ViewPlace { org: ORG, view: ViewId::from_bytes([4; 16]), seq: 1 });
+    let reads = |seq: u64, not_after: i64| {
+        let agent = ViewAgent {
+            id: keyward_wire::AgentId::from_bytes([5; 16]),
+            name: "bot".parse().unwrap(),
+            secret_sha256: keyward_wire::Sha256::of(b""),
+            not_after: Some(not_after),
+            keys: Vec::new(),
+        };
+        let (deployments, keys, agents) = (Vec::new(), Vec::new(), vec![agent]);
+        let view = View { v: V1, seq, org_name: "Example Ltd".parse().unwrap(), deployments, keys, agents };
+        View::open(&vk, place, &view.seal(&vk, place).unwrap()).is_ok()
+    };
+    assert!(reads(1, 0) && reads((1 << 53) - 1, (1 << 53) - 1));
+    assert!(!reads(1 << 53, 0));
+    for not_after in [-1, i64::MIN, 1 << 53, i64::MAX] {
+        assert!(!reads(1, not_after), "{not_after}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use keyward_wire::name::{EnvName, Name};
 use keyward_wire::{AgentId, DeploymentId, Envelope, KeyId, OrgId, Purpose, Sha256, ViewId};
 use serde::{Deserialize, Serialize};
 
-use super::{V1, open_document, seal_document, text};
+use super::{V1, check_numbers, open_document, seal_document, text, times};
 use crate::TooLarge;
 use crate::{Context, DataKey, Integrity, ViewKey};
 
@@ -129,7 +129,14 @@ impl View {
     /// # Errors
     /// [`Integrity`].
     pub fn open(vk: &ViewKey, place: ViewPlace, envelope: &Envelope) -> Result<Self, Integrity> {
-        open_document(vk, &place.context(), envelope)
+        let view: Self = open_document(vk, &place.context(), envelope)?;
+        check_numbers(view.numbers())?;
+        Ok(view)
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = u64> {
+        let keys = self.keys.iter().flat_map(|key| [key.version, key.reseal]);
+        keys.chain([self.seq]).chain(times(self.agents.iter().map(|agent| agent.not_after)))
     }
 
     /// The deployment of this id.
