@@ -23,12 +23,17 @@ pub(crate) struct Throttle(Arc<Inner>);
 struct Inner {
     networks: Mutex<Buckets<IpAddr>>,
     strangers: Mutex<Buckets<CredentialId>>,
+    /// Lines in the audit, not limits: a log that anybody can fill is none.
+    lines: Mutex<Buckets<CredentialId>>,
 }
 
 impl Default for Throttle {
     fn default() -> Self {
-        let (networks, strangers) = (Buckets::new(50, 2), Buckets::new(20, 30));
-        Self(Arc::new(Inner { networks: Mutex::new(networks), strangers: Mutex::new(strangers) }))
+        Self(Arc::new(Inner {
+            networks: Mutex::new(Buckets::new(50, 2)),
+            strangers: Mutex::new(Buckets::new(20, 30)),
+            lines: Mutex::new(Buckets::new(50, 60)),
+        }))
     }
 }
 
@@ -53,6 +58,16 @@ impl Throttle {
     /// Counts a refusal of a stranger who named this credential.
     pub(crate) fn stranger_refused(&self, credential: CredentialId, now: Instant) {
         self.strangers().refused(credential, now);
+    }
+
+    /// Whether a refusal of this credential gets a line of its own in the audit: fifty in a row do, and then one a minute.
+    pub(crate) fn takes_a_line(&self, credential: CredentialId, now: Instant) -> bool {
+        let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let takes = lines.wait(&credential, now).is_none();
+        if takes {
+            lines.refused(credential, now);
+        }
+        takes
     }
 
     fn networks(&self) -> std::sync::MutexGuard<'_, Buckets<IpAddr>> {
@@ -90,11 +105,20 @@ impl<K: Eq + Hash> Buckets<K> {
             self.empty_at.retain(|_, empty| *empty > now);
         }
         if self.empty_at.len() >= BUCKETS {
-            self.empty_at.clear();
+            self.forget_half();
         }
         let empty = self.empty_at.entry(key).or_insert(now);
         // Full is full: a burst of refusals costs whoever shares the bucket no hours.
         *empty = ((*empty).max(now) + self.leak).min(now + self.most + self.leak);
+    }
+
+    /// The emptier half: whoever wants to be forgotten would have to fill as many others as far.
+    fn forget_half(&mut self) {
+        let mut ends: Vec<Instant> = self.empty_at.values().copied().collect();
+        let middle = ends.len() / 2;
+        let (_, median, _) = ends.select_nth_unstable(middle);
+        let median = *median;
+        self.empty_at.retain(|_, empty| *empty > median);
     }
 }
 
@@ -161,11 +185,36 @@ mod tests {
     }
 
     #[test]
+    fn the_refusals_of_one_credential_do_not_fill_the_audit() {
+        let (throttle, start) = (Throttle::default(), Instant::now());
+        let credential = |byte| CredentialId::from_bytes([byte; 16]);
+        let lines = |byte, now| (0..1000).filter(|_| throttle.takes_a_line(credential(byte), now)).count();
+        assert_eq!((lines(1, start), lines(1, start)), (50, 0));
+        assert_eq!(lines(2, start), 50, "another one's are its own");
+        assert_eq!(lines(1, start + Duration::from_secs(59)), 0);
+        assert_eq!(lines(1, start + Duration::from_secs(60 * 3)), 3);
+        assert_eq!(lines(1, start + Duration::from_secs(60 * 60)), 50);
+    }
+
+    #[test]
     fn what_is_remembered_has_an_end() {
         let (mut buckets, start) = (Buckets::new(2, 1), Instant::now());
         for n in 0..=BUCKETS * 2 {
             buckets.refused(n, start);
         }
         assert!(buckets.empty_at.len() <= BUCKETS);
+    }
+
+    #[test]
+    fn filling_the_memory_with_others_gives_nobody_a_new_start() {
+        let (mut buckets, start) = (Buckets::new(20, 30), Instant::now());
+        for _ in 0..20 {
+            buckets.refused(usize::MAX, start);
+        }
+        for n in 0..BUCKETS * 3 {
+            buckets.refused(n, start);
+        }
+        assert!(buckets.empty_at.len() <= BUCKETS);
+        assert_eq!(buckets.wait(&usize::MAX, start), Some(Duration::from_secs(30)));
     }
 }

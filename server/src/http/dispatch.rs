@@ -146,12 +146,15 @@ pub(super) async fn refuse_login(
     }
     metrics.refused(Refused::Proof);
     match verdict {
-        Verdict::Refused { mut org, identity, credential, now } => {
+        Verdict::Refused { mut org, identity, credential, now: at }
+            if throttle.takes_a_line(credential, now) =>
+        {
             let origin = Origin { actor: None, ip: call.ip };
             let event = Event::login_refused(identity, credential);
-            audit::append(&mut tx, &mut org, now, origin, &[event]).await?;
+            audit::append(&mut tx, &mut org, at, origin, &[event]).await?;
         }
-        Verdict::Unknown | Verdict::Proved(_) => tx.count_unknown_login().await?,
+        // Costs a write as well: nothing tells them apart.
+        Verdict::Refused { .. } | Verdict::Unknown | Verdict::Proved(_) => tx.count_unknown_login().await?,
     }
     Ok(tx.commit().await?)
 }

@@ -2,12 +2,14 @@
 //!
 //! What is added must be new, and what it refers to must be there by then; what is removed or changed must be there. What
 //! refers to something removed goes with it, at the end, so that a client may also say so itself.
+//!
+//! A view is stored under the ids of its groups, or under that of its gateway: no group has the id of an identity.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyward_wire::api::write::{Delta, NewKeys};
 use keyward_wire::api::{IdentityKind, Role};
-use keyward_wire::{DeploymentId, IdentityId, KeyId};
+use keyward_wire::{DeploymentId, GroupId, IdentityId, KeyId};
 
 use crate::access::state::{Agent, Identity, Key, Mapping};
 use crate::access::{Refusal, State, ensure};
@@ -42,7 +44,11 @@ fn step(before: &State, after: &mut State, change: &Delta) -> Result<(), Reason>
         Delta::ChangeMapping { id } => known(after.mappings.contains_key(id)),
         Delta::RemoveMapping { id } => known(after.mappings.remove(id).is_some()),
 
-        Delta::AddGroup { id } => unknown(before.groups.contains(id) || !after.groups.insert(*id)),
+        Delta::AddGroup { id } => {
+            let identity = IdentityId::from_bytes(*id.as_bytes());
+            unknown(before.identities.contains_key(&identity) || after.identities.contains_key(&identity))?;
+            unknown(before.groups.contains(id) || !after.groups.insert(*id))
+        }
         Delta::ChangeGroup { id } => known(after.groups.contains(id)),
         Delta::RemoveGroup { id } => known(after.groups.remove(id)),
 
@@ -75,6 +81,8 @@ fn step(before: &State, after: &mut State, change: &Delta) -> Result<(), Reason>
         Delta::AddIdentity { id, kind, role, not_after, email } => {
             let identity = Identity { kind: *kind, role: *role, not_after: *not_after, email: email.clone() };
             well_formed(&identity)?;
+            let group = GroupId::from_bytes(*id.as_bytes());
+            unknown(before.groups.contains(&group) || after.groups.contains(&group))?;
             add(&before.identities, &mut after.identities, *id, identity)
         }
         Delta::ChangeIdentity { id, role, not_after } => {

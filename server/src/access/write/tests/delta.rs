@@ -1,5 +1,6 @@
 use keyward_wire::api::write::{Delta, NewKeys};
 use keyward_wire::api::{IdentityKind, Role};
+use keyward_wire::{GroupId, IdentityId};
 
 use super::honest::{empty, honest, reads};
 use super::world::*;
@@ -26,6 +27,31 @@ fn nothing_is_added_twice() {
     ] {
         assert_eq!(refused(&world(), &only(step)), "delta[0]: it is already there");
     }
+}
+
+/// Their views would be stored in one place.
+#[test]
+fn no_group_has_the_id_of_an_identity_whichever_comes_first() {
+    let of = |bytes: &[u8; 16]| (GroupId::from_bytes(*bytes), IdentityId::from_bytes(*bytes));
+    let (group_of_ci, _) = of(CI.as_bytes());
+    assert_eq!(
+        refused(&world(), &only(Delta::AddGroup { id: group_of_ci })),
+        "delta[0]: it is already there"
+    );
+    let (_, identity_of_group) = of(group(1).as_bytes());
+    assert_eq!(refused(&world(), &only(api(identity_of_group, None))), "delta[0]: it is already there");
+    let (new_group, new_identity) = of(&[0xee; 16]);
+    for (first, second) in [
+        (Delta::AddGroup { id: new_group }, api(new_identity, None)),
+        (api(new_identity, None), Delta::AddGroup { id: new_group }),
+    ] {
+        let mut request = empty(&world());
+        request.delta = vec![first, second];
+        assert_eq!(refused(&world(), &request), "delta[1]: it is already there");
+    }
+    let mut request = empty(&world());
+    request.delta = vec![Delta::RemoveGroup { id: group(1) }, api(identity_of_group, None)];
+    assert_eq!(refused(&world(), &request), "delta[1]: it is already there", "nor that of one that goes");
 }
 
 #[test]
