@@ -8,7 +8,7 @@ use keyward_crypto::new_id;
 use keyward_tests::forge::Forge;
 use keyward_tests::http::{Answer, Request};
 use keyward_tests::insider::{sign_in, token_halves};
-use keyward_tests::liar::Liar;
+use keyward_tests::liar::{Liar, Reply};
 use keyward_tests::server::{Engine, wait_until};
 use keyward_tests::world::{ALPHA, BETA, DEPLOYMENT, EXCLUDED, GROUP, ROBOT};
 use keyward_wire::api::bundle::Bundle;
@@ -301,6 +301,68 @@ fn a_server_that_is_not_well_takes_nothing_away_at_once_and_one_that_says_no_doe
     let (live, code) = running.ended();
     assert_eq!(code, Code::Policy);
     assert_eq!(open(&live, &client, alpha), Err(Denied::Stale));
+}
+
+/// The new credential stands in a view that does not come: the list alone cannot say that the former one is in wrong hands.
+#[test]
+fn s3_a_credential_that_was_rotated_counts_for_seconds_though_the_new_view_is_held_back() {
+    let trap = Trap::new();
+    let running = trap.start().unwrap().follow();
+    let client = running.client(&trap.edge.bot);
+    trap.liar.answer(BUNDLE, Answer::new(503, "{}"));
+    let renewed = trap.edge.world.owner.ok(&["agent", "rotate", BOT]);
+    wait_until("the new view was asked for", || {
+        trap.liar.routes().iter().skip(3).any(|route| route == BUNDLE).then_some(())
+    });
+    running.clock.advance(6);
+    assert!(!running.live.stands(&client) && !running.live.is_current());
+    assert_eq!(open(&running.live, &client, trap.edge.key(ALPHA.0)), Err(Denied::Stale));
+    trap.liar.reform();
+    running.until("the new one counts", |live| {
+        live.agent(renewed.trim_end()).is_some_and(|one| live.stands(&one))
+    });
+    assert!(!running.live.stands(&client) && running.live.agent(&trap.edge.bot).is_none());
+}
+
+/// What took long to arrive was true when it was asked for; since then, nobody knows.
+#[test]
+fn s4_the_servers_word_is_as_old_as_the_question() {
+    let trap = Trap::new();
+    let running = trap.start().unwrap();
+    let client = running.client(&trap.edge.bot);
+    let clock = std::sync::Arc::clone(&running.clock);
+    // On its way, the first answer takes four minutes; after it none comes.
+    let first = std::sync::atomic::AtomicBool::new(true);
+    trap.liar.change(AGENTS, move |answer| {
+        if first.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            clock.advance(240);
+        } else {
+            *answer = Answer::new(503, "{}");
+        }
+    });
+    trap.edge.world.owner.ok(&["agent", "revoke", BOT, BETA.0]);
+    let running = running.follow();
+    running.until("the answer has arrived", |live| live.usable(&client).len() == 1);
+    running.clock.advance(70);
+    assert!(!running.live.is_current(), "310 seconds after it was asked");
+}
+
+/// Others took all the places in which one waits. That is no silence, and changes arrive all the same.
+#[test]
+fn a_server_without_a_place_to_wait_is_looked_at_instead() {
+    let trap = Trap::new();
+    let running = trap.start().unwrap();
+    let no_place = r#"{"error":{"code":"too_many","message":"no"}}"#;
+    trap.liar.lie(AGENTS, move |request, honest| {
+        let waits = !request.target.ends_with("wait_secs=0");
+        Reply::Whole(if waits { Answer::new(429, no_place) } else { honest(request) })
+    });
+    let running = running.follow();
+    let (client, alpha) = (running.client(&trap.edge.bot), trap.edge.key(ALPHA.0));
+    trap.edge.world.owner.ok(&["agent", "revoke", BOT, ALPHA.0]);
+    running.until("revoked", |live| open(live, &client, alpha) == Err(Denied::NotGranted));
+    let waits = trap.liar.traffic().iter().filter(|one| one.reply.starts_with(b"HTTP/1.1 429")).count();
+    assert!(waits < 3, "it does not ask for a place at every turn: {waits}");
 }
 
 /// Nothing that would be worth stealing goes to the server, and no name either.

@@ -51,6 +51,15 @@ enum Trouble {
     Over(anyhow::Error),
 }
 
+/// How the server was heard.
+#[derive(PartialEq)]
+enum Heard {
+    /// As it was asked.
+    Waiting,
+    /// It has no place for another one that waits.
+    InPassing,
+}
+
 impl Keeper {
     /// Signs in and learns everything once.
     ///
@@ -70,7 +79,7 @@ impl Keeper {
         let warned = BTreeSet::new();
         let mut keeper = Self { live, api, credential, cred, freshness, clock, pins, tag: None, warned };
         match keeper.round(ctx, 0).await {
-            Ok(()) => Ok(keeper),
+            Ok(_) => Ok(keeper),
             Err(Trouble::Away(error)) => Err(Fault::from(error).into()),
             Err(Trouble::Over(error)) => Err(error),
         }
@@ -102,18 +111,21 @@ impl Keeper {
     async fn follow(&mut self, ctx: &Ctx) -> anyhow::Error {
         let mut pause = FIRST_PAUSE;
         let mut silent = false;
+        let mut looks: u32 = 0;
         loop {
             // After a silence, no waiting: whoever asks may be waiting for this.
-            let wait_secs = if silent { 0 } else { WAIT_SECS };
+            let wait_secs = if silent || looks > 0 { 0 } else { WAIT_SECS };
             let round = Instant::now();
             match self.round(ctx, wait_secs).await {
-                Ok(()) => {
+                Ok(heard) => {
                     if silent {
                         ctx.out.say("the server is heard again");
                     }
                     (pause, silent) = (FIRST_PAUSE, false);
+                    looks = if heard == Heard::InPassing { LOOKS } else { looks.saturating_sub(1) };
                     // A server that answers at once, again and again, is not asked any faster.
-                    tokio::time::sleep(SHORTEST_ROUND.saturating_sub(round.elapsed())).await;
+                    let shortest = if looks > 0 { LOOK_EVERY } else { SHORTEST_ROUND };
+                    tokio::time::sleep(shortest.saturating_sub(round.elapsed())).await;
                 }
                 Err(Trouble::Over(error)) => {
                     self.live.end();
@@ -121,7 +133,8 @@ impl Keeper {
                 }
                 Err(Trouble::Away(error)) => {
                     if !silent {
-                        ctx.out.warn(&format!("{error}; what was granted counts for five more minutes"));
+                        let time = if self.live.is_outdated() { "seconds" } else { "minutes" };
+                        ctx.out.warn(&format!("{error}; what was granted counts for five more {time}"));
                     }
                     silent = true;
                     tokio::time::sleep(jittered(pause)).await;
@@ -132,12 +145,21 @@ impl Keeper {
     }
 
     /// Waits for the server's word, applies it, and with it what it belongs to.
-    async fn round(&mut self, ctx: &Ctx, wait_secs: u64) -> Result<(), Trouble> {
-        let asked = self.api.agents(self.tag.as_ref(), wait_secs).await;
-        let answer = match asked {
+    async fn round(&mut self, ctx: &Ctx, wait_secs: u64) -> Result<Heard, Trouble> {
+        // Before it is sent: when it was answered, nobody here knows.
+        let mut asked = self.clock.elapsed();
+        let mut heard = Heard::Waiting;
+        let answer = match self.api.agents(self.tag.as_ref(), wait_secs).await {
             Err(error) if error.is_status(401) => {
                 // A session lasts a quarter of an hour.
                 self.api.log_in(self.credential.id, &self.credential.keys).await.map_err(refused)?;
+                asked = self.clock.elapsed();
+                self.api.agents(self.tag.as_ref(), 0).await.map_err(refused)?
+            }
+            // Others wait there already. It answers whoever does not wait.
+            Err(error) if error.is_status(429) && wait_secs > 0 => {
+                heard = Heard::InPassing;
+                asked = self.clock.elapsed();
                 self.api.agents(self.tag.as_ref(), 0).await.map_err(refused)?
             }
             other => other.map_err(refused)?,
@@ -145,12 +167,13 @@ impl Keeper {
         if let Some((answer, tag)) = answer {
             self.live.narrow(&answer);
             if self.live.seq() != Some(answer.grant_seq) {
+                self.live.outdated();
                 self.fetch(ctx, answer.grant_seq).await?;
             }
             self.tag = Some(tag);
         }
-        self.live.heard();
-        Ok(())
+        self.live.heard(asked);
+        Ok(heard)
     }
 
     /// The whole view, verified in full.
@@ -212,6 +235,12 @@ fn jittered(pause: Duration) -> Duration {
 
 /// Of two questions, the second comes no sooner.
 const SHORTEST_ROUND: Duration = Duration::from_millis(200);
+
+/// Where there is no place to wait: so often is looked instead.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// And so many times, before a place is asked for again.
+const LOOKS: u32 = 15;
 
 /// Between a failure and the next attempt.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

@@ -17,6 +17,10 @@ use super::held::Held;
 /// How long the server's last word counts. Longer, and a server that is cut off could not take anything away.
 pub const LIMIT: Duration = Duration::from_mins(5);
 
+/// How long a view counts once the server has named a newer one, which does not arrive: the newer one may have another
+/// credential of an agent in it, because the former one is in wrong hands.
+pub const LIMIT_OF_OLD: Duration = Duration::from_secs(5);
+
 /// A gateway's knowledge. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Live(Arc<Shared>);
@@ -36,8 +40,10 @@ struct State {
     named: BTreeMap<AgentId, BTreeSet<KeyId>>,
     /// What both allow, by agent: worked out when either changes, and asked at every request.
     allowed: BTreeMap<AgentId, Arc<[Usable]>>,
-    /// When the server last said so, by [`Clock::elapsed`].
+    /// When the server was asked for the last word that it gave, by [`Clock::elapsed`].
     heard: Duration,
+    /// Since when a newer view than the one that is held is known to be there.
+    outdated: Option<Duration>,
     /// What time alone changes: whether anything counts, and how many agents have not ended.
     ticked: (bool, usize),
 }
@@ -208,14 +214,25 @@ impl Live {
     pub(super) fn hold(&self, held: Held) {
         self.write(|state| {
             state.held = Some(Arc::new(held));
+            state.outdated = None;
             state.work_out();
         });
     }
 
-    /// The server was heard just now, and everything it has said is applied.
-    pub(super) fn heard(&self) {
-        let heard = self.0.clock.elapsed();
-        self.update(|state| state.heard = heard);
+    /// What is held is no longer the newest: it counts for a little while, in which the newer one should arrive.
+    pub(super) fn outdated(&self) {
+        let now = self.0.clock.elapsed();
+        self.update(|state| state.outdated = state.outdated.or(Some(now)));
+    }
+
+    /// Whether that is so.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.read(|state| state.outdated.is_some())
+    }
+
+    /// The server was heard, and everything it has said is applied. It was asked at `asked`: what it said then is no newer.
+    pub(super) fn heard(&self, asked: Duration) {
+        self.update(|state| state.heard = asked);
         self.tick();
     }
 
@@ -235,8 +252,11 @@ impl Live {
     }
 
     fn counts(&self, state: &State, now: i64) -> bool {
-        let silent = self.0.clock.elapsed().saturating_sub(state.heard);
-        silent <= LIMIT && state.held.as_ref().is_some_and(|held| held.is_current(now, self.0.max_age))
+        let elapsed = self.0.clock.elapsed();
+        let since = |then: Duration| elapsed.saturating_sub(then);
+        let is_recent =
+            since(state.heard) <= LIMIT && state.outdated.is_none_or(|then| since(then) <= LIMIT_OF_OLD);
+        is_recent && state.held.as_ref().is_some_and(|held| held.is_current(now, self.0.max_age))
     }
 
     fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
