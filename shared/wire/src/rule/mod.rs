@@ -8,6 +8,7 @@
 //! | `authority` | the host and port a request goes to, in one spelling |
 //! | `host`, `tenants` | host patterns, and the domains that no wildcard may cover |
 //! | `path`, `method` | what is compared byte for byte |
+//! | `lenient` | a path as the most lenient server would read it |
 //! | `injection`, `template` | where the value goes, and the text around it |
 //! | `value` | what a place can hold |
 //! | `read`, `error` | the stored form, strict; why a rule was refused |
@@ -17,6 +18,7 @@ mod authority;
 mod error;
 mod host;
 mod injection;
+mod lenient;
 mod method;
 mod path;
 mod read;
@@ -35,6 +37,7 @@ pub use authority::{Authority, AuthorityError, Host};
 pub use error::{Problem, RuleError};
 pub use host::{HostError, HostPattern};
 pub use injection::{Injection, InjectionError, PathTemplate};
+pub use lenient::LenientPath;
 pub use method::{Method, MethodError};
 pub use path::{PathError, PathPattern, RequestPath};
 pub use template::{FieldName, Part, TEMPLATE_BYTES, Template, TemplateError};
@@ -145,9 +148,13 @@ impl Rule {
         }
     }
 
-    /// Whether requests to this path may get the value.
+    /// Whether requests to this path may get the value: by the whole of it, and by what a server would see of it that decodes
+    /// before it looks for the query.
     pub fn fits_path(&self, path: RequestPath<'_>) -> bool {
-        self.0.paths.as_ref().is_none_or(|paths| paths.iter().any(|pattern| pattern.matches(path)))
+        let Some(paths) = &self.0.paths else { return true };
+        let fits = |path| paths.iter().any(|pattern| pattern.matches(path));
+        let is_meant = || paths.iter().any(|pattern| pattern.has_cut() && pattern.matches(path));
+        fits(path) && path.cut().is_none_or(|cut| fits(cut) || is_meant())
     }
 
     /// Whether somebody must approve a request with this method.

@@ -85,6 +85,25 @@ impl<'a> RequestPath<'a> {
     pub fn as_bytes(&self) -> &'a [u8] {
         self.0
     }
+
+    /// What is left of it where a server decodes before it looks for the query: all up to an encoded `?` or `#`. None: all.
+    pub fn cut(&self) -> Option<Self> {
+        let end = decoded(self.0).find(|(_, byte)| matches!(byte, b'?' | b'#'))?.0;
+        self.0.get(..end).map(Self)
+    }
+}
+
+/// Each place where a `%` begins what becomes one byte when it is decoded, once or more often; and that byte.
+pub(super) fn decoded(path: &[u8]) -> impl Iterator<Item = (usize, u8)> {
+    memchr::memchr_iter(b'%', path).filter_map(|at| {
+        let mut byte = b'%';
+        let mut digits = path.get(at + 1..)?;
+        while byte == b'%' {
+            byte = hex_pair(digits)?;
+            digits = digits.get(2..)?;
+        }
+        Some((at, byte))
+    })
 }
 
 /// `.` or `..`, or what becomes that where parameters (`..;x`), or blanks at the end (`..%20`), are cut off.
@@ -151,6 +170,11 @@ impl PathPattern {
         fits && (tree || segments.next().is_none())
     }
 
+    /// Whether its author wrote an encoded `?` or `#`.
+    pub(super) fn has_cut(&self) -> bool {
+        RequestPath(self.0.as_bytes()).cut().is_some()
+    }
+
     /// The pattern.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -159,7 +183,7 @@ impl PathPattern {
 
 /// Whether `wanted`, in which `*` is any bytes, is all of `segment`. Each literal part is taken where it first fits, so the
 /// time is at most their lengths multiplied, whatever they are.
-fn segment_matches(wanted: &[u8], segment: &[u8]) -> bool {
+pub(super) fn segment_matches(wanted: &[u8], segment: &[u8]) -> bool {
     let mut parts = wanted.split(|byte| *byte == b'*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = segment.strip_prefix(first) else { return false };
@@ -280,6 +304,20 @@ mod tests {
             "/x@y:z+!$&'()*,=",
         ] {
             assert_eq!(RequestPath::new(path.as_bytes()).unwrap().as_bytes(), path.as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_a_server_sees_that_decodes_before_it_splits_is_known() {
+        let cut = |path: &str| {
+            let cut = RequestPath::new(path.as_bytes()).unwrap().cut();
+            cut.map(|cut| std::str::from_utf8(cut.as_bytes()).unwrap().to_owned())
+        };
+        assert_eq!(cut("/v1/items/5%3F/read").as_deref(), Some("/v1/items/5"));
+        assert_eq!(cut("/labels/c%23").as_deref(), Some("/labels/c"));
+        assert_eq!(cut("/a%20b/%253f/%23").as_deref(), Some("/a%20b/"));
+        for whole in ["/", "/v1/a%20b", "/100%25", "/100%2541", "/100%253"] {
+            assert_eq!(cut(whole), None, "{whole}");
         }
     }
 

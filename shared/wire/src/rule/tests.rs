@@ -54,6 +54,25 @@ fn all_of_a_rule_must_fit() {
     assert!(!rule.needs_approval("GET") && rule.needs_approval("PROPFIND") && rule.needs_approval("DELETE"));
 }
 
+/// An encoded `?` or `#` is one byte of a name, or the end of the path, to a server that decodes first.
+#[test]
+fn a_path_fits_by_each_of_its_two_readings() {
+    let rule = |paths: &str| {
+        read(&LEAST.replace(r#""approval""#, &format!(r#""paths":[{paths}],"approval""#))).unwrap()
+    };
+    for (paths, path, all) in [
+        (r#""/v1/items/*/read""#, "/v1/items/5%3f/read", false),
+        (r#""/v1/items/*/read""#, "/v1/items/5%2523/read", false),
+        (r#""/v1/items/*/read""#, "/v1/items/5/read%3Fx", false),
+        (r#""/v1/items/*""#, "/v1/items/5%3f/read", true),
+        (r#""/repos/*/*/labels/*""#, "/repos/o/r/labels/c%23", true),
+        (r#""/labels/c%23""#, "/labels/c%23", true),
+    ] {
+        assert_eq!(fits(&rule(paths), "api.github.com", "GET", path), all, "{paths} {path}");
+    }
+    assert!(fits(&read(LEAST).unwrap(), "api.github.com", "GET", "/labels/c%23"));
+}
+
 #[test]
 fn a_rule_without_methods_takes_the_common_ones_in_capitals() {
     let rule = read(LEAST).unwrap();
