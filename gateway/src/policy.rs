@@ -1,6 +1,7 @@
 //! May this request have a key, and which? Pure.
 
 use http::Method;
+use keyward_wire::provider::minting;
 use keyward_wire::rule::{Authority, HostPattern, RequestPath};
 
 use crate::refuse::{Code, Refusal};
@@ -61,6 +62,9 @@ pub(crate) fn judge<'a>(
     }
     match fitting.as_slice() {
         [one] if one.rule.needs_approval(method.as_str()) => Err(Code::ApprovalUnavailable.into()),
+        [one] if minting::is_unnamed(&one.rule, one.provider.as_deref(), to, path) => {
+            Err(Code::CredentialPath.into())
+        }
         [one] => Ok(one),
         several => {
             let mut refusal = Refusal::from(Code::MultipleConnections);
@@ -189,5 +193,30 @@ mod tests {
         assert_eq!(code(&always, "a.test", "GET", "/"), Err(Code::ApprovalUnavailable));
         assert_eq!(code(&writes, "a.test", "GET", "/"), Ok(1));
         assert_eq!(code(&writes, "a.test", "POST", "/"), Err(Code::ApprovalUnavailable));
+    }
+
+    #[test]
+    fn v5_v6_a_path_that_makes_or_shows_credentials_has_to_be_named() {
+        let own_host = |change: fn(&mut Terms)| {
+            let mut grant = grant(2, &["search.ten.test"], change);
+            grant.provider = Some("meilisearch".into());
+            [grant]
+        };
+        let github = [grant(1, &["api.github.com"], |_| ())];
+        for path in ["/user/keys", "/USER/keys", "/user/keys;x", "/repos/o/r/keys/", "/user/keys%3fx"] {
+            for method in ["GET", "POST"] {
+                assert_eq!(
+                    code(&github, "api.github.com", method, path),
+                    Err(Code::CredentialPath),
+                    "{path}"
+                );
+            }
+        }
+        assert_eq!(code(&github, "api.github.com", "POST", "/repos/o/r/issues"), Ok(1));
+        assert_eq!(code(&own_host(|_| ()), "search.ten.test", "GET", "/keys"), Err(Code::CredentialPath));
+        let named =
+            own_host(|terms| terms.paths = Some(vec!["/*".parse().unwrap(), "/keys".parse().unwrap()]));
+        assert_eq!(code(&named, "search.ten.test", "GET", "/keys"), Ok(2));
+        assert_eq!(code(&named, "search.ten.test", "GET", "/keys/x"), Err(Code::CredentialPath));
     }
 }

@@ -40,6 +40,8 @@ pub enum Code {
     AddressRefused,
     /// The key's rule asks for an approval, and there is nobody to ask.
     ApprovalUnavailable,
+    /// A path that makes or shows credentials, which the key's rule does not name.
+    CredentialPath,
     /// More requests than the rule or the gateway allows.
     RateLimited,
     /// A placeholder of another key stands where this one belongs.
@@ -161,6 +163,12 @@ impl Code {
                 403,
                 "The key's rule asks for an approval, and this gateway has nobody to ask.",
                 "Ask an administrator to do it, or to change the key's rule.",
+            ),
+            Self::CredentialPath => (
+                "credential_path",
+                403,
+                "This path makes or shows credentials, and the key's rule does not name it.",
+                "Ask an administrator to do it, or to name the path in the key's rule.",
             ),
             Self::RateLimited => (
                 "rate_limited",
@@ -366,6 +374,7 @@ mod tests {
         Code::BlockedByPolicy,
         Code::AddressRefused,
         Code::ApprovalUnavailable,
+        Code::CredentialPath,
         Code::RateLimited,
         Code::WrongDestination,
         Code::UnknownPlaceholder,

@@ -85,6 +85,10 @@ macro_rules! each_attack {
                 l1_strangers_cannot_fill_the_log_and_no_password_is_in_it,
                 a_gateway_that_ends_finishes_what_is_under_way_and_takes_nothing_more,
             }
+            minting {
+                v5_paths_that_make_credentials_are_refused_however_they_are_written,
+                v6_what_shows_secrets_is_refused_until_the_rule_names_it,
+            }
             placeholders {
                 h1_a_placeholder_beside_its_place_goes_on_as_it_is,
                 h2_a_placeholder_that_stands_twice_is_refused,

@@ -8,6 +8,7 @@ mod destination;
 mod floods;
 mod limits;
 mod live;
+mod minting;
 mod placeholders;
 mod protocols;
 mod shapes;

@@ -6,9 +6,10 @@
 //! The table is one text in the program, read line by line when somebody asks: nothing is built at start.
 
 mod environment;
+pub mod minting;
 mod row;
 
-use crate::rule::{Authority, HostPattern, Injection, PathPattern, RequestPath, Terms};
+use crate::rule::{Authority, HostPattern, Injection, PathPattern, Terms};
 
 pub use row::{Field, HostShape};
 
@@ -92,14 +93,9 @@ impl Provider {
         row::fields(self.fields)
     }
 
-    /// Paths that make or show credentials: whoever may use them can get something that outlives the rule.
+    /// Paths that make or show credentials: see [`minting`].
     pub fn minting(self) -> Vec<PathPattern> {
         row::words(self.mints).filter_map(|path| path.parse().ok()).collect()
-    }
-
-    /// Whether a request to this path of it may make or show a credential.
-    pub fn mints(self, path: RequestPath<'_>) -> bool {
-        self.minting().iter().any(|pattern| pattern.matches(path))
     }
 
     /// The variable by which its clients are pointed at another address, and the path that belongs to the address.

@@ -29,14 +29,19 @@ impl HostShape {
         if self.0.contains('{') { None } else { self.0.parse().ok() }
     }
 
+    /// The host without its port, if it is the same for everybody.
+    pub(super) fn fixed_host(self) -> Option<&'static str> {
+        if self.0.contains('{') { None } else { self.0.split(':').next() }
+    }
+
     /// Whether this host is one of them. `{…}` stands for letters, digits and `-` of one label; a shape that is nothing else
     /// says nothing about hosts, and fits none.
     pub fn fits(self, to: &Authority) -> bool {
-        if let Some(pattern) = self.pattern() {
-            return pattern.matches(to);
-        }
         let (shape, port) = self.0.split_once(':').unwrap_or((self.0, "443"));
         let Host::Name(name) = &to.host else { return false };
+        if !shape.contains('{') {
+            return shape == name && port == to.port.to_string();
+        }
         let mut labels = name.split('.');
         let fits =
             shape.split('.').all(|wanted| labels.next().is_some_and(|label| label_fits(wanted, label)));

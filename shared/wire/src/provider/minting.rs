@@ -1,0 +1,235 @@
+//! Paths that make or show credentials. Whoever may use them can get something that outlives the rule, so a rule for the
+//! whole host is not taken to mean them: the gateway refuses such a path unless the rule names it.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::{HostShape, Provider, all};
+use crate::rule::{Authority, Host, HostPattern, LenientPath, PathPattern, RequestPath, Rule};
+
+/// A path of a provider that makes or shows credentials, as far as a rule covers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Minting {
+    /// As the table has it.
+    pub path: PathPattern,
+    /// Whether the rule names it, or a part of it, so that requests there may go out.
+    pub named: bool,
+}
+
+/// Whether a request there may make or show a credential, and the rule does not name its path. `provider` is whose the key
+/// is, as its owner says: it stands in for the host where each customer has one of their own.
+pub fn is_unnamed(rule: &Rule, provider: Option<&str>, to: &Authority, path: RequestPath<'_>) -> bool {
+    let mut mints = TABLE.at(to, provider).flat_map(|row| &row.paths).peekable();
+    if mints.peek().is_none() {
+        return false;
+    }
+    let read = path.lenient();
+    let mut mints = mints.filter(|mint| mint.covers(&read)).peekable();
+    if mints.peek().is_none() {
+        return false;
+    }
+    let own = rule.terms().paths.iter().flatten().filter(|own| own.matches(path));
+    let own: Vec<LenientPath> = own.map(PathPattern::lenient).collect();
+    !mints.all(|mint| own.iter().any(|own| mint.covers(own)))
+}
+
+/// Those that a rule covers, in the order of the table.
+pub fn of_rule(rule: &Rule, provider: Option<&str>) -> Vec<Minting> {
+    let own: Option<Vec<LenientPath>> =
+        rule.terms().paths.as_ref().map(|paths| paths.iter().map(PathPattern::lenient).collect());
+    let mut found: Vec<Minting> = Vec::new();
+    for path in rows_of(rule, provider).flat_map(|row| row.provider.minting()) {
+        let mint = path.lenient();
+        let covered = own.as_ref().is_none_or(|own| own.iter().any(|own| own.meets(&mint)));
+        if covered && !found.iter().any(|known| known.path == path) {
+            let named = own.iter().flatten().any(|own| mint.covers(own));
+            found.push(Minting { path, named });
+        }
+    }
+    found
+}
+
+/// The rows that are about a host of the rule, or of its key's provider.
+fn rows_of(rule: &Rule, provider: Option<&str>) -> impl Iterator<Item = &'static Row> {
+    let reaches = |pattern: &HostPattern, shape: HostShape| match pattern.exact() {
+        Some(host) => shape.fits(&host),
+        None => shape.pattern().is_some_and(|one| one.overlaps(pattern)),
+    };
+    TABLE.rows.iter().filter(move |row| {
+        let is_named = provider.is_some_and(|name| row.provider.name.eq_ignore_ascii_case(name));
+        is_named
+            || row
+                .provider
+                .host_shapes()
+                .any(|shape| rule.terms().hosts.iter().any(|host| reaches(host, shape)))
+    })
+}
+
+/// The rows of the table that have such paths, to be asked at every request.
+struct Table {
+    rows: Vec<Row>,
+    /// By host, without its port: those whose hosts are the same for everybody.
+    by_host: HashMap<&'static str, Vec<usize>>,
+    /// Hosts that each customer has of their own.
+    own: Vec<(HostShape, usize)>,
+}
+
+struct Row {
+    provider: Provider,
+    paths: Vec<LenientPath>,
+}
+
+impl Table {
+    fn read() -> Self {
+        let mut table = Self { rows: Vec::new(), by_host: HashMap::new(), own: Vec::new() };
+        for provider in all() {
+            let paths: Vec<LenientPath> = provider.minting().iter().map(PathPattern::lenient).collect();
+            if paths.is_empty() {
+                continue;
+            }
+            let row = table.rows.len();
+            for shape in provider.host_shapes() {
+                match shape.fixed_host() {
+                    Some(host) => table.by_host.entry(host).or_default().push(row),
+                    None => table.own.push((shape, row)),
+                }
+            }
+            table.rows.push(Row { provider, paths });
+        }
+        table
+    }
+
+    fn at(&self, to: &Authority, provider: Option<&str>) -> impl Iterator<Item = &Row> {
+        let host = match &to.host {
+            Host::Name(name) => name.as_str(),
+            Host::V4(_) | Host::V6(_) => "",
+        };
+        let fixed = self.by_host.get(host).into_iter().flatten().copied();
+        let own = self.own.iter().filter(|(shape, _)| shape.fits(to)).map(|(_, row)| *row);
+        let named = self.rows.iter().enumerate().filter(move |(_, row)| {
+            provider.is_some_and(|name| row.provider.name.eq_ignore_ascii_case(name))
+        });
+        fixed.chain(own).chain(named.map(|(row, _)| row)).filter_map(|row| self.rows.get(row))
+    }
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(Table::read);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::{Injection, Terms};
+
+    fn rule(host: &str, paths: &[&str]) -> Rule {
+        let mut terms = Terms::new(vec![host.parse().unwrap()], vec![Injection::bearer()]);
+        let paths: Vec<PathPattern> = paths.iter().map(|path| path.parse().unwrap()).collect();
+        terms.paths = Some(paths).filter(|paths| !paths.is_empty());
+        Rule::new(terms).unwrap()
+    }
+
+    fn refused(paths: &[&str], host: &str, provider: Option<&str>, path: &str) -> bool {
+        let to = Authority::parse(host, 443).unwrap();
+        is_unnamed(&rule(host, paths), provider, &to, RequestPath::new(path.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn v5_a_rule_for_the_host_does_not_mean_the_paths_that_make_credentials() {
+        for path in
+            ["/user/keys", "/user/keys/7", "/repos/o/r/keys", "/USER/KEYS", "/user/keys;x", "/user/keys%3Fx"]
+        {
+            assert!(refused(&[], "api.github.com", None, path), "{path}");
+            assert!(refused(&["/*"], "api.github.com", None, path), "{path}");
+            assert!(refused(&["/user/*", "/repos/o/*", "/USER/*"], "api.github.com", None, path), "{path}");
+        }
+        for (host, path) in [
+            ("api.openai.com", "/v1/organization/admin_api_keys"),
+            ("api.cloudflare.com", "/client/v4/user/tokens"),
+            ("registry.npmjs.org", "/-/npm/v1/tokens"),
+            ("api.sendgrid.com", "/v3/api_keys"),
+        ] {
+            assert!(refused(&[], host, None, path), "{host}{path}");
+        }
+        for (host, path) in [
+            ("api.github.com", "/repos/o/r/issues"),
+            ("api.github.com", "/user"),
+            ("api.openai.com", "/v1/chat/completions"),
+            ("x.test", "/user/keys"),
+            ("192.0.2.7", "/user/keys"),
+        ] {
+            assert!(!refused(&[], host, None, path), "{host}{path}");
+        }
+    }
+
+    #[test]
+    fn a_rule_that_names_such_a_path_lets_it_pass_and_no_other() {
+        let paths = &["/*", "/repos/acme/site/keys/*", "/user/gpg_keys"][..];
+        for path in ["/repos/acme/site/keys", "/repos/acme/site/keys/1", "/user/gpg_keys", "/user"] {
+            assert!(!refused(paths, "api.github.com", None, path), "{path}");
+        }
+        for path in
+            ["/repos/acme/other/keys", "/user/keys", "/user/gpg_keys/1", "/USER/gpg_keys", "/user/gpg_keys;x"]
+        {
+            assert!(refused(paths, "api.github.com", None, path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_host_of_ones_own_is_known_by_the_provider_of_the_key() {
+        for provider in ["meilisearch", "MeiliSearch"] {
+            assert!(refused(&[], "search.ten.test", Some(provider), "/keys"));
+        }
+        assert!(!refused(&[], "search.ten.test", None, "/keys"));
+        assert!(!refused(&[], "search.ten.test", Some("stripe"), "/keys"));
+        assert!(refused(&[], "acme.myshopify.com", None, "/admin/api/2025-01/storefront_access_tokens.json"));
+    }
+
+    #[test]
+    fn what_a_rule_covers_of_them_is_told_by_whether_it_names_it() {
+        let told = |host: &str, paths: &[&str], provider: Option<&str>| -> Vec<(String, bool)> {
+            let all = of_rule(&rule(host, paths), provider);
+            all.into_iter().map(|one| (one.path.to_string(), one.named)).collect()
+        };
+        let all = told("api.github.com", &[], None);
+        assert!(all.contains(&("/user/keys/*".to_owned(), false)) && all.iter().all(|(_, named)| !named));
+        assert_eq!(
+            told("api.github.com", &["/user/*"], None)
+                .iter()
+                .filter(|(path, _)| path.starts_with("/repos"))
+                .count(),
+            0
+        );
+        assert!(
+            told("api.github.com", &["/*", "/user/keys"], None).contains(&("/user/keys/*".to_owned(), true))
+        );
+        assert!(!told("*.github.com", &[], None).is_empty(), "a wildcard reaches it, too");
+        assert!(told("x.test", &[], None).is_empty() && !told("x.test", &[], Some("github")).is_empty());
+    }
+
+    /// What a preset fills in is nobody's word about such paths.
+    #[test]
+    fn no_preset_names_a_path_of_its_provider_that_makes_credentials() {
+        for provider in all() {
+            let own: Vec<LenientPath> = provider.paths().iter().flatten().map(PathPattern::lenient).collect();
+            for mint in provider.minting() {
+                assert!(!own.iter().any(|own| mint.lenient().covers(own)), "{}: {mint}", provider.name);
+            }
+        }
+    }
+
+    /// What may be encoded without being refused as a path does not stand in these: it would be another spelling.
+    #[test]
+    fn such_paths_have_plain_letters_only() {
+        for provider in all() {
+            for mint in provider.minting() {
+                let plain = |byte: u8| {
+                    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'*' | b'-' | b'_' | b'.')
+                };
+                assert!(
+                    mint.as_str().bytes().all(plain) && mint.as_str().len() > 2,
+                    "{}: {mint}",
+                    provider.name
+                );
+            }
+        }
+    }
+}
