@@ -103,14 +103,9 @@ impl Fault {
     pub fn unknown<'a>(kind: &str, name: &str, names: impl Iterator<Item = &'a str>) -> Self {
         let mut names: Vec<&str> = names.collect();
         names.sort_unstable();
-        let nearest = names
-            .iter()
-            .map(|other| (likeness(name, other), *other))
-            .filter(|(likeness, _)| *likeness > 0.8)
-            .max_by(|a, b| a.0.total_cmp(&b.0));
         let fault = Self::new(Code::NotFound, format!("no such {kind}, or not yours: {}", typed(name, 100)));
-        match nearest {
-            Some((_, other)) => fault.next(format!("did you mean {other}?")),
+        match nearest(name, names.iter().copied()) {
+            Some(other) => fault.next(format!("did you mean {other}?")),
             None if names.is_empty() => fault.next(format!("there is no {kind} yet")),
             None => {
                 let shown = names.iter().take(12).copied().collect::<Vec<_>>().join(", ");
@@ -119,6 +114,12 @@ impl Fault {
             }
         }
     }
+}
+
+/// Of `names`, the one that was probably meant.
+pub fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = names.map(|other| (likeness(name, other), other)).filter(|(likeness, _)| *likeness > 0.8);
+    near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, other)| other)
 }
 
 impl fmt::Display for Fault {

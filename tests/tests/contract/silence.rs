@@ -77,6 +77,7 @@ const STORY: &[(&str, &str, i32)] = &[
     ("key create BY_STDIN --value-stdin", VALUE, 10),
     ("key create BY_FILE --from-file value", "", 0),
     ("key set BY_FILE --value-stdin", VALUE, 0),
+    ("key create SENT --value-stdin --host a.test --inject canary-value-9f31c2-of-a-key", VALUE, 4),
     ("key create SENT --value-stdin --host a.test --inject basic --field-file user=value", VALUE, 0),
     ("key set SENT --inject header:x-a=canary-value-9f31c2-of-a-key", "", 2),
     ("key show SENT", "", 0),

@@ -113,10 +113,13 @@ fn a_rule_goes_with_its_key_through_everything_and_shows_no_value() {
     let ended = owner.keyward(&["key", "rollback", "CLAUDE_2", "1"]);
     assert!(ended.code == 0 && ended.stderr.contains("--with-rule"), "{}", ended.said());
     assert_eq!((rule(owner, "CLAUDE_2"), owner.ok(&["key", "get", "CLAUDE_2"])), (second, VALUE.to_owned()));
-    owner.ok(&["key", "rollback", "CLAUDE_2", "1", "--with-rule"]);
+    let ended = owner.keyward(&["key", "rollback", "CLAUDE_2", "1", "--with-rule"]);
+    let hosts = "hosts were: claude.example.com; hosts are: api.anthropic.com";
+    assert!(ended.code == 0 && ended.stderr.contains(hosts), "{}", ended.said());
     assert_eq!(rule(owner, "CLAUDE_2"), first);
 
-    owner.ok(&["key", "set", "CLAUDE_2", "--no-rule"]);
+    let ended = owner.keyward(&["key", "set", "CLAUDE_2", "--no-rule"]);
+    assert!(ended.stderr.contains("hosts were: api.anthropic.com"), "{}", ended.said());
     assert_eq!(rule(owner, "CLAUDE_2"), Value::Null);
     assert_eq!(owner.ok(&["key", "get", "CLAUDE_2"]), VALUE);
 }
@@ -210,6 +213,153 @@ fn a_key_with_fields_keeps_them_to_itself() {
     );
 }
 
+/// Keys in keyward's own form, as somebody else may have written them.
+fn file(keys: &Value) -> String {
+    json!({ "format": "keyward-export", "v": 1, "keys": keys }).to_string()
+}
+
+fn bearer(hosts: &[&str]) -> Value {
+    let into = json!([{ "kind": "header", "name": "authorization", "template": "Bearer {v}" }]);
+    json!({ "v": 1, "hosts": hosts, "into": into, "approval": "never" })
+}
+
+#[test]
+fn d21_an_import_that_re_points_a_key_says_so_and_asks_for_wildcards() {
+    let world = World::new(Engine::Sqlite);
+    let owner = &world.owner;
+    owner.ok(&["key", "set", ALPHA.0, "--host", "api.ten.test", "--inject", "bearer"]);
+    let names: Vec<String> = (1..=32).map(|n| format!("h{n}.ten.test")).collect();
+    let many = bearer(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let keys = |rule: &Value| json!([{ "name": ALPHA.0, "value": ALPHA.1, "inject": rule }]);
+    let import = ["key", "import", "keys.json", "--on-conflict", "version"];
+    owner.write("keys.json", file(&keys(&many)));
+    for (more, stays) in [(&["--dry-run"][..], true), (&[], false)] {
+        let ended = owner.keyward(&[&import[..], more].concat());
+        assert_eq!(ended.code, 0, "{}", ended.said());
+        let told = format!("{}: hosts were: api.ten.test; hosts are: {}", ALPHA.0, names.join(", "));
+        assert!(ended.stderr.contains(&told), "all of them, at {more:?}: {}", ended.stderr);
+        assert_eq!(rule(owner, ALPHA.0)["hosts"] == json!(["api.ten.test"]), stays);
+    }
+    assert_eq!(owner.ok(&["key", "get", ALPHA.0]), ALPHA.1);
+
+    // A wildcard has to be meant: on a key that is there, and on a new one. One that was there has been.
+    let wide = bearer(&["*.ten.test"]);
+    for (key, value) in [(ALPHA.0, ALPHA.1), ("NEW", VALUE)] {
+        owner.write("keys.json", file(&json!([{ "name": key, "value": value, "inject": wide }])));
+        for dry in [&["--dry-run"][..], &[]] {
+            let line = [&import[..], dry].concat();
+            refused(owner, &line, "", 9, &[key, "*.ten.test", "--allow-wildcard", "nothing was stored"]);
+        }
+        let ended = owner.keyward(&[&import[..], &["--allow-wildcard", "--json"]].concat());
+        assert_eq!(ended.code, 0, "{}", ended.said());
+        let told: Value = serde_json::from_slice(&ended.stdout).unwrap();
+        let before = if key == ALPHA.0 { json!(names) } else { Value::Null };
+        assert_eq!(told["keys"][0]["rule"]["hosts"], json!(["*.ten.test"]));
+        assert_eq!(told["keys"][0]["rule"]["hosts_before"], before);
+        owner.write(
+            "keys.json",
+            file(&json!([{ "name": key, "value": "another-value-of-it", "inject": wide }])),
+        );
+        assert_eq!(owner.keyward(&import).code, 0);
+    }
+
+    // What the file lacks the key has: the rule is held against all of it.
+    let two = json!([
+        { "kind": "header", "name": "x-key", "template": "{v}" },
+        { "kind": "header", "name": "x-app", "template": "{app}" },
+    ]);
+    let mut rule_of_two = bearer(&["api.ten.test"]);
+    rule_of_two["into"] = two;
+    let keys = json!([{ "name": BETA.0, "value": BETA.1, "inject": rule_of_two }]);
+    owner.write("keys.json", file(&keys));
+    refused(owner, &import, "", 9, &[BETA.0, "field app"]);
+    let field = "app=canary-application-key-5566";
+    owner.ok(&["key", "set", BETA.0, "--field", field]);
+    assert_eq!(owner.keyward(&import).code, 0);
+    assert_eq!(rule(owner, BETA.0), rule_of_two);
+    // Fields are replaced as a whole, so the rule that is kept would be without one.
+    owner.write("keys.json", file(&json!([{ "name": BETA.0, "value": BETA.1, "fields": { "other": "x" } }])));
+    refused(owner, &import, "", 9, &[BETA.0, "field app", "--no-rule"]);
+}
+
+#[test]
+fn d21_a_rollback_with_the_rule_is_checked_as_a_new_rule_is() {
+    let world = World::new(Engine::Sqlite);
+    let owner = &world.owner;
+    let set = |more: &[&'static str]| [&["key", "set", ALPHA.0][..], more].concat();
+    owner.ok(&set(&["--host", "*.ten.test", "--inject", "bearer", "--allow-wildcard"]));
+    owner.ok(&set(&["--host", "api.ten.test"]));
+    let rollback = ["key", "rollback", ALPHA.0, "2", "--with-rule"];
+    refused(owner, &rollback, "", 9, &["*.ten.test", "--allow-wildcard"]);
+    assert_eq!(rule(owner, ALPHA.0)["hosts"], json!(["api.ten.test"]), "nothing was half-done");
+    let ended = owner.keyward(&[&rollback[..], &["--allow-wildcard", "--json"]].concat());
+    assert!(ended.stderr.contains("hosts were: api.ten.test; hosts are: *.ten.test"), "{}", ended.said());
+    let told: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!(
+        (&told["rule"]["hosts"], &told["rule"]["hosts_before"]),
+        (&json!(["*.ten.test"]), &json!(["api.ten.test"]))
+    );
+    // To the first version, which had none.
+    let ended = owner.keyward(&["key", "rollback", ALPHA.0, "1", "--with-rule"]);
+    assert!(ended.stderr.contains("sends it nowhere now"), "{}", ended.said());
+    assert_eq!(rule(owner, ALPHA.0), Value::Null);
+}
+
+#[test]
+fn v5_whoever_writes_a_rule_is_told_which_paths_hand_out_credentials() {
+    let world = World::new(Engine::Sqlite);
+    let owner = &world.owner;
+    let create = ["key", "create", "GITHUB", "--value-stdin", "--inject", "github", "--json"];
+    let ended = owner.keyward_with(&create, VALUE.as_bytes());
+    assert!(ended.stderr.contains("/user/keys/*") && ended.stderr.contains("--path"), "{}", ended.said());
+    let told: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    let refused = told["rule"]["credential_paths"]["refused"].as_array().unwrap();
+    assert!(refused.contains(&json!("/user/keys/*")));
+    let ended = owner.keyward(&["key", "set", "GITHUB", "--path", "/user/*", "--path", "/user/keys/7"]);
+    assert!(
+        ended.stderr.contains("outlives the rule") && ended.stderr.contains("/user/keys/*"),
+        "{}",
+        ended.said()
+    );
+    let paths = &shown(owner, "GITHUB")["credential_paths"];
+    assert_eq!(paths["allowed"], json!(["/user/keys/*"]));
+    assert!(
+        !paths["refused"].as_array().unwrap().iter().any(|path| path.as_str().unwrap().starts_with("/repos"))
+    );
+    let text = owner.ok(&["key", "show", "GITHUB"]);
+    for line in ["mints      /user/keys/*", "refused    /user/gpg_keys/*"] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    // At a host of one's own the key's provider says what is there; a preset makes it known.
+    owner.ok(&["key", "set", ALPHA.0, "--inject", "meilisearch", "--host", "search.ten.test"]);
+    assert_eq!(shown(owner, ALPHA.0)["provider"], "meilisearch");
+    assert_eq!(shown(owner, ALPHA.0)["credential_paths"]["refused"], json!(["/keys/*"]));
+}
+
+#[test]
+fn what_can_be_guessed_is_warned_of_wherever_the_rule_writes_it_as_a_secret() {
+    let world = World::new(Engine::Sqlite);
+    let owner = &world.owner;
+    let create = |name: &'static str, more: &[&'static str]| {
+        let line = [&["key", "create", name, "--value-stdin", "--host", "a.test"][..], more].concat();
+        let ended = owner.keyward_with(&line, VALUE.as_bytes());
+        assert_eq!(ended.code, 0, "{}", ended.said());
+        ended.stderr
+    };
+    let header = ["--inject", "header:x-pin={pin}", "--inject", "bearer", "--field", "pin=123456"];
+    assert!(create("PIN", &header).contains("short: the field pin"));
+    let password = ["--inject", "basic:{v}:{pin}", "--field", "pin=123456"];
+    assert!(create("PASSWORD", &password).contains("short: the field pin"));
+    let user = create("USER", &["--inject", "basic", "--field", "user=me"]);
+    assert!(!user.contains("short"), "a user is no secret: {user}");
+    owner.write(
+        "keys.json",
+        file(&json!([{ "name": "SHORT", "value": "hunter2", "inject": bearer(&["a.test"]) }])),
+    );
+    let ended = owner.keyward(&["key", "import", "keys.json"]);
+    assert!(ended.code == 0 && ended.stderr.contains("SHORT: short: the value"), "{}", ended.said());
+}
+
 #[test]
 fn what_would_send_a_value_to_others_is_refused() {
     let world = World::new(Engine::Sqlite);
@@ -258,6 +408,7 @@ fn what_would_send_a_value_to_others_is_refused() {
         (&["--inject", "header:Host"], 2),
         (&["--inject", "header:x-api-key=hunter2"], 2),
         (&["--inject", "hunter2:x"], 2),
+        (&["--inject", "hunter2"], 4),
         (&["--inject", "anthropc"], 4),
         (&["--inject", "bearer", "--inject", "basic:u"], 9),
         (&["--inject", "bearer", "--method", "get"], 2),

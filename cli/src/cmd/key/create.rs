@@ -8,8 +8,9 @@ use keyward_wire::provider;
 use zeroize::Zeroizing;
 
 use super::fields::{FieldWords, ask, fit};
-use super::rule::{RuleWords, tell};
+use super::rule::RuleWords;
 use super::source::Source;
+use super::told::RuleChange;
 use super::words::Words;
 use super::{name_taken, quoted};
 use crate::ctx::Ctx;
@@ -81,12 +82,15 @@ impl Options {
             "{name} is stored; make it a variable with: keyward deployment map DEPLOYMENT {}",
             quoted(name.as_str())
         ));
-        match &wanted {
-            Some(wanted) => tell(ctx, None, &wanted.rule),
+        let provider = words.provider().or(preset.map(|preset| preset.name));
+        let rule = wanted.map(|wanted| RuleChange::new(None, Some(wanted.rule), provider));
+        match &rule {
+            Some(rule) => rule.tell(ctx, None),
             None => propose(ctx, &name, words.provider()),
         }
         if ctx.out.json {
-            ctx.out.json(&serde_json::json!({ "id": id, "name": name, "version": 1 }))?;
+            let rule = rule.as_ref().map(RuleChange::json);
+            ctx.out.json(&serde_json::json!({ "id": id, "name": name, "version": 1, "rule": rule }))?;
         }
         Ok(())
     }

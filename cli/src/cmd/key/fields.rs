@@ -1,11 +1,13 @@
 //! Further values of a key, which its rule writes beside the value: the user of Basic, a second header.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 
 use clap::Args;
 use keyward_crypto::state::secret::Fields;
-use keyward_wire::rule::{FieldName, Rule, ValueError, Values};
+use keyward_wire::name::Name;
+use keyward_wire::rule::{FieldName, Injection, Rule, ValueError, Values};
 use zeroize::Zeroizing;
 
 use super::source::{read_all, unreadable};
@@ -68,13 +70,36 @@ pub(super) fn fit(ctx: &Ctx, rule: &Rule, value: &[u8], fields: &Fields) -> anyh
         Fault::new(Code::Policy, format!("the gateway could not send this value: {error}"))
             .next(format!("nothing was stored; {}", error.advice()))
     })?;
-    if value.len() < SHORT {
-        ctx.out.warn(
-            "the value is short: an agent that makes the provider repeat its guesses could find it out; use a longer one \
-             if the provider lets you",
-        );
-    }
+    warn_of_short(ctx, None, &short(rule, value, fields));
     Ok(())
+}
+
+/// What the rule sends as a secret and somebody could guess: the value, and fields. The user of Basic is none.
+pub(super) fn short(rule: &Rule, value: &[u8], fields: &Fields) -> Vec<String> {
+    let mut short: Vec<String> = Vec::new();
+    if value.len() < SHORT {
+        short.push("the value".to_owned());
+    }
+    let is_short = |name: &str| fields.get(name).is_some_and(|text| text.len() < SHORT);
+    let secret = |place: &Injection| match place {
+        Injection::Basic { password, .. } => password.fields().cloned().collect(),
+        other => other.fields().into_iter().cloned().collect::<BTreeSet<FieldName>>(),
+    };
+    let names: BTreeSet<FieldName> = rule.terms().into.iter().flat_map(secret).collect();
+    short.extend(names.iter().filter(|name| is_short(name.as_str())).map(|name| format!("the field {name}")));
+    short
+}
+
+/// Warns of them. `key` where several are told of.
+pub(super) fn warn_of_short(ctx: &Ctx, key: Option<&Name>, short: &[String]) {
+    if !short.is_empty() {
+        let of = key.map(|key| format!("{key}: ")).unwrap_or_default();
+        ctx.out.warn(&format!(
+            "{of}short: {}. An agent that makes the provider repeat its guesses could find it out; use a longer one, if it \
+             is secret and the provider lets you",
+            short.join(", ")
+        ));
+    }
 }
 
 /// Whether every place of the rule can hold what would be written there.

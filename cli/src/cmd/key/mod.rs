@@ -20,6 +20,7 @@ pub mod set;
 pub mod show;
 mod source;
 pub mod tag;
+mod told;
 mod words;
 
 use clap::Subcommand;

@@ -7,6 +7,8 @@ use keyward_crypto::state::secret::Secret;
 use keyward_wire::rule::Rule;
 
 use super::fields::check_values;
+use super::rule::Wildcards;
+use super::told::RuleChange;
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
@@ -29,12 +31,23 @@ pub struct Options {
     /// Take the rule of that version too
     #[arg(long)]
     with_rule: bool,
+    #[command(flatten)]
+    wildcards: Wildcards,
+}
+
+/// What became of its rule.
+enum Told {
+    /// Both versions have the same.
+    Same,
+    /// The older version's is another one.
+    Kept,
+    Taken(RuleChange),
 }
 
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
-        let (id, name, version, knowing, other_rule) = session
+        let (id, name, version, knowing, rule) = session
             .write(ctx, async |draft, desk| {
                 let key = resolve::key(&desk.org, &self.key)?;
                 let old = key.history.iter().find(|old| old.version == self.number);
@@ -42,11 +55,7 @@ impl Options {
                 let envelope = desk.envelope(key.id, old.version).await?;
                 let mut secret = open_old(&desk.org, key.id, old, &envelope).map_err(Fault::from)?;
                 let current = desk.secret(key).await?;
-                let other_rule = secret.inject != current.inject;
-                if !self.with_rule {
-                    secret.inject = current.inject;
-                    self.check(&secret)?;
-                }
+                let rule = self.rule(key, &mut secret, &current)?;
                 let version = draft.add_version(key.id, &secret).map_err(Fault::from)?;
                 // Whoever lost access at that version or after it may well know its value.
                 let exposed = key.exposed_since(old.version);
@@ -54,17 +63,15 @@ impl Options {
                 if let Some(key) = draft.org.key_mut(key.id) {
                     key.exposed = exposed;
                 }
-                Ok((key.id, key.name.clone(), version, knowing, other_rule))
+                Ok((key.id, key.name.clone(), version, knowing, rule))
             })
             .await?;
         let from = self.number;
         ctx.out.say(&format!("{name} is at version {version} now, with the value of version {from}"));
-        if other_rule {
-            ctx.out.say(if self.with_rule {
-                "its rule is that of the older version: see `keyward key show`"
-            } else {
-                "its rule stays as it is; --with-rule takes that of the older version"
-            });
+        match &rule {
+            Told::Same => {}
+            Told::Kept => ctx.out.say("its rule stays as it is; --with-rule takes that of the older version"),
+            Told::Taken(change) => change.tell(ctx, None),
         }
         if !knowing.is_empty() {
             let who = super::list(&knowing);
@@ -77,20 +84,62 @@ impl Options {
                 "version": version,
                 "from_version": from,
                 "exposed_to": knowing,
+                "rule": match &rule {
+                    Told::Same | Told::Kept => None,
+                    Told::Taken(change) => Some(change.json()),
+                },
             }))?;
         }
         Ok(())
     }
 
-    /// The rule of now must be able to write the value and fields of then.
-    fn check(&self, secret: &Secret) -> anyhow::Result<()> {
-        let rule = secret.inject.as_ref().and_then(|json| Rule::from_json(json.as_bytes()).ok());
-        let Some(rule) = rule else { return Ok(()) };
-        check_values(&rule, &secret.value, &secret.fields).map_err(|error| {
-            let what = format!("its rule of now does not fit version {}: {error}", self.number);
-            Fault::new(Code::Policy, what)
-                .next("nothing was changed; take the rule of that version too: --with-rule")
-                .into()
+    /// The rule that the version gets: that of now, or with --with-rule its own, which may open what was closed since.
+    fn rule(&self, key: &KeyEntry, secret: &mut Secret, current: &Secret) -> anyhow::Result<Told> {
+        let is_other = secret.inject != current.inject;
+        if !self.with_rule {
+            secret.inject.clone_from(&current.inject);
+        }
+        let text = |secret: &Secret| secret.inject.as_ref().map(|json| json.to_string());
+        let (former, json) = (text(current), text(secret));
+        let rule = match json.map(|json| Rule::from_json(json.as_bytes())) {
+            None => None,
+            Some(Ok(rule)) => Some(rule),
+            // It sends nothing, today as then.
+            Some(Err(_)) if !self.with_rule || !is_other => None,
+            Some(Err(error)) => {
+                let what = format!("the rule of version {} cannot be read ({error})", self.number);
+                return Err(Fault::new(Code::Policy, what)
+                    .next(
+                        "nothing was changed; leave out --with-rule, and write a rule with `keyward key set`",
+                    )
+                    .into());
+            }
+        };
+        if let Some(rule) = &rule {
+            self.check(rule, secret)?;
+        }
+        match (is_other, self.with_rule) {
+            (false, _) => Ok(Told::Same),
+            (true, false) => Ok(Told::Kept),
+            (true, true) => {
+                if let Some(rule) = &rule {
+                    self.wildcards.check(rule, former.as_deref())?;
+                }
+                Ok(Told::Taken(RuleChange::new(former.as_deref(), rule, key.provider.as_deref())))
+            }
+        }
+    }
+
+    /// The rule must be able to write the value and fields of then.
+    fn check(&self, rule: &Rule, secret: &Secret) -> Result<(), Fault> {
+        check_values(rule, &secret.value, &secret.fields).map_err(|error| {
+            let (whose, advice) = if self.with_rule {
+                ("its rule", "leave out --with-rule")
+            } else {
+                ("its rule of now", "take the rule of that version too: --with-rule")
+            };
+            let what = format!("{whose} does not fit version {}: {error}", self.number);
+            Fault::new(Code::Policy, what).next(format!("nothing was changed; {advice}"))
         })
     }
 

@@ -12,9 +12,7 @@ use keyward_wire::rule::{
 use zeroize::Zeroizing;
 
 use super::source::{Source, read_all, unreadable};
-use crate::cmd::phrase::list;
-use crate::ctx::Ctx;
-use crate::fault::{Code, Fault, printable, typed};
+use crate::fault::{Code, Fault, nearest, printable, typed};
 
 #[derive(Args)]
 #[command(next_help_heading = "Injection by the gateway")]
@@ -41,9 +39,8 @@ pub(super) struct RuleWords {
     /// How many requests a minute may use it (0: any number)
     #[arg(long, value_name = "N")]
     per_minute: Option<u32>,
-    /// Allow a host with a `*`: the value then goes to every host one label longer
-    #[arg(long)]
-    allow_wildcard: bool,
+    #[command(flatten)]
+    wildcards: Wildcards,
     /// The whole rule as JSON, from a file or from - (standard input)
     #[arg(long = "rule", value_name = "FILE",
           conflicts_with_all = ["hosts", "into", "methods", "paths", "approval", "account", "per_minute"])]
@@ -59,8 +56,7 @@ pub(super) struct Wanted {
 impl RuleWords {
     /// Whether any of them is given.
     pub(super) fn are_given(&self) -> bool {
-        let Self { hosts, into, methods, paths, approval, account, per_minute, allow_wildcard: _, file } =
-            self;
+        let Self { hosts, into, methods, paths, approval, account, per_minute, wildcards: _, file } = self;
         let lists = [hosts, into, methods, paths];
         lists.iter().any(|list| !list.is_empty())
             || approval.is_some()
@@ -105,12 +101,10 @@ impl RuleWords {
     ) -> anyhow::Result<Wanted> {
         if let Some(json) = file {
             let rule = read(json)?;
-            self.check_wildcards(
-                &rule,
-                former.and_then(|json| Rule::from_json(json.as_bytes()).ok()).as_ref(),
-            )?;
+            self.wildcards.check(&rule, former)?;
             return Ok(Wanted { rule, provider: None });
         }
+        let stored = former;
         let former = former.map(|json| Rule::from_json(json.as_bytes())).transpose().map_err(|error| {
             Fault::new(
                 Code::Policy,
@@ -155,7 +149,7 @@ impl RuleWords {
         }
         self.narrow(&mut terms)?;
         let rule = Rule::new(terms).map_err(|error| refused(&error))?;
-        self.check_wildcards(&rule, former.as_ref())?;
+        self.wildcards.check(&rule, stored)?;
         Ok(Wanted { rule, provider: preset })
     }
 
@@ -209,15 +203,7 @@ impl RuleWords {
             return Err(injection_refused(name.parse::<Injection>().err()).into());
         }
         let Some(provider) = provider::find(name) else {
-            let names: Vec<&str> =
-                provider::all().map(|provider| provider.name).chain(["bearer", "basic"]).collect();
-            let fault = Fault::unknown("preset or way to send a key", name, names.into_iter());
-            return Err(match fault.advice() {
-                Some(advice) if advice.starts_with("did you mean") => fault,
-                _ => fault
-                    .next("see `keyward provider list`, or say bearer, basic:USER, header:NAME, query:NAME"),
-            }
-            .into());
+            return Err(no_preset(name).into());
         };
         if self.into.len() > 1 {
             return Err(Fault::usage(format!("{} says how already", provider.name))
@@ -232,20 +218,44 @@ impl RuleWords {
                 .into()),
         }
     }
+}
 
-    /// A wildcard that was not there before has to be meant.
-    fn check_wildcards(&self, rule: &Rule, former: Option<&Rule>) -> Result<(), Fault> {
-        let known =
-            |pattern: &HostPattern| former.is_some_and(|former| former.terms().hosts.contains(pattern));
-        let new = rule.terms().hosts.iter().find(|pattern| pattern.is_wildcard() && !known(pattern));
-        match new {
-            Some(pattern) if !self.allow_wildcard => Err(Fault::new(
-                Code::Policy,
-                format!("{pattern} lets the value go to every host of that form, whoever runs it"),
-            )
-            .next("name each host; or, if all of them are yours, add --allow-wildcard")),
-            _ => Ok(()),
+/// Said wherever a key may get a rule.
+#[derive(Args)]
+pub(super) struct Wildcards {
+    /// Allow a host with a `*`: the value then goes to every host one label longer
+    #[arg(long)]
+    allow_wildcard: bool,
+}
+
+impl Wildcards {
+    /// A wildcard that was not in the `former` rule has to be meant.
+    pub(super) fn check(&self, rule: &Rule, former: Option<&str>) -> Result<(), Fault> {
+        let former = former.and_then(|json| Rule::from_json(json.as_bytes()).ok());
+        let known = |pattern: &HostPattern| {
+            former.as_ref().is_some_and(|former| former.terms().hosts.contains(pattern))
+        };
+        let new: Vec<&HostPattern> =
+            rule.terms().hosts.iter().filter(|pattern| pattern.is_wildcard() && !known(pattern)).collect();
+        if new.is_empty() || self.allow_wildcard {
+            return Ok(());
         }
+        let new: Vec<String> = new.iter().map(ToString::to_string).collect();
+        let what =
+            format!("{} lets the value go to every host of that form, whoever runs it", new.join(", "));
+        Err(Fault::new(Code::Policy, what)
+            .next("name each host; or, if all of them are yours, add --allow-wildcard"))
+    }
+}
+
+/// The text is not repeated: somebody may have written the value there.
+fn no_preset(text: &str) -> Fault {
+    let names = provider::all().map(|provider| provider.name).chain(["bearer", "basic"]);
+    let fault =
+        Fault::new(Code::NotFound, "--inject names no provider that is known, and no way to send a key");
+    match nearest(text, names) {
+        Some(name) => fault.next(format!("did you mean {name}?")),
+        None => fault.next("see `keyward provider list`, or say bearer, basic:USER, header:NAME, query:NAME"),
     }
 }
 
@@ -258,49 +268,6 @@ pub(in crate::cmd) fn cannot(name: &str, kind: &str) -> String {
         _ => "the key has to be exchanged for a token first",
     };
     format!("{name} is not supported yet: {why}")
-}
-
-/// Says what a rule lets happen, in few words: where, how, and what narrows it.
-pub(super) fn summary(rule: &Rule) -> String {
-    let Terms { hosts, methods, paths, into, approval, account: _, limits } = rule.terms();
-    let mut parts = vec![format!("to {}", list(hosts)), format!("as {}", join(into, " and "))];
-    parts.extend(methods.iter().map(|methods| format!("with {}", list(methods))));
-    parts.extend(paths.iter().map(|paths| format!("at {}", list(paths))));
-    if *approval != Approval::Never {
-        parts.push(format!("approval: {approval}"));
-    }
-    parts.extend(limits.map(|limits| format!("{} times a minute", limits.requests_per_minute())));
-    parts.join(", ")
-}
-
-/// Says what a rule allows, and what it was, when hosts change.
-pub(super) fn tell(ctx: &Ctx, former: Option<&str>, rule: &Rule) {
-    let before = former.and_then(|json| Rule::from_json(json.as_bytes()).ok());
-    if let Some(before) = before.filter(|before| before.terms().hosts != rule.terms().hosts) {
-        let (was, is) = (list(&before.terms().hosts), list(&rule.terms().hosts));
-        ctx.out.say(&format!("hosts were: {was}; hosts are: {is}"));
-    }
-    ctx.out.say(&format!("the gateway may send it {}", summary(rule)));
-    if rule.terms().approval != Approval::Never {
-        ctx.out.warn("approvals are not supported yet: the gateway refuses every request that needs one");
-    }
-}
-
-/// The lines of `key show`: each a word and a text.
-pub(super) fn lines(rule: &Rule) -> Vec<(&'static str, String)> {
-    let Terms { hosts, methods, paths, into, approval, account, limits } = rule.terms();
-    let mut lines: Vec<(&str, String)> = hosts.iter().map(|host| ("host", host.to_string())).collect();
-    lines.extend(into.iter().map(|place| ("inject", place.to_string())));
-    lines.extend(methods.iter().map(|methods| ("method", join(methods, ", "))));
-    lines.extend(paths.iter().flatten().map(|path| ("path", path.to_string())));
-    lines.push(("approval", approval.to_string()));
-    lines.extend(account.iter().map(|account| ("account", account.to_string())));
-    lines.extend(limits.map(|limits| ("limit", format!("{} a minute", limits.requests_per_minute()))));
-    lines
-}
-
-fn join<T: ToString>(all: &[T], between: &str) -> String {
-    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
 }
 
 /// An empty word alone means none.

@@ -9,8 +9,9 @@ use keyward_wire::rule::Rule;
 use zeroize::Zeroizing;
 
 use super::fields::{FieldWords, ask, fit};
-use super::rule::{RuleWords, tell};
+use super::rule::{RuleWords, Wanted};
 use super::source::{Source, Value};
+use super::told::RuleChange;
 use super::words::Words;
 use super::{remind_to_revoke, replace};
 use crate::cmd::resolve;
@@ -64,8 +65,8 @@ struct Done {
     name: Name,
     version: u64,
     value: Change,
-    /// The rule it got, and the one it had.
-    rule: Option<(Rule, Option<Zeroizing<String>>)>,
+    /// What was said of its rule.
+    rule: Option<RuleChange>,
     knowing: Vec<Name>,
 }
 
@@ -110,8 +111,8 @@ impl Options {
             }
             Change::New => format!("{name} is at version {version} now"),
         });
-        if let Some((rule, former)) = &done.rule {
-            tell(ctx, former.as_ref().map(|json| json.as_str()), rule);
+        if let Some(rule) = &done.rule {
+            rule.tell(ctx, None);
         }
         remind_to_revoke(ctx, name, &done.knowing);
         if ctx.out.json {
@@ -122,6 +123,7 @@ impl Options {
                 "version": version,
                 "new_version": new_version,
                 "was_exposed_to": done.knowing,
+                "rule": done.rule.as_ref().map(RuleChange::json),
             }))?;
         }
         Ok(())
@@ -132,16 +134,16 @@ impl Options {
         let current = desk.secret(resolve::key(&desk.org, &self.key)?).await?;
         let mut fields = self.fields.read(current.fields.clone())?;
         let known: Vec<String> = fields.keys().cloned().collect();
-        ask(&self.rule(read, &current)?, &mut fields)?;
+        ask(&self.rule(read, &current)?.rule, &mut fields)?;
         fields.retain(|name, _| !known.contains(name));
         Ok(fields)
     }
 
-    fn rule(&self, read: &Read, current: &Secret) -> anyhow::Result<Rule> {
+    fn rule(&self, read: &Read, current: &Secret) -> anyhow::Result<Wanted> {
         let file = read.file.as_ref().map(|json| json.as_slice());
         let former = current.inject.as_ref().map(|json| json.as_str());
         let value = read.value.as_ref().unwrap_or(&current.value);
-        Ok(self.rule.rule(file, former, value)?.rule)
+        self.rule.rule(file, former, value)
     }
 
     async fn change(
@@ -168,7 +170,21 @@ impl Options {
             return Ok(done);
         }
         let current = desk.secret(key).await?;
-        let secret = self.secret(ctx, read, &current, &mut done)?;
+        let (secret, wanted) = self.secret(ctx, read, &current)?;
+        if self.rule.are_given() || self.no_rule {
+            let (rule, preset) = wanted.map(|wanted| (wanted.rule, wanted.provider)).unzip();
+            let preset = preset.flatten().map(|preset| preset.name.to_owned());
+            let after = draft.org.key_mut(key.id);
+            let provider = after.and_then(|after| {
+                // By it the gateway knows what is at a host of one's own.
+                if after.provider.is_none() && self.words.provider().is_none() {
+                    after.provider = preset;
+                }
+                after.provider.clone()
+            });
+            let former = current.inject.as_ref().map(|json| json.as_str());
+            done.rule = Some(RuleChange::new(former, rule, provider.as_deref()));
+        }
         done.value = if secret.value != current.value {
             Change::New
         } else if secret.inject != current.inject {
@@ -189,23 +205,24 @@ impl Options {
         Ok(done)
     }
 
-    /// The value with all that belongs to it, as it will be. What is not said of it stays.
-    fn secret(&self, ctx: &Ctx, read: &Read, current: &Secret, done: &mut Done) -> anyhow::Result<Secret> {
+    /// The value with all that belongs to it, as it will be; and the rule, if that is said. What is not said of it stays.
+    fn secret(&self, ctx: &Ctx, read: &Read, current: &Secret) -> anyhow::Result<(Secret, Option<Wanted>)> {
         let value = read.value.clone().unwrap_or_else(|| current.value.clone());
         let note = self.words.note(current.note.clone());
         if self.no_rule {
-            return Ok(Secret { note, ..Secret::new(value) });
+            return Ok((Secret { note, ..Secret::new(value) }, None));
         }
         let mut fields = self.fields.read(current.fields.clone())?;
         for (name, text) in &read.asked {
             fields.entry(name.clone()).or_insert_with(|| text.clone());
         }
         let mut inject = current.inject.clone();
+        let mut said = None;
         if self.rule.are_given() {
-            let rule = self.rule(read, current)?;
-            fit(ctx, &rule, &value, &fields)?;
-            inject = Some(Zeroizing::new(rule.to_json()));
-            done.rule = Some((rule, current.inject.clone()));
+            let wanted = self.rule(read, current)?;
+            fit(ctx, &wanted.rule, &value, &fields)?;
+            inject = Some(Zeroizing::new(wanted.rule.to_json()));
+            said = Some(wanted);
         } else if let Some(json) = &inject
             && (value != current.value || fields != current.fields)
         {
@@ -216,6 +233,6 @@ impl Options {
                 )),
             }
         }
-        Ok(Secret { value, fields, inject, note })
+        Ok((Secret { value, fields, inject, note }, said))
     }
 }

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::facts::{Facts, Mapped, Reader, open_since};
-use super::rule::lines;
+use super::told::{credential_paths, lines};
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Fault, printable};
@@ -36,6 +36,9 @@ struct Answer {
     /// Why it cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     inject_problem: Option<String>,
+    /// What it covers that makes or shows credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credential_paths: Option<serde_json::Value>,
 }
 
 impl Options {
@@ -55,12 +58,16 @@ impl Options {
         };
         let rule = secret.inject.as_ref().map(|json| Rule::from_json(json.as_bytes()));
         let problem = rule.as_ref().and_then(|rule| rule.as_ref().err());
+        let credential_paths = rule
+            .as_ref()
+            .and_then(|rule| Some(credential_paths(rule.as_ref().ok()?, facts.provider.as_deref())));
         let answer = Answer {
             facts,
             note: secret.note,
             fields: secret.fields.into_keys().collect(),
             inject: secret.inject.map(|json| RawValue::from_string(json.to_string())).transpose()?,
             inject_problem: problem.map(ToString::to_string),
+            credential_paths,
         };
         if ctx.out.json {
             ctx.out.json(&answer)
@@ -71,7 +78,7 @@ impl Options {
 }
 
 fn print(ctx: &Ctx, answer: &Answer, rule: Option<&Rule>) -> anyhow::Result<()> {
-    let Answer { facts, note, fields, inject: _, inject_problem } = answer;
+    let Answer { facts, note, fields, inject: _, inject_problem, credential_paths: _ } = answer;
     let line = |word: &str, text: &str| ctx.out.line(&format!("{word:<10} {}", printable(text, 200)));
     let if_any = |word: &str, text: Option<&str>| text.map_or(Ok(()), |text| line(word, text));
     line("name", facts.name.as_str())?;
@@ -98,7 +105,8 @@ fn print(ctx: &Ctx, answer: &Answer, rule: Option<&Rule>) -> anyhow::Result<()> 
             &format!("{who} could read version {version} until {} ({})", exposed.at, exposed.why),
         )?;
     }
-    for (word, text) in rule.map(lines).unwrap_or_default() {
+    let provider = facts.provider.as_deref();
+    for (word, text) in rule.map(|rule| lines(rule, provider)).unwrap_or_default() {
         line(word, &text)?;
     }
     if_any("rule", inject_problem.as_ref().map(|problem| format!("cannot be used: {problem}")).as_deref())?;

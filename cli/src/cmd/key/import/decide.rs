@@ -13,7 +13,9 @@ use keyward_wire::{DeploymentId, KeyId};
 use super::Options;
 use super::items::Item;
 use super::plan::{Step, plan, variables};
-use crate::cmd::key::fields::check_values;
+use crate::cmd::key::fields::{check_values, short};
+use crate::cmd::key::rule::Wildcards;
+use crate::cmd::key::told::RuleChange;
 use crate::cmd::key::{list, replace};
 use crate::cmd::resolve;
 use crate::fault::{Code, Fault};
@@ -40,8 +42,12 @@ pub(super) struct Decision {
     pub env: Option<EnvName>,
     /// Who had lost access while knowing the former value.
     pub knowing: Vec<Name>,
-    /// What the key that gets a new version has now: its note, fields and rule go on, unless the file has others.
-    current: Option<Secret>,
+    /// The rule that it gets, if that is another one than it had.
+    pub rule: Option<RuleChange>,
+    /// What of it its rule sends, and somebody could guess.
+    pub short: Vec<String>,
+    /// What is stored: what the file has, and beside it what the key has now.
+    secret: Option<Secret>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,8 +91,8 @@ impl fmt::Display for Decision {
 /// A decision for each item. Changes nothing.
 ///
 /// # Errors
-/// [`Code::Conflict`] if names are taken and nothing is said about them, or a variable is another key's; and for names
-/// that no variable may have.
+/// [`Code::Conflict`] if names are taken and nothing is said about them, or a variable is another key's; for names that no
+/// variable may have; and for a rule that does not fit what is stored with it, or has a wildcard that nobody asked for.
 pub(super) async fn decide(desk: &Desk<'_>, items: &[Item], options: &Options) -> anyhow::Result<Decided> {
     let existing: BTreeMap<&Name, &KeyEntry> = desk.org.keys.iter().map(|key| (&key.name, key)).collect();
     let names: Vec<&Name> = items.iter().map(|item| &item.name).collect();
@@ -95,7 +101,18 @@ pub(super) async fn decide(desk: &Desk<'_>, items: &[Item], options: &Options) -
     let met = names.iter().map(|name| existing.get(name).copied());
     let mut decisions: Vec<Decision> =
         items.iter().zip(steps).zip(met).map(|((item, step), met)| decision(item, step, met)).collect();
-    compare(desk, items, &mut decisions, &existing).await?;
+    let current = current(desk, items, &decisions, &existing).await?;
+    for (item, decision) in items.iter().zip(&mut decisions) {
+        let now = decision.id.and_then(|id| current.get(&id));
+        if let Some(now) = now.filter(|now| now.value == item.value) {
+            decision.action = if says_the_same(item, now) { Action::Same } else { Action::Note };
+        }
+        if !matches!(decision.action, Action::Same | Action::Skip) {
+            let key = now.and_then(|_| existing.get(&item.name));
+            let provider = item.provider.as_deref().or_else(|| key.and_then(|key| key.provider.as_deref()));
+            settle(item, decision, now, provider, &options.wildcards)?;
+        }
+    }
     let Some(deployment) = &options.map else { return Ok(Decided { decisions, deployment: None }) };
     let deployment = resolve::deployment(&desk.org, deployment)?;
     map(deployment, &mut decisions, &options.allow_env)?;
@@ -109,25 +126,16 @@ pub(super) fn apply(
     decision: &mut Decision,
     deployment: Option<DeploymentId>,
 ) -> Result<(), Fault> {
-    let current = decision.current.as_ref();
-    let secret = || Secret {
-        value: item.value.clone(),
-        fields: Some(&item.fields)
-            .filter(|fields| !fields.is_empty())
-            .or(current.map(|current| &current.fields))
-            .cloned()
-            .unwrap_or_default(),
-        inject: item.inject.clone().or_else(|| current.and_then(|current| current.inject.clone())),
-        note: item.note.clone().or_else(|| current.and_then(|current| current.note.clone())),
-    };
-    match (decision.action, decision.id) {
-        (Action::Create | Action::Rename, _) => {
-            decision.id = Some(draft.add_key(decision.name.clone(), &secret())?);
+    if let Some(secret) = &decision.secret {
+        match (decision.action, decision.id) {
+            (Action::Create | Action::Rename, _) => {
+                decision.id = Some(draft.add_key(decision.name.clone(), secret)?);
+            }
+            (Action::Version, Some(id)) => decision.knowing = replace(draft, id, secret)?.1,
+            // Who knows the value still knows it.
+            (Action::Note, Some(id)) => drop(draft.add_version(id, secret)?),
+            (Action::Version | Action::Note | Action::Same | Action::Skip, _) => {}
         }
-        (Action::Version, Some(id)) => decision.knowing = replace(draft, id, &secret())?.1,
-        // Who knows the value still knows it.
-        (Action::Note, Some(id)) => drop(draft.add_version(id, &secret())?),
-        (Action::Version | Action::Note | Action::Same | Action::Skip, _) => {}
     }
     let Some(id) = decision.id.filter(|_| decision.action != Action::Skip) else { return Ok(()) };
     if let Some(key) = draft.org.key_mut(id) {
@@ -166,51 +174,81 @@ fn decision(item: &Item, step: Step, met: Option<&KeyEntry>) -> Decision {
         Step::Rename { to, number } => (Action::Rename, to, set.map(|set| format!("{set} {number}"))),
     };
     let id = met.map(|key| key.id).filter(|_| action != Action::Rename);
-    Decision { action, name, id, set, env: None, knowing: Vec::new(), current: None }
+    Decision {
+        action,
+        name,
+        id,
+        set,
+        env: None,
+        knowing: Vec::new(),
+        rule: None,
+        short: Vec::new(),
+        secret: None,
+    }
 }
 
-/// Finds out which values are not new, and keeps what belongs to those that are. A rule that is kept must fit its new value.
-async fn compare(
+/// What each key that may get a new version has now.
+async fn current(
     desk: &Desk<'_>,
     items: &[Item],
-    decisions: &mut [Decision],
+    decisions: &[Decision],
     existing: &BTreeMap<&Name, &KeyEntry>,
-) -> anyhow::Result<()> {
-    let mut versions: Vec<(&Item, &mut Decision)> =
-        items.iter().zip(decisions).filter(|(_, decision)| decision.action == Action::Version).collect();
-    let keys: Vec<&KeyEntry> =
-        versions.iter().filter_map(|(item, _)| existing.get(&item.name).copied()).collect();
+) -> anyhow::Result<BTreeMap<KeyId, Secret>> {
+    let versions = items.iter().zip(decisions).filter(|(_, decision)| decision.action == Action::Version);
+    let keys: Vec<&KeyEntry> = versions.filter_map(|(item, _)| existing.get(&item.name).copied()).collect();
     if keys.is_empty() {
-        return Ok(());
+        return Ok(BTreeMap::new());
     }
-    for ((item, decision), current) in versions.iter_mut().zip(desk.secrets(&keys).await?) {
-        if current.value == item.value {
-            let same = (item.note.is_none() || item.note == current.note)
-                && (item.inject.is_none() || item.inject == current.inject)
-                && (item.fields.is_empty() || item.fields == current.fields);
-            decision.action = if same { Action::Same } else { Action::Note };
-        }
-        if decision.action != Action::Same {
-            check_rule(item, &current)?;
-        }
-        decision.current = Some(current);
-    }
-    Ok(())
+    let secrets = desk.secrets(&keys).await?;
+    Ok(keys.iter().map(|key| key.id).zip(secrets).collect())
 }
 
-/// Whether the rule that the key keeps can send the file's value. That of the file was held against it when it was read; one
-/// that cannot be read sends nothing.
-fn check_rule(item: &Item, current: &Secret) -> Result<(), Fault> {
-    let kept = if item.inject.is_none() { current.inject.as_ref() } else { None };
-    let Some(rule) = kept.and_then(|json| Rule::from_json(json.as_bytes()).ok()) else { return Ok(()) };
-    let fields = if item.fields.is_empty() { &current.fields } else { &item.fields };
-    check_values(&rule, &item.value, fields).map_err(|error| {
-        Fault::new(
-            Code::Policy,
-            format!("the gateway could not send the new value of {}: {error}", item.name),
-        )
-        .next("nothing was stored; mend the value in the file, or first take its rule away: --no-rule")
-    })
+/// Whether the file says nothing else of the key, beside its value, than what it has.
+fn says_the_same(item: &Item, now: &Secret) -> bool {
+    (item.note.is_none() || item.note == now.note)
+        && (item.inject.is_none() || item.inject == now.inject)
+        && (item.fields.is_empty() || item.fields == now.fields)
+}
+
+/// What is stored: the file's value, note, fields and rule, and of these what the file does not have as the key has it now.
+/// It is checked as `key set` would, whichever of them the rule came from.
+fn settle(
+    item: &Item,
+    decision: &mut Decision,
+    current: Option<&Secret>,
+    provider: Option<&str>,
+    wildcards: &Wildcards,
+) -> Result<(), Fault> {
+    let fields =
+        if item.fields.is_empty() { current.map(|current| &current.fields) } else { Some(&item.fields) };
+    let former = current.and_then(|current| current.inject.as_ref());
+    let secret = Secret {
+        value: item.value.clone(),
+        fields: fields.cloned().unwrap_or_default(),
+        inject: item.inject.as_ref().or(former).cloned(),
+        note: item.note.as_ref().or(current.and_then(|current| current.note.as_ref())).cloned(),
+    };
+    // A rule that is there and cannot be read sends nothing. Those of the file can be read.
+    let rule = secret.inject.as_ref().and_then(|json| Rule::from_json(json.as_bytes()).ok());
+    if let Some(rule) = rule {
+        check_values(&rule, &secret.value, &secret.fields).map_err(|error| {
+            let what = format!("the gateway could not send the new value of {}: {error}", item.name);
+            Fault::new(Code::Policy, what).next(if item.inject.is_some() {
+                "nothing was stored; mend the value, fields or rule in the file"
+            } else {
+                "nothing was stored; mend the value in the file, or first take its rule away: --no-rule"
+            })
+        })?;
+        decision.short = short(&rule, &secret.value, &secret.fields);
+        let former = former.map(|json| json.as_str());
+        wildcards.check(&rule, former).map_err(|fault| {
+            Fault::new(fault.code, format!("{}: {}", item.name, fault.what()))
+                .next(format!("nothing was stored; {}", fault.advice().unwrap_or_default()))
+        })?;
+        decision.rule = Some(RuleChange::new(former, Some(rule), provider)).filter(RuleChange::is_one);
+    }
+    decision.secret = Some(secret);
+    Ok(())
 }
 
 /// Gives each key that is imported, or was there with the same value, the variable of its name.

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use keyward_crypto::state::secret::Fields;
 use keyward_wire::limits::VALUE_BYTES;
 use keyward_wire::name::Name;
-use keyward_wire::rule::Rule;
+use keyward_wire::rule::{Rule, ValueError};
 use zeroize::Zeroizing;
 
 use crate::cmd::key::fields::{check_fields, check_values};
@@ -112,12 +112,15 @@ fn item(record: Record) -> Result<Item, String> {
     })
 }
 
-/// The rule in its stored form, if it is one that holds for this value.
+/// The rule in its stored form, if it is one that holds for this value. Fields that the file does not have, the key may have.
 fn rule(json: &str, value: &[u8], fields: &Fields) -> Result<Zeroizing<String>, String> {
     let rule =
         Rule::from_json(json.as_bytes()).map_err(|error| format!("its rule (inject) is refused: {error}"))?;
-    check_values(&rule, value, fields)
-        .map_err(|error| format!("its rule (inject) does not fit its value: {error}"))?;
+    match check_values(&rule, value, fields) {
+        Ok(()) => {}
+        Err(ValueError::MissingField(_)) if fields.is_empty() => {}
+        Err(error) => return Err(format!("its rule (inject) does not fit its value: {error}")),
+    }
     Ok(Zeroizing::new(rule.to_json()))
 }
 

@@ -12,15 +12,16 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish};
 use keyward_wire::name::{EnvName, Name};
-use keyward_wire::rule::Rule;
 use zeroize::Zeroizing;
 
 use self::decide::{Action, Decided, Decision, apply, decide};
 use self::items::{Item, Taken, items};
 use self::plan::OnConflict;
 use self::shred::Doomed;
-use super::rule::summary;
+use super::fields::warn_of_short;
+use super::rule::Wildcards;
 use super::source::{Value, unreadable};
+use super::told::RuleChange;
 use super::{count, quoted, remind_to_revoke};
 use crate::cmd::aftermath::Aftermath;
 use crate::ctx::Ctx;
@@ -72,6 +73,8 @@ pub struct Options {
     /// values that must not
     #[arg(long, conflicts_with = "dry_run")]
     shred: bool,
+    #[command(flatten)]
+    wildcards: Wildcards,
 }
 
 impl Options {
@@ -204,12 +207,13 @@ impl Options {
         for decision in decisions {
             remind_to_revoke(ctx, &decision.name, &decision.knowing);
         }
-        let with_items = || items.iter().zip(decisions);
-        for (item, decision) in with_items() {
-            if !matches!(decision.action, Action::Same | Action::Skip) {
-                tell_rule(ctx, &decision.name, item.inject.as_ref());
+        for decision in decisions {
+            if let Some(rule) = &decision.rule {
+                rule.tell(ctx, Some(&decision.name));
             }
+            warn_of_short(ctx, Some(&decision.name), &decision.short);
         }
+        let with_items = || items.iter().zip(decisions);
         let keys = with_items().map(|(item, decision)| {
             serde_json::json!({
                 "line": item.at.line(),
@@ -220,6 +224,7 @@ impl Options {
                 "id": decision.id,
                 "set": decision.set,
                 "env": decision.env,
+                "rule": decision.rule.as_ref().map(RuleChange::json),
             })
         });
         let keys: Vec<_> = keys.collect();
@@ -258,13 +263,6 @@ impl Options {
         };
         let dry = if self.dry_run { " (dry run: nothing was stored)" } else { "" };
         format!("{}: {}{mapped}{dry}", count(decisions.len(), "value"), parts.join(", "))
-    }
-}
-
-/// Says where a key may go by a rule that came with the file.
-fn tell_rule(ctx: &Ctx, key: &Name, inject: Option<&Zeroizing<String>>) {
-    if let Some(rule) = inject.and_then(|json| Rule::from_json(json.as_bytes()).ok()) {
-        ctx.out.say(&format!("{key}: the gateway may send it {}", summary(&rule)));
     }
 }
 
