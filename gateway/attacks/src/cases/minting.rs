@@ -25,6 +25,9 @@ pub(super) async fn v5_paths_that_make_credentials_are_refused_however_they_are_
         "/user/keys%3fx",
         "/user/keys%20",
         "/user/keys/",
+        "/user/%256beys",
+        "/user/%20keys.json.json",
+        "/repositories/1/keys",
         "/repos/o/r/keys",
         "/orgs/o/actions/runners/registration-token",
     ];

@@ -3,11 +3,12 @@
 //! What a rule allows is compared byte for byte ([`PathPattern::matches`]), so another spelling is simply not allowed. Where
 //! something is forbidden, another spelling would be the way around.
 
-use super::path::{decoded, segment_matches};
+use super::path::{hex_pair, segment_matches};
 use super::{PathPattern, RequestPath};
 
-/// A path without what lenient servers pass over: case, parameters (`keys;x`), what follows an encoded `?`, `#` or blank,
-/// empty segments, dots at a segment's end, and the ending that asks for a form (`.json`).
+/// A path without what lenient servers pass over: encodings, however often they were applied, case, parameters (`keys;x`),
+/// what follows an encoded `?`, `#` or blank, blanks before a name, empty segments, dots at a segment's end, and the ending
+/// that asks for a form (`.json`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LenientPath(Vec<u8>);
 
@@ -29,7 +30,7 @@ impl LenientPath {
     /// Whether `path` is this one, or stands below it. A `*` in this one is any text within one segment.
     pub fn covers(&self, path: &Self) -> bool {
         let mut segments = path.segments();
-        self.segments().all(|wanted| segments.next().is_some_and(|segment| segment_matches(wanted, segment)))
+        self.segments().all(|wanted| segments.next().is_some_and(|segment| names(wanted, segment)))
     }
 
     /// Whether some path stands below both, or is one of them. A `*` in either is any text.
@@ -44,23 +45,45 @@ impl LenientPath {
     }
 }
 
+/// Whether a segment is the wanted one: some frameworks take any ending for the form of an answer. A wanted one with a dot
+/// in it is a name with a dot.
+fn names(wanted: &[u8], segment: &[u8]) -> bool {
+    let name = segment.split(|byte| *byte == b'.').next().unwrap_or_default();
+    segment_matches(wanted, segment) || (!wanted.contains(&b'.') && segment_matches(wanted, name))
+}
+
 fn read(path: &[u8]) -> LenientPath {
     let mut read = Vec::with_capacity(path.len());
-    for segment in path.split(|byte| *byte == b'/').map(up_to_its_end).filter(|segment| !segment.is_empty()) {
-        if !read.is_empty() {
+    for segment in path.split(|byte| *byte == b'/').map(decoded) {
+        let name = up_to_its_end(&segment);
+        if !read.is_empty() && !name.is_empty() {
             read.push(b'/');
         }
-        read.extend(segment.iter().map(u8::to_ascii_lowercase));
+        read.extend(name.iter().map(u8::to_ascii_lowercase));
     }
     LenientPath(read)
 }
 
-/// The part of a segment that names something.
+/// With every `%XX` decoded, also those that decoding makes.
+fn decoded(segment: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(segment.len());
+    for byte in segment {
+        decoded.push(*byte);
+        while let Some((before, [b'%', digits @ ..])) = decoded.split_last_chunk::<3>()
+            && let Some(byte) = hex_pair(digits)
+        {
+            decoded.truncate(before.len());
+            decoded.push(byte);
+        }
+    }
+    decoded
+}
+
+/// The part of a decoded segment that names something.
 fn up_to_its_end(segment: &[u8]) -> &[u8] {
-    let encoded =
-        decoded(segment).find(|(_, byte)| matches!(byte, b';' | b'?' | b'#' | b' ')).map(|(at, _)| at);
-    let plain = segment.iter().position(|byte| *byte == b';');
-    let end = encoded.into_iter().chain(plain).min().unwrap_or(segment.len());
+    let segment = segment.trim_ascii_start();
+    let end =
+        segment.iter().position(|byte| matches!(byte, b';' | b'?' | b'#' | b' ')).unwrap_or(segment.len());
     let name = without_dots(segment.get(..end).unwrap_or_default());
     match name.iter().rposition(|byte| *byte == b'.') {
         Some(dot) if is_form(name.get(dot + 1..).unwrap_or_default()) => {
@@ -106,21 +129,30 @@ mod tests {
             "/user/keys%2523",
             "/user/keys%20",
             "/user/keys%2520",
+            "/user/%20keys",
+            "/user/%256beys",
+            "/user/%25256Beys",
+            "/u%2573er/keys",
             "/user/keys.",
             "/user/keys..",
             "/user/keys.json",
             "/user/keys.XML",
             "/user/keys.json;x",
+            "/user/keys.json.json",
+            "/user/keys.pub",
         ] {
             for pattern in ["/user/keys/*", "/user/keys", "/User/keys.json", "/*/keys"] {
                 assert!(covers(pattern, path), "{pattern} {path}");
             }
         }
-        for path in
-            ["/", "/user", "/user/keys2", "/user/key", "/users/keys", "/x/user/keys", "/user/keys.pub"]
+        for path in ["/", "/user", "/user/keys2", "/user/key", "/users/keys", "/x/user/keys", "/user/x.keys"]
         {
             assert!(!covers("/user/keys/*", path), "{path}");
         }
+        assert!(covers("/api/admin.tokens", "/api/admin.tokens.json"));
+        assert!(
+            !covers("/api/admin.tokens", "/api/admin.users") && !covers("/api/admin.tokens", "/api/admin")
+        );
     }
 
     #[test]

@@ -141,7 +141,7 @@ fn check_encoded(path: &[u8]) -> Result<(), PathError> {
     Ok(())
 }
 
-fn hex_pair(digits: &[u8]) -> Option<u8> {
+pub(super) fn hex_pair(digits: &[u8]) -> Option<u8> {
     let value = |digit: &u8| char::from(*digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     match digits {
         [high, low, ..] => Some(value(high)? * 16 + value(low)?),
