@@ -20,7 +20,7 @@ use crate::fault::{Code, Fault};
 use crate::launch;
 use crate::proxy::child::Child;
 use crate::proxy::keys::{self, Base, UsableKey};
-use crate::proxy::listen::Bound;
+use crate::proxy::listen::{Bound, Listen};
 use crate::proxy::running::Prepared;
 use crate::proxy::trust::Trust;
 use crate::proxy::variables::{Place, variables};
@@ -36,7 +36,7 @@ pub(super) struct Behind<'a> {
     /// How new the server's state must be.
     pub(super) freshness: &'a Freshness,
     /// Where its gateway listens.
-    pub(super) bound: Vec<Bound>,
+    pub(super) listen: Listen<'a>,
     /// Whose keys it may use.
     pub(super) told: &'a Told,
     /// Only the keys of this deployment have variables, under its names.
@@ -83,13 +83,13 @@ impl Told {
 impl Behind<'_> {
     /// Starts the gateway, then the program; ends when that has, with its code.
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
-        let Self { reach, freshness, bound, told, deployment, keep, command } = self;
-        let at = bound.iter().find_map(Bound::address).ok_or_else(|| {
+        let Self { reach, freshness, listen, told, deployment, keep, command } = self;
+        let mut command = launch::command(command, keep)?;
+        let prepared = Prepared::new(ctx, reach, freshness, listen).await?;
+        let at = prepared.bound().iter().find_map(Bound::address).ok_or_else(|| {
             Fault::usage("programs find a gateway by an address, and this one has none")
                 .next("leave --listen out, or name a port of this machine, too")
         })?;
-        let mut command = launch::command(command, keep)?;
-        let prepared = Prepared::new(ctx, reach, freshness, bound).await?;
         let agent = agent(&prepared.live, told.agent.as_deref())?;
         let mapped = deployment.map(|name| mapped(&prepared.live, name)).transpose()?;
         let (sidecar, credential) = Sidecar::new(&agent);

@@ -12,7 +12,7 @@ use super::behind::{Behind, Through};
 use crate::ctx::Ctx;
 use crate::launch;
 #[cfg(feature = "gateway")]
-use crate::proxy::listen::Place;
+use crate::proxy::listen::{Listen, Place};
 use crate::vault::fetch::{Freshness, variables};
 use crate::vault::offline::Offline;
 
@@ -81,7 +81,7 @@ impl Options {
         let behind = Behind {
             reach: &self.through.reach,
             freshness: &self.freshness,
-            bound: vec![Place::here(0).bind(false)?],
+            listen: Listen { places: &[Place::here(0)], beyond: false },
             told: &self.through.told,
             deployment: self.deployment.as_deref(),
             keep: self.only_secrets.then_some(&self.keep),

@@ -20,6 +20,24 @@ pub enum Place {
     Unix(PathBuf),
 }
 
+/// All places where a gateway is to listen.
+pub struct Listen<'a> {
+    /// At least one.
+    pub places: &'a [Place],
+    /// Whether they may be beyond this machine.
+    pub beyond: bool,
+}
+
+impl Listen<'_> {
+    /// Binds them all, or none.
+    ///
+    /// # Errors
+    /// Those of [`Place::bind`].
+    pub fn bind(&self) -> anyhow::Result<Vec<Bound>> {
+        self.places.iter().map(|place| place.bind(self.beyond)).collect()
+    }
+}
+
 /// A listener that is bound already: what comes waits for the gateway.
 pub enum Bound {
     /// And its address.

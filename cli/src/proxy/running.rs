@@ -8,7 +8,7 @@ use keyward_gateway::log::Head;
 use keyward_gateway::{Ca, Config, Gateway, Log, SecretSource};
 use tokio::runtime::Runtime;
 
-use super::listen::Bound;
+use super::listen::{Bound, Listen};
 use super::{Reach, Sidecar, Source, State};
 use crate::ctx::Ctx;
 use crate::session::credential::Credential;
@@ -44,16 +44,23 @@ impl Prepared {
         ctx: &Ctx,
         reach: &Reach,
         freshness: &Freshness,
-        bound: Vec<Bound>,
+        listen: Listen<'_>,
     ) -> anyhow::Result<Self> {
+        // The folder first: a socket may be in it.
         let state = State::find(ctx, reach.state.as_deref())?;
         let ca = Arc::new(state.ca()?);
+        let bound = listen.bind()?;
         let config = reach.config(bound.iter().filter_map(Bound::address).collect())?;
         let credential = Credential::find(ctx)?;
         let log = state.log()?;
         let clock = Arc::new(SystemClock::new());
         let keeper = Keeper::start(ctx, credential, freshness.clone(), clock).await?;
         Ok(Self { config, bound, log, ca, live: keeper.live(), keeper })
+    }
+
+    /// Where it listens.
+    pub fn bound(&self) -> &[Bound] {
+        &self.bound
     }
 
     /// Serves.

@@ -8,7 +8,7 @@ use crate::cmd::behind::{Behind, Told};
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::proxy::Reach;
-use crate::proxy::listen::{Bound, Place};
+use crate::proxy::listen::{Bound, Listen, Place};
 use crate::proxy::running::Prepared;
 use crate::stop::Stops;
 use crate::vault::fetch::Freshness;
@@ -39,10 +39,11 @@ impl Options {
         if self.command.is_empty() {
             return self.serve(ctx).await;
         }
+        let listen = [Place::here(0)];
         let behind = Behind {
             reach: &self.reach,
             freshness: &self.freshness,
-            bound: self.bind(0)?,
+            listen: self.listen(&listen),
             told: &self.told,
             deployment: None,
             keep: None,
@@ -59,9 +60,9 @@ impl Options {
         }
         // A program behind the gateway would inherit this, and some count on the lower number.
         open_as_many_as_allowed();
-        let bound = self.bind(8421)?;
-        let at: Vec<String> = bound.iter().map(Bound::shown).collect();
-        let prepared = Prepared::new(ctx, &self.reach, &self.freshness, bound).await?;
+        let listen = [Place::here(8421)];
+        let prepared = Prepared::new(ctx, &self.reach, &self.freshness, self.listen(&listen)).await?;
+        let at: Vec<String> = prepared.bound().iter().map(Bound::shown).collect();
         let fingerprint = prepared.ca.fingerprint();
         let mut stops = Stops::new()?;
         let (running, keeper) = prepared.serve(None)?;
@@ -75,10 +76,9 @@ impl Options {
         ended
     }
 
-    fn bind(&self, port: u16) -> anyhow::Result<Vec<Bound>> {
-        let default = [Place::here(port)];
-        let places = if self.listen.is_empty() { &default[..] } else { &self.listen };
-        places.iter().map(|place| place.bind(self.allow_remote)).collect()
+    fn listen<'a>(&'a self, default: &'a [Place]) -> Listen<'a> {
+        let places = if self.listen.is_empty() { default } else { &self.listen };
+        Listen { places, beyond: self.allow_remote }
     }
 }
 

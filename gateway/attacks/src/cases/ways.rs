@@ -49,7 +49,8 @@ pub(super) async fn base_url_mode_has_the_same_checks() {
         ("/-/A/v1/../x", auth.as_str(), 400),
         ("/-/A//x", auth.as_str(), 400),
         ("/-/A/../A/x", auth.as_str(), 400),
-        ("/-/", auth.as_str(), 404),
+        ("/-/", "", 401),
+        ("/-//", auth.as_str(), 404),
         ("/", auth.as_str(), 404),
         ("/metrics", "", 404),
     ] {
@@ -57,6 +58,12 @@ pub(super) async fn base_url_mode_has_the_same_checks() {
             world.dial().await.ask(format!("GET {target} HTTP/1.1\r\nHost: gateway\r\n{auth}\r\n")).await;
         assert_eq!(answer.status, status, "{target} {auth}: {answer:?}");
     }
+    // What it may use an agent is told, by name and host and no more.
+    let listed = world.dial().await.ask(format!("GET /-/ HTTP/1.1\r\nHost: gateway\r\n{auth}\r\n")).await;
+    assert!(
+        listed.status == 200 && listed.text().contains("\"name\":\"A\"") && !listed.text().contains(SA),
+        "{listed:?}"
+    );
     assert_eq!(upstream.connections(), 0);
     // Without a path, it is the root.
     let answer = world.dial().await.ask(format!("GET /-/A HTTP/1.1\r\nHost: gateway\r\n{auth}\r\n")).await;
