@@ -30,8 +30,11 @@ pub(super) const USER: IdentityId = identity(15);
 pub(super) const fn key(n: u8) -> KeyId {
     KeyId::from_bytes([n; 16])
 }
+/// Never the id of an identity.
 pub(super) const fn group(n: u8) -> GroupId {
-    GroupId::from_bytes([n; 16])
+    let mut bytes = [n; 16];
+    bytes[0] = b'g';
+    GroupId::from_bytes(bytes)
 }
 pub(super) const fn deployment(n: u8) -> DeploymentId {
     DeploymentId::from_bytes([n; 16])
