@@ -1,7 +1,7 @@
 //! Bodies on their way through, piece by piece: nothing is collected, and nobody is read faster than the other side takes it.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 
 use crate::activity::Busy;
 use crate::line::Pulse;
+use crate::redact::Scrubber;
 use crate::scrub;
 use crate::tunnel::Tunnel;
 use crate::upstream::Lease;
@@ -105,6 +106,7 @@ pub(crate) struct Relayed {
     scrub: Option<scrub::Body>,
     /// Has what is to be kept out, as it is at the time.
     tunnel: Arc<Tunnel>,
+    last: (u64, Weak<Scrubber>),
     /// Dropped with the body: then the request is over.
     _busy: Busy,
     trailers: Option<HeaderMap>,
@@ -123,8 +125,9 @@ impl Relayed {
         tunnel: Arc<Tunnel>,
         busy: Busy,
     ) -> Self {
+        let last = (0, Weak::new());
         let mut relayed =
-            Self { body, lease, scrub, tunnel, _busy: busy, trailers: None, read: false, told: false };
+            Self { body, lease, scrub, tunnel, last, _busy: busy, trailers: None, read: false, told: false };
         relayed.tell();
         relayed
     }
@@ -140,7 +143,7 @@ impl Relayed {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         loop {
             if let Some(scrub) = &mut self.scrub {
-                let next = scrub.next(&self.tunnel.scrubber());
+                let next = scrub.next(&self.tunnel.scrubber_again(&mut self.last));
                 self.tell();
                 match next {
                     Err(_) => return Poll::Ready(Some(Err(Broken))),

@@ -315,6 +315,9 @@ fn has_no_body(method: &Method) -> bool {
 
 /// Waits until it is certain that nothing follows. In HTTP/2 an empty body may have its end in a frame of its own.
 async fn nothing(mut body: Incoming) -> Result<Carried, Refusal> {
+    if body.is_end_stream() {
+        return Ok(Carried::Nothing);
+    }
     let empty = async {
         while let Some(frame) = body.frame().await {
             if !frame.is_ok_and(|frame| frame.data_ref().is_none_or(Bytes::is_empty)) {

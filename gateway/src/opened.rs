@@ -175,7 +175,8 @@ impl Opened {
         last.take_if(|made| made.revision != self.revision());
     }
 
-    fn revision(&self) -> u64 {
+    /// Which state of the list this is. A scrubber that is asked for afterwards has at least what is in it.
+    pub(crate) fn revision(&self) -> u64 {
         self.revision.load(Ordering::Acquire)
     }
 

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -83,6 +83,18 @@ impl Tunnel {
     /// What is to be kept out of what the agent is told now.
     pub(crate) fn scrubber(&self) -> Arc<Scrubber> {
         self.session.scrubber(&self.gateway.opened, || self.gateway.source.grants(&self.session.agent))
+    }
+
+    /// The same, if it was asked for before: `last` has which state of what was opened that was for. Nobody waits for a lock then,
+    /// and nobody who waits for something else keeps a value here.
+    pub(crate) fn scrubber_again(&self, last: &mut (u64, Weak<Scrubber>)) -> Arc<Scrubber> {
+        let revision = self.gateway.opened.revision();
+        if let Some(scrubber) = last.1.upgrade().filter(|_| last.0 == revision) {
+            return scrubber;
+        }
+        let scrubber = self.scrubber();
+        *last = (revision, Arc::downgrade(&scrubber));
+        scrubber
     }
 
     /// Writes into the log that an answer had a value in it, which was covered: this host repeats what it is sent, and an agent
@@ -195,10 +207,11 @@ impl Tunnel {
         let tunnel = Arc::clone(&self);
         let service = service_fn(move |request| {
             let tunnel = Arc::clone(&tunnel);
-            async move {
+            // Each stream is a task, which is moved about before it runs.
+            Box::pin(async move {
                 let gate = crate::guard::request::Gate::default();
                 Ok::<_, Infallible>(forward::answer(&tunnel, request, &gate).await)
-            }
+            })
         });
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())

@@ -297,6 +297,7 @@ impl Drop for Upstreams {
 /// upstream who is slow.
 async fn patient<T>(pulse: &Pulse, answer: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
+        biased;
         answer = answer => Some(answer),
         () = pulse.still(HEAD_TIME) => None,
     }

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::head::{self, HEAD_BYTES};
-use super::request::give;
+use super::request::{give, poll_more};
 
 /// Looks at the head of each answer. Bodies pass as they come: what their frames are worth, hyper judges, and whatever comes
 /// after an answer's end ends the connection there.
@@ -98,9 +98,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
             if !this.raw.is_empty() && this.heads()? {
                 continue;
             }
-            this.raw.reserve(4096);
-            let read = std::pin::pin!(this.inner.read_buf(&mut this.raw));
-            if ready!(Future::poll(read, cx))? == 0 {
+            if ready!(poll_more(&mut this.inner, &mut this.raw, cx))? == 0 {
                 return Poll::Ready(Ok(()));
             }
         }

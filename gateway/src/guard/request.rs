@@ -1,6 +1,7 @@
 //! A connection from an agent, of which hyper sees plain requests only.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use http::HeaderName;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::chunk::{Chunks, Step};
@@ -137,9 +138,7 @@ impl<S> Guard<S> {
 impl<S: AsyncRead + Unpin> Guard<S> {
     /// Reads more of what is not looked at yet. False: the end.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        self.raw.reserve(2048);
-        let read = std::pin::pin!(self.inner.read_buf(&mut self.raw));
-        let count = ready!(Future::poll(read, cx))?;
+        let count = ready!(poll_more(&mut self.inner, &mut self.raw, cx))?;
         Poll::Ready(Ok(count > 0))
     }
 
@@ -275,6 +274,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     }
 }
 
+/// Reads what is there, but not much: a connection that waits for it has no buffer for it.
+pub(super) fn poll_more<S: AsyncRead + Unpin>(
+    inner: &mut S,
+    raw: &mut BytesMut,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut space = [MaybeUninit::uninit(); 4096];
+    let mut part = ReadBuf::uninit(&mut space);
+    ready!(Pin::new(inner).poll_read(cx, &mut part))?;
+    raw.extend_from_slice(part.filled());
+    Poll::Ready(Ok(part.filled().len()))
+}
+
 pub(super) fn give(from: &mut BytesMut, buf: &mut ReadBuf<'_>) {
     let count = from.len().min(buf.remaining());
     buf.put_slice(&from.split_to(count));
@@ -287,7 +299,7 @@ const LINGER_BYTES: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncWriteExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
 

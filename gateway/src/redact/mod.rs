@@ -11,7 +11,8 @@
 //! - only complete forms are covered;
 //! - what is held back is a number of bytes that depends on the lengths of the values only ([`Scrubber::reach`]), and is let
 //!   go where the text itself has an end that no form crosses: of a line, of a message, of the body ([`Stream`]);
-//! - the search does the same work for every text, until eight bytes far from a value's ends are right at once.
+//! - the search does the same work for every text, until eight bytes far from a value's ends are right at once; which escapes are
+//!   not read depends on one thing only, whether all values are made of the letters that keys are usually made of.
 //!
 //! What it cannot do: a value that the other side transforms in a way of its own (reversed, in pieces, a character per
 //! answer) comes through, as does a part of a value (“…4f2a”).
