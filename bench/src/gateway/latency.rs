@@ -98,7 +98,7 @@ fn tell(report: &mut Report, title: &str, note: &str, rounds: &Rounds<f64>) {
     let count = rounds.of(Who::Direct, |took| *took).len();
     report.section(
         &format!("Gateway: {title}"),
-        &format!("{note} {count} rounds of some; each figure is of the rounds' p50."),
+        &format!("{note} {count} rounds, interleaved; each figure is of the rounds' p50."),
     );
     let rows = rounds.each().map(|(who, name)| {
         let (took, added) = (rounds.of(who, |took| *took), added(rounds, who));
