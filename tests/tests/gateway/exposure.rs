@@ -245,5 +245,5 @@ fn the_attacks_ship_and_none_succeeds_where_there_is_no_server_and_no_credential
     for letter in ["R", "D", "N", "P", "H", "S", "L", "C"] {
         assert!(rows.iter().any(|row| row.starts_with(letter)), "nothing of {letter}: {rows:?}");
     }
-    assert_eq!(std::fs::read_dir(machine.home()).unwrap().count(), 0, "it writes nowhere else");
+    assert_eq!(fs::read_dir(machine.home()).unwrap().count(), 0, "it writes nowhere else");
 }
