@@ -1,7 +1,7 @@
 //! What the gateway keeps for one agent while it runs. Nothing of it is ever used for another.
 
-use std::cell::LazyCell;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::limits::Share;
 use crate::opened::{Made, Opened};
 use crate::placeholder::Placeholders;
 use crate::redact::Scrubber;
-use crate::source::{Agent, Grant};
+use crate::source::{Agent, Grant, SecretSource};
 use crate::upstream::Pool;
 
 /// One agent, by one of its credentials.
@@ -22,7 +22,9 @@ pub(crate) struct Session {
     pub(crate) agent: Agent,
     pub(crate) pool: Arc<Pool>,
     pub(crate) placeholders: Placeholders,
-    scrubber: Mutex<Option<Made>>,
+    scrubber: Mutex<Option<(u64, Made)>>,
+    /// Something was looked through for it since that was asked last.
+    at_work: AtomicBool,
     pub(crate) share: Arc<Share>,
     used: Mutex<HashMap<KeyId, Bucket>>,
 }
@@ -44,23 +46,46 @@ impl Session {
             pool: Arc::new(Pool::new(dialer, Arc::clone(&share))),
             placeholders: Placeholders::new(),
             scrubber: Mutex::default(),
+            at_work: AtomicBool::new(false),
             share,
             used: Mutex::default(),
         })
     }
 
-    /// What keeps opened values out of what this agent is told.
-    pub(crate) fn scrubber(&self, opened: &Opened, grants: impl Fn() -> Arc<[Grant]>) -> Arc<Scrubber> {
-        let grants = LazyCell::new(grants);
-        opened.scrubber(&self.agent, &self.scrubber, |key, length| {
+    /// What keeps values out of what this agent is told: made anew if it may use others, or others are open.
+    pub(crate) fn scrubber(&self, opened: &Opened, source: &dyn SecretSource) -> Arc<Scrubber> {
+        self.at_work.store(true, Ordering::Relaxed);
+        let mut last = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read before what belongs to it: a change meanwhile is looked up once more.
+        let revision = source.revision();
+        if let Some((of, made)) = &*last
+            && *of == revision
+            && opened.is_of_now(made)
+        {
+            return Arc::clone(&made.scrubber);
+        }
+        let grants = source.grants(&self.agent);
+        opened.hold(&self.agent, &grants, revision, |key| source.open(&self.agent, key).ok());
+        let made = opened.scrubber(&self.agent, |key, length| {
             let grant = grants.iter().find(|grant| grant.key == key)?;
             Some(self.placeholders.of_length(key, grant.provider.as_deref(), length))
-        })
+        });
+        let scrubber = Arc::clone(&made.scrubber);
+        *last = Some((revision, made));
+        scrubber
     }
 
-    /// Lets go of values that are no longer opened.
+    /// What it may use stays open if it was at work since this was asked last.
+    pub(crate) fn stay(&self, opened: &Opened, source: &dyn SecretSource, now: Instant) {
+        if self.at_work.swap(false, Ordering::Relaxed) {
+            opened.stay(&self.agent, &source.grants(&self.agent), now);
+        }
+    }
+
+    /// Lets go of values that are no longer open.
     pub(crate) fn forget(&self, opened: &Opened) {
-        opened.forget(&self.scrubber);
+        let mut last = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
+        last.take_if(|(_, made)| !opened.is_of_now(made));
     }
 
     /// A place for one more connection. None: there are as many as this agent, or all together, may have.

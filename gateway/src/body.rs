@@ -106,7 +106,7 @@ pub(crate) struct Relayed {
     scrub: Option<scrub::Body>,
     /// Has what is to be kept out, as it is at the time.
     tunnel: Arc<Tunnel>,
-    last: (u64, Weak<Scrubber>),
+    last: ((u64, u64), Weak<Scrubber>),
     /// Dropped with the body: then the request is over.
     _busy: Busy,
     trailers: Option<HeaderMap>,
@@ -125,7 +125,7 @@ impl Relayed {
         tunnel: Arc<Tunnel>,
         busy: Busy,
     ) -> Self {
-        let last = (0, Weak::new());
+        let last = ((0, 0), Weak::new());
         let mut relayed =
             Self { body, lease, scrub, tunnel, last, _busy: busy, trailers: None, read: false, told: false };
         relayed.tell();

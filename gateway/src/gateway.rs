@@ -266,8 +266,13 @@ impl Inner {
         if !ended.is_empty() {
             self.changed();
         }
-        self.opened.sweep(&*self.source, Instant::now());
-        for session in self.sessions.lock().unwrap_or_else(PoisonError::into_inner).values() {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        for session in sessions.values() {
+            session.stay(&self.opened, &*self.source, now);
+        }
+        self.opened.sweep(&*self.source, now);
+        for session in sessions.values() {
             session.pool.sweep();
             session.forget(&self.opened);
         }

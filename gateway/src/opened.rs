@@ -1,14 +1,20 @@
-//! Values that were opened lately: what must be kept out of answers, whoever asked for it.
+//! Values that are open: what must be kept out of answers, whoever asked for it.
 //!
-//! A value stays for as long as a request under way uses it and for ten minutes after that, and so does the version before it:
-//! an upstream may repeat it later. It goes at once when no agent that used it may use it any more, or when grants are too old
-//! to count, unless a request that uses it is still under way. Values that nobody used are never opened, so a gateway with
-//! fifty keys of which one is used holds one.
+//! An agent is told no value that it may use, whether it used it or not: a key that reads a platform's settings would show it
+//! the keys that stand there. So when the first answer to an agent is looked through, all that it may use is opened, and stays
+//! open while it is at work and for ten minutes after that. What no agent at work may use is never open: fifty keys of an agent
+//! that does nothing are fifty sealed ones.
 //!
-//! An agent is told no value that was opened for itself. Those that were opened for others are kept from it, too, if they are
-//! of one line and not long: a long one would make what every agent is told wait for it, and one of several lines would do so
-//! to each line. The only way to another agent's value is through a service that both use.
+//! A value that was used stays for as long as a request under way uses it and for ten minutes after that, and so does the
+//! version before it: an upstream may repeat it later. All go at once when no agent whose they are may use them any more, or
+//! when grants are too old to count, unless a request that uses one is still under way.
+//!
+//! Those that other agents used are kept from an agent, too, if they are of one line and not long: a long one would make what
+//! every agent is told wait for it, and one of several lines would do so to each line. The only way to another agent's value is
+//! through a service that both use.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map as map;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,19 +31,22 @@ use crate::source::{Agent, Grant, SecretSource, Value};
 /// The values, and which state of the list this is.
 #[derive(Default)]
 pub(crate) struct Opened {
-    list: Mutex<Vec<Entry>>,
+    list: Mutex<List>,
     revision: AtomicU64,
 }
 
+/// By key and version.
+type List = BTreeMap<(KeyId, u64), Entry>;
+
 struct Entry {
-    key: KeyId,
-    version: u64,
     value: Arc<Value>,
     secrets: Arc<[Zeroizing<Vec<u8>>]>,
     /// For whom it was opened.
     agents: Vec<Agent>,
     /// What the source said then was of this revision, or an earlier one and is the same.
     revision: u64,
+    /// It went into a request, and may be anywhere since.
+    sent: bool,
     uses: Arc<()>,
     used: Instant,
 }
@@ -50,7 +59,28 @@ pub(crate) struct Use {
 /// A scrubber, and the state of the list that it was made of.
 pub(crate) struct Made {
     revision: u64,
-    scrubber: Arc<Scrubber>,
+    pub(crate) scrubber: Arc<Scrubber>,
+}
+
+impl Entry {
+    fn new(grant: &Grant, value: &Arc<Value>, revision: u64) -> Result<Self, Unscrubbable> {
+        let secrets = secrets(grant, value);
+        for secret in &secrets {
+            Held::new(secret, None)?;
+        }
+        let (value, secrets, agents) = (Arc::clone(value), secrets.into(), Vec::new());
+        let (sent, uses, used) = (false, Arc::default(), Instant::now());
+        Ok(Self { value, secrets, agents, revision, sent, uses, used })
+    }
+
+    /// Notes for whom it is. Whether that is new.
+    fn is_for(&mut self, agent: &Agent) -> bool {
+        let is_new = !self.agents.contains(agent);
+        if is_new {
+            self.agents.push(agent.clone());
+        }
+        is_new
+    }
 }
 
 impl Opened {
@@ -59,15 +89,12 @@ impl Opened {
     /// would keep it from nobody.
     pub(crate) fn again(&self, agent: &Agent, grant: &Grant, revision: u64) -> Option<(Arc<Value>, Use)> {
         let mut list = self.list();
-        let same = |entry: &&mut Entry| {
-            entry.key == grant.key
-                && entry.version == grant.version
-                && entry.revision == revision
-                && entry.agents.contains(agent)
-        };
-        let entry = list.iter_mut().find(same)?;
-        entry.used = Instant::now();
-        Some((Arc::clone(&entry.value), Use { _uses: Arc::clone(&entry.uses) }))
+        let entry = list.get_mut(&(grant.key, grant.version))?;
+        if entry.revision != revision || !entry.agents.contains(agent) {
+            return None;
+        }
+        let value = Arc::clone(&entry.value);
+        Some((value, self.used(entry, false)))
     }
 
     /// Notes that a value, opened at `revision` or later, is about to be used for `agent`.
@@ -82,69 +109,87 @@ impl Opened {
         revision: u64,
     ) -> Result<Use, Unscrubbable> {
         let mut list = self.list();
-        let same = |entry: &&mut Entry| entry.key == value.key() && entry.version == value.version();
-        if let Some(entry) = list.iter_mut().find(same) {
-            entry.used = Instant::now();
-            (entry.value, entry.revision) = (Arc::clone(value), revision);
-            let used = Use { _uses: Arc::clone(&entry.uses) };
-            if !entry.agents.contains(agent) {
-                entry.agents.push(agent.clone());
-                self.revision.fetch_add(1, Ordering::Release);
-            }
-            return Ok(used);
-        }
-        let secrets = secrets(grant, value);
-        for secret in &secrets {
-            Held::new(secret, None)?;
-        }
-        let uses = Arc::new(());
-        list.push(Entry {
-            key: value.key(),
-            version: value.version(),
-            value: Arc::clone(value),
-            secrets: secrets.into(),
-            agents: vec![agent.clone()],
-            revision,
-            uses: Arc::clone(&uses),
-            used: Instant::now(),
-        });
-        self.revision.fetch_add(1, Ordering::Release);
-        Ok(Use { _uses: uses })
+        let entry = entry(&mut list, grant, value, revision)?;
+        let is_new = entry.is_for(agent);
+        Ok(self.used(entry, is_new))
     }
 
-    /// What keeps them out of what `agent` is told, made anew if the list is another one. `shown` says what stands in the
-    /// place of a key's value.
-    pub(crate) fn scrubber(
+    fn used(&self, entry: &mut Entry, is_new: bool) -> Use {
+        entry.used = Instant::now();
+        let was_sent = std::mem::replace(&mut entry.sent, true);
+        if is_new || !was_sent {
+            self.revision.fetch_add(1, Ordering::Release);
+        }
+        Use { _uses: Arc::clone(&entry.uses) }
+    }
+
+    /// Has all that `agent` may use by what the source says at `revision` open; `open` is asked for what is not open for it. What
+    /// does not open, or could not be kept out of answers, is left out: it is not used, either.
+    pub(crate) fn hold(
         &self,
         agent: &Agent,
-        last: &Mutex<Option<Made>>,
-        shown: impl Fn(KeyId, usize) -> Option<Arc<str>>,
-    ) -> Arc<Scrubber> {
-        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(made) = last.as_ref().filter(|made| made.revision == self.revision()) {
-            return Arc::clone(&made.scrubber);
+        grants: &[Grant],
+        revision: u64,
+        open: impl Fn(KeyId) -> Option<Arc<Value>>,
+    ) {
+        let missing: Vec<&Grant> = {
+            let list = self.list();
+            let is_open = |grant: &&Grant| {
+                list.get(&(grant.key, grant.version)).is_some_and(|entry| entry.agents.contains(agent))
+            };
+            grants.iter().filter(|grant| !is_open(grant)).collect()
+        };
+        let mut changed = false;
+        for grant in missing {
+            let Some(value) = open(grant.key) else { continue };
+            if let Ok(entry) = entry(&mut self.list(), grant, &value, revision) {
+                changed |= entry.is_for(agent);
+            }
         }
+        if changed {
+            self.revision.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// `agent` is at work: what it may use stays open.
+    pub(crate) fn stay(&self, agent: &Agent, grants: &[Grant], now: Instant) {
+        let mut list = self.list();
+        for grant in grants {
+            if let Some(entry) = list.get_mut(&(grant.key, grant.version))
+                && entry.agents.contains(agent)
+            {
+                entry.used = now;
+            }
+        }
+    }
+
+    /// What keeps them out of what `agent` is told. `shown` says what stands in the place of a key's value.
+    pub(crate) fn scrubber(&self, agent: &Agent, shown: impl Fn(KeyId, usize) -> Option<Arc<str>>) -> Made {
         let (revision, entries) = {
             let list = self.list();
             let entries: Vec<_> = list
                 .iter()
-                .map(|entry| {
+                .map(|((key, _), entry)| {
                     let own = entry.agents.iter().any(|own| own.id == agent.id);
-                    (entry.key, own, Arc::clone(&entry.secrets))
+                    (*key, own, entry.sent, Arc::clone(&entry.secrets))
                 })
                 .collect();
             (self.revision(), entries)
         };
         let mut held = Vec::new();
-        for (key, own, secrets) in entries {
+        for (key, own, sent, secrets) in entries {
             let length = secrets.first().map_or(0, |value| value.len());
             let shown = shown(key, length);
-            let kept = secrets.iter().filter(|secret| own || is_short(secret));
+            let kept = secrets.iter().filter(|secret| own || (sent && is_short(secret)));
             held.extend(kept.filter_map(|secret| Held::new(secret, shown.as_deref()).ok()));
         }
-        let scrubber = Arc::new(Scrubber::new(&held, u64::from_ne_bytes(*random::bytes::<8>())));
-        *last = Some(Made { revision, scrubber: Arc::clone(&scrubber) });
-        scrubber
+        let scrubber = Scrubber::new(&held, u64::from_ne_bytes(*random::bytes::<8>()));
+        Made { revision, scrubber: Arc::new(scrubber) }
+    }
+
+    /// Whether a scrubber was made of this list as it is.
+    pub(crate) fn is_of_now(&self, made: &Made) -> bool {
+        made.revision == self.revision()
     }
 
     /// Forgets what was not used for long, and what nobody may use any more.
@@ -155,24 +200,18 @@ impl Opened {
         };
         let mut list = self.list();
         let before = list.len();
-        list.retain_mut(|entry| {
+        list.retain(|(key, _), entry| {
             if Arc::strong_count(&entry.uses) > 1 {
                 entry.used = now;
                 return true;
             }
             current
                 && now.duration_since(entry.used) < KEPT
-                && entry.agents.iter().any(|agent| granted(agent, entry.key))
+                && entry.agents.iter().any(|agent| granted(agent, *key))
         });
         if list.len() != before {
             self.revision.fetch_add(1, Ordering::Release);
         }
-    }
-
-    /// Forgets a scrubber that was made of another list: it holds what is to be forgotten.
-    pub(crate) fn forget(&self, last: &Mutex<Option<Made>>) {
-        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.take_if(|made| made.revision != self.revision());
     }
 
     /// Which state of the list this is. A scrubber that is asked for afterwards has at least what is in it.
@@ -180,9 +219,26 @@ impl Opened {
         self.revision.load(Ordering::Acquire)
     }
 
-    fn list(&self) -> MutexGuard<'_, Vec<Entry>> {
+    fn list(&self) -> MutexGuard<'_, List> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The entry of a value.
+fn entry<'l>(
+    list: &'l mut List,
+    grant: &Grant,
+    value: &Arc<Value>,
+    revision: u64,
+) -> Result<&'l mut Entry, Unscrubbable> {
+    Ok(match list.entry((value.key(), value.version())) {
+        map::Entry::Occupied(entry) => {
+            let entry = entry.into_mut();
+            (entry.value, entry.revision) = (Arc::clone(value), revision);
+            entry
+        }
+        map::Entry::Vacant(entry) => entry.insert(Entry::new(grant, value, revision)?),
+    })
 }
 
 /// Whether it costs other agents nothing to look for it.
@@ -277,14 +333,21 @@ mod tests {
         Grant { key: KeyId::from_bytes([1; 16]), name: "A".into(), provider: None, version: 1, rule }
     }
 
+    fn value(version: u64, secret: &[u8]) -> Arc<Value> {
+        Arc::new(Value::new(grant().key, version, Zeroizing::new(secret.to_vec()), Vec::new()))
+    }
+
     fn note(opened: &Opened, agent: &Agent, version: u64, secret: &[u8]) -> Use {
-        let value = Value::new(grant().key, version, Zeroizing::new(secret.to_vec()), Vec::new());
-        opened.note(agent, &grant(), &Arc::new(value), 7).unwrap()
+        opened.note(agent, &grant(), &value(version, secret), 7).unwrap()
+    }
+
+    fn hold(opened: &Opened, agent: &Agent, secret: &[u8]) {
+        opened.hold(agent, &[grant()], 7, |_| Some(value(1, secret)));
     }
 
     /// Whether an agent is not told a value.
     fn covers(opened: &Opened, agent: &Agent, secret: &[u8]) -> bool {
-        opened.scrubber(agent, &Mutex::default(), |_, _| None).text(secret).is_some()
+        opened.scrubber(agent, |_, _| None).scrubber.text(secret).is_some()
     }
 
     const SECRET: &[u8] = b"sk-a-secret-of-one-line-0123456789";
@@ -321,18 +384,16 @@ mod tests {
     fn l5_a_value_that_nobody_may_use_any_more_goes_with_the_request_that_used_it() {
         let ends: [fn(&Source) -> &AtomicBool; 2] = [|source| &source.granted, |source| &source.current];
         for end in ends {
-            let (opened, one, source, last) = (Opened::default(), agent(1), source(), Mutex::default());
+            let (opened, one, source) = (Opened::default(), agent(1), source());
             let used = note(&opened, &one, 1, SECRET);
-            let scrubber = Arc::downgrade(&opened.scrubber(&one, &last, |_, _| None));
+            let made = opened.scrubber(&one, |_, _| None);
             end(&source).store(false, Ordering::Relaxed);
             opened.sweep(&source, Instant::now());
-            opened.forget(&last);
-            assert!(covers(&opened, &one, SECRET) && scrubber.upgrade().is_some());
+            assert!(covers(&opened, &one, SECRET) && opened.is_of_now(&made));
             drop(used);
             opened.sweep(&source, Instant::now());
-            opened.forget(&last);
             assert!(opened.list().is_empty() && !covers(&opened, &one, SECRET));
-            assert!(scrubber.upgrade().is_none(), "an agent that does nothing keeps no values");
+            assert!(!opened.is_of_now(&made), "an agent that does nothing keeps no values");
         }
     }
 
@@ -346,10 +407,45 @@ mod tests {
             (1..).zip(secrets).map(|(version, secret)| note(&opened, &one, version, secret)).collect();
         assert_eq!(secrets.map(|secret| covers(&opened, &one, secret)), [true; 3]);
         assert_eq!(secrets.map(|secret| covers(&opened, &two, secret)), [true, false, false]);
-        let reach = |agent| opened.scrubber(agent, &Mutex::default(), |_, _| None).reach();
+        let reach = |agent| opened.scrubber(agent, |_, _| None).scrubber.reach();
         assert!(reach(&two) < 1024 && reach(&one) > 10_000);
         // Once it is its own as well, it is covered as that.
         let _use = note(&opened, &two, 2, lines);
         assert!(covers(&opened, &two, lines));
+    }
+
+    #[test]
+    fn r24_what_an_agent_at_work_may_use_is_covered_before_it_was_ever_used() {
+        let (opened, one, two, source) = (Opened::default(), agent(1), agent(2), source());
+        hold(&opened, &one, SECRET);
+        assert!(covers(&opened, &one, SECRET));
+        // It is nowhere yet, so it costs the others nothing.
+        assert!(!covers(&opened, &two, SECRET));
+        let made = opened.scrubber(&two, |_, _| None);
+        opened.hold(&one, &[grant()], 7, |_| panic!("it is open"));
+        assert!(opened.is_of_now(&made));
+        // From the first time that it is used, they are not told it, either.
+        drop(opened.again(&one, &grant(), 7).unwrap());
+        assert!(!opened.is_of_now(&made) && covers(&opened, &two, SECRET));
+        // What does not open, or cannot be covered, stands in nobody's way.
+        opened.sweep(&source, Instant::now() + KEPT);
+        opened.hold(&one, &[grant()], 7, |_| None);
+        hold(&opened, &one, b"short");
+        assert!(opened.list().is_empty());
+    }
+
+    #[test]
+    fn l11_what_an_agent_may_use_goes_ten_minutes_after_it_was_last_at_work() {
+        let (opened, one, source, start) = (Opened::default(), agent(1), source(), Instant::now());
+        hold(&opened, &one, SECRET);
+        let later = start + KEPT * 3;
+        opened.stay(&one, &[grant()], later);
+        opened.sweep(&source, later + KEPT - Duration::from_secs(1));
+        assert!(covers(&opened, &one, SECRET));
+        // Another version, or another agent's work, is no reason to keep it.
+        opened.stay(&one, &[Grant { version: 2, ..grant() }], later + KEPT);
+        opened.stay(&agent(2), &[grant()], later + KEPT);
+        opened.sweep(&source, later + KEPT);
+        assert!(opened.list().is_empty());
     }
 }

@@ -27,9 +27,10 @@ pub trait SecretSource: Send + Sync + 'static {
     /// What this agent may use: mapped, assigned, granted, not excluded, and sealed with a rule. Without the values.
     fn grants(&self, agent: &Agent) -> Arc<[Grant]>;
 
-    /// Opens one secret, after the decision. Nothing is kept here. The gateway keeps what it is given for as long as it must keep
-    /// it out of answers, and uses it again for the same agent until [`Self::revision`] is another one: every request is judged
-    /// by [`Self::is_current`], [`Self::stands`] and [`Self::grants`] all the same.
+    /// Opens one secret: after the decision, or so that it is kept out of what the agent is told. Nothing is kept here. The gateway
+    /// keeps what it is given for as long as it must keep it out of answers, and uses it again for the same agent until
+    /// [`Self::revision`] is another one: every request is judged by [`Self::is_current`], [`Self::stands`] and [`Self::grants`]
+    /// all the same.
     ///
     /// # Errors
     ///

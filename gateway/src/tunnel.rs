@@ -82,13 +82,13 @@ impl Tunnel {
 
     /// What is to be kept out of what the agent is told now.
     pub(crate) fn scrubber(&self) -> Arc<Scrubber> {
-        self.session.scrubber(&self.gateway.opened, || self.gateway.source.grants(&self.session.agent))
+        self.session.scrubber(&self.gateway.opened, &*self.gateway.source)
     }
 
-    /// The same, if it was asked for before: `last` has which state of what was opened that was for. Nobody waits for a lock then,
-    /// and nobody who waits for something else keeps a value here.
-    pub(crate) fn scrubber_again(&self, last: &mut (u64, Weak<Scrubber>)) -> Arc<Scrubber> {
-        let revision = self.gateway.opened.revision();
+    /// The same, if it was asked for before: `last` has which state of what is granted and open that was for. Nobody waits for a
+    /// lock then, and nobody who waits for something else keeps a value here.
+    pub(crate) fn scrubber_again(&self, last: &mut ((u64, u64), Weak<Scrubber>)) -> Arc<Scrubber> {
+        let revision = (self.gateway.source.revision(), self.gateway.opened.revision());
         if let Some(scrubber) = last.1.upgrade().filter(|_| last.0 == revision) {
             return scrubber;
         }

@@ -60,6 +60,10 @@ macro_rules! each_attack {
                 p9_ten_thousand_headers_are_refused,
                 p9_streams_that_are_taken_back_at_once_end_the_connection,
             }
+            held {
+                r24_a_key_that_nobody_ever_used_is_covered_in_the_answer_to_whom_it_is_granted,
+                r24_a_key_that_is_granted_while_a_stream_is_open_is_covered_in_the_stream,
+            }
             limits {
                 p16_connections_without_a_credential_make_room_for_those_that_have_one,
                 p17_an_upstream_that_never_comes_to_its_answer_is_cut_off,

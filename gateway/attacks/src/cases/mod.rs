@@ -6,6 +6,7 @@ mod answers;
 mod asking;
 mod destination;
 mod floods;
+mod held;
 mod limits;
 mod live;
 mod minting;
