@@ -103,7 +103,7 @@ pub(crate) enum Answer {
 pub(crate) struct Relayed {
     body: Incoming,
     lease: Lease,
-    scrub: Option<scrub::Body>,
+    scrub: scrub::Body,
     /// Has what is to be kept out, as it is at the time.
     tunnel: Arc<Tunnel>,
     last: ((u64, u64), Weak<Scrubber>),
@@ -117,11 +117,10 @@ pub(crate) struct Relayed {
 }
 
 impl Relayed {
-    /// `scrub`: none if nothing is held that could be in it.
     pub(crate) fn new(
         body: Incoming,
         lease: Lease,
-        scrub: Option<scrub::Body>,
+        scrub: scrub::Body,
         tunnel: Arc<Tunnel>,
         busy: Busy,
     ) -> Self {
@@ -134,7 +133,7 @@ impl Relayed {
 
     /// Has the log say once that a value was in the answer.
     fn tell(&mut self) {
-        if !self.told && self.scrub.as_ref().is_some_and(scrub::Body::covered) {
+        if !self.told && self.scrub.covered() {
             self.told = true;
             self.tunnel.covered();
         }
@@ -142,24 +141,21 @@ impl Relayed {
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         loop {
-            if let Some(scrub) = &mut self.scrub {
-                let next = scrub.next(&self.tunnel.scrubber_again(&mut self.last));
-                self.tell();
-                match next {
-                    Err(_) => return Poll::Ready(Some(Err(Broken))),
-                    Ok(Some(out)) if !out.is_empty() => return Poll::Ready(Some(Ok(Frame::data(out)))),
-                    Ok(Some(_)) => continue,
-                    Ok(None) => {}
-                }
+            let next = self.scrub.next(&self.tunnel.scrubber_again(&mut self.last));
+            self.tell();
+            match next {
+                Err(_) => return Poll::Ready(Some(Err(Broken))),
+                Ok(Some(out)) if !out.is_empty() => return Poll::Ready(Some(Ok(Frame::data(out)))),
+                Ok(Some(_)) => continue,
+                Ok(None) => {}
             }
             if self.read {
                 return Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
             }
             match Pin::new(&mut self.body).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => match (frame.into_data(), &mut self.scrub) {
-                    (Ok(data), None) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-                    (Ok(data), Some(scrub)) => scrub.push(data),
-                    (Err(frame), _) => {
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => self.scrub.push(data),
+                    Err(frame) => {
                         self.trailers = frame.into_trailers().ok();
                         if let Some(trailers) = &mut self.trailers {
                             scrub::headers(&self.tunnel.scrubber(), trailers);
@@ -170,9 +166,7 @@ impl Relayed {
                 Poll::Ready(None) => {
                     self.read = true;
                     self.lease.give_back();
-                    if let Some(scrub) = &mut self.scrub {
-                        scrub.end();
-                    }
+                    self.scrub.end();
                 }
                 Poll::Pending => return Poll::Pending,
             }
@@ -211,7 +205,6 @@ impl Body for Answer {
         match self {
             Self::Own(body) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
             // As many bytes come out as went in; how many are left to come, only what was not held back knows.
-            Self::Relayed(relayed) if relayed.scrub.is_none() => relayed.body.size_hint(),
             Self::Relayed(_) => SizeHint::default(),
         }
     }

@@ -176,22 +176,14 @@ async fn relay(
             headers.insert(CONTENT_LENGTH, HeaderValue::from(written.len()));
             body = Carried::Written(inject::wiped(written));
         }
-        // The answer is looked through, which takes a whole one in a form that can be read.
-        headers.remove(RANGE);
-        headers.remove(IF_RANGE);
-        let accepted = coding::accepted(headers.get_all(ACCEPT_ENCODING).iter().map(HeaderValue::as_bytes));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::try_from(accepted).map_err(|_| Code::Malformed)?);
-        // Its messages, too. Without these headers none may be compressed.
-        headers.remove("grpc-accept-encoding");
-        headers.remove("connect-accept-encoding");
         entry.decision = "inject";
     }
+    ask_readable(&mut headers)?;
     headers.insert(HOST, tunnel.host.clone().ok_or(Code::Malformed)?);
     let mut outgoing = Request::new(body.into());
     *outgoing.method_mut() = method;
     *outgoing.uri_mut() = raw(target)?;
     *outgoing.headers_mut() = headers;
-    let injected = entry.decision == "inject";
     let accept = if upgrades { websocket::ask(outgoing.headers_mut())? } else { String::new() };
     entry.send()?;
     if let Some(on_upgrade) = on_upgrade {
@@ -199,10 +191,22 @@ async fn relay(
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             return websocket::relay(tunnel, answer, &accept, on_upgrade, busy);
         }
-        return relayed(tunnel, answer, lease, busy, injected);
+        return relayed(tunnel, answer, lease, busy);
     }
     let (answer, lease) = tunnel.upstreams.send(outgoing).await?;
-    relayed(tunnel, answer, lease, busy, injected)
+    relayed(tunnel, answer, lease, busy)
+}
+
+/// Every answer is looked through, which takes a whole one in a form that can be read.
+fn ask_readable(headers: &mut HeaderMap) -> Result<(), Code> {
+    headers.remove(RANGE);
+    headers.remove(IF_RANGE);
+    let accepted = coding::accepted(headers.get_all(ACCEPT_ENCODING).iter().map(HeaderValue::as_bytes));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::try_from(accepted).map_err(|_| Code::Malformed)?);
+    // Its messages, too. Without these headers none may be compressed.
+    headers.remove("grpc-accept-encoding");
+    headers.remove("connect-accept-encoding");
+    Ok(())
 }
 
 /// The value, opened for this request, or for one before it if nothing has changed since.
@@ -248,27 +252,21 @@ fn relayed(
     answer: Response<Incoming>,
     lease: Lease,
     busy: Busy,
-    injected: bool,
 ) -> Result<Response<Answer>, Refusal> {
     let (mut parts, body) = answer.into_parts();
     if parts.status.is_informational() {
         return Err(Code::UpstreamProtocol.into());
     }
-    // A part of a body was not asked for, and the key may be cut in two.
-    if injected && parts.status == StatusCode::PARTIAL_CONTENT {
+    // A part of a body was not asked for, and a key may be cut in two.
+    if parts.status == StatusCode::PARTIAL_CONTENT {
         return Err(Code::ScrubUnreadable.into());
     }
     // Its text in HTTP/1.1 says whatever the upstream likes.
     parts.extensions.clear();
     let version = std::mem::replace(&mut parts.version, Version::HTTP_11);
     clean_answer(&mut parts.headers);
-    let scrubber = tunnel.scrubber();
-    let scrub = if scrubber.is_empty() {
-        None
-    } else {
-        let scrub = scrub::body(&scrubber, &mut parts.headers, version);
-        Some(scrub.map_err(|_| Code::ScrubUnreadable)?)
-    };
+    let scrub = scrub::body(&tunnel.scrubber(), &mut parts.headers, version);
+    let scrub = scrub.map_err(|_| Code::ScrubUnreadable)?;
     let body = Relayed::new(body, lease, scrub, Arc::clone(tunnel), busy);
     Ok(Response::from_parts(parts, Answer::Relayed(Box::new(body))))
 }

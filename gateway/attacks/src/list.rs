@@ -63,6 +63,7 @@ macro_rules! each_attack {
             held {
                 r24_a_key_that_nobody_ever_used_is_covered_in_the_answer_to_whom_it_is_granted,
                 r24_a_key_that_is_granted_while_a_stream_is_open_is_covered_in_the_stream,
+                r24_what_comes_in_the_clear_is_looked_through_like_all_else,
             }
             limits {
                 p16_connections_without_a_credential_make_room_for_those_that_have_one,
