@@ -117,7 +117,10 @@ impl Connection {
         drop(busy);
         match answered {
             Ok(answer) => answer,
-            Err((session, refusal)) => {
+            Err((session, mut refusal)) => {
+                if let Some(session) = &session {
+                    self.gateway.add_links(&mut refusal, session, None);
+                }
                 let is_connect = asked.method == Method::CONNECT;
                 let mut answer = refusal.answer(as_server).map(Answer::own);
                 self.record(&asked, session.as_deref(), refusal.code, answer.status().as_u16());

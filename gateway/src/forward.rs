@@ -42,6 +42,8 @@ struct Entry {
     path: String,
     key: Arc<str>,
     decision: &'static str,
+    /// A remark on an answer that was not refused.
+    remark: &'static str,
     since: Instant,
     /// The line that was written before the request was sent; 0: it was not.
     sent: u64,
@@ -61,6 +63,7 @@ pub(crate) async fn answer(
         path: request.uri().path().to_owned(),
         key: Arc::from(""),
         decision: "refuse",
+        remark: "",
         since: Instant::now(),
         sent: 0,
         told: false,
@@ -68,7 +71,7 @@ pub(crate) async fn answer(
     let busy = tunnel.activity.begin();
     let answered = relay(tunnel, request, busy, &mut entry).await;
     match answered {
-        Ok(answer) => match entry.tell(entry.decision, "", answer.status()) {
+        Ok(answer) => match entry.tell(entry.decision, entry.remark, answer.status()) {
             Ok(()) => {
                 if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
                     gate.open();
@@ -78,7 +81,8 @@ pub(crate) async fn answer(
             // What cannot be recorded does not happen: the answer is not given.
             Err(_) => refused(tunnel, &Code::LogFailed.into()),
         },
-        Err(refusal) => {
+        Err(mut refusal) => {
+            tunnel.gateway.add_links(&mut refusal, &tunnel.session, Some(&tunnel.to));
             let answer = refused(tunnel, &refusal);
             let _ = entry.tell("refuse", refusal.code.word(), answer.status());
             answer
@@ -154,6 +158,7 @@ async fn relay(
     clean_request(&mut headers);
     let mut body = if has_no_body(&method) { nothing(body).await? } else { Carried::Agent(body) };
     let mut target = target;
+    let is_bare = !inject::has_credential(&headers);
     // Held until the answer is there.
     let mut _room = None;
     let grants = tunnel.gateway.source.grants(&tunnel.session.agent);
@@ -194,6 +199,17 @@ async fn relay(
         return relayed(tunnel, answer, lease, busy);
     }
     let (answer, lease) = tunnel.upstreams.send(outgoing).await?;
+    let wants_key = matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    if tunnel.way == Way::Plain
+        && is_bare
+        && wants_key
+        && let Some(refusal) = tunnel.gateway.to_connect(&tunnel.to)
+    {
+        entry.remark = refusal.code.word();
+        let mut answer = relayed(tunnel, answer, lease, busy)?;
+        let body = refusal.instead_of_body(answer.headers_mut());
+        return Ok(answer.map(|_| Answer::own(body)));
+    }
     relayed(tunnel, answer, lease, busy)
 }
 

@@ -216,9 +216,12 @@ impl Inner {
         )
     }
 
-    /// A host that no key of the agent is for.
+    /// A host that no key of the agent is for. Whether there is one that was taken away is not looked at.
     pub(crate) fn not_connected(&self, to: &Authority) -> Refusal {
-        let provider = (self.provider)(to);
+        // A key goes over TLS only.
+        let port = if to.port == 80 { 443 } else { to.port };
+        let to = Authority { host: to.host.clone(), port };
+        let provider = (self.provider)(&to);
         let code = if provider.is_some() { Code::AppNotConnected } else { Code::CredentialNotFound };
         let mut refusal = Refusal::from(code);
         refusal.provider = provider;
@@ -258,6 +261,24 @@ impl Inner {
                 .map(|(_, session)| session)
                 .collect()
         } else {
+    /// The same for a host that answered and wants a credential, if there is a place to connect it.
+    pub(crate) fn to_connect(&self, to: &Authority) -> Option<Refusal> {
+        Some(self.not_connected(to)).filter(|refusal| refusal.connect_url.is_some())
+    }
+
+    /// Adds where a person can do something about it: the console that the operator named, and nothing that a server said.
+    pub(crate) fn add_links(&self, refusal: &mut Refusal, session: &Session, to: Option<&Authority>) {
+        match (refusal.code, to) {
+            (Code::AppNotConnected, Some(to)) => *refusal = self.not_connected(to),
+            (Code::AccessRestricted, _) => {
+                let agent = session.agent.id;
+                let link = |console: &String| format!("{console}#agent?id={agent}");
+                refusal.manage_url = self.console.as_ref().map(link);
+            }
+            _ => {}
+        }
+    }
+
             Vec::new()
         };
         for session in &ended {

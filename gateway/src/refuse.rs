@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, PROXY_AUTHENTICATE, RETRY_AFTER,
-    WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use http::{Response, StatusCode};
 use serde::Serialize;
@@ -134,8 +134,8 @@ impl Code {
             Self::CredentialNotFound => (
                 "credential_not_found",
                 403,
-                "No key of this agent is for this host, and other hosts are not reached through this gateway.",
-                "Ask an administrator to add a key for it, or to start the gateway with --egress allow.",
+                "No key of this agent is for this host.",
+                "Ask an administrator to add a key for it; or, if it needs none, to start the gateway with --egress allow.",
             ),
             Self::AccessRestricted => {
                 ("access_restricted", 403, "This agent may not use this key.", "Ask an administrator.")
@@ -293,6 +293,8 @@ pub struct Refusal {
     pub provider: Option<&'static str>,
     /// Where a person connects it: the configured console's address and a fragment.
     pub connect_url: Option<String>,
+    /// Where a person sees what this agent may do, likewise.
+    pub manage_url: Option<String>,
     /// Names of accounts among which `X-Keyward-Account` chooses.
     pub choices: Vec<String>,
     /// Seconds after which trying again may help.
@@ -301,7 +303,8 @@ pub struct Refusal {
 
 impl From<Code> for Refusal {
     fn from(code: Code) -> Self {
-        Self { code, provider: None, connect_url: None, choices: Vec::new(), retry_after_secs: None }
+        let (provider, connect_url, manage_url, choices) = (None, None, None, Vec::new());
+        Self { code, provider, connect_url, manage_url, choices, retry_after_secs: None }
     }
 }
 
@@ -314,6 +317,8 @@ struct Body<'a> {
     provider: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     connect_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manage_url: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     choices: &'a [String],
 }
@@ -321,19 +326,10 @@ struct Body<'a> {
 impl Refusal {
     /// The answer. `status` 401 stands for 407 where the gateway is spoken to as a server and not as a proxy.
     pub(crate) fn answer(&self, as_server: bool) -> Response<Bytes> {
-        let (error, _, message, hint) = self.code.row();
-        let connect_url = self.connect_url.as_deref();
-        let body =
-            Body { error, message, hint, provider: self.provider, connect_url, choices: &self.choices };
-        let body = serde_json::to_vec(&body).expect("a body of texts is JSON");
-        let mut answer = Response::new(Bytes::from(body));
+        let mut answer = Response::new(self.body());
         *answer.status_mut() = self.code.status();
         let headers = answer.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if !self.code.retry_helps() {
-            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
-        }
+        self.describe(headers);
         if let Some(seconds) = self.retry_after_secs {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -350,6 +346,34 @@ impl Refusal {
             }
         }
         answer
+    }
+
+    /// What is told in the place of the body of an upstream's answer, which keeps its status: some clients look at what its head
+    /// asks for.
+    pub(crate) fn instead_of_body(&self, headers: &mut HeaderMap) -> Bytes {
+        let of_body = |name: &HeaderName| name.as_str().starts_with("content-") || *name == ETAG;
+        let of_body: Vec<HeaderName> = headers.keys().filter(|name| of_body(name)).cloned().collect();
+        for name in of_body {
+            headers.remove(name);
+        }
+        self.describe(headers);
+        self.body()
+    }
+
+    fn body(&self) -> Bytes {
+        let (error, _, message, hint) = self.code.row();
+        let (connect_url, manage_url) = (self.connect_url.as_deref(), self.manage_url.as_deref());
+        let (provider, choices) = (self.provider, &*self.choices);
+        let body = Body { error, message, hint, provider, connect_url, manage_url, choices };
+        serde_json::to_vec(&body).expect("a body of texts is JSON").into()
+    }
+
+    fn describe(&self, headers: &mut HeaderMap) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if !self.code.retry_helps() {
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use keyward_gateway::config::system_resolver;
 use keyward_gateway::{Config, Egress, UpstreamProxy};
 use keyward_wire::provider;
-use keyward_wire::rule::Authority;
+use keyward_wire::rule::{Authority, Host};
 use zeroize::Zeroizing;
 
 use super::{now, upstream_roots};
@@ -41,7 +41,7 @@ pub struct Reach {
     #[arg(long, value_name = "FILE", requires = "upstream_proxy")]
     upstream_proxy_auth: Option<PathBuf>,
     /// Address of the web console, for links in refusals
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = console_address)]
     console: Option<String>,
 }
 
@@ -97,6 +97,28 @@ fn host_and_port(text: &str) -> Result<Authority, String> {
     if authority.port == 0 { Err("write the port, too: HOST:PORT".to_owned()) } else { Ok(authority) }
 }
 
+/// What a link begins with: an origin, and no more than that, so that nobody has to wonder what a fragment means there.
+fn console_address(text: &str) -> Result<String, String> {
+    let wrong = || "write it as https://HOST, without a path".to_owned();
+    let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
+    let (port, secure) = match scheme {
+        "https" => (443, true),
+        "http" => (80, false),
+        _ => return Err(wrong()),
+    };
+    let at = Authority::parse(rest.strip_suffix('/').unwrap_or(rest), port).map_err(|_| wrong())?;
+    let is_local = match &at.host {
+        Host::Name(name) => name == "localhost",
+        Host::V4(address) => address.is_loopback(),
+        Host::V6(address) => address.is_loopback(),
+    };
+    if !secure && !is_local {
+        return Err("a console beyond this machine is at https://".to_owned());
+    }
+    let at = if at.port == port { at.host.to_string() } else { at.to_string() };
+    Ok(format!("{scheme}://{at}/"))
+}
+
 fn proxy_address(text: &str) -> Result<Authority, String> {
     let rest = text.strip_prefix("http://").ok_or("write it as http://HOST:PORT")?;
     host_and_port(rest.strip_suffix('/').unwrap_or(rest))
@@ -127,6 +149,25 @@ mod tests {
         assert_eq!((from.to_string().as_str(), to.to_string().as_str()), ("a.test:443", "::1"));
         for text in ["a.test:443", "a.test", "a.test:443:b.test", "a.test::127.0.0.1"] {
             assert!(text.parse::<Resolved>().is_err(), "{text}");
+        }
+        for (text, console) in [
+            ("https://Console.test", "https://console.test/"),
+            ("https://console.test:8443/", "https://console.test:8443/"),
+            ("http://127.0.0.1:8420", "http://127.0.0.1:8420/"),
+        ] {
+            assert_eq!(console_address(text).as_deref(), Ok(console));
+        }
+        for text in [
+            "console.test",
+            "http://console.test",
+            "https://u:p@console.test",
+            "https://console.test/path",
+            "https://console.test#x",
+            "https://console.test?x",
+            "javascript://console.test",
+            "https://",
+        ] {
+            assert!(console_address(text).is_err(), "{text}");
         }
         assert!(proxy_address("http://proxy.test:3128/").is_ok());
         for text in

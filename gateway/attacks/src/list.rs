@@ -69,6 +69,11 @@ macro_rules! each_attack {
                 p16_connections_without_a_credential_make_room_for_those_that_have_one,
                 p17_an_upstream_that_never_comes_to_its_answer_is_cut_off,
             }
+            links {
+                a14_an_uncredentialed_request_that_is_turned_away_is_told_where_its_host_is_connected,
+                a14_a_gateway_without_a_console_gives_no_links_and_changes_no_answer,
+                a14_s8_an_agent_that_may_not_is_told_where_that_is_managed_whether_the_key_exists_or_not,
+            }
             live {
                 s1_no_wrong_and_revoked_credentials_have_one_answer,
                 s2_the_proxy_credential_never_goes_upstream,

@@ -8,6 +8,7 @@ mod destination;
 mod floods;
 mod held;
 mod limits;
+mod links;
 mod live;
 mod minting;
 mod placeholders;
