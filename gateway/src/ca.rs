@@ -123,14 +123,7 @@ impl Ca {
 
     /// The certificate, for everybody.
     pub fn certificate_pem(&self) -> String {
-        let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
-        let text = data_encoding::BASE64.encode(&self.certificate);
-        for line in text.as_bytes().chunks(64) {
-            pem.push_str(&String::from_utf8_lossy(line));
-            pem.push('\n');
-        }
-        pem.push_str("-----END CERTIFICATE-----\n");
-        pem
+        pem(&self.certificate)
     }
 
     /// The certificate's bytes.
@@ -140,7 +133,7 @@ impl Ca {
 
     /// SHA-256 of the certificate, in hexadecimal digits: what two people compare.
     pub fn fingerprint(&self) -> String {
-        HEXLOWER.encode(&Sha256::digest(&self.certificate))
+        fingerprint(&self.certificate)
     }
 
     /// What a TLS connection to `host` is answered with: HTTP/2 and HTTP/1.1, a certificate that has hours to live.
@@ -196,6 +189,23 @@ impl Ca {
         let leaf = params.signed_by(&self.leaf_key, &self.issuer).map_err(|_| CaError::Make)?;
         Ok(leaf.der().clone())
     }
+}
+
+/// A certificate as text.
+pub fn pem(certificate: &CertificateDer<'_>) -> String {
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    let text = data_encoding::BASE64.encode(certificate);
+    for line in text.as_bytes().chunks(64) {
+        pem.extend(line.iter().map(|byte| char::from(*byte)));
+        pem.push('\n');
+    }
+    pem.push_str("-----END CERTIFICATE-----\n");
+    pem
+}
+
+/// SHA-256 of a certificate, in hexadecimal digits.
+pub fn fingerprint(certificate: &CertificateDer<'_>) -> String {
+    HEXLOWER.encode(&Sha256::digest(certificate))
 }
 
 /// Names the certificate only; the key is nobody's to print.

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use keyward_wire::rule::Authority;
+use keyward_wire::rule::{Authority, Host};
 use keyward_wire::{AgentId, Sha256};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
@@ -17,6 +17,7 @@ use crate::agent::Session;
 use crate::auth::Throttle;
 use crate::ca::Ca;
 use crate::config::{Config, Egress};
+use crate::control::Control;
 use crate::dial::Dialer;
 use crate::limits::{Limits, Share};
 use crate::log::{Head, Log};
@@ -105,14 +106,41 @@ impl Gateway {
     /// # Errors
     /// The listener's.
     pub async fn serve(&self, listener: Listener) -> io::Result<()> {
+        while let Some(stream) = self.next(&listener).await? {
+            let inner = Arc::clone(&self.inner);
+            match stream {
+                Stream::Tcp(stream) => self.inner.spawn(accept::serve(inner, stream)),
+                Stream::Unix(stream) => self.inner.spawn(accept::serve(inner, stream)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Serves those who run the gateway, not agents (see [`crate::control`]): the same way, until the same end. `names` are those
+    /// by which the listener is reached, beside addresses and `localhost`.
+    ///
+    /// # Errors
+    /// The listener's.
+    pub async fn serve_control(&self, listener: Listener, names: Vec<Host>) -> io::Result<()> {
+        let control = Control::new(Arc::clone(&self.inner), names.into());
+        while let Some(stream) = self.next(&listener).await? {
+            let control = control.clone();
+            match stream {
+                Stream::Tcp(stream) => self.inner.spawn(control.serve(stream)),
+                Stream::Unix(stream) => self.inner.spawn(control.serve(stream)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The next connection. None: the gateway has ended.
+    async fn next(&self, listener: &Listener) -> io::Result<Option<Stream>> {
         let mut stop = self.inner.stop.subscribe();
         loop {
-            let inner = Arc::clone(&self.inner);
             tokio::select! {
-                () = stopped(&mut stop) => return Ok(()),
+                () = stopped(&mut stop) => return Ok(None),
                 accepted = listener.accept() => match accepted {
-                    Ok(Stream::Tcp(stream)) => self.inner.spawn(accept::serve(inner, stream)),
-                    Ok(Stream::Unix(stream)) => self.inner.spawn(accept::serve(inner, stream)),
+                    Ok(stream) => return Ok(Some(stream)),
                     // A client that is already gone, or a moment without file descriptors.
                     Err(error) if is_passing(&error) => tokio::time::sleep(Duration::from_millis(20)).await,
                     Err(error) => return Err(error),
@@ -233,6 +261,24 @@ impl Inner {
         refusal
     }
 
+    /// The same for a host that answered and wants a credential, if there is a place to connect it.
+    pub(crate) fn to_connect(&self, to: &Authority) -> Option<Refusal> {
+        Some(self.not_connected(to)).filter(|refusal| refusal.connect_url.is_some())
+    }
+
+    /// Adds where a person can do something about it: the console that the operator named, and nothing that a server said.
+    pub(crate) fn add_links(&self, refusal: &mut Refusal, session: &Session, to: Option<&Authority>) {
+        match (refusal.code, to) {
+            (Code::AppNotConnected, Some(to)) => *refusal = self.not_connected(to),
+            (Code::AccessRestricted, _) => {
+                let agent = session.agent.id;
+                let link = |console: &String| format!("{console}#agent?id={agent}");
+                refusal.manage_url = self.console.as_ref().map(link);
+            }
+            _ => {}
+        }
+    }
+
     /// Waits until `over` is true, which is asked at once and after every change: one that came before is not missed.
     pub(crate) async fn until(&self, over: impl Fn() -> bool) {
         let mut changes = self.changes.subscribe();
@@ -261,24 +307,6 @@ impl Inner {
                 .map(|(_, session)| session)
                 .collect()
         } else {
-    /// The same for a host that answered and wants a credential, if there is a place to connect it.
-    pub(crate) fn to_connect(&self, to: &Authority) -> Option<Refusal> {
-        Some(self.not_connected(to)).filter(|refusal| refusal.connect_url.is_some())
-    }
-
-    /// Adds where a person can do something about it: the console that the operator named, and nothing that a server said.
-    pub(crate) fn add_links(&self, refusal: &mut Refusal, session: &Session, to: Option<&Authority>) {
-        match (refusal.code, to) {
-            (Code::AppNotConnected, Some(to)) => *refusal = self.not_connected(to),
-            (Code::AccessRestricted, _) => {
-                let agent = session.agent.id;
-                let link = |console: &String| format!("{console}#agent?id={agent}");
-                refusal.manage_url = self.console.as_ref().map(link);
-            }
-            _ => {}
-        }
-    }
-
             Vec::new()
         };
         for session in &ended {

@@ -17,6 +17,7 @@ mod blind;
 mod body;
 pub mod ca;
 pub mod config;
+pub mod control;
 mod dial;
 mod forward;
 #[doc(hidden)]

@@ -74,6 +74,8 @@ pub enum Code {
     LogFailed,
     /// No such address on the gateway itself.
     NotFound,
+    /// A web page asks, or somebody by a name that is not the gateway's own.
+    ForeignOrigin,
 }
 
 impl Code {
@@ -263,6 +265,12 @@ impl Code {
                 "The gateway has nothing at this address.",
                 "Use it as a proxy, or under /-/KEY/ as the address of the service that the key is for.",
             ),
+            Self::ForeignOrigin => (
+                "foreign_origin",
+                403,
+                "The gateway tells this to no web page, and under its own names only.",
+                "Ask by its address, or start it with --control-name and the name that was used.",
+            ),
         }
     }
 
@@ -415,6 +423,7 @@ mod tests {
         Code::UpstreamProtocol,
         Code::LogFailed,
         Code::NotFound,
+        Code::ForeignOrigin,
     ];
 
     #[test]

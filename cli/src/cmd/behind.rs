@@ -85,7 +85,7 @@ impl Behind<'_> {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let Self { reach, freshness, listen, told, deployment, keep, command } = self;
         let mut command = launch::command(command, keep)?;
-        let prepared = Prepared::new(ctx, reach, freshness, listen).await?;
+        let prepared = Prepared::new(ctx, reach, freshness, listen, None).await?;
         let at = prepared.bound().iter().find_map(Bound::address).ok_or_else(|| {
             Fault::usage("programs find a gateway by an address, and this one has none")
                 .next("leave --listen out, or name a port of this machine, too")

@@ -2,6 +2,7 @@
 //! need to find it.
 
 pub mod child;
+mod control;
 pub mod keys;
 pub mod listen;
 mod reach;
@@ -12,6 +13,7 @@ pub mod trial;
 pub mod trust;
 pub mod variables;
 
+pub use control::Control;
 pub use reach::Reach;
 pub use source::{Sidecar, Source};
 pub(crate) use state::now;

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use keyward_gateway::log::Head;
-use keyward_gateway::{Ca, Config, Gateway, Log, SecretSource};
+use keyward_gateway::{Ca, Config, Gateway, Listener, Log, SecretSource};
+use keyward_wire::rule::Host;
 use tokio::runtime::Runtime;
 
-use super::listen::{Bound, Listen};
+use super::listen::{Bound, Listen, Place};
 use super::{Reach, Sidecar, Source, State};
 use crate::ctx::Ctx;
 use crate::session::credential::Credential;
@@ -19,6 +20,8 @@ use crate::vault::gateway::{Keeper, Live, SystemClock};
 pub struct Prepared {
     config: Config,
     bound: Vec<Bound>,
+    /// For those who run it, if they are served.
+    pub control: Option<Bound>,
     log: Log,
     /// Its authority.
     pub ca: Arc<Ca>,
@@ -32,11 +35,11 @@ pub struct Prepared {
 pub struct Running {
     /// The gateway.
     pub gateway: Gateway,
-    _threads: Threads,
+    threads: Threads,
 }
 
 impl Prepared {
-    /// Signs the gateway in and learns everything once.
+    /// Signs the gateway in and learns everything once. `control`: where it will serve those who run it, if it will.
     ///
     /// # Errors
     /// If anything is not as it must be: then nobody is served.
@@ -45,17 +48,19 @@ impl Prepared {
         reach: &Reach,
         freshness: &Freshness,
         listen: Listen<'_>,
+        control: Option<&Place>,
     ) -> anyhow::Result<Self> {
         // The folder first: a socket may be in it.
         let state = State::find(ctx, reach.state.as_deref())?;
         let ca = Arc::new(state.ca()?);
         let bound = listen.bind()?;
-        let config = reach.config(bound.iter().filter_map(Bound::address).collect())?;
+        let control = control.map(|place| place.bind(listen.beyond)).transpose()?;
+        let config = reach.config(bound.iter().chain(&control).filter_map(Bound::address).collect())?;
         let credential = Credential::find(ctx)?;
         let log = state.log()?;
         let clock = Arc::new(SystemClock::new());
         let keeper = Keeper::start(ctx, credential, freshness.clone(), clock).await?;
-        Ok(Self { config, bound, log, ca, live: keeper.live(), keeper })
+        Ok(Self { config, bound, control, log, ca, live: keeper.live(), keeper })
     }
 
     /// Where it listens.
@@ -89,7 +94,16 @@ impl Running {
         let gateway = Gateway::new(config, Arc::clone(ca), source, log)?;
         let threads = Threads::new()?;
         threads.serve(&gateway, bound)?;
-        Ok(Self { gateway, _threads: threads })
+        Ok(Self { gateway, threads })
+    }
+
+    /// Serves those who run it at this place, which has these names, too.
+    ///
+    /// # Errors
+    /// If there are no threads for it.
+    pub fn serve_control(&self, bound: Bound, names: Vec<Host>) -> anyhow::Result<()> {
+        let gateway = self.gateway.clone();
+        self.threads.spawn(bound, |listener| async move { gateway.serve_control(listener, names).await })
     }
 
     /// Ends it: what is under way has a moment to end by itself. How far its log goes.
@@ -112,16 +126,28 @@ impl Threads {
     }
 
     fn serve(&self, gateway: &Gateway, bound: Vec<Bound>) -> anyhow::Result<()> {
-        let runtime = self.0.as_ref().context("threads that have ended")?;
-        let _entered = runtime.enter();
         for bound in bound {
-            let listener = bound.listener()?;
             let serving = gateway.clone();
-            runtime.spawn(async move { serving.serve(listener).await });
+            self.spawn(bound, |listener| async move { serving.serve(listener).await })?;
         }
         let watching = gateway.clone();
-        runtime.spawn(async move { watching.watch().await });
+        self.runtime()?.spawn(async move { watching.watch().await });
         Ok(())
+    }
+
+    /// Has what comes at a place served.
+    fn spawn<S>(&self, bound: Bound, serve: impl FnOnce(Listener) -> S) -> anyhow::Result<()>
+    where
+        S: Future<Output = std::io::Result<()>> + Send + 'static,
+    {
+        let runtime = self.runtime()?;
+        let _entered = runtime.enter();
+        runtime.spawn(serve(bound.listener()?));
+        Ok(())
+    }
+
+    fn runtime(&self) -> anyhow::Result<&Runtime> {
+        self.0.as_ref().context("threads that have ended")
     }
 }
 

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use keyward_gateway::Ca;
+use keyward_gateway::ca::pem;
 use ring::digest;
+use rustls::pki_types::CertificateDer;
 
 use super::now;
 use crate::session::files;
@@ -24,34 +26,25 @@ impl Trust {
     /// If that cannot be done.
     pub fn write(folder: &Path, ca: &Ca) -> anyhow::Result<Self> {
         let trust = Self { pem: folder.join("authorities.pem"), java: folder.join("authorities.jks") };
-        files::write(&trust.pem, bundle(ca).as_bytes())?;
-        files::write(&trust.java, &java(ca))?;
+        files::write(&trust.pem, bundle(ca.certificate()).as_bytes())?;
+        files::write(&trust.java, &java(ca.certificate()))?;
         Ok(trust)
     }
 }
 
 /// The system's authorities and the gateway's, in PEM.
-pub fn bundle(ca: &Ca) -> String {
-    let mut pem = String::new();
-    for certificate in rustls_native_certs::load_native_certs().certs {
-        pem.push_str("-----BEGIN CERTIFICATE-----\n");
-        let text = data_encoding::BASE64.encode(&certificate);
-        for line in text.as_bytes().chunks(64) {
-            pem.extend(line.iter().map(|byte| char::from(*byte)));
-            pem.push('\n');
-        }
-        pem.push_str("-----END CERTIFICATE-----\n");
-    }
-    pem.push_str(&ca.certificate_pem());
-    pem
+pub fn bundle(gateway: &CertificateDer<'_>) -> String {
+    let mut all: String = rustls_native_certs::load_native_certs().certs.iter().map(pem).collect();
+    all.push_str(&pem(gateway));
+    all
 }
 
 /// The same as a key store of Java (JKS): the only form that every Java reads without a password.
-pub fn java(ca: &Ca) -> Vec<u8> {
+pub fn java(gateway: &CertificateDer<'_>) -> Vec<u8> {
     let system = rustls_native_certs::load_native_certs().certs;
     let names = (1..=system.len()).map(|number| format!("system-{number}"));
     let mut all: Vec<(String, &[u8])> = names.zip(system.iter().map(AsRef::as_ref)).collect();
-    all.push(("keyward-gateway".to_owned(), ca.certificate()));
+    all.push(("keyward-gateway".to_owned(), gateway));
     let time = now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     java_store(&all, u64::try_from(time.as_millis()).unwrap_or_default())
 }

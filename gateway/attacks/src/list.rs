@@ -31,6 +31,10 @@ macro_rules! each_attack {
                 r20_a_link_with_the_key_in_it_has_a_placeholder_with_which_it_works,
                 r23_a_value_that_is_turned_around_or_told_a_character_at_a_time_is_not_covered,
             }
+            control {
+                a_gateway_says_whether_it_is_well_and_which_certificate_is_its_own,
+                s7_a_web_page_is_told_nothing_whichever_way_it_gets_to_the_listener,
+            }
             destination {
                 the_key_is_put_in_and_the_agent_never_sees_it,
                 d1_another_name_in_tls_than_in_connect_is_refused,

@@ -52,9 +52,9 @@ fn the_json_of_every_command_keeps_its_form() {
     for (line, input) in LAST {
         record("owner", &machine, line, input);
     }
-    // `run` has the output of its child, `key copy` needs a clipboard (tests/import), `proxy log` prints the lines of a
-    // gateway that ran (tests/gateway).
-    let elsewhere = |command: &str| matches!(command, "run" | "key copy" | "proxy log");
+    // `run` has the output of its child, `key copy` needs a clipboard (tests/import), `proxy log` and `proxy health`
+    // tell of a gateway that runs (tests/gateway).
+    let elsewhere = |command: &str| matches!(command, "run" | "key copy" | "proxy log" | "proxy health");
     let missing: Vec<_> =
         commands().iter().filter(|command| !elsewhere(command) && !seen.contains(*command)).collect();
     assert!(missing.is_empty(), "no case for {missing:?}");

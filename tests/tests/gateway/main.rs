@@ -9,6 +9,7 @@
 mod behind;
 mod clients;
 mod commands;
+mod control;
 mod doctor;
 mod exposure;
 mod git;
@@ -18,7 +19,7 @@ mod strict;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use keyward_tests::authority::Authority;
@@ -126,12 +127,20 @@ struct Running {
 impl Running {
     /// Starts it. The first place where it listens is an address.
     fn start(command: &mut Command) -> Self {
+        let (mut out, mut running) = Self::begin(command);
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        let at = line.trim_end().strip_prefix("http://").map(ToOwned::to_owned);
+        running.at = at.unwrap_or_else(|| panic!("{line:?}: {}", said(&mut running.process)));
+        running
+    }
+
+    /// Starts it. Where it is, it is yet to say.
+    fn begin(command: &mut Command) -> (BufReader<ChildStdout>, Self) {
         let mut process =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let at = line.trim_end().strip_prefix("http://").map(ToOwned::to_owned);
-        Self { at: at.unwrap_or_else(|| panic!("{line:?}: {}", said(&mut process))), process }
+        let out = BufReader::new(process.stdout.take().unwrap());
+        (out, Self { at: String::new(), process })
     }
 
     /// Asks it to end, and waits. What it said.

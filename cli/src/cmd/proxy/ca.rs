@@ -7,15 +7,19 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
+use keyward_gateway::ca::{fingerprint, pem};
 
 use crate::ctx::Ctx;
-use crate::proxy::{State, trust};
+use crate::fault::Fault;
+use crate::proxy::{Control, State, trust};
 
 /// Print the certificate of the gateway's authority
 ///
-/// It is made at the first use. Compare its SHA-256 with what `keyward proxy` says when it starts, if it came over a network.
+/// It is made at the first use. On another machine, it is asked of the running gateway, and believed only if it is the one whose
+/// SHA-256 `keyward proxy` says when it starts.
 #[derive(Args)]
-#[command(after_help = "Example:\n  keyward proxy ca --out gateway.crt")]
+#[command(after_help = "Examples:\n  keyward proxy ca --out gateway.crt\n  \
+                        keyward proxy ca --from gateway:8422 --fingerprint SHA256 --bundle --out authorities.pem")]
 pub(super) struct Options {
     /// Write it to this file, which everybody may read
     #[arg(long, value_name = "FILE")]
@@ -26,18 +30,28 @@ pub(super) struct Options {
     /// The same as a key store that Java reads (JKS)
     #[arg(long, conflicts_with = "bundle")]
     java: bool,
+    /// Ask the running gateway whose control listener is here: HOST:PORT or unix:PATH
+    #[arg(long, value_name = "ADDR", requires = "fingerprint", conflicts_with = "state")]
+    from: Option<Control>,
+    /// The SHA-256 that its certificate must have
+    #[arg(long, value_name = "SHA256", requires = "from")]
+    fingerprint: Option<String>,
     /// Folder of the gateway's authority and log [default: gateway/ in keyward's own folder]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
 }
 
 impl Options {
-    pub(super) fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
-        let ca = State::find(ctx, self.state.as_deref())?.ca()?;
+    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let certificate = match (&self.from, &self.fingerprint) {
+            (Some(from), Some(named)) => from.certificate(&sha256(named)?).await?,
+            _ => State::find(ctx, self.state.as_deref())?.ca()?.certificate().clone(),
+        };
+        let fingerprint = fingerprint(&certificate);
         let bytes = match (self.java, self.bundle) {
-            (true, _) => trust::java(&ca),
-            (_, true) => trust::bundle(&ca).into_bytes(),
-            _ => ca.certificate_pem().into_bytes(),
+            (true, _) => trust::java(&certificate),
+            (_, true) => trust::bundle(&certificate).into_bytes(),
+            _ => pem(&certificate).into_bytes(),
         };
         match &self.out {
             None if ctx.out.json => {
@@ -45,7 +59,7 @@ impl Options {
                     Ok(pem) => ("pem", pem),
                     Err(store) => ("jks_base64", data_encoding::BASE64.encode(store.as_bytes())),
                 };
-                ctx.out.json(&serde_json::json!({ "sha256": ca.fingerprint(), form: text }))?;
+                ctx.out.json(&serde_json::json!({ "sha256": fingerprint, form: text }))?;
             }
             None => ctx.out.bytes(&bytes)?,
             Some(path) => {
@@ -54,7 +68,18 @@ impl Options {
                     .with_context(|| format!("cannot write {}", path.display()))?;
             }
         }
-        ctx.out.say(&format!("SHA-256 {}", ca.fingerprint()));
+        ctx.out.say(&format!("SHA-256 {fingerprint}"));
         Ok(())
+    }
+}
+
+/// As it is said here, or with colons and capitals, as other programs say it.
+fn sha256(text: &str) -> Result<String, Fault> {
+    let digits: String = text.chars().filter(|c| *c != ':').map(|c| c.to_ascii_lowercase()).collect();
+    if digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(digits)
+    } else {
+        Err(Fault::usage("--fingerprint is a SHA-256: 64 hexadecimal digits")
+            .next("take what keyward proxy said when it started, or keyward proxy ca where it runs"))
     }
 }

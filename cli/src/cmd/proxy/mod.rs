@@ -2,6 +2,7 @@
 
 mod ca;
 mod env;
+mod health;
 mod log;
 #[cfg(feature = "selftest")]
 mod selftest;
@@ -30,6 +31,7 @@ pub struct Options {
 enum Command {
     Ca(ca::Options),
     Env(env::Options),
+    Health(health::Options),
     Log(log::Options),
     #[cfg(feature = "selftest")]
     Selftest(selftest::Options),
@@ -39,8 +41,9 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         match self.command {
             None => self.serve.run(ctx).await,
-            Some(Command::Ca(options)) => options.run(ctx),
+            Some(Command::Ca(options)) => options.run(ctx).await,
             Some(Command::Env(options)) => options.run(ctx).await,
+            Some(Command::Health(options)) => options.run(ctx).await,
             Some(Command::Log(options)) => options.run(ctx),
             #[cfg(feature = "selftest")]
             Some(Command::Selftest(options)) => options.run(ctx).await,

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Args;
+use keyward_wire::rule::Host;
 
 use crate::cmd::behind::{Behind, Told};
 use crate::ctx::Ctx;
@@ -23,6 +24,12 @@ pub(super) struct Options {
     /// Listen beyond this machine: what agents send there, their credentials too, can be read on the way
     #[arg(long)]
     allow_remote: bool,
+    /// Answer at this address, or unix:PATH, whether the gateway is well (/health) and with its certificate (/ca.pem)
+    #[arg(long, value_name = "ADDR", conflicts_with = "command")]
+    control: Option<Place>,
+    /// A name by which that address is reached, beside localhost
+    #[arg(long, value_name = "NAME", requires = "control", value_parser = host_name)]
+    control_name: Vec<Host>,
     #[command(flatten)]
     reach: Reach,
     #[command(flatten, next_help_heading = "With CMD")]
@@ -61,12 +68,18 @@ impl Options {
         // A program behind the gateway would inherit this, and some count on the lower number.
         open_as_many_as_allowed();
         let listen = [Place::here(8421)];
-        let prepared = Prepared::new(ctx, &self.reach, &self.freshness, self.listen(&listen)).await?;
+        let (listen, control) = (self.listen(&listen), self.control.as_ref());
+        let mut prepared = Prepared::new(ctx, &self.reach, &self.freshness, listen, control).await?;
         let at: Vec<String> = prepared.bound().iter().map(Bound::shown).collect();
+        let control = prepared.control.take();
+        let control_at = control.as_ref().map(Bound::shown);
         let fingerprint = prepared.ca.fingerprint();
         let mut stops = Stops::new()?;
         let (running, keeper) = prepared.serve(None)?;
-        announce(ctx, &at, &fingerprint)?;
+        if let Some(control) = control {
+            running.serve_control(control, self.control_name)?;
+        }
+        announce(ctx, &at, control_at.as_deref(), &fingerprint)?;
         let ended = tokio::select! {
             error = keeper.run(ctx) => Err(error),
             () = stops.next() => Ok(()),
@@ -82,15 +95,23 @@ impl Options {
     }
 }
 
-fn announce(ctx: &Ctx, at: &[String], fingerprint: &str) -> anyhow::Result<()> {
+fn announce(ctx: &Ctx, at: &[String], control: Option<&str>, fingerprint: &str) -> anyhow::Result<()> {
     if ctx.out.json {
-        return ctx.out.json(&serde_json::json!({ "listen": at, "ca_sha256": fingerprint }));
+        let said = serde_json::json!({ "listen": at, "control": control, "ca_sha256": fingerprint });
+        return ctx.out.json(&said);
     }
     for at in at {
         ctx.out.line(&if at.starts_with("unix:") { at.clone() } else { format!("http://{at}") })?;
     }
+    if let Some(control) = control {
+        ctx.out.say(&format!("health and certificate: {control}"));
+    }
     ctx.out.say(&format!("certificate authority: SHA-256 {fingerprint}"));
     Ok(())
+}
+
+fn host_name(text: &str) -> Result<Host, String> {
+    Host::parse(text).map_err(|error| format!("{error}: {}", error.advice()))
 }
 
 /// How many connections a gateway has room for follows from this: a shell's usual 1,024 descriptors are some 190 for an agent.

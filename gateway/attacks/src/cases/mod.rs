@@ -4,6 +4,7 @@
 mod alone;
 mod answers;
 mod asking;
+mod control;
 mod destination;
 mod floods;
 mod held;
