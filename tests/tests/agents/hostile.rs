@@ -324,6 +324,24 @@ fn s3_a_credential_that_was_rotated_counts_for_seconds_though_the_new_view_is_he
     assert!(!running.live.stands(&client) && running.live.agent(&trap.edge.bot).is_none());
 }
 
+/// One of several servers, which is behind the one that named the newer view and did not hand it out.
+#[test]
+fn a_server_that_lags_behind_gives_back_what_it_knows() {
+    let trap = Trap::new();
+    let (former, bundle) = (trap.answer(AGENTS), trap.bundle());
+    let running = trap.start().unwrap().follow();
+    trap.liar.answer(BUNDLE, Answer::new(503, "{}"));
+    trap.edge.world.owner.ok(&["agent", "revoke", BOT, BETA.0]);
+    running.until("the newer view was named", |_| {
+        trap.liar.routes().iter().skip(3).any(|route| route == BUNDLE)
+    });
+    running.clock.advance(6);
+    assert!(!running.live.is_current());
+    trap.liar.answer(AGENTS, former);
+    trap.serve(&bundle);
+    running.until("the view of before counts again", keyward_cli::vault::gateway::Live::is_current);
+}
+
 /// What took long to arrive was true when it was asked for; since then, nobody knows.
 #[test]
 fn s4_the_servers_word_is_as_old_as_the_question() {

@@ -166,7 +166,8 @@ impl Keeper {
         };
         if let Some((answer, tag)) = answer {
             self.live.narrow(&answer);
-            if self.live.seq() != Some(answer.grant_seq) {
+            // Also after a newer one was named that could not be had: a server behind a balancer may lag.
+            if self.live.seq() != Some(answer.grant_seq) || self.live.is_outdated() {
                 self.live.outdated();
                 self.fetch(ctx, answer.grant_seq).await?;
             }
