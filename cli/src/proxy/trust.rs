@@ -34,14 +34,20 @@ impl Trust {
 
 /// The system's authorities and the gateway's, in PEM.
 pub fn bundle(gateway: &CertificateDer<'_>) -> String {
-    let mut all: String = rustls_native_certs::load_native_certs().certs.iter().map(pem).collect();
+    let mut all: String = system(gateway).iter().map(pem).collect();
     all.push_str(&pem(gateway));
     all
 }
 
+/// The system's. A variable may name our own bundle as theirs, in which the gateway's would be found once more.
+fn system(gateway: &CertificateDer<'_>) -> Vec<CertificateDer<'static>> {
+    let all = rustls_native_certs::load_native_certs().certs;
+    all.into_iter().filter(|certificate| certificate != gateway).collect()
+}
+
 /// The same as a key store of Java (JKS): the only form that every Java reads without a password.
 pub fn java(gateway: &CertificateDer<'_>) -> Vec<u8> {
-    let system = rustls_native_certs::load_native_certs().certs;
+    let system = system(gateway);
     let names = (1..=system.len()).map(|number| format!("system-{number}"));
     let mut all: Vec<(String, &[u8])> = names.zip(system.iter().map(AsRef::as_ref)).collect();
     all.push(("keyward-gateway".to_owned(), gateway));
