@@ -192,8 +192,8 @@ mod tests {
         assert_eq!((lines(1, start), lines(1, start)), (50, 0));
         assert_eq!(lines(2, start), 50, "another one's are its own");
         assert_eq!(lines(1, start + Duration::from_secs(59)), 0);
-        assert_eq!(lines(1, start + Duration::from_secs(60 * 3)), 3);
-        assert_eq!(lines(1, start + Duration::from_secs(60 * 60)), 50);
+        assert_eq!(lines(1, start + Duration::from_mins(3)), 3);
+        assert_eq!(lines(1, start + Duration::from_hours(1)), 50);
     }
 
     #[test]

@@ -23,8 +23,8 @@ impl Scene {
             String::from_utf8(self.gateway.shell(&["sh"], "printf %s \"$KEYWARD_TOKEN\"").stdout).unwrap();
         vec![
             Secret::new("the key", SECRET),
-            Secret::new("the gateway's token", &token[16..]),
-            Secret::new("the agent's credential", &self.credential[16..]),
+            Secret::new("the gateway's token", token.get(16..).unwrap()),
+            Secret::new("the agent's credential", self.credential.get(16..).unwrap()),
         ]
     }
 }

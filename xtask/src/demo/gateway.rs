@@ -251,13 +251,11 @@ impl Gateway {
         BufReader::new(stdout).read_line(&mut line).context("the gateway said nothing")?;
         say::out(&format!("  | {}", line.trim_end()));
         let at = line.trim_end().strip_prefix("http://").map(ToOwned::to_owned);
-        match at {
-            Some(at) => Ok(Self { process, at }),
-            None => {
-                end(&mut process);
-                anyhow::bail!("the gateway did not start")
-            }
+        if let Some(at) = at {
+            return Ok(Self { process, at });
         }
+        end(&mut process);
+        anyhow::bail!("the gateway did not start")
     }
 }
 

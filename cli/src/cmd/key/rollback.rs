@@ -41,7 +41,7 @@ enum Told {
     Same,
     /// The older version's is another one.
     Kept,
-    Taken(RuleChange),
+    Taken(Box<RuleChange>),
 }
 
 impl Options {
@@ -125,7 +125,7 @@ impl Options {
                 if let Some(rule) = &rule {
                     self.wildcards.check(rule, former.as_deref())?;
                 }
-                Ok(Told::Taken(RuleChange::new(former.as_deref(), rule, key.provider.as_deref())))
+                Ok(Told::Taken(Box::new(RuleChange::new(former.as_deref(), rule, key.provider.as_deref()))))
             }
         }
     }

@@ -56,7 +56,6 @@ impl RuleChange {
             return;
         };
         match &self.former {
-            Former::None => {}
             Former::Unreadable => ctx.out.say(&format!("{of}the rule it had could not be read")),
             Former::Rule(former) if former.terms().hosts != rule.terms().hosts => {
                 ctx.out.say(&format!("{of}hosts were: {}; hosts are: {}", hosts(former), hosts(rule)));
@@ -64,7 +63,7 @@ impl RuleChange {
             Former::Rule(former) if former != rule => {
                 ctx.out.say(&format!("{of}before, the gateway could send it {}", summary(former)));
             }
-            Former::Rule(_) => {}
+            Former::None | Former::Rule(_) => {}
         }
         ctx.out.say(&format!("{of}the gateway may send it {}", summary(rule)));
         if rule.terms().approval != Approval::Never {
