@@ -1,6 +1,7 @@
 //! `keyward doctor --proxy`: which programs of a machine work behind a gateway.
 
 use keyward_tests::machine::Machine;
+use keyward_tests::tools::python_program;
 use serde_json::Value;
 
 use crate::Scene;
@@ -27,6 +28,29 @@ fn a_doctor_tries_each_program_and_says_what_it_needs_and_leaves_nothing_behind(
     let (state, next) = found(&checks, "node");
     assert!(state == "ok" || next.contains("OPENAI_BASE_URL"), "{checks}");
     assert!(!machine.path(".keyward").exists(), "it keeps nothing");
+}
+
+#[test]
+fn a_doctor_lets_no_file_of_another_say_what_its_programs_do() {
+    let machine = Machine::new("").without("KEYWARD_URL");
+    for folder in ["everybodys", ".config/pip"] {
+        std::fs::create_dir_all(machine.path(folder)).unwrap();
+    }
+    // Where everybody may write, as in /tmp.
+    machine.write("everybodys/package.json", "{}");
+    machine.write("everybodys/.npmrc", "https-proxy=http://127.0.0.1:1/\n");
+    // Settings that would have pip ask others as well.
+    machine.write(".config/pip/pip.conf", "[global]\nproxy = http://127.0.0.1:1\nno-binary = :all:\n");
+    let pip = python_program("pip");
+    let path = format!("{}:/usr/bin:/bin", pip.parent().unwrap().display());
+    let room = machine.path("everybodys");
+    let machine = machine.with("TMPDIR", room).with("PATH", path);
+    let ended = machine.keyward(&["doctor", "--proxy", "--json"]);
+    let checks: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    for name in ["npm", "pip"] {
+        assert_eq!(found(&checks, name).0, "ok", "{checks}");
+    }
+    assert!(checks.to_string().contains("configuration files were left aside"), "{checks}");
 }
 
 #[test]

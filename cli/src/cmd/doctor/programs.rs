@@ -16,6 +16,8 @@ pub(super) struct Program {
 pub(super) struct Way {
     /// What has to be done for it; empty: nothing but the variables.
     pub(super) how: &'static str,
+    /// What is said if nothing has to be done.
+    pub(super) found: &'static str,
     /// By the gateway's own address instead.
     pub(super) by_address: bool,
     /// Of the program: `{url}` is the service's address, `{folder}` an empty folder, `$NAME` one of the variables.
@@ -25,16 +27,18 @@ pub(super) struct Way {
 }
 
 const fn plain(words: &'static [&'static str]) -> Way {
-    Way { how: "", by_address: false, words, file: None }
+    Way { how: "", found: ALONE, by_address: false, words, file: None }
 }
 
 const fn with(how: &'static str, words: &'static [&'static str]) -> Way {
-    Way { how, by_address: false, words, file: None }
+    Way { how, found: ALONE, by_address: false, words, file: None }
 }
 
 const fn by_address(how: &'static str, words: &'static [&'static str]) -> Way {
-    Way { how, by_address: true, words, file: None }
+    Way { how, found: ALONE, by_address: true, words, file: None }
 }
+
+const ALONE: &str = "works by the variables alone";
 
 /// A library that is not there is no finding: the program says so with this code.
 pub(super) const NOT_THERE: i32 = 66;
@@ -64,9 +68,10 @@ pub(super) const PROGRAMS: &[Program] = &[
     Program { name: "aiohttp", runs: "python3", next: "use ClientSession(trust_env=True)", ways: &[
         with("ClientSession(trust_env=True)", &["-c", "import sys, asyncio\ntry: import aiohttp\nexcept ImportError: sys.exit(66)\nasync def main():\n async with aiohttp.ClientSession(trust_env=True) as s:\n  async with s.get(sys.argv[1]) as r: r.raise_for_status()\nasyncio.run(main())", "{url}"]),
     ] },
+    // Its configuration may name other indexes, which would be asked as well; what builds a package would run what they send.
     Program { name: "pip", runs: "pip", next: CONFIG, ways: &[
-        plain(&["download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir", "--no-deps", "--retries=0",
-            "--timeout=10", "--dest={folder}", "--index-url={url}", "keyward-doctor"]),
+        Way { found: "works by the variables alone; its configuration files were left aside", ..plain(&["download", "--only-binary=:all:", "--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir", "--no-deps", "--retries=0",
+            "--timeout=10", "--dest={folder}", "--index-url={url}", "keyward-doctor"]) },
     ] },
     Program { name: "node", runs: "node", next: "use undici's EnvHttpProxyAgent, or Node 24", ways: &[
         plain(&["-e", "fetch(process.argv[1]).then(r => r.text()).catch(e => { console.error(e.cause || e); process.exit(1) })", "{url}"]),
@@ -83,7 +88,7 @@ pub(super) const PROGRAMS: &[Program] = &[
         plain(&["list", "-m", "service.keyward.invalid/doctor@latest"]),
     ] },
     Program { name: "java", runs: "java", next: "give it an Authenticator with the credential; or use the gateway as the service's address", ways: &[
-        Way { how: "an Authenticator with the credential; the rest is in JAVA_TOOL_OPTIONS", by_address: false,
+        Way { how: "an Authenticator with the credential; the rest is in JAVA_TOOL_OPTIONS", found: ALONE, by_address: false,
             words: &["{folder}/Trial.java", "{url}"], file: Some(("Trial.java", JAVA)) },
     ] },
 ];

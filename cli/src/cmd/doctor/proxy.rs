@@ -87,7 +87,7 @@ async fn found(trial: &Trial, program: &'static Program) -> Option<Check> {
         match run(trial, program, way, &path).await {
             Ok((code, _)) if code == Some(NOT_THERE) => return None,
             Ok(_) if trial.was_served(&path) && way.how.is_empty() => {
-                return Some(Check::ok(program.name, "works by the variables alone"));
+                return Some(Check::ok(program.name, way.found));
             }
             Ok(_) if trial.was_served(&path) => {
                 return Some(Check::warn(
@@ -126,15 +126,19 @@ async fn run(
     let words: Vec<OsString> =
         std::iter::once(program.runs.to_owned()).chain(words).map(Into::into).collect();
     let mut command = Command::from(launch::command(&words, None)?);
-    command.current_dir(&room).kill_on_drop(true);
+    // Many read settings from the folder they start in and from all above it, which in /tmp are anybody's.
+    command.current_dir("/").kill_on_drop(true);
     let (credential, direct) = (&trial.credential, &[]);
     let place = Place { at: &trial.at, agent: "doctor", credential, bundle: &pem, java: Some(&java), direct };
     for (name, value) in variables(&place) {
         command.env(name, value.as_str());
     }
-    let own: [(&str, Zeroizing<String>); 6] = [
+    let own: [(&str, Zeroizing<String>); 9] = [
         ("KEYWARD_TRIAL", credential.clone()),
         ("CARGO_NET_RETRY", Zeroizing::new("0".to_owned())),
+        ("PIP_CONFIG_FILE", Zeroizing::new("/dev/null".to_owned())),
+        ("PIP_EXTRA_INDEX_URL", Zeroizing::default()),
+        ("PIP_FIND_LINKS", Zeroizing::default()),
         ("GOPROXY", Zeroizing::new(url.clone())),
         ("GONOSUMDB", Zeroizing::new("*".to_owned())),
         ("GO111MODULE", Zeroizing::new("on".to_owned())),
