@@ -33,7 +33,7 @@ pub(super) const fn key(n: u8) -> KeyId {
 /// Never the id of an identity.
 pub(super) const fn group(n: u8) -> GroupId {
     let mut bytes = [n; 16];
-    bytes[0] = b'g';
+    bytes[15] = !n;
     GroupId::from_bytes(bytes)
 }
 pub(super) const fn deployment(n: u8) -> DeploymentId {
