@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, IF_RANGE, MAX_FORWARDS,
-    RANGE, UPGRADE,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName,
+    HeaderValue, IF_RANGE, MAX_FORWARDS, RANGE, UPGRADE,
 };
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
@@ -141,7 +141,7 @@ async fn relay(
     entry: &mut Entry,
 ) -> Result<Response<Answer>, Refusal> {
     shape(&request)?;
-    let target = target(&request, tunnel)?;
+    let mut target = target(&request, tunnel)?;
     let upgrades = wants_websocket(&request)?;
     let account = account(request.headers())?;
     // Read before what it belongs to: what changes meanwhile is asked again.
@@ -157,8 +157,7 @@ async fn relay(
     let (method, mut headers) = (parts.method, parts.headers);
     clean_request(&mut headers);
     let mut body = if has_no_body(&method) { nothing(body).await? } else { Carried::Agent(body) };
-    let mut target = target;
-    let is_bare = !inject::has_credential(&headers);
+    let is_bare = is_surely_bare(&method, &target, &headers);
     // Held until the answer is there.
     let mut _room = None;
     let grants = tunnel.gateway.source.grants(&tunnel.session.agent);
@@ -198,7 +197,7 @@ async fn relay(
         }
         return relayed(tunnel, answer, lease, busy);
     }
-    let (answer, lease) = tunnel.upstreams.send(outgoing).await?;
+    let (mut answer, lease) = tunnel.upstreams.send(outgoing).await?;
     let wants_key = matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     if tunnel.way == Way::Plain
         && is_bare
@@ -206,11 +205,20 @@ async fn relay(
         && let Some(refusal) = tunnel.gateway.to_connect(&tunnel.to)
     {
         entry.remark = refusal.code.word();
+        // What it is coded in does not matter: none of it is read.
+        answer.headers_mut().remove(CONTENT_ENCODING);
         let mut answer = relayed(tunnel, answer, lease, busy)?;
         let body = refusal.instead_of_body(answer.headers_mut());
         return Ok(answer.map(|_| Answer::own(body)));
     }
     relayed(tunnel, answer, lease, busy)
+}
+
+/// Whether a request proves nowhere who sends it. Only then does its answer say that a credential is missing: to one with a
+/// credential, wherever that is, it says what is wrong with it.
+fn is_surely_bare(method: &Method, target: &[u8], headers: &HeaderMap) -> bool {
+    let may_prove = |name: &HeaderName| PROOFS.iter().any(|word| name.as_str().contains(word));
+    has_no_body(method) && !target.contains(&b'?') && !headers.keys().any(may_prove)
 }
 
 /// Every answer is looked through, which takes a whole one in a form that can be read.
@@ -479,6 +487,9 @@ impl From<Carried> for Outgoing {
     }
 }
 
+/// Words in the names of headers by which a request may prove who sends it.
+const PROOFS: [&str; 10] =
+    ["auth", "token", "key", "secret", "session", "signature", "cookie", "pass", "cred", "jwt"];
 /// Largest body that a rule can write into.
 const MOST_WRITTEN: usize = 10 * 1024 * 1024;
 /// For the end of a body in which nothing is.

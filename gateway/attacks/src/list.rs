@@ -75,6 +75,7 @@ macro_rules! each_attack {
             }
             links {
                 a14_an_uncredentialed_request_that_is_turned_away_is_told_where_its_host_is_connected,
+                a14_what_turned_an_uncredentialed_request_away_may_be_in_any_coding,
                 a14_a_gateway_without_a_console_gives_no_links_and_changes_no_answer,
                 a14_s8_an_agent_that_may_not_is_told_where_that_is_managed_whether_the_key_exists_or_not,
             }

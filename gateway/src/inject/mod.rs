@@ -207,11 +207,6 @@ fn place(name: &HeaderName, into: &[Injection]) -> Option<Place> {
     CREDENTIALS.contains(&own.as_str()).then_some(Place::Other)
 }
 
-/// Whether a request proves by a header who sends it.
-pub(crate) fn has_credential(headers: &HeaderMap) -> bool {
-    headers.keys().any(|name| place(name, &[]).is_some())
-}
-
 /// Whether the placeholder stands in each place once, and in none beside the rule's.
 fn check_places(seen: &[Place]) -> Result<(), Wrong> {
     let twice = seen.iter().enumerate().any(|(at, place)| seen.iter().take(at).any(|one| one == place));

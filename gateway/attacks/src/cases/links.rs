@@ -20,6 +20,7 @@ pub(super) async fn a14_an_uncredentialed_request_that_is_turned_away_is_told_wh
             let request = format!("GET http://{b}/ HTTP/1.1\r\nHost: {b}\r\n{credential}{auth}\r\n");
             world.dial().await.ask(request).await
         };
+        let head = format!("HTTP/1.1\r\nHost: {b}\r\nContent-Length: 0\r\n{}\r\n", basic(&world.credential));
         let told = ask("").await;
         assert_eq!(
             (told.status, told.error().as_str()),
@@ -33,10 +34,32 @@ pub(super) async fn a14_an_uncredentialed_request_that_is_turned_away_is_told_wh
         assert_eq!(told.header("www-authenticate"), Some("Basic realm=b"));
         assert_eq!(world.log()[1]["code"], "credential_not_found");
         // A request that proved who sends it has its own answer.
-        for credential in ["Authorization: Bearer x\r\n", "Cookie: a=b\r\n", "X_Api_Key: x\r\n"] {
+        for credential in [
+            "Authorization: Bearer x\r\n",
+            "Cookie: a=b\r\n",
+            "X_Api_Key: x\r\n",
+            "X-Vault-Token: x\r\n",
+            "X-Amz-Signature: x\r\n",
+        ] {
             assert_eq!(ask(credential).await.text(), body, "{credential}");
         }
+        // So has one that may have proved it elsewhere than in a header.
+        for line in [format!("GET http://{b}/?api_key=x"), format!("POST http://{b}/login")] {
+            assert_eq!(world.dial().await.ask(format!("{line} {head}")).await.text(), body, "{line}");
+        }
     }
+}
+
+pub(super) async fn a14_what_turned_an_uncredentialed_request_away_may_be_in_any_coding() {
+    let mut plan = Plan::new();
+    (plan.egress, plan.console) = (Egress::Allow, Some("https://console.test/".to_owned()));
+    let answer = "HTTP/1.1 401 No\r\nContent-Encoding: zstd\r\nContent-Length: 2\r\n\r\nno";
+    let (b, _upstream) = plan.plain("b.test", fixed(answer)).await;
+    let world = plan.start().await;
+    let auth = basic(&world.credential);
+    let answer = world.dial().await.ask(format!("GET http://{b}/ HTTP/1.1\r\nHost: {b}\r\n{auth}\r\n")).await;
+    assert_eq!((answer.status, answer.error().as_str()), (401, "credential_not_found"));
+    assert_eq!(answer.header("content-encoding"), None);
 }
 
 pub(super) async fn a14_a_gateway_without_a_console_gives_no_links_and_changes_no_answer() {
