@@ -6,8 +6,9 @@
 //! that does nothing are fifty sealed ones.
 //!
 //! A value that was used stays for as long as a request under way uses it and for ten minutes after that, and so does the
-//! version before it: an upstream may repeat it later. All go at once when no agent whose they are may use them any more, or
-//! when grants are too old to count, unless a request that uses one is still under way.
+//! version before it: an upstream may repeat it later. So does one that was taken away from its agent, which would else be told
+//! it from then on. All go at once when every agent whose they are has ended, or when grants are too old to count, unless a
+//! request that uses one is still under way.
 //!
 //! Those that other agents used are kept from an agent, too, if they are of one line and not long: a long one would make what
 //! every agent is told wait for it, and one of several lines would do so to each line. The only way to another agent's value is
@@ -192,22 +193,19 @@ impl Opened {
         made.revision == self.revision()
     }
 
-    /// Forgets what was not used for long, and what nobody may use any more.
+    /// Forgets what was not used for long, and what is of agents that have all ended.
     pub(crate) fn sweep(&self, source: &dyn SecretSource, now: Instant) {
         let current = source.is_current();
-        let granted = |agent: &Agent, key: KeyId| {
-            source.stands(agent) && source.grants(agent).iter().any(|grant| grant.key == key)
-        };
         let mut list = self.list();
         let before = list.len();
-        list.retain(|(key, _), entry| {
+        list.retain(|_, entry| {
             if Arc::strong_count(&entry.uses) > 1 {
                 entry.used = now;
                 return true;
             }
             current
                 && now.duration_since(entry.used) < KEPT
-                && entry.agents.iter().any(|agent| granted(agent, *key))
+                && entry.agents.iter().any(|agent| source.stands(agent))
         });
         if list.len() != before {
             self.revision.fetch_add(1, Ordering::Release);
@@ -281,9 +279,10 @@ mod tests {
     use super::*;
     use crate::source::Closed;
 
-    /// Knows one key, for as long as it says so.
+    /// Knows one agent and its key, for as long as it says so.
     struct Source {
         granted: AtomicBool,
+        stands: AtomicBool,
         current: AtomicBool,
     }
 
@@ -297,7 +296,7 @@ mod tests {
         }
 
         fn stands(&self, _: &Agent) -> bool {
-            true
+            self.stands.load(Ordering::Relaxed)
         }
 
         fn grants(&self, _: &Agent) -> Arc<[Grant]> {
@@ -319,7 +318,11 @@ mod tests {
     }
 
     fn source() -> Source {
-        Source { granted: AtomicBool::new(true), current: AtomicBool::new(true) }
+        Source {
+            granted: AtomicBool::new(true),
+            stands: AtomicBool::new(true),
+            current: AtomicBool::new(true),
+        }
     }
 
     fn agent(number: u8) -> Agent {
@@ -381,8 +384,21 @@ mod tests {
     }
 
     #[test]
-    fn l5_a_value_that_nobody_may_use_any_more_goes_with_the_request_that_used_it() {
-        let ends: [fn(&Source) -> &AtomicBool; 2] = [|source| &source.granted, |source| &source.current];
+    fn l5_a_key_that_is_taken_away_is_not_uncovered_by_that() {
+        let (opened, one, source, start) = (Opened::default(), agent(1), source(), Instant::now());
+        hold(&opened, &one, SECRET);
+        source.granted.store(false, Ordering::Relaxed);
+        opened.sweep(&source, start + KEPT - Duration::from_secs(1));
+        assert!(covers(&opened, &one, SECRET));
+        // What it may use no more, its work does not keep open.
+        opened.stay(&one, &source.grants(&one), start + KEPT);
+        opened.sweep(&source, start + KEPT + Duration::from_secs(1));
+        assert!(opened.list().is_empty());
+    }
+
+    #[test]
+    fn l5_values_of_agents_that_have_ended_go_with_the_requests_that_used_them() {
+        let ends: [fn(&Source) -> &AtomicBool; 2] = [|source| &source.stands, |source| &source.current];
         for end in ends {
             let (opened, one, source) = (Opened::default(), agent(1), source());
             let used = note(&opened, &one, 1, SECRET);
