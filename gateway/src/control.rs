@@ -68,40 +68,54 @@ impl Control {
         if is_proxied || !may_ask(request.headers(), &self.names) {
             return refused(Code::ForeignOrigin);
         }
-        let answer = match request.uri().path() {
-            HEALTH => self.health(),
-            CA => (StatusCode::OK, "application/x-pem-file", self.gateway.ca.certificate_pem()),
-            _ => return refused(Code::NotFound),
-        };
+        let path = request.uri().path();
+        if path != HEALTH && path != CA {
+            return refused(Code::NotFound);
+        }
         if *request.method() != Method::GET && *request.method() != Method::HEAD {
             let mut answer = refused(Code::MethodNotAllowed);
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return answer;
         }
-        let (status, kind, text) = answer;
+        let (status, kind, text) = if path == HEALTH {
+            self.health()
+        } else {
+            (StatusCode::OK, "application/x-pem-file", self.gateway.ca.certificate_pem())
+        };
         let mut answer = Response::new(Full::from(text));
         *answer.status_mut() = status;
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+        for_nobody_else(headers);
         answer
     }
 
     /// Whether a request of an agent would be served now. Nothing else is told.
     fn health(&self) -> (StatusCode, &'static str, String) {
-        let (status, word) = if self.gateway.source.is_current() {
-            (StatusCode::OK, "ok")
+        let wrong = if !self.gateway.source.is_current() {
+            Some(Code::GrantsStale)
+        } else if !self.gateway.log.is_well() {
+            Some(Code::LogFailed)
         } else {
-            (StatusCode::SERVICE_UNAVAILABLE, Code::GrantsStale.word())
+            None
         };
+        let status = if wrong.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let word = wrong.map_or("ok", Code::word);
         (status, "application/json", format!("{{\"status\":\"{word}\"}}"))
     }
 }
 
 fn refused(code: Code) -> Response<Full<Bytes>> {
-    Refusal::from(code).answer(true).map(Full::new)
+    let mut answer = Refusal::from(code).answer(true).map(Full::new);
+    for_nobody_else(answer.headers_mut());
+    answer
+}
+
+/// Tells browsers that no other page may use an answer, in whatever way.
+fn for_nobody_else(headers: &mut HeaderMap) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
 }
 
 /// Whether it is no page of another site that asks. A name may belong to anybody, who may have it lead here; an address in

@@ -11,6 +11,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -93,6 +94,14 @@ pub enum LogError {
 pub struct Log {
     inner: Arc<Mutex<Inner>>,
     clock: fn() -> SystemTime,
+    fails: Arc<Fails>,
+}
+
+/// What did not succeed the last time.
+#[derive(Default)]
+struct Fails {
+    write: AtomicBool,
+    sync: AtomicBool,
 }
 
 struct Inner {
@@ -143,7 +152,7 @@ impl Log {
         }
         file.seek(SeekFrom::Start(good))?;
         let inner = Inner { file, head, line: Vec::new(), good, torn: false, unsynced: false };
-        let log = Self { inner: Arc::new(Mutex::new(inner)), clock };
+        let log = Self { inner: Arc::new(Mutex::new(inner)), clock, fails: Arc::default() };
         if !part.is_empty() {
             let path = String::from_utf8_lossy(&part);
             log.record(&Event { path: &path, decision: "torn", ..Event::default() })?;
@@ -187,7 +196,9 @@ impl Log {
         line.extend_from_slice(b",\"hash\":\"");
         line.extend_from_slice(HEXLOWER.encode(&hash).as_bytes());
         line.extend_from_slice(b"\"}\n");
-        append(file, *good, torn, line)?;
+        let appended = append(file, *good, torn, line);
+        self.fails.write.store(appended.is_err(), Ordering::Relaxed);
+        appended?;
         *good += line.len() as u64;
         *unsynced = true;
         *head = Head { seq, hash };
@@ -206,7 +217,17 @@ impl Log {
             }
             inner.file.try_clone()?
         };
-        file.sync_data()
+        let synced = file.sync_data();
+        self.fails.sync.store(synced.is_err(), Ordering::Relaxed);
+        if synced.is_err() {
+            self.inner.lock().unwrap_or_else(PoisonError::into_inner).unsynced = true;
+        }
+        synced
+    }
+
+    /// Whether what was to be written last was written, and what was to be brought to the disk last is there.
+    pub(crate) fn is_well(&self) -> bool {
+        !self.fails.write.load(Ordering::Relaxed) && !self.fails.sync.load(Ordering::Relaxed)
     }
 
     /// How far it goes.

@@ -22,14 +22,24 @@ pub enum Control {
 }
 
 impl Control {
-    /// Whether the gateway is well: the status of its answer, and what it says.
+    /// What the gateway says of whether it is well.
     ///
     /// # Errors
-    /// If it does not answer.
-    pub async fn health(&self) -> anyhow::Result<(u16, serde_json::Value)> {
+    /// If it does not answer as one does, or is not well.
+    pub async fn health(&self) -> anyhow::Result<serde_json::Value> {
         let (status, body) = self.ask(control::HEALTH).await?;
-        let said = serde_json::from_slice(&body).map_err(|_| self.not_one())?;
-        Ok((status, said))
+        let said: serde_json::Value = serde_json::from_slice(&body).map_err(|_| self.not_one())?;
+        let (code, what) = match (status, said.get("status").and_then(serde_json::Value::as_str)) {
+            (200, Some("ok")) => return Ok(said),
+            (503, Some("grants_stale")) => {
+                (Code::Stale, "the gateway serves nobody: its server was not heard for too long")
+            }
+            (503, Some("log_failed")) => {
+                (Code::Unexpected, "the gateway serves nobody: it cannot write its log")
+            }
+            _ => return Err(self.not_one().into()),
+        };
+        Err(Fault::new(code, what).next("see what keyward proxy says on its terminal").into())
     }
 
     /// Its certificate, if it is the one with this SHA-256. Whoever stands between could have answered with another.
@@ -42,14 +52,16 @@ impl Control {
             return Err(self.not_one().into());
         }
         let certificate = CertificateDer::from_pem_slice(&body).map_err(|_| self.not_one())?;
-        let own = fingerprint(&certificate);
-        if own == sha256 {
+        if fingerprint(&certificate) == sha256 {
             return Ok(certificate);
         }
-        let what = format!("{self} has another certificate: its SHA-256 is {own}");
-        Err(Fault::new(Code::Integrity, what)
-            .next("do not trust it; where the gateway runs, see: keyward proxy ca")
-            .into())
+        // Which it is, is not said: it would be copied.
+        Err(Fault::new(
+            Code::Integrity,
+            format!("{self} has another certificate than the one that was named"),
+        )
+        .next("do not trust it; where the gateway runs, see: keyward proxy ca")
+        .into())
     }
 
     async fn ask(&self, path: &str) -> anyhow::Result<(u16, Vec<u8>)> {

@@ -33,6 +33,7 @@ macro_rules! each_attack {
             }
             control {
                 a_gateway_says_whether_it_is_well_and_which_certificate_is_its_own,
+                l9_a_gateway_that_cannot_write_its_log_says_that_it_is_not_well,
                 s7_a_web_page_is_told_nothing_whichever_way_it_gets_to_the_listener,
             }
             destination {

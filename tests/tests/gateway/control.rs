@@ -83,7 +83,11 @@ fn a_container_is_told_by_an_exit_code_whether_its_gateway_is_well() {
     // One that serves nobody, and something else that answers.
     for (answer, code) in [
         ("503 Service Unavailable\r\nContent-Length: 25\r\n\r\n{\"status\":\"grants_stale\"}", 7),
+        ("503 Service Unavailable\r\nContent-Length: 23\r\n\r\n{\"status\":\"log_failed\"}", 1),
         ("200 OK\r\nContent-Length: 5\r\n\r\nhello", 5),
+        ("200 OK\r\nContent-Length: 2\r\n\r\n{}", 5),
+        ("503 Service Unavailable\r\nContent-Length: 2\r\n\r\n{}", 5),
+        ("403 Forbidden\r\nContent-Length: 26\r\n\r\n{\"error\":\"foreign_origin\"}", 5),
     ] {
         let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = stranger.local_addr().unwrap().to_string();

@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 
 use crate::lab::agent::{Agent, Answer, basic};
 use crate::lab::upstream::echo;
-use crate::lab::world::World;
+use crate::lab::world::{Plan, SA, World};
 
 /// Asks a control listener of a gateway that was given the name `gateway`.
 async fn ask(world: &World, head: &str) -> Answer {
@@ -40,6 +40,18 @@ pub(super) async fn a_gateway_says_whether_it_is_well_and_which_certificate_is_i
     world.still_works(&a).await;
 }
 
+pub(super) async fn l9_a_gateway_that_cannot_write_its_log_says_that_it_is_not_well() {
+    let mut plan = Plan::new();
+    plan.log_is_full = true;
+    let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
+    plan.bearer("A", SA, &a);
+    let world = plan.start().await;
+    assert_eq!(world.tunnel(&a).await.get(&a, "/").await.error(), "log_failed");
+    let health = ask(&world, "GET /health HTTP/1.1\r\nHost: 127.0.0.1").await;
+    assert_eq!((health.status, health.text().as_str()), (503, "{\"status\":\"log_failed\"}"));
+    assert_eq!(upstream.bytes(), b"");
+}
+
 pub(super) async fn s7_a_web_page_is_told_nothing_whichever_way_it_gets_to_the_listener() {
     let (world, a, upstream) = World::with(echo()).await;
     for page in [
@@ -57,6 +69,7 @@ pub(super) async fn s7_a_web_page_is_told_nothing_whichever_way_it_gets_to_the_l
         let answer = ask(&world, page).await;
         assert_eq!((answer.status, answer.error().as_str()), (403, "foreign_origin"), "{page}");
         assert!(!answer.head.to_ascii_lowercase().contains("access-control"), "{page}");
+        assert_eq!(answer.header("cross-origin-resource-policy"), Some("same-origin"), "{page}");
     }
     // The listener is no proxy, and the proxy has nothing of it.
     let proxied = format!("CONNECT {a} HTTP/1.1\r\nHost: {a}\r\n{}", basic(&world.credential));
