@@ -64,6 +64,7 @@ impl Session {
         {
             return Arc::clone(&made.scrubber);
         }
+        let was_current = source.is_current();
         let grants = source.grants(&self.agent);
         opened.hold(&self.agent, &grants, revision, |key| source.open(&self.agent, key).ok());
         let made = opened.scrubber(&self.agent, |key, length| {
@@ -71,7 +72,8 @@ impl Session {
             Some(self.placeholders.of_length(key, grant.provider.as_deref(), length))
         });
         let scrubber = Arc::clone(&made.scrubber);
-        *last = Some((revision, made));
+        // Time ends what is granted without another revision. What was made then is not what counts once the source is heard.
+        *last = (was_current && source.is_current()).then_some((revision, made));
         scrubber
     }
 
@@ -84,7 +86,8 @@ impl Session {
 
     /// Lets go of values that are no longer open.
     pub(crate) fn forget(&self, opened: &Opened) {
-        let mut last = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
+        // If one is being made, it is for what is open now; the next time is soon enough, and nobody waits here.
+        let Ok(mut last) = self.scrubber.try_lock() else { return };
         last.take_if(|(_, made)| !opened.is_of_now(made));
     }
 

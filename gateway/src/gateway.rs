@@ -315,13 +315,17 @@ impl Inner {
         if !ended.is_empty() {
             self.changed();
         }
-        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        // Looked after one by one, without the list: whoever comes in now does not wait for that.
+        let sessions: Vec<Arc<Session>> = {
+            let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            sessions.values().map(Arc::clone).collect()
+        };
         let now = Instant::now();
-        for session in sessions.values() {
+        for session in &sessions {
             session.stay(&self.opened, &*self.source, now);
         }
         self.opened.sweep(&*self.source, now);
-        for session in sessions.values() {
+        for session in &sessions {
             session.pool.sweep();
             session.forget(&self.opened);
         }

@@ -92,8 +92,11 @@ impl Tunnel {
         if let Some(scrubber) = last.1.upgrade().filter(|_| last.0 == revision) {
             return scrubber;
         }
+        let was_current = self.gateway.source.is_current();
         let scrubber = self.scrubber();
-        *last = (revision, Arc::downgrade(&scrubber));
+        if was_current && self.gateway.source.is_current() {
+            *last = (revision, Arc::downgrade(&scrubber));
+        }
         scrubber
     }
 

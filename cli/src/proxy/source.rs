@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use keyward_crypto::agent::ProxyCredential;
 use keyward_gateway::{Agent, Closed, Grant, SecretSource, Value};
-use keyward_wire::{KeyId, Sha256};
+use keyward_wire::{AgentId, KeyId, Sha256};
 
 use crate::vault::gateway::{Client, Denied, Live};
 
@@ -24,7 +24,7 @@ type Known = (u64, Arc<[Grant]>);
 
 /// A credential that the gateway made for the program that it starts, and the agent whose it is.
 pub struct Sidecar {
-    agent: Arc<str>,
+    agent: AgentId,
     credential: Sha256,
 }
 
@@ -32,7 +32,7 @@ impl Sidecar {
     /// For an agent. The credential lives as long as the gateway.
     pub fn new(agent: &Client) -> (Self, ProxyCredential) {
         let credential = ProxyCredential::generate(agent.id);
-        (Self { agent: Arc::clone(&agent.name), credential: credential.sha256() }, credential)
+        (Self { agent: agent.id, credential: credential.sha256() }, credential)
     }
 }
 
@@ -63,7 +63,7 @@ impl SecretSource for Source {
         // Hashes are compared: how far two are alike says nothing about what was hashed.
         let own = self.sidecar.as_ref().filter(|own| own.credential == Sha256::of(credential.as_bytes()));
         let client = match own {
-            Some(own) => self.live.agent_named(&own.agent),
+            Some(own) => self.live.agent_of(own.agent),
             None => self.live.agent(credential),
         };
         client.map(Agent::from)
@@ -92,7 +92,10 @@ impl SecretSource for Source {
         }
         let grants = self.look_up(&client);
         known.retain(|_, (of, _)| *of == revision);
-        known.insert(agent.credential, (revision, Arc::clone(&grants)));
+        // Time ends what is granted without another revision: what was looked up then is not kept.
+        if self.live.stands(&client) {
+            known.insert(agent.credential, (revision, Arc::clone(&grants)));
+        }
         grants
     }
 

@@ -113,6 +113,16 @@ impl Live {
         })
     }
 
+    /// The agent of this id: for a program that the gateway itself started, as that agent's. Its name may become another's.
+    pub fn agent_of(&self, id: AgentId) -> Option<Client> {
+        let now = self.0.clock.wall();
+        self.read(|state| {
+            let held = state.held.as_ref()?;
+            let agent = held.agent(id, now).filter(|agent| state.named.contains_key(&agent.id))?;
+            Some(client(held, agent))
+        })
+    }
+
     /// The agent of this name: for a program that the gateway itself starts, as that agent's.
     pub fn agent_named(&self, name: &str) -> Option<Client> {
         let now = self.0.clock.wall();
