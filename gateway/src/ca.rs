@@ -62,10 +62,22 @@ impl Ca {
     /// # Errors
     /// [`CaError::Make`], which would be an error in this program.
     pub fn generate(now: SystemTime) -> Result<Self, CaError> {
+        Self::made(now, CA_LIFE)
+    }
+
+    /// A new one for one run of a program, valid for 90 days from `now`. Nobody else is told to trust it.
+    ///
+    /// # Errors
+    /// [`CaError::Make`], which would be an error in this program.
+    pub fn for_one_run(now: SystemTime) -> Result<Self, CaError> {
+        Self::made(now, RUN_LIFE)
+    }
+
+    fn made(now: SystemTime, life: Duration) -> Result<Self, CaError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|_| CaError::Make)?;
         let mut params = authority(&key);
         params.not_before = (now - SKEW).into();
-        params.not_after = (now + CA_LIFE).into();
+        params.not_after = (now + life).into();
         let certificate = params.self_signed(&key).map_err(|_| CaError::Make)?.der().clone();
         Self::assemble(key, certificate)
     }
@@ -148,7 +160,8 @@ impl Ca {
             return Ok(Arc::clone(&leaf.config));
         }
         let certificate = self.sign(host, now)?;
-        let key = PrivateKeyDer::try_from(self.leaf_key.serialize_der()).map_err(|_| CaError::Make)?;
+        let der = Zeroizing::new(self.leaf_key.serialize_der());
+        let key = PrivateKeyDer::try_from(der.as_slice()).map_err(|_| CaError::Make)?;
         let key = ring::sign::any_supported_type(&key).map_err(|_| CaError::Make)?;
         let certified = CertifiedKey::new(vec![certificate], key);
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -250,6 +263,8 @@ fn serial() -> SerialNumber {
 /// Clocks of containers and hosts differ.
 const SKEW: Duration = Duration::from_hours(1);
 const LEAF_LIFE: Duration = Duration::from_hours(24);
+/// Longer than programs run between two updates of their machines.
+const RUN_LIFE: Duration = Duration::from_hours(90 * 24);
 const CA_LIFE: Duration = Duration::from_hours(10 * 365 * 24);
 const CACHE_HOSTS: usize = 4096;
 /// A name that nobody has (RFC 6761).
@@ -296,6 +311,13 @@ mod tests {
         assert_eq!(Ca::from_pem(&mixed, now()).unwrap_err(), CaError::Foreign);
         assert_eq!(Ca::from_pem(&made.certificate_pem(), now()).unwrap_err(), CaError::Unreadable);
         assert_eq!(Ca::from_pem("", now()).unwrap_err(), CaError::Unreadable);
+    }
+
+    #[test]
+    fn an_authority_for_one_run_is_over_after_months_not_years() {
+        let made = Ca::for_one_run(now()).unwrap().to_pem();
+        assert!(Ca::from_pem(&made, now() + RUN_LIFE - Duration::from_hours(1)).is_ok());
+        assert_eq!(Ca::from_pem(&made, now() + RUN_LIFE + SKEW).unwrap_err(), CaError::Expired);
     }
 
     /// OpenSSL is the verifier of Python, Ruby, PHP and curl; `-x509_strict` is what Python asks of it since 3.13.

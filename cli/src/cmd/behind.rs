@@ -21,7 +21,7 @@ use crate::launch;
 use crate::proxy::child::Child;
 use crate::proxy::keys::{self, Base, UsableKey};
 use crate::proxy::listen::{Bound, Listen};
-use crate::proxy::running::Prepared;
+use crate::proxy::running::{Prepared, Serves};
 use crate::proxy::trust::Trust;
 use crate::proxy::variables::{Place, variables};
 use crate::proxy::{Reach, Sidecar};
@@ -85,7 +85,7 @@ impl Behind<'_> {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let Self { reach, freshness, listen, told, deployment, keep, command } = self;
         let mut command = launch::command(command, keep)?;
-        let prepared = Prepared::new(ctx, reach, freshness, listen, None).await?;
+        let prepared = Prepared::new(ctx, reach, freshness, listen, Serves::OneProgram).await?;
         let at = prepared.bound().iter().find_map(Bound::address).ok_or_else(|| {
             Fault::usage("programs find a gateway by an address, and this one has none")
                 .next("leave --listen out, or name a port of this machine, too")

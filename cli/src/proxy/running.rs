@@ -10,7 +10,7 @@ use keyward_wire::rule::Host;
 use tokio::runtime::Runtime;
 
 use super::listen::{Bound, Listen, Place};
-use super::{Reach, Sidecar, Source, State};
+use super::{Reach, Sidecar, Source, State, now};
 use crate::ctx::Ctx;
 use crate::session::credential::Credential;
 use crate::vault::fetch::Freshness;
@@ -31,6 +31,15 @@ pub struct Prepared {
     pub keeper: Keeper,
 }
 
+/// Whom a gateway is for.
+#[derive(Clone, Copy)]
+pub enum Serves<'a> {
+    /// Whoever has a credential, and at this place, if there is one, those who run it. Its authority is the one that it keeps.
+    Whoever(Option<&'a Place>),
+    /// The program that it starts, which is told by its variables whom to trust: an authority for that run, in memory only.
+    OneProgram,
+}
+
 /// A gateway that serves, until it is dropped.
 pub struct Running {
     /// The gateway.
@@ -39,7 +48,7 @@ pub struct Running {
 }
 
 impl Prepared {
-    /// Signs the gateway in and learns everything once. `control`: where it will serve those who run it, if it will.
+    /// Signs the gateway in and learns everything once. `serves`: whom it is for.
     ///
     /// # Errors
     /// If anything is not as it must be: then nobody is served.
@@ -48,11 +57,15 @@ impl Prepared {
         reach: &Reach,
         freshness: &Freshness,
         listen: Listen<'_>,
-        control: Option<&Place>,
+        serves: Serves<'_>,
     ) -> anyhow::Result<Self> {
         // The folder first: a socket may be in it.
         let state = State::find(ctx, reach.state.as_deref())?;
-        let ca = Arc::new(state.ca()?);
+        let (ca, control) = match serves {
+            Serves::Whoever(control) => (state.ca()?, control),
+            Serves::OneProgram => (Ca::for_one_run(now())?, None),
+        };
+        let ca = Arc::new(ca);
         let bound = listen.bind()?;
         let control = control.map(|place| place.bind(listen.beyond)).transpose()?;
         let config = reach.config(bound.iter().chain(&control).filter_map(Bound::address).collect())?;

@@ -42,6 +42,9 @@ fn a_program_makes_requests_with_the_key_and_has_none_and_its_code_is_the_comman
         assert!(seen.contains(&format!("GET {path} HTTP/1.1\r\n")) && seen.contains(SECRET), "{seen}");
         assert!(out.contains(&format!("GET {path} ")) && !out.contains(SECRET), "{out}");
         assert!(!out.contains("KEYWARD_") && !out.contains(&scene.credential), "{out}");
+        let state = scene.gateway.path("keyward").join("gateway");
+        let is_kept = state.join("ca.pem").exists();
+        assert!(state.join("requests.log").exists() && !is_kept, "its authority was for this run");
     }
 }
 

@@ -10,7 +10,7 @@ use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::proxy::Reach;
 use crate::proxy::listen::{Bound, Listen, Place};
-use crate::proxy::running::Prepared;
+use crate::proxy::running::{Prepared, Serves};
 use crate::stop::Stops;
 use crate::vault::fetch::Freshness;
 
@@ -68,8 +68,8 @@ impl Options {
         // A program behind the gateway would inherit this, and some count on the lower number.
         open_as_many_as_allowed();
         let listen = [Place::here(8421)];
-        let (listen, control) = (self.listen(&listen), self.control.as_ref());
-        let mut prepared = Prepared::new(ctx, &self.reach, &self.freshness, listen, control).await?;
+        let (listen, serves) = (self.listen(&listen), Serves::Whoever(self.control.as_ref()));
+        let mut prepared = Prepared::new(ctx, &self.reach, &self.freshness, listen, serves).await?;
         let at: Vec<String> = prepared.bound().iter().map(Bound::shown).collect();
         let control = prepared.control.take();
         let control_at = control.as_ref().map(Bound::shown);
