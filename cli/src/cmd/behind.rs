@@ -118,6 +118,10 @@ impl Behind<'_> {
                 child.end().await;
                 Err(error)
             }
+            error = running.failed() => {
+                child.end().await;
+                Err(error)
+            }
             ended = child.ended() => ended,
         };
         running.end(ctx).await;

@@ -8,10 +8,12 @@ use keyward_gateway::log::Head;
 use keyward_gateway::{Ca, Config, Gateway, Listener, Log, SecretSource};
 use keyward_wire::rule::Host;
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 
 use super::listen::{Bound, Listen, Place};
 use super::{Reach, Sidecar, Source, State, now};
 use crate::ctx::Ctx;
+use crate::fault::{Code, Fault};
 use crate::session::credential::Credential;
 use crate::vault::fetch::Freshness;
 use crate::vault::gateway::{Keeper, Live, SystemClock};
@@ -119,6 +121,16 @@ impl Running {
         self.threads.spawn(bound, |listener| async move { gateway.serve_control(listener, names).await })
     }
 
+    /// Waits until one of its listeners takes no more connections, which none does by itself while the gateway serves.
+    pub async fn failed(&self) -> anyhow::Error {
+        let mut failed = self.threads.failed.subscribe();
+        let what = match failed.wait_for(|failed| !failed.is_empty()).await {
+            Ok(failed) => failed.clone(),
+            Err(_) => return std::future::pending().await,
+        };
+        Fault::new(Code::Unexpected, what).next("start the gateway again").into()
+    }
+
     /// Ends it: what is under way has a moment to end by itself. How far its log goes.
     pub async fn end(self, ctx: &Ctx) -> Head {
         self.gateway.stop();
@@ -130,12 +142,16 @@ impl Running {
 }
 
 /// Runs what serves, beside what this thread does.
-struct Threads(Option<Runtime>);
+struct Threads {
+    runtime: Option<Runtime>,
+    /// What is said of the listener that failed first; empty: none has.
+    failed: watch::Sender<String>,
+}
 
 impl Threads {
     fn new() -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        Ok(Self(Some(runtime)))
+        Ok(Self { runtime: Some(runtime), failed: watch::Sender::default() })
     }
 
     fn serve(&self, gateway: &Gateway, bound: Vec<Bound>) -> anyhow::Result<()> {
@@ -155,18 +171,30 @@ impl Threads {
     {
         let runtime = self.runtime()?;
         let _entered = runtime.enter();
-        runtime.spawn(serve(bound.listener()?));
+        let (at, failed) = (bound.shown(), self.failed.clone());
+        let serving = serve(bound.listener()?);
+        runtime.spawn(async move {
+            if let Err(error) = serving.await {
+                failed.send_if_modified(|first| {
+                    let is_first = first.is_empty();
+                    if is_first {
+                        *first = format!("nothing is served at {at} any more: {error}");
+                    }
+                    is_first
+                });
+            }
+        });
         Ok(())
     }
 
     fn runtime(&self) -> anyhow::Result<&Runtime> {
-        self.0.as_ref().context("threads that have ended")
+        self.runtime.as_ref().context("threads that have ended")
     }
 }
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
+        if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }

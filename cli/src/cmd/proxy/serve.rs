@@ -82,6 +82,7 @@ impl Options {
         announce(ctx, &at, control_at.as_deref(), &fingerprint)?;
         let ended = tokio::select! {
             error = keeper.run(ctx) => Err(error),
+            error = running.failed() => Err(error),
             () = stops.next() => Ok(()),
         };
         let head = running.end(ctx).await;
