@@ -1,7 +1,7 @@
 //! A program behind a gateway that is started for it and ends with it: `keyward proxy -- CMD` and `keyward run --proxy -- CMD`
 //! are this.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::process::Command;
@@ -11,6 +11,7 @@ use clap::Args;
 use keyward_gateway::Gateway;
 use keyward_wire::KeyId;
 use keyward_wire::name::EnvName;
+use keyward_wire::provider;
 use zeroize::Zeroizing;
 
 use super::phrase::list;
@@ -23,7 +24,7 @@ use crate::proxy::keys::{self, Base, UsableKey};
 use crate::proxy::listen::{Bound, Listen};
 use crate::proxy::running::{Prepared, Serves};
 use crate::proxy::trust::Trust;
-use crate::proxy::variables::{Place, variables};
+use crate::proxy::variables::{AROUND, Place, variables};
 use crate::proxy::{Reach, Sidecar};
 use crate::vault::fetch::Freshness;
 use crate::vault::gateway::{Client, Live};
@@ -97,10 +98,12 @@ impl Behind<'_> {
         let (running, keeper) = prepared.serve(Some(sidecar))?;
         let folder = tempfile::Builder::new().prefix("keyward-proxy.").tempdir()?;
         let trust = Trust::write(folder.path(), &ca)?;
-        let keys = usable(ctx, &running.gateway, &agent, mapped.as_ref());
+        let (keys, left) = usable(ctx, &running.gateway, &agent, mapped.as_ref());
         let java = keep.is_none_or(|keep| keep.iter().any(|name| name == JAVA));
         let around = Surroundings::read();
         let java = around.variable(JAVA).filter(|_| java).map(OsStr::to_os_string);
+        // With --keep there are no others than those that it is to keep.
+        let removed = if keep.is_none() { remove(&mut command, &around, &left) } else { Vec::new() };
         let spoken = Spoken {
             at,
             agent: &agent.name,
@@ -111,6 +114,7 @@ impl Behind<'_> {
             java,
         };
         tell(&mut command, &spoken);
+        say_removed(ctx, &command, &removed);
         ctx.out.say("no isolation: the program runs as the gateway's own user, whose files it may read");
         let mut child = Child::start(command)?;
         let ended = tokio::select! {
@@ -126,6 +130,33 @@ impl Behind<'_> {
         };
         running.end(ctx).await;
         ended
+    }
+}
+
+/// Takes away what the program would inherit and use in the place of the gateway: the credentials that clients of services look
+/// for, the addresses of services, and what leads around the gateway. Those that were there.
+fn remove(command: &mut Command, around: &Surroundings, left: &[EnvName]) -> Vec<String> {
+    let left = left.iter().filter(|name| !name.steers_programs()).map(EnvName::as_str);
+    let mut all: BTreeSet<&str> = provider::all_variables().collect();
+    all.extend(AROUND.iter().copied().chain(left));
+    let there = all.into_iter().filter(|name| around.variables.contains_key(OsStr::new(name)));
+    let there: Vec<String> = there.map(ToOwned::to_owned).collect();
+    for name in &there {
+        command.env_remove(name);
+    }
+    there
+}
+
+/// Those that the program has not got after all.
+fn say_removed(ctx: &Ctx, command: &Command, removed: &[String]) {
+    let is_set =
+        |name: &String| command.get_envs().any(|(own, value)| own == name.as_str() && value.is_some());
+    let gone: Vec<&String> = removed.iter().filter(|name| !is_set(name)).collect();
+    if !gone.is_empty() {
+        ctx.out.warn(&format!(
+            "taken away, for it would go around the gateway: {} (keyward run --proxy --only-secrets --keep VAR leaves one)",
+            list(&gone)
+        ));
     }
 }
 
@@ -164,8 +195,13 @@ fn tell(command: &mut Command, spoken: &Spoken<'_>) {
     }
 }
 
-/// The keys that have variables.
-fn usable(ctx: &Ctx, gateway: &Gateway, agent: &Client, mapped: Option<&Mapped>) -> Vec<UsableKey> {
+/// The keys that have variables, and the variables whose keys may not be used.
+fn usable(
+    ctx: &Ctx,
+    gateway: &Gateway,
+    agent: &Client,
+    mapped: Option<&Mapped>,
+) -> (Vec<UsableKey>, Vec<EnvName>) {
     let mut keys = Vec::new();
     let mut left = mapped.cloned();
     for (grant, placeholder) in gateway.placeholders(&agent.clone().into()) {
@@ -193,7 +229,7 @@ fn usable(ctx: &Ctx, gateway: &Gateway, agent: &Client, mapped: Option<&Mapped>)
             agent.name
         ));
     }
-    keys
+    (keys, left)
 }
 
 /// The agent of this name, or the only one.

@@ -92,6 +92,30 @@ const BUNDLES: &[&str] = &[
     "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
 ];
 
+/// Those that lead programs around the gateway, or have them trust whoever answers: they are taken away.
+pub const AROUND: &[&str] = &[
+    "ALL_PROXY",
+    "all_proxy",
+    "grpc_proxy",
+    "no_grpc_proxy",
+    "npm_config_proxy",
+    "npm_config_http_proxy",
+    "npm_config_https_proxy",
+    "npm_config_noproxy",
+    "npm_config_strict_ssl",
+    "NPM_CONFIG_PROXY",
+    "NPM_CONFIG_HTTP_PROXY",
+    "NPM_CONFIG_HTTPS_PROXY",
+    "NPM_CONFIG_NOPROXY",
+    "NPM_CONFIG_STRICT_SSL",
+    "CARGO_HTTP_PROXY",
+    "PIP_PROXY",
+    "PIP_TRUSTED_HOST",
+    "GIT_SSL_NO_VERIFY",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
+    "PYTHONHTTPSVERIFY",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;

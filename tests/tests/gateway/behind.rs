@@ -172,6 +172,35 @@ fn a_program_keeps_only_what_it_is_to_keep_and_its_own_options_of_java() {
 }
 
 #[test]
+fn a_program_does_not_inherit_what_would_be_used_in_the_place_of_the_gateway() {
+    let scene = Scene::new();
+    let start = |words: &[&str]| {
+        let mut command = scene.gateway.command(program("keyward"));
+        let inherited =
+            ["OPENAI_API_KEY", "OPENAI_BASE_URL", ALPHA.0, BETA.0, "ALL_PROXY", "GIT_SSL_NO_VERIFY"];
+        command.envs(inherited.map(|name| (name, "of-whoever-called"))).env("EDITOR", "ed");
+        command.args(words).args(scene.reach()).args(["--", "env", "-0"]);
+        keyward_tests::machine::run(command, b"")
+    };
+    for words in [&["run", DEPLOYMENT, "--proxy", "--agent", "bot"][..], PROXY] {
+        let ended = start(words);
+        let told = environment(&ended);
+        for name in ["OPENAI_API_KEY", "OPENAI_BASE_URL", "ALL_PROXY", "GIT_SSL_NO_VERIFY"] {
+            assert!(!told.contains_key(name), "{words:?}: {name}");
+            assert!(ended.stderr.contains(name), "{words:?}: {name}: {}", ended.stderr);
+        }
+        assert_ne!(told[BETA.0], "of-whoever-called");
+        assert_eq!(told["EDITOR"], "ed");
+    }
+    // What is said not to be set is not set.
+    let told = environment(&start(&["run", DEPLOYMENT, "--proxy", "--agent", "bot"]));
+    assert!(!told.contains_key(ALPHA.0), "{told:?}");
+    let keep = ["--only-secrets", "--keep", "PATH,OPENAI_API_KEY"];
+    let told = environment(&start(&[RUN, &keep].concat()));
+    assert_eq!(told["OPENAI_API_KEY"], "of-whoever-called");
+}
+
+#[test]
 fn signals_are_the_programs_and_how_it_ends_is_how_the_command_ends() {
     let scene = Scene::new();
     for (signal, code) in [("-TERM", 15), ("-USR1", 10), ("-INT", 2), ("-HUP", 1), ("-QUIT", 3)] {

@@ -111,8 +111,10 @@ fn the_variables_are_written_for_shells_containers_and_programs() {
     assert!(env("docker").contains(&format!("HTTPS_PROXY={url}\n")));
     assert!(env("compose").starts_with("environment:\n  ") && env("compose").contains(&url));
     scene.gateway.write("shell.env", env("shell"));
-    let ended =
-        scene.gateway.shell(&["sh"], "eval \"$(cat shell.env)\"; echo \"$HTTPS_PROXY $SSL_CERT_FILE\"");
+    let ended = scene.gateway.shell(
+        &["sh"],
+        "export ALL_PROXY=x; eval $(cat shell.env); echo \"$HTTPS_PROXY $SSL_CERT_FILE$ALL_PROXY\"",
+    );
     assert_eq!(
         String::from_utf8_lossy(&ended.stdout).trim_end(),
         format!("{url} /ca.pem"),

@@ -21,7 +21,7 @@ use crate::cmd::surroundings::Surroundings;
 use crate::fault::printable;
 use crate::launch;
 use crate::proxy::trial::Trial;
-use crate::proxy::variables::{Place, variables};
+use crate::proxy::variables::{AROUND, Place, variables};
 use crate::session::files;
 
 /// The gateway that the variables here lead to, if they do, and each program that is on PATH.
@@ -130,6 +130,9 @@ async fn run(
     command.current_dir("/").kill_on_drop(true);
     let (credential, direct) = (&trial.credential, &[]);
     let place = Place { at: &trial.at, agent: "doctor", credential, bundle: &pem, java: Some(&java), direct };
+    for name in AROUND {
+        command.env_remove(name);
+    }
     for (name, value) in variables(&place) {
         command.env(name, value.as_str());
     }

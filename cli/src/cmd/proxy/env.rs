@@ -17,7 +17,7 @@ use crate::fault::{Code, Fault};
 use crate::proxy::State;
 use crate::proxy::keys::{self, Base, UsableKey};
 use crate::proxy::trust::Trust;
-use crate::proxy::variables::{Place, variables};
+use crate::proxy::variables::{AROUND, Place, variables};
 use crate::session::{files, prompt};
 
 /// Print the variables that a program behind the gateway needs
@@ -116,6 +116,12 @@ impl Options {
             Shape::Json => Format::Json,
         };
         let text = render(format, &vars)?;
+        if format == Format::Shell {
+            let mut all = Zeroizing::new(format!("unset {};\n", AROUND.join(" ")).into_bytes());
+            all.reserve_exact(text.len());
+            all.extend_from_slice(&text);
+            return ctx.out.bytes(&all);
+        }
         if matches!(self.format, Shape::Compose) && !ctx.out.json {
             let lines = std::str::from_utf8(&text).context("YAML is text")?.lines();
             let mut compose = Zeroizing::new(String::from("environment:\n"));

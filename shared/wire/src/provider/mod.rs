@@ -41,6 +41,11 @@ pub fn find(name: &str) -> Option<Provider> {
     all().find(|provider| provider.name.eq_ignore_ascii_case(name))
 }
 
+/// Every variable in which some provider's clients look for a credential or an address.
+pub fn all_variables() -> impl Iterator<Item = &'static str> {
+    all().flat_map(|provider| provider.variables().chain(provider.base_url().map(|(variable, _)| variable)))
+}
+
 /// The providers that have this host.
 pub fn of_host(host: &Authority) -> impl Iterator<Item = Provider> {
     all().filter(|provider| provider.host_shapes().any(|shape| shape.fits(host)))
