@@ -127,6 +127,12 @@ fn the_variables_are_written_for_shells_containers_and_programs() {
     assert_eq!((ended.code, ended.stdout.as_slice()), (5, b"false\n".as_slice()), "{}", ended.stderr);
     let ended = scene.gateway.keyward(&[&words[..], &["--format", "docker"]].concat());
     assert_eq!((ended.code, ended.stdout.len()), (5, 0), "{}", ended.stderr);
+    // Another machine is sent the credential only if somebody says so.
+    let words = ["proxy", "env", "--agent", "bot", "--credential-file", &file, "--at", "127.0.0.1.test:1"];
+    let ended = scene.gateway.keyward(&words);
+    assert!(ended.code == 2 && ended.stderr.contains("--gateway"), "{}", ended.stderr);
+    let words = [&words[..6], &["--no-keys", "--format", "compose", "--bundle", "/$HOME/ca.pem"]].concat();
+    assert!(scene.gateway.ok(&words).contains("/$$HOME/ca.pem"));
     let token = scene.gateway.write("token.txt", &scene.world.token);
     private(&token);
     let token = token.to_string_lossy().into_owned();

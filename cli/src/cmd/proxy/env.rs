@@ -1,6 +1,7 @@
 //! `keyward proxy env`: the variables by which a program or container finds the gateway.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -29,7 +30,7 @@ use crate::session::{files, prompt};
 #[command(after_help = "Examples:\n  \
     eval \"$(keyward proxy env --agent claude --credential-file claude.txt)\"\n  \
     keyward proxy env --agent claude --credential-file claude.txt --format docker \\\n    \
-    --at gateway:8421 --bundle /etc/keyward/authorities.pem > agent.env")]
+    --at gateway:8421 --gateway 127.0.0.1:8421 --bundle /etc/keyward/authorities.pem > agent.env")]
 pub(super) struct Options {
     /// The agent's name
     #[arg(long, value_name = "NAME")]
@@ -40,7 +41,7 @@ pub(super) struct Options {
     /// The gateway, as the program sees it
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8421")]
     at: String,
-    /// The gateway, as this machine reaches it, to be asked for the agent's keys [default: as --at]
+    /// The gateway, as this machine reaches it, to be asked for the agent's keys [default: as --at, if that is this machine]
     #[arg(long, value_name = "HOST:PORT")]
     gateway: Option<String>,
     /// Ask no gateway: print only the variables that lead to it
@@ -127,7 +128,8 @@ impl Options {
             let mut compose = Zeroizing::new(String::from("environment:\n"));
             for line in lines {
                 compose.push_str("  ");
-                compose.push_str(line);
+                // Compose puts variables of its own in the place of what follows a `$`.
+                compose.push_str(&Zeroizing::new(line.replace('$', "$$")));
                 compose.push('\n');
             }
             return ctx.out.bytes(compose.as_bytes());
@@ -137,7 +139,14 @@ impl Options {
 
     /// What the running gateway lets the agent use. A word stands for each value that outlives the gateway's next start.
     async fn keys(&self, credential: &str) -> anyhow::Result<Vec<UsableKey>> {
-        let at = self.gateway.as_deref().unwrap_or(&self.at);
+        // The credential goes there in the clear: to another machine only if somebody says so.
+        let at =
+            self.gateway.as_deref().or_else(|| is_here(&self.at).then_some(&*self.at)).ok_or_else(|| {
+                Fault::usage(
+                    "--at is another machine, which would be sent the agent's credential in the clear",
+                )
+                .next("name the gateway as this machine reaches it: --gateway HOST:PORT; or say --no-keys")
+            })?;
         let keys =
             agent::usable_keys(at, credential).await.map_err(|error| match error.downcast::<Fault>() {
                 Ok(fault) if fault.code == Code::Network => Fault::new(Code::Network, fault.what())
@@ -174,6 +183,13 @@ impl Options {
             Err(not_one().into())
         }
     }
+}
+
+/// Whether `HOST:PORT` is on this machine.
+fn is_here(at: &str) -> bool {
+    let host = at.rsplit_once(':').map_or(at, |(host, _)| host).trim_matches(['[', ']']);
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn not_one() -> Fault {
