@@ -87,12 +87,13 @@ impl Reach {
         let Some(path) = &self.upstream_proxy_auth else { return Ok(None) };
         let bytes = files::read(path)?
             .ok_or_else(|| Fault::new(Code::NotFound, format!("there is no file {}", path.display())))?;
-        let text = data_encoding::BASE64.encode(bytes.trim_ascii_end());
-        Ok(Some(Zeroizing::new(format!("Basic {text}"))))
+        let text = Zeroizing::new(data_encoding::BASE64.encode(bytes.trim_ascii_end()));
+        Ok(Some(Zeroizing::new(format!("Basic {}", *text))))
     }
 }
 
-fn host_and_port(text: &str) -> Result<Authority, String> {
+/// `HOST:PORT`, with the port.
+pub(super) fn host_and_port(text: &str) -> Result<Authority, String> {
     let authority = Authority::parse(text, 0).map_err(|error| format!("{error}: {}", error.advice()))?;
     if authority.port == 0 { Err("write the port, too: HOST:PORT".to_owned()) } else { Ok(authority) }
 }

@@ -125,11 +125,17 @@ impl Options {
         }
         if matches!(self.format, Shape::Compose) && !ctx.out.json {
             let lines = std::str::from_utf8(&text).context("YAML is text")?.lines();
-            let mut compose = Zeroizing::new(String::from("environment:\n"));
+            // In its final size: growing would leave a copy of the credential behind.
+            let size = "environment:\n".len() + lines.clone().map(|line| 2 * line.len() + 3).sum::<usize>();
+            let mut compose = Zeroizing::new(String::with_capacity(size));
+            compose.push_str("environment:\n");
             for line in lines {
                 compose.push_str("  ");
-                // Compose puts variables of its own in the place of what follows a `$`.
-                compose.push_str(&Zeroizing::new(line.replace('$', "$$")));
+                for c in line.chars() {
+                    // Compose puts variables of its own in the place of what follows one `$`.
+                    compose.push_str(if c == '$' { "$" } else { "" });
+                    compose.push(c);
+                }
                 compose.push('\n');
             }
             return ctx.out.bytes(compose.as_bytes());
