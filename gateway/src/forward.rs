@@ -157,7 +157,7 @@ async fn relay(
     let (method, mut headers) = (parts.method, parts.headers);
     clean_request(&mut headers);
     let mut body = if has_no_body(&method) { nothing(body).await? } else { Carried::Agent(body) };
-    let is_bare = is_surely_bare(&method, &target, &headers);
+    let is_bare = tunnel.way == Way::Plain && is_surely_bare(&method, &target, &headers);
     // Held until the answer is there.
     let mut _room = None;
     let grants = tunnel.gateway.source.grants(&tunnel.session.agent);
@@ -199,8 +199,7 @@ async fn relay(
     }
     let (mut answer, lease) = tunnel.upstreams.send(outgoing).await?;
     let wants_key = matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-    if tunnel.way == Way::Plain
-        && is_bare
+    if is_bare
         && wants_key
         && let Some(refusal) = tunnel.gateway.to_connect(&tunnel.to)
     {

@@ -24,7 +24,7 @@ use crate::proxy::keys::{self, Base, UsableKey};
 use crate::proxy::listen::{Bound, Listen};
 use crate::proxy::running::{Prepared, Serves};
 use crate::proxy::trust::Trust;
-use crate::proxy::variables::{AROUND, Place, variables};
+use crate::proxy::variables::{AROUND, JAVA, Place, variables};
 use crate::proxy::{Reach, Sidecar};
 use crate::vault::fetch::Freshness;
 use crate::vault::gateway::{Client, Live};
@@ -269,5 +269,3 @@ fn mapped(live: &Live, name: &str) -> anyhow::Result<Mapped> {
     }
     Ok(mapped)
 }
-
-const JAVA: &str = "JAVA_TOOL_OPTIONS";

@@ -10,6 +10,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tokio::net::{TcpStream, UnixStream};
 
+use super::reach::host_and_port;
 use crate::fault::{Code, Fault};
 
 /// Where one is, as `--control` and `keyward proxy` say it.
@@ -101,12 +102,7 @@ impl FromStr for Control {
             Some(path) => Ok(Self::Unix(path.into())),
             None => {
                 let at = text.strip_prefix("http://").unwrap_or(text);
-                let at = Authority::parse(at.strip_suffix('/').unwrap_or(at), 0);
-                let at = at.map_err(|error| format!("{error}: {}", error.advice()))?;
-                if at.port == 0 {
-                    return Err("write the port, too: HOST:PORT".to_owned());
-                }
-                Ok(Self::Tcp(at))
+                host_and_port(at.strip_suffix('/').unwrap_or(at)).map(Self::Tcp)
             }
         }
     }

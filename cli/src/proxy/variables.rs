@@ -45,7 +45,7 @@ pub fn variables(place: &Place<'_>) -> Vec<(&'static str, Zeroizing<String>)> {
         all.push((name, Zeroizing::new(value.to_owned())));
     }
     if let Some(store) = java {
-        all.push(("JAVA_TOOL_OPTIONS", Zeroizing::new(java_options(store, host, port, &none))));
+        all.push((JAVA, Zeroizing::new(java_options(store, host, port, &none))));
     }
     all
 }
@@ -76,6 +76,9 @@ fn host_and_port(at: &str) -> (&str, &str) {
     let (host, port) = at.rsplit_once(':').unwrap_or((at, "80"));
     (host.trim_matches(['[', ']']), port)
 }
+
+/// Options that every Java takes. Those that are there already are to stay: they add up.
+pub const JAVA: &str = "JAVA_TOOL_OPTIONS";
 
 /// Each is the one that some runtime reads its authorities from.
 const BUNDLES: &[&str] = &[

@@ -3,6 +3,8 @@
 //! What a rule allows is compared byte for byte ([`PathPattern::matches`]), so another spelling is simply not allowed. Where
 //! something is forbidden, another spelling would be the way around.
 
+use std::borrow::Cow;
+
 use super::path::{hex_pair, segment_matches};
 use super::{PathPattern, RequestPath};
 
@@ -65,7 +67,10 @@ fn read(path: &[u8]) -> LenientPath {
 }
 
 /// With every `%XX` decoded, also those that decoding makes.
-fn decoded(segment: &[u8]) -> Vec<u8> {
+fn decoded(segment: &[u8]) -> Cow<'_, [u8]> {
+    if !segment.contains(&b'%') {
+        return Cow::Borrowed(segment);
+    }
     let mut decoded = Vec::with_capacity(segment.len());
     for byte in segment {
         decoded.push(*byte);
@@ -76,7 +81,7 @@ fn decoded(segment: &[u8]) -> Vec<u8> {
             decoded.push(byte);
         }
     }
-    decoded
+    Cow::Owned(decoded)
 }
 
 /// The part of a decoded segment that names something.

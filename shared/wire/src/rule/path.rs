@@ -94,7 +94,7 @@ impl<'a> RequestPath<'a> {
 }
 
 /// Each place where a `%` begins what becomes one byte when it is decoded, once or more often; and that byte.
-pub(super) fn decoded(path: &[u8]) -> impl Iterator<Item = (usize, u8)> {
+fn decoded(path: &[u8]) -> impl Iterator<Item = (usize, u8)> {
     memchr::memchr_iter(b'%', path).filter_map(|at| {
         let mut byte = b'%';
         let mut digits = path.get(at + 1..)?;
