@@ -3,14 +3,12 @@
 use keyward_crypto::random_bytes;
 use zeroize::Zeroizing;
 
-use super::source::Value;
-
 /// Letters and digits without those that are taken for one another (0 and O, 1, l and I): safe in URLs, shells and JSON.
 const ALPHABET: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 
 /// A value of `length` characters, each equally likely: bytes beyond the last multiple of the alphabet's size are thrown
 /// away.
-pub(super) fn generate(length: usize) -> Value {
+pub(super) fn generate(length: usize) -> Zeroizing<Vec<u8>> {
     let fair = u8::MAX - u8::MAX % size();
     let mut value = Zeroizing::new(Vec::with_capacity(length));
     while value.len() < length {

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
 
-use super::local::Start;
+use super::start::Start;
 use crate::cmd::phrase::quoted;
 use crate::ctx::Ctx;
 use crate::session::files;

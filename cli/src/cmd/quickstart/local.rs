@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
+use super::start::Start;
 use super::{background, service};
 use crate::api::ApiError;
 use crate::api::probe::probe;
@@ -17,23 +18,6 @@ use crate::session::home::Home;
 
 /// How long a server that was started may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How a server is started.
-pub(super) struct Start {
-    /// `keyward-server`.
-    pub(super) program: PathBuf,
-    /// Its own folder, absolute.
-    pub(super) folder: PathBuf,
-    /// Where it will listen.
-    pub(super) listen: SocketAddr,
-}
-
-impl Start {
-    /// Its database and setup code.
-    pub(super) fn data(&self) -> PathBuf {
-        self.folder.join("data")
-    }
-}
 
 /// The address of a server on this machine that runs when this returns.
 pub(super) async fn ensure(

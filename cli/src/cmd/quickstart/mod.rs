@@ -7,6 +7,7 @@ mod background;
 mod local;
 mod plan;
 mod service;
+mod start;
 mod steps;
 
 use std::net::SocketAddr;

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
 
-use super::local::Start;
+use super::start::Start;
 use crate::cmd::surroundings::Surroundings;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};

@@ -1,7 +1,7 @@
 //! `~/.aws/credentials`: the AWS command line and libraries sign requests with what stands there.
 
 use super::MANAGED;
-use super::kind::File;
+use super::file::File;
 
 pub(super) fn files() -> Vec<File> {
     let text = format!("[default]\naws_access_key_id = {MANAGED}\naws_secret_access_key = {MANAGED}\n");

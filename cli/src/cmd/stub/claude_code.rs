@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::kind::File;
+use super::file::File;
 use super::{MANAGED, NEVER_MS};
 
 pub(super) fn files() -> Vec<File> {

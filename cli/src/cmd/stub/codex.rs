@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::MANAGED;
-use super::kind::File;
+use super::file::File;
 
 pub(super) fn files() -> Vec<File> {
     vec![File::json(".codex/auth.json", &json!({ "auth_mode": "apikey", "OPENAI_API_KEY": MANAGED }))]

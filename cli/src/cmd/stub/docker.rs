@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 use keyward_wire::rule::Authority;
 use serde_json::{Map, json};
 
-use super::kind::File;
+use super::file::File;
 use super::{MANAGED, npmrc};
 
 pub(super) fn files(hosts: &[Authority]) -> Vec<File> {

@@ -2,7 +2,7 @@
 //! to ask GitHub who this is.
 
 use super::MANAGED;
-use super::kind::File;
+use super::file::File;
 
 pub(super) fn files() -> Vec<File> {
     let hosts = format!(

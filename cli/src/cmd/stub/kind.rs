@@ -2,8 +2,8 @@
 
 use clap::ValueEnum;
 use keyward_wire::rule::Authority;
-use serde_json::Value;
 
+use super::file::File;
 use super::{aws, claude_code, codex, docker, github_cli, google, netrc, npmrc};
 
 /// A program that keeps its credential in a file.
@@ -27,23 +27,6 @@ pub(super) enum Kind {
     Docker,
     /// AWS' command line and libraries
     Aws,
-}
-
-/// A file in somebody's home.
-pub(super) struct File {
-    /// Where, below the home directory.
-    pub(super) path: &'static str,
-    pub(super) text: String,
-}
-
-impl File {
-    pub(super) fn new(path: &'static str, text: String) -> Self {
-        Self { path, text }
-    }
-
-    pub(super) fn json(path: &'static str, value: &Value) -> Self {
-        Self { path, text: format!("{value:#}\n") }
-    }
 }
 
 impl Kind {

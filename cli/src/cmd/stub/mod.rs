@@ -6,6 +6,7 @@ mod aws;
 mod claude_code;
 mod codex;
 mod docker;
+mod file;
 mod github_cli;
 mod google;
 mod kind;

@@ -3,7 +3,7 @@
 use keyward_wire::rule::Authority;
 
 use super::MANAGED;
-use super::kind::File;
+use super::file::File;
 
 /// GitHub's git service takes any user name but wants one.
 pub(super) fn files(hosts: &[Authority]) -> Vec<File> {

@@ -3,7 +3,7 @@
 use keyward_wire::rule::Authority;
 
 use super::MANAGED;
-use super::kind::File;
+use super::file::File;
 
 pub(super) fn files(hosts: &[Authority]) -> Vec<File> {
     let mut registries: Vec<String> = hosts.iter().map(name).collect();

@@ -10,7 +10,8 @@ use clap::Args;
 use keyward_wire::rule::Authority;
 use serde_json::json;
 
-use super::kind::{File, Kind};
+use super::file::File;
+use super::kind::Kind;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault, typed};
 use crate::session::files;
