@@ -70,8 +70,8 @@ struct Table {
     rows: Vec<Row>,
     /// By host, without its port: those whose hosts are the same for everybody.
     by_host: HashMap<&'static str, Vec<usize>>,
-    /// Hosts that each customer has of their own.
-    own: Vec<(HostShape, usize)>,
+    /// Hosts that each customer has of their own, and how they end.
+    own: Vec<(&'static str, HostShape, usize)>,
 }
 
 struct Row {
@@ -91,7 +91,7 @@ impl Table {
             for shape in provider.host_shapes() {
                 match shape.fixed_host() {
                     Some(host) => table.by_host.entry(host).or_default().push(row),
-                    None => table.own.push((shape, row)),
+                    None => table.own.push((shape.ending(), shape, row)),
                 }
             }
             table.rows.push(Row { provider, paths });
@@ -105,7 +105,8 @@ impl Table {
             Host::V4(_) | Host::V6(_) => "",
         };
         let fixed = self.by_host.get(host).into_iter().flatten().copied();
-        let own = self.own.iter().filter(|(shape, _)| shape.fits(to)).map(|(_, row)| *row);
+        let own = self.own.iter().filter(|(ending, shape, _)| host.ends_with(ending) && shape.fits(to));
+        let own = own.map(|(_, _, row)| *row);
         let named = self.rows.iter().enumerate().filter(move |(_, row)| {
             provider.is_some_and(|name| row.provider.name.eq_ignore_ascii_case(name))
         });

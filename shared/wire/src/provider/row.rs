@@ -34,6 +34,12 @@ impl HostShape {
         if self.0.contains('{') { None } else { self.0.split(':').next() }
     }
 
+    /// How their names end, which tells nearly all other hosts from them.
+    pub(super) fn ending(self) -> &'static str {
+        let host = self.0.split(':').next().unwrap_or(self.0);
+        host.rsplit('}').next().unwrap_or(host)
+    }
+
     /// Whether this host is one of them. `{…}` stands for letters, digits and `-` of one label; a shape that is nothing else
     /// says nothing about hosts, and fits none.
     pub fn fits(self, to: &Authority) -> bool {
