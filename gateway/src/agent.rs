@@ -14,7 +14,7 @@ use crate::limits::Share;
 use crate::opened::{Made, Opened};
 use crate::placeholder::Placeholders;
 use crate::redact::Scrubber;
-use crate::source::{Agent, Grant, SecretSource};
+use crate::source::{Agent, Grant, SecretSource, made_of};
 use crate::upstream::Pool;
 
 /// One agent, by one of its credentials.
@@ -56,24 +56,22 @@ impl Session {
     pub(crate) fn scrubber(&self, opened: &Opened, source: &dyn SecretSource) -> Arc<Scrubber> {
         self.at_work.store(true, Ordering::Relaxed);
         let mut last = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
-        // Read before what belongs to it: a change meanwhile is looked up once more.
-        let revision = source.revision();
         if let Some((of, made)) = &*last
-            && *of == revision
+            && *of == source.revision()
             && opened.is_of_now(made)
         {
             return Arc::clone(&made.scrubber);
         }
-        let was_current = source.is_current();
-        let grants = source.grants(&self.agent);
-        opened.hold(&self.agent, &grants, revision, |key| source.open(&self.agent, key).ok());
-        let made = opened.scrubber(&self.agent, |key, length| {
-            let grant = grants.iter().find(|grant| grant.key == key)?;
-            Some(self.placeholders.of_length(key, grant.provider.as_deref(), length))
+        let (made, revision) = made_of(source, |revision| {
+            let grants = source.grants(&self.agent);
+            opened.hold(&self.agent, &grants, revision, |key| source.open(&self.agent, key).ok());
+            opened.scrubber(&self.agent, |key, length| {
+                let grant = grants.iter().find(|grant| grant.key == key)?;
+                Some(self.placeholders.of_length(key, grant.provider.as_deref(), length))
+            })
         });
         let scrubber = Arc::clone(&made.scrubber);
-        // Time ends what is granted without another revision. What was made then is not what counts once the source is heard.
-        *last = (was_current && source.is_current()).then_some((revision, made));
+        *last = revision.map(|revision| (revision, made));
         scrubber
     }
 

@@ -44,6 +44,17 @@ pub trait SecretSource: Send + Sync + 'static {
     fn changed(&self, seen: u64) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
+/// What `make` makes of what `source` says now, and the revision that it is of, for as long as that is the source's: it may be
+/// used again. None: time was ending what is granted, which is no other revision, and what was made then is not what counts
+/// once the source is heard.
+pub(crate) fn made_of<T>(source: &dyn SecretSource, make: impl FnOnce(u64) -> T) -> (T, Option<u64>) {
+    // Read before what belongs to it: a change meanwhile is looked up once more.
+    let revision = source.revision();
+    let was_current = source.is_current();
+    let made = make(revision);
+    (made, Some(revision).filter(|_| was_current && source.is_current()))
+}
+
 /// A client of the gateway, proved by its credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agent {

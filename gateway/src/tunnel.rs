@@ -28,6 +28,7 @@ use crate::log::Event;
 use crate::policy::{self, Known};
 use crate::redact::Scrubber;
 use crate::refuse::Code;
+use crate::source::made_of;
 use crate::upstream::{Upstreams, host_value};
 
 /// How requests get to the gateway, and on.
@@ -88,14 +89,14 @@ impl Tunnel {
     /// The same, if it was asked for before: `last` has which state of what is granted and open that was for. Nobody waits for a
     /// lock then, and nobody who waits for something else keeps a value here.
     pub(crate) fn scrubber_again(&self, last: &mut ((u64, u64), Weak<Scrubber>)) -> Arc<Scrubber> {
-        let revision = (self.gateway.source.revision(), self.gateway.opened.revision());
-        if let Some(scrubber) = last.1.upgrade().filter(|_| last.0 == revision) {
+        let source = &*self.gateway.source;
+        let opened = self.gateway.opened.revision();
+        if let Some(scrubber) = last.1.upgrade().filter(|_| last.0 == (source.revision(), opened)) {
             return scrubber;
         }
-        let was_current = self.gateway.source.is_current();
-        let scrubber = self.scrubber();
-        if was_current && self.gateway.source.is_current() {
-            *last = (revision, Arc::downgrade(&scrubber));
+        let (scrubber, revision) = made_of(source, |_| self.scrubber());
+        if let Some(revision) = revision {
+            *last = ((revision, opened), Arc::downgrade(&scrubber));
         }
         scrubber
     }
