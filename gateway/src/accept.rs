@@ -31,6 +31,7 @@ use crate::log::Event;
 use crate::policy::{self, Known};
 use crate::refuse::{Code, Refusal};
 use crate::strangers::Stranger;
+use crate::threads::Seat;
 use crate::tunnel::{Alive, Tunnel, Way, drive, http1_settings};
 
 /// One connection from somebody.
@@ -46,12 +47,12 @@ struct Connection {
 }
 
 /// Serves a connection until it ends.
-pub(crate) async fn serve<S>(gateway: Arc<Inner>, stream: S)
+pub(crate) async fn serve<S>(gateway: Arc<Inner>, stream: S, seat: Seat)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let pulse = Pulse::default();
-    let (guard, gate) = Guard::new(Line::new(stream, pulse.clone()));
+    let (guard, gate) = Guard::new(Line::new(stream, pulse.clone(), seat));
     let (stranger, place) = (gateway.strangers.enter(), Mutex::default());
     let activity = Activity::new();
     let last = Mutex::default();
@@ -61,12 +62,12 @@ where
     let own = Arc::clone(&connection);
     let service = service_fn(move |request| {
         let connection = Arc::clone(&own);
-        async move { Ok::<_, Infallible>(connection.answer(request).await) }
+        // hyper has room for it as long as the connection lasts: an idle one does without.
+        Box::pin(async move { Ok::<_, Infallible>(connection.answer(request).await) })
     });
     let served = http1_settings().serve_connection(TokioIo::new(guard), service).with_upgrades();
     let ended = connection.ended();
-    let rest = || connection.rest();
-    let alive = Alive { activity: &activity, pulse: &pulse, idle_time: IDLE_TIME, rest: &rest };
+    let alive = Alive { activity: &activity, pulse: &pulse, idle_time: IDLE_TIME };
     drive(&gateway, &alive, pin!(served), UpgradeableConnection::graceful_shutdown, pin!(ended)).await;
 }
 
@@ -87,13 +88,6 @@ impl Connection {
         }
         if let Some(tunnel) = last() {
             tunnel.say("cut", Code::AccessRestricted);
-        }
-    }
-
-    /// Nothing is asked for. Tunnels look after their own.
-    fn rest(&self) {
-        if let Some(tunnel) = &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
-            tunnel.upstreams.rest();
         }
     }
 

@@ -26,7 +26,7 @@ where
     let mut stop = tunnel.gateway.stop.subscribe();
     // Whatever the upstream says is written to the agent, so one side tells of both.
     let pulse = Pulse::default();
-    let mut agent = Line::new(agent, pulse.clone());
+    let mut agent = Line::new(agent, pulse.clone(), ());
     let carried = async {
         let Ok(begun) = beginning(tunnel, &mut agent, &mut upstream).await else {
             tunnel.say("refuse", Code::Misdirected);

@@ -12,6 +12,7 @@ use rustls::crypto::ring;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -19,7 +20,7 @@ use tokio_rustls::client::TlsStream;
 use crate::address::{is_by_literal_only, is_public};
 use crate::config::{Config, Resolver, UpstreamProxy};
 use crate::limits::{Share, both};
-use crate::line::Line;
+use crate::line::{Line, Pulse};
 use crate::refuse::Code;
 
 /// Connects. One per gateway; it holds nothing of any agent.
@@ -35,7 +36,7 @@ pub(crate) struct Dialer {
 }
 
 /// A connection to an upstream.
-pub(crate) type Socket = Line<TcpStream>;
+pub(crate) type Socket = Line<TcpStream, [OwnedSemaphorePermit; 2]>;
 
 /// How one agent speaks TLS to upstreams: no session ticket is ever used for two agents.
 pub(crate) struct AgentTls {
@@ -94,7 +95,7 @@ impl Dialer {
             }
             stream
         };
-        Ok(Line::counted(stream, places))
+        Ok(Line::new(stream, Pulse::default(), places))
     }
 
     /// Whether a public address turned out to be this machine's own: what listens on all of its addresses is not for agents.

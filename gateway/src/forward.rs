@@ -40,7 +40,7 @@ struct Entry {
     tunnel: Arc<Tunnel>,
     method: Method,
     path: String,
-    key: Arc<str>,
+    key: Option<Arc<str>>,
     decision: &'static str,
     /// A remark on an answer that was not refused.
     remark: &'static str,
@@ -61,7 +61,7 @@ pub(crate) async fn answer(
         tunnel: Arc::clone(tunnel),
         method: request.method().clone(),
         path: request.uri().path().to_owned(),
-        key: Arc::from(""),
+        key: None,
         decision: "refuse",
         remark: "",
         since: Instant::now(),
@@ -114,7 +114,7 @@ impl Entry {
             method: self.method.as_str(),
             host: &self.tunnel.name,
             path: &self.path,
-            key: &self.key,
+            key: self.key.as_deref().unwrap_or_default(),
             decision,
             code,
             status,
@@ -166,7 +166,7 @@ async fn relay(
     } else {
         let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
         let grant = policy::judge(&grants, &tunnel.to, &method, path, account.as_deref())?;
-        entry.key = Arc::clone(&grant.name);
+        entry.key = Some(Arc::clone(&grant.name));
         busy.uses(grant);
         let value = open(tunnel, grant, revision, &busy)?;
         let mine = &tunnel.session.placeholders;
@@ -380,7 +380,7 @@ fn target(request: &Request<Incoming>, tunnel: &Tunnel) -> Result<Zeroizing<Vec<
         if named.is_none() && host.is_none() {
             return Err(Code::Malformed.into());
         }
-        for name in named.into_iter().chain(host) {
+        for name in named.into_iter().chain(host).filter(|name| **name != *tunnel.name) {
             same_host(name, &tunnel.to)?;
         }
     }

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use keyward_wire::rule::{Authority, Host};
 use keyward_wire::{AgentId, Sha256};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -25,6 +26,7 @@ use crate::opened::Opened;
 use crate::refuse::{Code, Refusal};
 use crate::source::{Agent, Grant, SecretSource};
 use crate::strangers::Strangers;
+use crate::threads::{Dealer, Seat, Threads};
 
 /// A gateway. Cheap to clone.
 #[derive(Clone)]
@@ -62,10 +64,11 @@ pub(crate) struct Inner {
     pub(crate) share: Arc<Share>,
     limits: Limits,
     alive: Mutex<Option<mpsc::Sender<()>>>,
+    threads: Dealer,
 }
 
 impl Gateway {
-    /// A gateway that listens nowhere yet.
+    /// A gateway that listens nowhere yet. Connections from agents will live on `threads`.
     ///
     /// # Errors
     /// If the TLS library has no usable protocol version.
@@ -74,6 +77,7 @@ impl Gateway {
         ca: Arc<Ca>,
         source: Arc<dyn SecretSource>,
         log: Log,
+        threads: &Threads,
     ) -> Result<Self, rustls::Error> {
         let limits = Limits::of_this_process();
         let share = Arc::new(limits.whole());
@@ -97,6 +101,7 @@ impl Gateway {
             share,
             limits,
             alive: Mutex::new(Some(alive)),
+            threads: threads.dealer(),
         };
         Ok(Self { inner: Arc::new(inner), open: Arc::new(Mutex::new(Some(open))) })
     }
@@ -107,11 +112,11 @@ impl Gateway {
     /// The listener's.
     pub async fn serve(&self, listener: Listener) -> io::Result<()> {
         while let Some(stream) = self.next(&listener).await? {
+            let Some((thread, seat)) = self.inner.threads.seat() else { return Ok(()) };
+            // One that ended meanwhile, or that no thread has room for, is closed.
+            let Ok(stream) = stream.moved() else { continue };
             let inner = Arc::clone(&self.inner);
-            match stream {
-                Stream::Tcp(stream) => self.inner.spawn(accept::serve(inner, stream)),
-                Stream::Unix(stream) => self.inner.spawn(accept::serve(inner, stream)),
-            }
+            self.inner.spawn_on(thread, accepted(inner, stream, seat));
         }
         Ok(())
     }
@@ -220,16 +225,49 @@ impl Listener {
 }
 
 enum Stream {
-    Tcp(tokio::net::TcpStream),
-    Unix(tokio::net::UnixStream),
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// A connection on its way from one thread to another.
+enum Moved {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Stream {
+    fn moved(self) -> io::Result<Moved> {
+        Ok(match self {
+            Self::Tcp(stream) => Moved::Tcp(stream.into_std()?),
+            Self::Unix(stream) => Moved::Unix(stream.into_std()?),
+        })
+    }
+}
+
+/// Serves a connection on the thread that it is on from now on.
+async fn accepted(inner: Arc<Inner>, stream: Moved, seat: Seat) {
+    match stream {
+        Moved::Tcp(stream) => {
+            let Ok(stream) = TcpStream::from_std(stream) else { return };
+            accept::serve(inner, stream, seat).await;
+        }
+        Moved::Unix(stream) => {
+            let Ok(stream) = UnixStream::from_std(stream) else { return };
+            accept::serve(inner, stream, seat).await;
+        }
+    }
 }
 
 impl Inner {
-    /// Runs `task`; the gateway is not drained before it has ended.
+    /// Runs `task` on this thread; the gateway is not drained before it has ended.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_on(&Handle::current(), task);
+    }
+
+    fn spawn_on(&self, thread: &Handle, task: impl Future<Output = ()> + Send + 'static) {
         let alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(alive) = alive else { return };
-        tokio::spawn(async move {
+        thread.spawn(async move {
             task.await;
             drop(alive);
         });

@@ -2,65 +2,64 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
 /// When something last happened. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Pulse(Arc<Mutex<Instant>>);
+pub(crate) struct Pulse(Arc<Beats>);
+
+struct Beats {
+    start: Instant,
+    /// Milliseconds after that.
+    last: AtomicU64,
+}
 
 impl Default for Pulse {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
+        Self(Arc::new(Beats { start: Instant::now(), last: AtomicU64::new(0) }))
     }
 }
 
 impl Pulse {
     /// Something happens.
     pub(crate) fn beat(&self) {
-        *self.last() = Instant::now();
+        let after = self.0.start.elapsed().as_millis();
+        self.0.last.store(u64::try_from(after).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Waits until nothing has happened for so long.
     pub(crate) async fn still(&self, limit: Duration) {
         loop {
-            let until = *self.last() + limit;
+            let last = Duration::from_millis(self.0.last.load(Ordering::Relaxed));
+            let until = self.0.start + last + limit;
             if until <= Instant::now() {
                 return;
             }
             sleep_until(until).await;
         }
     }
-
-    fn last(&self) -> std::sync::MutexGuard<'_, Instant> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// A connection.
-pub(crate) struct Line<S> {
+/// A connection. What it counts against is held while it is open.
+pub(crate) struct Line<S, H> {
     inner: S,
     pulse: Pulse,
-    _places: Option<[OwnedSemaphorePermit; 2]>,
+    _held: H,
 }
 
-impl<S> Line<S> {
-    pub(crate) fn new(inner: S, pulse: Pulse) -> Self {
-        Self { inner, pulse, _places: None }
-    }
-
-    /// One that counts against two limits while it is open.
-    pub(crate) fn counted(inner: S, places: [OwnedSemaphorePermit; 2]) -> Self {
-        Self { inner, pulse: Pulse::default(), _places: Some(places) }
+impl<S, H> Line<S, H> {
+    pub(crate) fn new(inner: S, pulse: Pulse, held: H) -> Self {
+        Self { inner, pulse, _held: held }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
+impl<S: AsyncRead + Unpin, H: Unpin> AsyncRead for Line<S, H> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -74,7 +73,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
+impl<S: AsyncWrite + Unpin, H: Unpin> AsyncWrite for Line<S, H> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write(cx, buf);
         if written.is_ready() {

@@ -168,7 +168,7 @@ impl Tunnel {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let pulse = Pulse::default();
-        let stream = Line::new(stream, pulse.clone());
+        let stream = Line::new(stream, pulse.clone(), ());
         // On the heap for as long as it takes, as is what is served: the task itself stays small, of which there are thousands.
         let handshake = Box::pin(timeout(HANDSHAKE_TIME, async {
             let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await.ok()?;
@@ -198,7 +198,8 @@ impl Tunnel {
         let tunnel = Arc::clone(&self);
         let service = service_fn(move |request| {
             let (tunnel, gate) = (Arc::clone(&tunnel), gate.clone());
-            async move { Ok::<_, Infallible>(forward::answer(&tunnel, request, &gate).await) }
+            // hyper has room for it as long as the connection lasts: an idle one does without.
+            Box::pin(async move { Ok::<_, Infallible>(forward::answer(&tunnel, request, &gate).await) })
         });
         let connection = http1_settings().serve_connection(TokioIo::new(guard), service).with_upgrades();
         self.drive(pulse, pin!(connection), http1::UpgradeableConnection::graceful_shutdown).await;
@@ -236,8 +237,7 @@ impl Tunnel {
         shut_down: impl Fn(Pin<&mut C>),
     ) {
         let ended = pin!(self.ended());
-        let rest = || self.upstreams.rest();
-        let alive = Alive { activity: &self.activity, pulse, idle_time: IDLE_TIME, rest: &rest };
+        let alive = Alive { activity: &self.activity, pulse, idle_time: IDLE_TIME };
         drive(&self.gateway, &alive, connection, shut_down, ended).await;
     }
 }
@@ -248,8 +248,6 @@ pub(crate) struct Alive<'a> {
     pub(crate) pulse: &'a Pulse,
     /// Without a request for so long, it is closed.
     pub(crate) idle_time: Duration,
-    /// What is done when there was none for a moment.
-    pub(crate) rest: &'a (dyn Fn() + Sync),
 }
 
 /// Drives a connection; `ended` cuts it off. So does the peer's silence in the midst of something, and closing that takes long:
@@ -280,7 +278,6 @@ pub(crate) async fn drive<C: Future>(
                     shut_down(connection.as_mut());
                 }
                 (Some(idle), Some(since)) if idle.min(since.elapsed()) >= CLOSE_TIME => return,
-                (Some(idle), None) if idle >= REST_TIME => (alive.rest)(),
                 _ => {}
             },
         }
@@ -324,8 +321,6 @@ const QUIET_TIME: Duration = Duration::from_mins(20);
 /// Connections into which nobody looks, and WebSockets, have silences of their own kind.
 pub(crate) const LONG_QUIET_TIME: Duration = Duration::from_hours(1);
 const CLOSE_TIME: Duration = Duration::from_secs(10);
-/// An agent that thinks for longer gets its next answer a handshake later at worst.
-const REST_TIME: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(5);
 const MOST_STREAMS: u32 = 256;
 const WINDOW: u32 = 256 * 1024;

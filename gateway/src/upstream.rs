@@ -1,11 +1,14 @@
 //! Connections to upstreams, and who may use which.
 //!
-//! A connection belongs to one agent for as long as it lives. Within an agent, the first request of a tunnel may take one that
-//! an ended tunnel left behind, or one that rests; from then on it stays with the tunnel while that is busy. So no lock is shared
-//! by busy tunnels, a fresh tunnel saves a handshake, and a thousand idle ones keep a few connections.
+//! A connection belongs to one agent for as long as it lives. Each request takes one of its agent's that is at this host and
+//! lies idle and lives on this thread, the one that was used last before all others, and leaves it there as soon as its answer
+//! was read; the first request of a tunnel takes one of any thread. So a fresh tunnel saves a handshake, a busy one wakes no other
+//! thread, and a thousand idle ones keep a few connections.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -22,16 +25,23 @@ use crate::guard::answer::{Expect, Guard};
 use crate::limits::Share;
 use crate::line::Pulse;
 use crate::refuse::Code;
+use crate::threads::here;
 
-/// What one agent's tunnels that ended or rest left behind.
+/// The connections of one agent that rest.
 pub(crate) struct Pool {
     pub(crate) tls: AgentTls,
     share: Arc<Share>,
-    idle: Mutex<HashMap<(Authority, bool), Vec<Idle>>>,
+    shelves: Mutex<HashMap<(Authority, bool), Arc<Shelf>>>,
 }
+
+/// Those at one host and port.
+#[derive(Default)]
+struct Shelf(Mutex<Vec<Idle>>);
 
 struct Idle {
     sender: Sender,
+    /// On which it lives.
+    thread: ThreadId,
     since: Instant,
 }
 
@@ -41,108 +51,121 @@ pub(crate) struct Upstreams {
     secure: bool,
     dialer: Arc<Dialer>,
     pool: Arc<Pool>,
-    state: Mutex<State>,
+    shelf: Arc<Shelf>,
+    /// The upstream was seen to speak HTTP/1.1: more connections may be made side by side.
+    is_http1: AtomicBool,
+    /// Something was sent.
+    is_used: AtomicBool,
     /// Held while the first connection is made: if it speaks HTTP/2, it is the only one that is needed.
     first: tokio::sync::Mutex<()>,
 }
 
-#[derive(Default)]
-struct State {
-    free: Vec<Http1>,
-    shared: Option<http2::SendRequest<Outgoing>>,
-    used_pool: bool,
-    /// The upstream was seen to speak HTTP/1.1: more connections may be made side by side.
-    is_http1: bool,
-}
-
 enum Sender {
     Http1(Http1),
+    /// Streams of several requests share it: it stays where it rests.
     Http2(http2::SendRequest<Outgoing>),
 }
 
 struct Http1 {
     sender: http1::SendRequest<Outgoing>,
     expect: Expect,
+    thread: ThreadId,
 }
 
-/// Gives an upstream back to its tunnel, once an answer was read to its end. Dropped before that, the connection ends.
-pub(crate) struct Lease(Option<(Arc<Upstreams>, Http1)>);
+/// Leaves an upstream to others of its agent, once an answer was read to its end. Dropped before that, the connection ends.
+pub(crate) struct Lease(Option<(Arc<Shelf>, Http1)>);
 
 impl Lease {
     /// The answer ended as it should.
     pub(crate) fn give_back(&mut self) {
-        if let Some((upstreams, http1)) = self.0.take() {
-            upstreams.state().free.push(http1);
+        if let Some((shelf, http1)) = self.0.take() {
+            let thread = http1.thread;
+            shelf.leave(Sender::Http1(http1), thread);
         }
+    }
+}
+
+impl Shelf {
+    /// One of this thread, or if there is none, of `any`.
+    fn take(&self, any: bool) -> Option<Sender> {
+        let (mut idle, here) = (self.idle(), here());
+        loop {
+            let own = idle.iter().rposition(|idle| idle.thread == here);
+            let at = own.or_else(|| idle.len().checked_sub(1).filter(|_| any))?;
+            match &mut idle.get_mut(at)?.sender {
+                Sender::Http2(http2) if !http2.is_closed() => {
+                    let http2 = http2.clone();
+                    idle.get_mut(at)?.since = Instant::now();
+                    return Some(Sender::Http2(http2));
+                }
+                Sender::Http1(http1) if !http1.sender.is_closed() => return Some(idle.remove(at).sender),
+                Sender::Http1(_) | Sender::Http2(_) => drop(idle.remove(at)),
+            }
+        }
+    }
+
+    fn leave(&self, sender: Sender, thread: ThreadId) {
+        self.idle().push(Idle { sender, thread, since: Instant::now() });
+    }
+
+    /// Closes what nobody came for: all but a few after a moment, and those later.
+    fn sweep(&self) {
+        let mut idle = self.idle();
+        let surplus = idle.len().saturating_sub(IDLE_EACH);
+        let mut at = 0;
+        idle.retain(|idle| {
+            at += 1;
+            idle.since.elapsed() < if at <= surplus { SURPLUS_TIME } else { IDLE_TIME }
+        });
+        idle.shrink_to(IDLE_EACH);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Pool {
     pub(crate) fn new(dialer: &Dialer, share: Arc<Share>) -> Self {
-        Self { tls: dialer.agent_tls(), share, idle: Mutex::default() }
+        Self { tls: dialer.agent_tls(), share, shelves: Mutex::default() }
     }
 
-    fn take(&self, to: &Authority, secure: bool) -> Option<Sender> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let list = idle.get_mut(&(to.clone(), secure))?;
-        while let Some(Idle { sender, since }) = list.pop() {
-            if since.elapsed() >= IDLE_TIME {
-                list.clear();
-                break;
-            }
-            match sender {
-                Sender::Http1(http1) if http1.sender.is_ready() => return Some(Sender::Http1(http1)),
-                Sender::Http2(http2) if !http2.is_closed() => {
-                    // Streams of several tunnels share it: it stays for the next one.
-                    list.push(Idle { sender: Sender::Http2(http2.clone()), since });
-                    return Some(Sender::Http2(http2));
-                }
-                Sender::Http1(_) | Sender::Http2(_) => {}
-            }
-        }
-        None
-    }
-
-    fn leave(&self, to: &Authority, secure: bool, sender: Sender) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let list = idle.entry((to.clone(), secure)).or_default();
-        if list.len() >= IDLE_EACH {
-            list.remove(0);
-        }
-        list.push(Idle { sender, since: Instant::now() });
+    fn shelf(&self, to: &Authority, secure: bool) -> Arc<Shelf> {
+        Arc::clone(self.shelves().entry((to.clone(), secure)).or_default())
     }
 
     /// Closes what nobody came for.
     pub(crate) fn sweep(&self) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|_, list| {
-            list.retain(|idle| idle.since.elapsed() < IDLE_TIME);
-            !list.is_empty()
+        self.shelves().retain(|_, shelf| {
+            shelf.sweep();
+            Arc::strong_count(shelf) > 1 || !shelf.idle().is_empty()
         });
     }
 
-    /// Closes all that wait.
+    /// Closes all that rest.
     pub(crate) fn clear(&self) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.shelves().values().for_each(|shelf| shelf.idle().clear());
+    }
+
+    fn shelves(&self) -> MutexGuard<'_, HashMap<(Authority, bool), Arc<Shelf>>> {
+        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Upstreams {
     pub(crate) fn new(to: Authority, secure: bool, dialer: Arc<Dialer>, pool: Arc<Pool>) -> Arc<Self> {
-        let (state, first) = (Mutex::default(), tokio::sync::Mutex::default());
-        Arc::new(Self { to, secure, dialer, pool, state, first })
-    }
-
-    /// The tunnel has no use for them now: others of its agent may. Its next request takes one as the first did.
-    pub(crate) fn rest(&self) {
-        let State { free, .. } = std::mem::take(&mut *self.state());
-        for http1 in free.into_iter().filter(|http1| !http1.sender.is_closed()) {
-            self.pool.leave(&self.to, self.secure, Sender::Http1(http1));
-        }
-    }
-
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let shelf = pool.shelf(&to, secure);
+        let (is_http1, is_used) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self {
+            to,
+            secure,
+            dialer,
+            pool,
+            shelf,
+            is_http1,
+            is_used,
+            first: tokio::sync::Mutex::default(),
+        })
     }
 
     /// Sends a request. A connection that turns out to be closed before anything was sent is replaced by a new one, once.
@@ -181,7 +204,7 @@ impl Upstreams {
             Sender::Http1(mut http1) => {
                 http1.expect.head();
                 let sent = patient(&pulse, http1.sender.try_send_request(request)).await.ok_or(late)?;
-                sent.map(|answer| (answer, Lease(Some((Arc::clone(self), http1)))))
+                sent.map(|answer| (answer, Lease(Some((Arc::clone(&self.shelf), http1)))))
             }
             Sender::Http2(mut http2) => {
                 let sent = patient(&pulse, http2.try_send_request(with_scheme(request, &self.to)));
@@ -199,7 +222,7 @@ impl Upstreams {
         if let Some(sender) = self.at_hand().await {
             return Ok((sender, false));
         }
-        if self.state().is_http1 {
+        if self.is_http1.load(Ordering::Relaxed) {
             return Ok((Box::pin(self.dial(Offer::Any)).await?, true));
         }
         let _first = self.first.lock().await;
@@ -211,33 +234,16 @@ impl Upstreams {
     }
 
     async fn at_hand(&self) -> Option<Sender> {
+        let is_first = !self.is_used.swap(true, Ordering::Relaxed);
         loop {
-            let mut http1 = {
-                let mut state = self.state();
-                if let Some(shared) = &state.shared {
-                    if !shared.is_closed() {
-                        return Some(Sender::Http2(shared.clone()));
-                    }
-                    state.shared = None;
-                }
-                match state.free.pop() {
-                    Some(http1) => http1,
-                    None if state.used_pool => return None,
-                    None => {
-                        state.used_pool = true;
-                        match self.pool.take(&self.to, self.secure)? {
-                            Sender::Http1(http1) => http1,
-                            Sender::Http2(http2) => {
-                                state.shared = Some(http2.clone());
-                                return Some(Sender::Http2(http2));
-                            }
-                        }
+            match self.shelf.take(is_first)? {
+                // It is, as soon as the end of the last answer is worked through, or it is closed.
+                Sender::Http1(mut http1) => {
+                    if http1.sender.ready().await.is_ok() {
+                        return Some(Sender::Http1(http1));
                     }
                 }
-            };
-            // It is, as soon as the end of the last answer is worked through, or it is closed.
-            if http1.sender.ready().await.is_ok() {
-                return Some(Sender::Http1(http1));
+                http2 @ Sender::Http2(_) => return Some(http2),
             }
         }
     }
@@ -265,8 +271,7 @@ impl Upstreams {
             .await
             .map_err(|_| Code::UpstreamProtocol)?;
         tokio::spawn(connection);
-        self.state().shared = Some(sender.clone());
-        self.pool.leave(&self.to, true, Sender::Http2(sender.clone()));
+        self.shelf.leave(Sender::Http2(sender.clone()), here());
         Ok(Sender::Http2(sender))
     }
 
@@ -274,7 +279,7 @@ impl Upstreams {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        self.state().is_http1 = true;
+        self.is_http1.store(true, Ordering::Relaxed);
         let (guard, expect) = Guard::new(stream);
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER)
@@ -282,14 +287,7 @@ impl Upstreams {
             .await
             .map_err(|_| Code::UpstreamProtocol)?;
         tokio::spawn(connection.with_upgrades());
-        Ok(Sender::Http1(Http1 { sender, expect }))
-    }
-}
-
-/// What a tunnel leaves behind may serve its agent's next one.
-impl Drop for Upstreams {
-    fn drop(&mut self) {
-        self.rest();
+        Ok(Sender::Http1(Http1 { sender, expect, thread: here() }))
     }
 }
 
@@ -334,6 +332,8 @@ fn code_of(error: &hyper::Error) -> Code {
 }
 
 const IDLE_TIME: Duration = Duration::from_secs(30);
+/// For those that are more than [`IDLE_EACH`].
+const SURPLUS_TIME: Duration = Duration::from_secs(2);
 const IDLE_EACH: usize = 16;
 /// Some models think for minutes before they say a word.
 const HEAD_TIME: Duration = Duration::from_mins(15);

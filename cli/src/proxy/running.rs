@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use keyward_gateway::log::Head;
-use keyward_gateway::{Ca, Config, Gateway, Listener, Log, SecretSource};
+use keyward_gateway::{Ca, Config, Gateway, Listener, Log, SecretSource, Threads};
 use keyward_wire::rule::Host;
-use tokio::runtime::Runtime;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::listen::{Bound, Listen, Place};
@@ -46,7 +46,7 @@ pub enum Serves<'a> {
 pub struct Running {
     /// The gateway.
     pub gateway: Gateway,
-    threads: Threads,
+    listeners: Listeners,
 }
 
 impl Prepared {
@@ -106,10 +106,11 @@ impl Running {
         log: Log,
         bound: Vec<Bound>,
     ) -> anyhow::Result<Self> {
-        let gateway = Gateway::new(config, Arc::clone(ca), source, log)?;
         let threads = Threads::new()?;
-        threads.serve(&gateway, bound)?;
-        Ok(Self { gateway, threads })
+        let gateway = Gateway::new(config, Arc::clone(ca), source, log, &threads)?;
+        let listeners = Listeners { threads, failed: watch::Sender::default() };
+        listeners.serve(&gateway, bound)?;
+        Ok(Self { gateway, listeners })
     }
 
     /// Serves those who run it at this place, which has these names, too.
@@ -118,12 +119,12 @@ impl Running {
     /// If there are no threads for it.
     pub fn serve_control(&self, bound: Bound, names: Vec<Host>) -> anyhow::Result<()> {
         let gateway = self.gateway.clone();
-        self.threads.spawn(bound, |listener| async move { gateway.serve_control(listener, names).await })
+        self.listeners.spawn(bound, |listener| async move { gateway.serve_control(listener, names).await })
     }
 
     /// Waits until one of its listeners takes no more connections, which none does by itself while the gateway serves.
     pub async fn failed(&self) -> anyhow::Error {
-        let mut failed = self.threads.failed.subscribe();
+        let mut failed = self.listeners.failed.subscribe();
         let what = match failed.wait_for(|failed| !failed.is_empty()).await {
             Ok(failed) => failed.clone(),
             Err(_) => return std::future::pending().await,
@@ -141,26 +142,21 @@ impl Running {
     }
 }
 
-/// Runs what serves, beside what this thread does.
-struct Threads {
-    runtime: Option<Runtime>,
+/// What is served, beside what this thread does.
+struct Listeners {
+    threads: Threads,
     /// What is said of the listener that failed first; empty: none has.
     failed: watch::Sender<String>,
 }
 
-impl Threads {
-    fn new() -> anyhow::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        Ok(Self { runtime: Some(runtime), failed: watch::Sender::default() })
-    }
-
+impl Listeners {
     fn serve(&self, gateway: &Gateway, bound: Vec<Bound>) -> anyhow::Result<()> {
         for bound in bound {
             let serving = gateway.clone();
             self.spawn(bound, |listener| async move { serving.serve(listener).await })?;
         }
         let watching = gateway.clone();
-        self.runtime()?.spawn(async move { watching.watch().await });
+        self.thread()?.spawn(async move { watching.watch().await });
         Ok(())
     }
 
@@ -169,11 +165,11 @@ impl Threads {
     where
         S: Future<Output = std::io::Result<()>> + Send + 'static,
     {
-        let runtime = self.runtime()?;
-        let _entered = runtime.enter();
+        let thread = self.thread()?;
+        let _entered = thread.enter();
         let (at, failed) = (bound.shown(), self.failed.clone());
         let serving = serve(bound.listener()?);
-        runtime.spawn(async move {
+        thread.spawn(async move {
             if let Err(error) = serving.await {
                 failed.send_if_modified(|first| {
                     let is_first = first.is_empty();
@@ -187,16 +183,8 @@ impl Threads {
         Ok(())
     }
 
-    fn runtime(&self) -> anyhow::Result<&Runtime> {
-        self.runtime.as_ref().context("threads that have ended")
-    }
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+    fn thread(&self) -> anyhow::Result<&Handle> {
+        self.threads.first().context("a machine without a processor")
     }
 }
 

@@ -85,7 +85,7 @@ pub(crate) fn relay(
     tunnel.gateway.spawn(async move {
         let (Ok(agent), Ok(upstream)) = (agent.await, upstream.await) else { return };
         let pulse = Pulse::default();
-        let (agent, upstream) = (Line::new(TokioIo::new(agent), pulse.clone()), TokioIo::new(upstream));
+        let (agent, upstream) = (Line::new(TokioIo::new(agent), pulse.clone(), ()), TokioIo::new(upstream));
         let mut stop = own.gateway.stop.subscribe();
         tokio::select! {
             _ = carry(agent, upstream, &own) => {}

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use keyward_gateway::{Ca, Config, Egress, Gateway, Listener, Log, UpstreamProxy, log};
+use keyward_gateway::{Ca, Config, Egress, Gateway, Listener, Log, Threads, UpstreamProxy, log};
 use keyward_wire::rule::{Authority, Injection};
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
@@ -124,7 +124,8 @@ impl Plan {
         let certificate = ca.certificate().clone();
         let source = Arc::clone(&self.source);
         let chain = Log::open(file, SystemTime::now).unwrap();
-        let gateway = Gateway::new(config, ca, source, chain).unwrap();
+        // Some cases move the clock, which has to be the gateway's.
+        let gateway = Gateway::new(config, ca, source, chain, &Threads::current()).unwrap();
         let (serving, watching) = (gateway.clone(), gateway.clone());
         tokio::spawn(async move { serving.serve(Listener::Tcp(listener)).await.unwrap() });
         tokio::spawn(async move { watching.watch().await });
