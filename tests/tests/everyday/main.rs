@@ -1,5 +1,5 @@
 //! What a person meets every day: completions and the manual, a name that means nothing here, a doctor, a first start, rules
-//! for the gateway, files for programs behind it.
+//! for the gateway and how they come to allow more, files for programs behind it.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,3 +14,4 @@ mod manual;
 mod quickstart;
 mod rules;
 mod stubs;
+mod widening;

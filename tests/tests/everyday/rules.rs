@@ -5,16 +5,18 @@ use keyward_tests::server::Engine;
 use keyward_tests::world::{ALPHA, BETA, DEPLOYMENT, World};
 use serde_json::{Value, json};
 
-fn shown(machine: &Machine, key: &str) -> Value {
+use crate::widening::{bearer, file};
+
+pub(super) fn shown(machine: &Machine, key: &str) -> Value {
     serde_json::from_str(&machine.ok(&["key", "show", key, "--json"])).unwrap()
 }
 
-fn rule(machine: &Machine, key: &str) -> Value {
+pub(super) fn rule(machine: &Machine, key: &str) -> Value {
     shown(machine, key)["inject"].clone()
 }
 
 /// A refusal: its code, and words it must and must not have.
-fn refused(machine: &Machine, line: &[&str], input: &str, code: i32, said: &[&str]) {
+pub(super) fn refused(machine: &Machine, line: &[&str], input: &str, code: i32, said: &[&str]) {
     let ended = machine.keyward_with(line, input.as_bytes());
     assert_eq!((ended.code, ended.stdout.as_slice()), (code, &b""[..]), "{line:?}: {}", ended.said());
     for words in said {
@@ -23,7 +25,7 @@ fn refused(machine: &Machine, line: &[&str], input: &str, code: i32, said: &[&st
     assert!(ended.stderr.contains('→'), "{line:?} does not say what to do: {}", ended.stderr);
 }
 
-const VALUE: &str = "sk-ant-api03-canary-value-0123456789";
+pub(super) const VALUE: &str = "sk-ant-api03-canary-value-0123456789";
 
 #[test]
 fn a_rule_goes_with_its_key_through_everything_and_shows_no_value() {
@@ -211,98 +213,6 @@ fn a_key_with_fields_keeps_them_to_itself() {
         2,
         &["inject", "hosts[0]"],
     );
-}
-
-/// Keys in keyward's own form, as somebody else may have written them.
-fn file(keys: &Value) -> String {
-    json!({ "format": "keyward-export", "v": 1, "keys": keys }).to_string()
-}
-
-fn bearer(hosts: &[&str]) -> Value {
-    let into = json!([{ "kind": "header", "name": "authorization", "template": "Bearer {v}" }]);
-    json!({ "v": 1, "hosts": hosts, "into": into, "approval": "never" })
-}
-
-#[test]
-fn d21_an_import_that_re_points_a_key_says_so_and_asks_for_wildcards() {
-    let world = World::new(Engine::Sqlite);
-    let owner = &world.owner;
-    owner.ok(&["key", "set", ALPHA.0, "--host", "api.ten.test", "--inject", "bearer"]);
-    let names: Vec<String> = (1..=32).map(|n| format!("h{n}.ten.test")).collect();
-    let many = bearer(&names.iter().map(String::as_str).collect::<Vec<_>>());
-    let keys = |rule: &Value| json!([{ "name": ALPHA.0, "value": ALPHA.1, "inject": rule }]);
-    let import = ["key", "import", "keys.json", "--on-conflict", "version"];
-    owner.write("keys.json", file(&keys(&many)));
-    for (more, stays) in [(&["--dry-run"][..], true), (&[], false)] {
-        let ended = owner.keyward(&[&import[..], more].concat());
-        assert_eq!(ended.code, 0, "{}", ended.said());
-        let told = format!("{}: hosts were: api.ten.test; hosts are: {}", ALPHA.0, names.join(", "));
-        assert!(ended.stderr.contains(&told), "all of them, at {more:?}: {}", ended.stderr);
-        assert_eq!(rule(owner, ALPHA.0)["hosts"] == json!(["api.ten.test"]), stays);
-    }
-    assert_eq!(owner.ok(&["key", "get", ALPHA.0]), ALPHA.1);
-
-    // A wildcard has to be meant: on a key that is there, and on a new one. One that was there has been.
-    let wide = bearer(&["*.ten.test"]);
-    for (key, value) in [(ALPHA.0, ALPHA.1), ("NEW", VALUE)] {
-        owner.write("keys.json", file(&json!([{ "name": key, "value": value, "inject": wide }])));
-        for dry in [&["--dry-run"][..], &[]] {
-            let line = [&import[..], dry].concat();
-            refused(owner, &line, "", 9, &[key, "*.ten.test", "--allow-wildcard", "nothing was stored"]);
-        }
-        let ended = owner.keyward(&[&import[..], &["--allow-wildcard", "--json"]].concat());
-        assert_eq!(ended.code, 0, "{}", ended.said());
-        let told: Value = serde_json::from_slice(&ended.stdout).unwrap();
-        let before = if key == ALPHA.0 { json!(names) } else { Value::Null };
-        assert_eq!(told["keys"][0]["rule"]["hosts"], json!(["*.ten.test"]));
-        assert_eq!(told["keys"][0]["rule"]["hosts_before"], before);
-        owner.write(
-            "keys.json",
-            file(&json!([{ "name": key, "value": "another-value-of-it", "inject": wide }])),
-        );
-        assert_eq!(owner.keyward(&import).code, 0);
-    }
-
-    // What the file lacks the key has: the rule is held against all of it.
-    let two = json!([
-        { "kind": "header", "name": "x-key", "template": "{v}" },
-        { "kind": "header", "name": "x-app", "template": "{app}" },
-    ]);
-    let mut rule_of_two = bearer(&["api.ten.test"]);
-    rule_of_two["into"] = two;
-    let keys = json!([{ "name": BETA.0, "value": BETA.1, "inject": rule_of_two }]);
-    owner.write("keys.json", file(&keys));
-    refused(owner, &import, "", 9, &[BETA.0, "field app"]);
-    let field = "app=canary-application-key-5566";
-    owner.ok(&["key", "set", BETA.0, "--field", field]);
-    assert_eq!(owner.keyward(&import).code, 0);
-    assert_eq!(rule(owner, BETA.0), rule_of_two);
-    // Fields are replaced as a whole, so the rule that is kept would be without one.
-    owner.write("keys.json", file(&json!([{ "name": BETA.0, "value": BETA.1, "fields": { "other": "x" } }])));
-    refused(owner, &import, "", 9, &[BETA.0, "field app", "--no-rule"]);
-}
-
-#[test]
-fn d21_a_rollback_with_the_rule_is_checked_as_a_new_rule_is() {
-    let world = World::new(Engine::Sqlite);
-    let owner = &world.owner;
-    let set = |more: &[&'static str]| [&["key", "set", ALPHA.0][..], more].concat();
-    owner.ok(&set(&["--host", "*.ten.test", "--inject", "bearer", "--allow-wildcard"]));
-    owner.ok(&set(&["--host", "api.ten.test"]));
-    let rollback = ["key", "rollback", ALPHA.0, "2", "--with-rule"];
-    refused(owner, &rollback, "", 9, &["*.ten.test", "--allow-wildcard"]);
-    assert_eq!(rule(owner, ALPHA.0)["hosts"], json!(["api.ten.test"]), "nothing was half-done");
-    let ended = owner.keyward(&[&rollback[..], &["--allow-wildcard", "--json"]].concat());
-    assert!(ended.stderr.contains("hosts were: api.ten.test; hosts are: *.ten.test"), "{}", ended.said());
-    let told: Value = serde_json::from_slice(&ended.stdout).unwrap();
-    assert_eq!(
-        (&told["rule"]["hosts"], &told["rule"]["hosts_before"]),
-        (&json!(["*.ten.test"]), &json!(["api.ten.test"]))
-    );
-    // To the first version, which had none.
-    let ended = owner.keyward(&["key", "rollback", ALPHA.0, "1", "--with-rule"]);
-    assert!(ended.stderr.contains("sends it nowhere now"), "{}", ended.said());
-    assert_eq!(rule(owner, ALPHA.0), Value::Null);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::fields::{FieldWords, ask, fit};
 use super::rule::RuleWords;
 use super::source::Source;
-use super::told::RuleChange;
+use super::told::{RuleChange, Whose, say};
 use super::words::Words;
 use super::{name_taken, quoted};
 use crate::ctx::Ctx;
@@ -83,9 +83,9 @@ impl Options {
             quoted(name.as_str())
         ));
         let provider = words.provider().or(preset.map(|preset| preset.name));
-        let rule = wanted.map(|wanted| RuleChange::new(None, Some(wanted.rule), provider));
+        let rule = wanted.map(|wanted| RuleChange::new(None, Some(wanted.rule), Whose::still(provider)));
         match &rule {
-            Some(rule) => rule.tell(ctx, None),
+            Some(rule) => say(ctx, &rule.lines(None)),
             None => propose(ctx, &name, words.provider()),
         }
         if ctx.out.json {

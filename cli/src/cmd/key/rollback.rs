@@ -8,7 +8,7 @@ use keyward_wire::rule::Rule;
 
 use super::fields::check_values;
 use super::rule::Wildcards;
-use super::told::RuleChange;
+use super::told::{RuleChange, Telling, Whose};
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
@@ -47,6 +47,7 @@ enum Told {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
+        let mut telling = Telling::default();
         let (id, name, version, knowing, rule) = session
             .write(ctx, async |draft, desk| {
                 let key = resolve::key(&desk.org, &self.key)?;
@@ -56,6 +57,9 @@ impl Options {
                 let mut secret = open_old(&desk.org, key.id, old, &envelope).map_err(Fault::from)?;
                 let current = desk.secret(key).await?;
                 let rule = self.rule(key, &mut secret, &current)?;
+                if let Told::Taken(change) = &rule {
+                    telling.tell(ctx, change.lines(None));
+                }
                 let version = draft.add_version(key.id, &secret).map_err(Fault::from)?;
                 // Whoever lost access at that version or after it may well know its value.
                 let exposed = key.exposed_since(old.version);
@@ -69,9 +73,9 @@ impl Options {
         let from = self.number;
         ctx.out.say(&format!("{name} is at version {version} now, with the value of version {from}"));
         match &rule {
-            Told::Same => {}
+            // Which that is was told before it was taken.
+            Told::Same | Told::Taken(_) => {}
             Told::Kept => ctx.out.say("its rule stays as it is; --with-rule takes that of the older version"),
-            Told::Taken(change) => change.tell(ctx, None),
         }
         if !knowing.is_empty() {
             let who = super::list(&knowing);
@@ -125,7 +129,8 @@ impl Options {
                 if let Some(rule) = &rule {
                     self.wildcards.check(rule, former.as_deref())?;
                 }
-                Ok(Told::Taken(Box::new(RuleChange::new(former.as_deref(), rule, key.provider.as_deref()))))
+                let whose = Whose::still(key.provider.as_deref());
+                Ok(Told::Taken(Box::new(RuleChange::new(former.as_deref(), rule, whose))))
             }
         }
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
+use keyward_crypto::state::secret::Secret;
 use keyward_wire::provider::{self, Provider};
 use keyward_wire::rule::{
     Account, Approval, HostError, HostPattern, Injection, Limits, Problem, RULE_BYTES, Rule, RuleError, Terms,
@@ -218,6 +219,11 @@ impl RuleWords {
                 .into()),
         }
     }
+}
+
+/// The rule that is stored with a value, if it can be read: another sends nothing.
+pub(super) fn stored(secret: &Secret) -> Option<Rule> {
+    secret.inject.as_ref().and_then(|json| Rule::from_json(json.as_bytes()).ok())
 }
 
 /// Said wherever a key may get a rule.

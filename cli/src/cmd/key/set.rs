@@ -9,9 +9,9 @@ use keyward_wire::rule::Rule;
 use zeroize::Zeroizing;
 
 use super::fields::{FieldWords, ask, fit};
-use super::rule::{RuleWords, Wanted};
+use super::rule::{RuleWords, Wanted, stored};
 use super::source::{Source, Value};
-use super::told::RuleChange;
+use super::told::{Opening, RuleChange, Telling, Whose};
 use super::words::Words;
 use super::{remind_to_revoke, replace};
 use crate::cmd::resolve;
@@ -43,6 +43,8 @@ pub struct Options {
     rule: RuleWords,
     #[command(flatten)]
     fields: FieldWords,
+    #[command(flatten)]
+    opening: Opening,
     /// Take the rule and its fields away: the gateway sends the key nowhere
     #[arg(long, help_heading = "Injection by the gateway",
           conflicts_with_all = ["hosts", "into", "methods", "paths", "approval", "account", "per_minute", "file",
@@ -65,7 +67,7 @@ struct Done {
     name: Name,
     version: u64,
     value: Change,
-    /// What was said of its rule.
+    /// What becomes of its rule, if that is another one or may do other things.
     rule: Option<RuleChange>,
     knowing: Vec<Name>,
 }
@@ -101,7 +103,17 @@ impl Options {
         if self.rule.are_given() && prompt::on_terminal() {
             read.asked = self.ask(&session.open(ctx).await?, &read).await?;
         }
-        let done = session.write(ctx, async |draft, desk| self.change(ctx, draft, desk, &read).await).await?;
+        let mut telling = Telling::default();
+        let done = session
+            .write(ctx, async |draft, desk| {
+                let done = self.change(ctx, draft, desk, &read).await?;
+                if let Some(rule) = &done.rule {
+                    self.opening.check(&done.name, rule)?;
+                    telling.tell(ctx, rule.lines(None));
+                }
+                Ok(done)
+            })
+            .await?;
         let Done { id, name, version, .. } = &done;
         ctx.out.say(&match done.value {
             Change::None => format!("{name} is changed; its value is not"),
@@ -111,9 +123,6 @@ impl Options {
             }
             Change::New => format!("{name} is at version {version} now"),
         });
-        if let Some(rule) = &done.rule {
-            rule.tell(ctx, None);
-        }
         remind_to_revoke(ctx, name, &done.knowing);
         if ctx.out.json {
             let new_version = matches!(done.value, Change::New | Change::Beside(_));
@@ -165,25 +174,34 @@ impl Options {
             rule: None,
             knowing: Vec::new(),
         };
-        let says_of_value = self.words.have_note() || self.rule.are_given() || self.fields.are_given();
-        if read.value.is_none() && !says_of_value && !self.no_rule {
+        let says_of_rule = self.rule.are_given() || self.no_rule;
+        let says_of_value = says_of_rule || self.words.have_note() || self.fields.are_given();
+        let is_anothers = self.words.provider().is_some();
+        if read.value.is_none() && !says_of_value && !is_anothers {
             return Ok(done);
         }
         let current = desk.secret(key).await?;
         let (secret, wanted) = self.secret(ctx, read, &current)?;
-        if self.rule.are_given() || self.no_rule {
-            let (rule, preset) = wanted.map(|wanted| (wanted.rule, wanted.provider)).unzip();
-            let preset = preset.flatten().map(|preset| preset.name.to_owned());
+        if says_of_rule || is_anothers {
+            let (rule, preset) = match wanted {
+                Some(wanted) => (Some(wanted.rule), wanted.provider),
+                None => (stored(&secret), None),
+            };
             let after = draft.org.key_mut(key.id);
-            let provider = after.and_then(|after| {
+            let now = after.and_then(|after| {
                 // By it the gateway knows what is at a host of one's own.
-                if after.provider.is_none() && self.words.provider().is_none() {
-                    after.provider = preset;
+                if after.provider.is_none() && !is_anothers {
+                    after.provider = preset.map(|preset| preset.name.to_owned());
                 }
                 after.provider.clone()
             });
             let former = current.inject.as_ref().map(|json| json.as_str());
-            done.rule = Some(RuleChange::new(former, rule, provider.as_deref()));
+            let whose = Whose { before: key.provider.as_deref(), now: now.as_deref() };
+            done.rule =
+                Some(RuleChange::new(former, rule, whose)).filter(|change| says_of_rule || change.is_one());
+        }
+        if read.value.is_none() && !says_of_value {
+            return Ok(done);
         }
         done.value = if secret.value != current.value {
             Change::New

@@ -1,12 +1,14 @@
 //! What is said of a key's rule before anybody relies on it: where its value may go, where it could go before, and what of
 //! that hands out credentials.
 
+use clap::Args;
 use keyward_wire::name::Name;
 use keyward_wire::provider::minting::{Minting, of_rule};
-use keyward_wire::rule::{Approval, Rule, Terms};
+use keyward_wire::rule::{Approval, Injection, Rule, Terms};
 
 use super::list;
 use crate::ctx::Ctx;
+use crate::fault::{Code, Fault};
 
 /// A key's rule, and the one before it.
 pub(super) struct RuleChange {
@@ -15,6 +17,8 @@ pub(super) struct RuleChange {
     rule: Option<Rule>,
     /// What the rule covers that makes or shows credentials.
     minting: Vec<Minting>,
+    /// What of that would be refused if the key's provider were the one that it was.
+    refused_before: Vec<String>,
 }
 
 enum Former {
@@ -24,67 +28,164 @@ enum Former {
     Rule(Rule),
 }
 
+/// Whose service a key is for: by that the gateway knows what is at a host of one's own.
+#[derive(Clone, Copy)]
+pub(super) struct Whose<'a> {
+    pub(super) before: Option<&'a str>,
+    pub(super) now: Option<&'a str>,
+}
+
+impl<'a> Whose<'a> {
+    /// The same as before.
+    pub(super) fn still(provider: Option<&'a str>) -> Self {
+        Self { before: provider, now: provider }
+    }
+}
+
+/// Said wherever a key's provider may become another one.
+#[derive(Args)]
+pub(super) struct Opening {
+    /// Allow another provider by which the gateway no longer refuses paths that make or show credentials
+    #[arg(long, help_heading = "Injection by the gateway")]
+    allow_credential_paths: bool,
+}
+
+impl Opening {
+    /// Paths that were refused and would not be any longer have to be meant.
+    ///
+    /// # Errors
+    /// With these paths.
+    pub(super) fn check(&self, key: &Name, change: &RuleChange) -> Result<(), Fault> {
+        let opened = change.opened();
+        if opened.is_empty() || self.allow_credential_paths {
+            return Ok(());
+        }
+        let what = format!(
+            "with this provider the gateway would no longer refuse, for {key}, what makes or shows credentials: {}",
+            list(&opened)
+        );
+        Err(Fault::new(Code::Policy, what)
+            .next("nothing was stored; leave the provider as it is, or add --allow-credential-paths"))
+    }
+}
+
+/// What is told of rules before a write, which may be tried again: once, unless it is something else by then.
+#[derive(Default)]
+pub(super) struct Telling(Vec<Line>);
+
+impl Telling {
+    pub(super) fn tell(&mut self, ctx: &Ctx, lines: Vec<Line>) {
+        if self.0 != lines {
+            say(ctx, &lines);
+            self.0 = lines;
+        }
+    }
+}
+
+/// A line on stderr.
+#[derive(PartialEq)]
+pub(super) enum Line {
+    Said(String),
+    Warned(String),
+}
+
+pub(super) fn say(ctx: &Ctx, lines: &[Line]) {
+    for line in lines {
+        match line {
+            Line::Said(text) => ctx.out.say(text),
+            Line::Warned(text) => ctx.out.warn(text),
+        }
+    }
+}
+
 impl RuleChange {
-    /// From the rule `former`, in its stored form, to `rule`; of a key of `provider`.
-    pub(super) fn new(former: Option<&str>, rule: Option<Rule>, provider: Option<&str>) -> Self {
+    /// From the rule `former`, in its stored form, to `rule`.
+    pub(super) fn new(former: Option<&str>, rule: Option<Rule>, whose: Whose<'_>) -> Self {
         let former = match former.map(|json| Rule::from_json(json.as_bytes())) {
             None => Former::None,
             Some(Err(_)) => Former::Unreadable,
             Some(Ok(rule)) => Former::Rule(rule),
         };
-        let minting = rule.as_ref().map(|rule| of_rule(rule, provider)).unwrap_or_default();
-        Self { former, rule, minting }
+        let minting = |provider| rule.as_ref().map(|rule| of_rule(rule, provider)).unwrap_or_default();
+        let refused_before = paths(&minting(whose.before), false);
+        Self { minting: minting(whose.now), refused_before, former, rule }
     }
 
-    /// Whether the rule is another one than before.
+    /// Whether the key may be used otherwise than before.
     pub(super) fn is_one(&self) -> bool {
         match (&self.former, &self.rule) {
             (Former::None, None) => false,
-            (Former::Rule(former), Some(rule)) => former != rule,
+            (Former::Rule(former), Some(rule)) => {
+                former != rule || self.refused_before != paths(&self.minting, false)
+            }
             _ => true,
         }
     }
 
-    /// Says what the rule allows and what it allowed before, with every host: somebody has to agree to it. `key` where
-    /// several are told of.
-    pub(super) fn tell(&self, ctx: &Ctx, key: Option<&Name>) {
+    /// What was refused and is refused no longer, because the key's provider is another one now.
+    fn opened(&self) -> Vec<String> {
+        if !matches!(self.former, Former::Rule(_)) {
+            return Vec::new();
+        }
+        let refused = paths(&self.minting, false);
+        self.refused_before.iter().filter(|path| !refused.contains(path)).cloned().collect()
+    }
+
+    /// What the rule allows and what it allowed before, with every host: somebody has to agree to it. `key` where several
+    /// are told of.
+    pub(super) fn lines(&self, key: Option<&Name>) -> Vec<Line> {
         let of = key.map(|key| format!("{key}: ")).unwrap_or_default();
+        let mut lines = Vec::new();
+        let mut say = |text: String| lines.push(Line::Said(format!("{of}{text}")));
         let Some(rule) = &self.rule else {
             if let Former::Rule(former) = &self.former {
-                ctx.out.say(&format!("{of}hosts were: {}; the gateway sends it nowhere now", hosts(former)));
+                say(format!("hosts were: {}; the gateway sends it nowhere now", hosts(former)));
             }
-            return;
+            return lines;
         };
         match &self.former {
-            Former::Unreadable => ctx.out.say(&format!("{of}the rule it had could not be read")),
+            Former::Unreadable => say("the rule it had could not be read".to_owned()),
             Former::Rule(former) if former.terms().hosts != rule.terms().hosts => {
-                ctx.out.say(&format!("{of}hosts were: {}; hosts are: {}", hosts(former), hosts(rule)));
+                say(format!("hosts were: {}; hosts are: {}", hosts(former), hosts(rule)));
+            }
+            Former::Rule(former) if summary(former) != summary(rule) => {
+                say(format!("before, the gateway could send it {}", summary(former)));
             }
             Former::Rule(former) if former != rule => {
-                ctx.out.say(&format!("{of}before, the gateway could send it {}", summary(former)));
+                say("before, it was written in another form".to_owned())
             }
             Former::None | Former::Rule(_) => {}
         }
-        ctx.out.say(&format!("{of}the gateway may send it {}", summary(rule)));
-        if rule.terms().approval != Approval::Never {
-            ctx.out.warn(&format!(
-                "{of}approvals are not supported yet: the gateway refuses every request that needs one"
-            ));
-        }
+        say(format!("the gateway may send it {}", summary(rule)));
         let refused = paths(&self.minting, false);
         if !refused.is_empty() {
-            ctx.out.say(&format!(
-                "{of}but to no path that makes or shows credentials ({}), unless the rule names it: --path",
+            say(format!(
+                "but to no path that makes or shows credentials ({}), unless the rule names it: --path",
                 list(&refused)
+            ));
+        }
+        let mut warn = |text: String| lines.push(Line::Warned(format!("{of}{text}")));
+        if rule.terms().approval != Approval::Never {
+            warn(
+                "approvals are not supported yet: the gateway refuses every request that needs one"
+                    .to_owned(),
+            );
+        }
+        let opened = self.opened();
+        if !opened.is_empty() {
+            warn(format!(
+                "its provider is another one, so the gateway no longer refuses what makes or shows credentials ({})",
+                list(&opened)
             ));
         }
         let allowed = paths(&self.minting, true);
         if !allowed.is_empty() {
-            ctx.out.warn(&format!(
-                "{of}the rule names paths that make or show credentials ({}): what an agent gets there outlives the rule",
+            warn(format!(
+                "the rule names paths that make or show credentials ({}): what an agent gets there outlives the rule",
                 allowed.join(", ")
             ));
         }
+        lines
     }
 
     /// The same for programs.
@@ -94,10 +195,12 @@ impl RuleChange {
             Former::Rule(former) => Some(hosts(former)),
             Former::None | Former::Unreadable => None,
         };
+        let mut credential_paths = as_json(&self.minting);
+        credential_paths["refused_no_longer"] = serde_json::json!(self.opened());
         serde_json::json!({
             "hosts": self.rule.as_ref().map(hosts),
             "hosts_before": before,
-            "credential_paths": as_json(&self.minting),
+            "credential_paths": credential_paths,
         })
     }
 }
@@ -120,10 +223,12 @@ fn hosts(rule: &Rule) -> String {
     join(&rule.terms().hosts, ", ")
 }
 
-/// Says what a rule lets happen, in few words: where, how, and what narrows it.
+/// What a rule lets happen, in few words: where, how, and what narrows it. Templates are not repeated: somebody may have
+/// written the value there.
 fn summary(rule: &Rule) -> String {
     let Terms { hosts: _, methods, paths, into, approval, account: _, limits } = rule.terms();
-    let mut parts = vec![format!("to {}", hosts(rule)), format!("as {}", join(into, " and "))];
+    let into: Vec<String> = into.iter().map(Injection::without_text).collect();
+    let mut parts = vec![format!("to {}", hosts(rule)), format!("as {}", into.join(" and "))];
     parts.extend(methods.iter().map(|methods| format!("with {}", join(methods, ", "))));
     parts.extend(paths.iter().map(|paths| format!("at {}", join(paths, ", "))));
     if *approval != Approval::Never {

@@ -52,6 +52,36 @@ fn template(text: &str) -> Result<Template, InjectionError> {
     Ok(text.parse::<Template>()?)
 }
 
+impl Injection {
+    /// As it is read, with `…` for all text of templates but `Bearer`: somebody may have written a value there.
+    pub fn without_text(&self) -> String {
+        let hidden = |template: &Template| {
+            let part = |part: &Part| match part {
+                Part::Text(_) => "…".to_owned(),
+                Part::Value => "{v}".to_owned(),
+                Part::Field(name) => format!("{{{}}}", name.as_str()),
+            };
+            template.parts().iter().map(part).collect::<String>()
+        };
+        let named = |kind: &str, name: &str, template: &Template| match template.parts() {
+            [Part::Value] => format!("{kind}:{name}"),
+            _ => format!("{kind}:{name}={}", hidden(template)),
+        };
+        match self {
+            Self::Header { .. } if *self == Self::bearer() => "bearer".to_owned(),
+            Self::Header { name, template } => named("header", name, template),
+            Self::Basic { user, password } if password.parts() == [Part::Value] => {
+                format!("basic:{}", hidden(user))
+            }
+            Self::Basic { user, password } => format!("basic:{}:{}", hidden(user), hidden(password)),
+            Self::Query { name, template } => named("query", name, template),
+            Self::Path(path) => format!("path:{}", hidden(path.template())),
+            Self::JsonField { pointer, template } => named("json", pointer, template),
+            Self::FormField { name, template } => named("form", name, template),
+        }
+    }
+}
+
 /// As it is read.
 impl fmt::Display for Injection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,6 +134,24 @@ mod tests {
         }
         assert_eq!("basic".parse::<Injection>().unwrap().to_string(), "basic:{user}");
         assert_eq!("header:Authorization=Bearer {v}".parse::<Injection>().unwrap().to_string(), "bearer");
+    }
+
+    #[test]
+    fn what_somebody_wrote_around_a_value_is_left_out_where_it_must_not_be_repeated() {
+        for (short, told) in [
+            ("bearer", "bearer"),
+            ("header:x-api-key", "header:x-api-key"),
+            ("header:authorization=Token hunter2 {v}", "header:authorization=…{v}"),
+            ("basic:{email}/hunter2", "basic:{email}…"),
+            ("basic:hunter2", "basic:…"),
+            ("basic:{v}:hunter2", "basic:{v}:…"),
+            ("query:key={v}hunter2", "query:key={v}…"),
+            ("path:/hunter2{v}/hunter2", "path:…{v}…"),
+            ("json:/key=hunter2{v}", "json:/key=…{v}"),
+            ("form:key=hunter2{v}", "form:key=…{v}"),
+        ] {
+            assert_eq!(short.parse::<Injection>().unwrap().without_text(), told);
+        }
     }
 
     #[test]

@@ -7,15 +7,14 @@ use keyward_crypto::change::Draft;
 use keyward_crypto::state::org::{Deployment, KeyEntry};
 use keyward_crypto::state::secret::Secret;
 use keyward_wire::name::{EnvName, Name};
-use keyward_wire::rule::Rule;
 use keyward_wire::{DeploymentId, KeyId};
 
 use super::Options;
 use super::items::Item;
 use super::plan::{Step, plan, variables};
 use crate::cmd::key::fields::{check_values, short};
-use crate::cmd::key::rule::Wildcards;
-use crate::cmd::key::told::RuleChange;
+use crate::cmd::key::rule::{Wildcards, stored};
+use crate::cmd::key::told::{Line, RuleChange, Whose};
 use crate::cmd::key::{list, replace};
 use crate::cmd::resolve;
 use crate::fault::{Code, Fault};
@@ -27,6 +26,14 @@ pub(super) struct Decided {
     pub decisions: Vec<Decision>,
     /// Where the keys are mapped.
     pub deployment: Option<(DeploymentId, Name)>,
+}
+
+impl Decided {
+    /// What is told of the rules that are other ones.
+    pub(super) fn rules(&self) -> Vec<Line> {
+        let changed = self.decisions.iter().filter_map(|one| Some((&one.name, one.rule.as_ref()?)));
+        changed.flat_map(|(name, rule)| rule.lines(Some(name))).collect()
+    }
 }
 
 /// What becomes of one item.
@@ -92,7 +99,8 @@ impl fmt::Display for Decision {
 ///
 /// # Errors
 /// [`Code::Conflict`] if names are taken and nothing is said about them, or a variable is another key's; for names that no
-/// variable may have; and for a rule that does not fit what is stored with it, or has a wildcard that nobody asked for.
+/// variable may have; for a rule that does not fit what is stored with it, or has a wildcard that nobody asked for; and for a
+/// provider by which less is refused than before.
 pub(super) async fn decide(desk: &Desk<'_>, items: &[Item], options: &Options) -> anyhow::Result<Decided> {
     let existing: BTreeMap<&Name, &KeyEntry> = desk.org.keys.iter().map(|key| (&key.name, key)).collect();
     let names: Vec<&Name> = items.iter().map(|item| &item.name).collect();
@@ -107,10 +115,19 @@ pub(super) async fn decide(desk: &Desk<'_>, items: &[Item], options: &Options) -
         if let Some(now) = now.filter(|now| now.value == item.value) {
             decision.action = if says_the_same(item, now) { Action::Same } else { Action::Note };
         }
-        if !matches!(decision.action, Action::Same | Action::Skip) {
-            let key = now.and_then(|_| existing.get(&item.name));
-            let provider = item.provider.as_deref().or_else(|| key.and_then(|key| key.provider.as_deref()));
-            settle(item, decision, now, provider, &options.wildcards)?;
+        let before = now.and_then(|_| existing.get(&item.name)?.provider.as_deref());
+        let whose = Whose { before, now: item.provider.as_deref().or(before) };
+        match (decision.action, now) {
+            (Action::Skip, _) => {}
+            // Whose it is may be new, and with that what is refused.
+            (Action::Same, Some(now)) => {
+                let former = now.inject.as_ref().map(|json| json.as_str());
+                decision.rule = Some(RuleChange::new(former, stored(now), whose)).filter(RuleChange::is_one);
+            }
+            (_, now) => settle(item, decision, now, whose, &options.wildcards)?,
+        }
+        if let Some(change) = &decision.rule {
+            options.opening.check(&decision.name, change)?;
         }
     }
     let Some(deployment) = &options.map else { return Ok(Decided { decisions, deployment: None }) };
@@ -216,7 +233,7 @@ fn settle(
     item: &Item,
     decision: &mut Decision,
     current: Option<&Secret>,
-    provider: Option<&str>,
+    whose: Whose<'_>,
     wildcards: &Wildcards,
 ) -> Result<(), Fault> {
     let fields =
@@ -228,9 +245,7 @@ fn settle(
         inject: item.inject.as_ref().or(former).cloned(),
         note: item.note.as_ref().or(current.and_then(|current| current.note.as_ref())).cloned(),
     };
-    // A rule that is there and cannot be read sends nothing. Those of the file can be read.
-    let rule = secret.inject.as_ref().and_then(|json| Rule::from_json(json.as_bytes()).ok());
-    if let Some(rule) = rule {
+    if let Some(rule) = stored(&secret) {
         check_values(&rule, &secret.value, &secret.fields).map_err(|error| {
             let what = format!("the gateway could not send the new value of {}: {error}", item.name);
             Fault::new(Code::Policy, what).next(if item.inject.is_some() {
@@ -245,7 +260,7 @@ fn settle(
             Fault::new(fault.code, format!("{}: {}", item.name, fault.what()))
                 .next(format!("nothing was stored; {}", fault.advice().unwrap_or_default()))
         })?;
-        decision.rule = Some(RuleChange::new(former, Some(rule), provider)).filter(RuleChange::is_one);
+        decision.rule = Some(RuleChange::new(former, Some(rule), whose)).filter(RuleChange::is_one);
     }
     decision.secret = Some(secret);
     Ok(())

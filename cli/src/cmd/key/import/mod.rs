@@ -21,7 +21,7 @@ use self::shred::Doomed;
 use super::fields::warn_of_short;
 use super::rule::Wildcards;
 use super::source::{Value, unreadable};
-use super::told::RuleChange;
+use super::told::{Opening, RuleChange, Telling, say};
 use super::{count, quoted, remind_to_revoke};
 use crate::cmd::aftermath::Aftermath;
 use crate::ctx::Ctx;
@@ -75,6 +75,8 @@ pub struct Options {
     shred: bool,
     #[command(flatten)]
     wildcards: Wildcards,
+    #[command(flatten)]
+    opening: Opening,
 }
 
 impl Options {
@@ -106,7 +108,9 @@ impl Options {
         }
         let session = Session::start(ctx).await?;
         let (decided, aftermath) = if self.dry_run {
-            (decide(&session.open(ctx).await?, &items, &self).await?, Aftermath::default())
+            let decided = decide(&session.open(ctx).await?, &items, &self).await?;
+            say(ctx, &decided.rules());
+            (decided, Aftermath::default())
         } else {
             self.store(ctx, &session, &items).await?
         };
@@ -133,11 +137,13 @@ impl Options {
         items: &[Item],
     ) -> anyhow::Result<(Decided, Aftermath)> {
         let progress = progress(ctx, items.len());
+        let mut telling = Telling::default();
         session
             .write(ctx, async |draft, desk| {
                 progress.set_position(0);
                 let mut decided = decide(desk, items, self).await?;
                 self.loses_nothing(&decided)?;
+                progress.suspend(|| telling.tell(ctx, decided.rules()));
                 let deployment = decided.deployment.as_ref().map(|(id, _)| *id);
                 for (item, decision) in items.iter().zip(&mut decided.decisions) {
                     apply(draft, item, decision, deployment)?;
@@ -208,9 +214,6 @@ impl Options {
             remind_to_revoke(ctx, &decision.name, &decision.knowing);
         }
         for decision in decisions {
-            if let Some(rule) = &decision.rule {
-                rule.tell(ctx, Some(&decision.name));
-            }
             warn_of_short(ctx, Some(&decision.name), &decision.short);
         }
         let with_items = || items.iter().zip(decisions);
