@@ -221,7 +221,11 @@ fn v5_whoever_writes_a_rule_is_told_which_paths_hand_out_credentials() {
     let owner = &world.owner;
     let create = ["key", "create", "GITHUB", "--value-stdin", "--inject", "github", "--json"];
     let ended = owner.keyward_with(&create, VALUE.as_bytes());
-    assert!(ended.stderr.contains("/user/keys/*") && ended.stderr.contains("--path"), "{}", ended.said());
+    for words in ["keys, gpg_keys, access_tokens", "all: keyward provider show github", "--path"] {
+        assert!(ended.stderr.contains(words), "{words}: {}", ended.said());
+    }
+    let line = ended.stderr.lines().find(|line| line.contains("no path that makes")).unwrap();
+    assert!(line.len() < 250, "{line}");
     let told: Value = serde_json::from_slice(&ended.stdout).unwrap();
     let refused = told["rule"]["credential_paths"]["refused"].as_array().unwrap();
     assert!(refused.contains(&json!("/user/keys/*")));

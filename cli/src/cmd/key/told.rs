@@ -4,9 +4,8 @@
 use clap::Args;
 use keyward_wire::name::Name;
 use keyward_wire::provider::minting::{Minting, of_rule};
-use keyward_wire::rule::{Approval, Injection, Rule, Terms};
+use keyward_wire::rule::{Approval, Injection, PathPattern, Rule, Terms};
 
-use super::list;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 
@@ -18,7 +17,7 @@ pub(super) struct RuleChange {
     /// What the rule covers that makes or shows credentials.
     minting: Vec<Minting>,
     /// What of that would be refused if the key's provider were the one that it was.
-    refused_before: Vec<String>,
+    refused_before: Vec<Minting>,
 }
 
 enum Former {
@@ -62,7 +61,7 @@ impl Opening {
         }
         let what = format!(
             "with this provider the gateway would no longer refuse, for {key}, what makes or shows credentials: {}",
-            list(&opened)
+            briefly(&opened)
         );
         Err(Fault::new(Code::Policy, what)
             .next("nothing was stored; leave the provider as it is, or add --allow-credential-paths"))
@@ -107,7 +106,7 @@ impl RuleChange {
             Some(Ok(rule)) => Former::Rule(rule),
         };
         let minting = |provider| rule.as_ref().map(|rule| of_rule(rule, provider)).unwrap_or_default();
-        let refused_before = paths(&minting(whose.before), false);
+        let refused_before = minting(whose.before).into_iter().filter(|one| !one.named).collect();
         Self { minting: minting(whose.now), refused_before, former, rule }
     }
 
@@ -116,19 +115,23 @@ impl RuleChange {
         match (&self.former, &self.rule) {
             (Former::None, None) => false,
             (Former::Rule(former), Some(rule)) => {
-                former != rule || self.refused_before != paths(&self.minting, false)
+                former != rule || !self.refused_before.iter().eq(self.refused())
             }
             _ => true,
         }
     }
 
     /// What was refused and is refused no longer, because the key's provider is another one now.
-    fn opened(&self) -> Vec<String> {
+    fn opened(&self) -> Vec<&Minting> {
         if !matches!(self.former, Former::Rule(_)) {
             return Vec::new();
         }
-        let refused = paths(&self.minting, false);
-        self.refused_before.iter().filter(|path| !refused.contains(path)).cloned().collect()
+        let is_refused = |path: &PathPattern| self.refused().any(|one| one.path == *path);
+        self.refused_before.iter().filter(|one| !is_refused(&one.path)).collect()
+    }
+
+    fn refused(&self) -> impl Iterator<Item = &Minting> {
+        self.minting.iter().filter(|one| !one.named)
     }
 
     /// What the rule allows and what it allowed before, with every host: somebody has to agree to it. `key` where several
@@ -157,11 +160,11 @@ impl RuleChange {
             Former::None | Former::Rule(_) => {}
         }
         say(format!("the gateway may send it {}", summary(rule)));
-        let refused = paths(&self.minting, false);
+        let refused: Vec<&Minting> = self.refused().collect();
         if !refused.is_empty() {
+            let refused = briefly(&refused);
             say(format!(
-                "but to no path that makes or shows credentials ({}), unless the rule names it: --path",
-                list(&refused)
+                "but to no path that makes or shows credentials ({refused}), unless the rule names it: --path"
             ));
         }
         let mut warn = |text: String| lines.push(Line::Warned(format!("{of}{text}")));
@@ -175,7 +178,7 @@ impl RuleChange {
         if !opened.is_empty() {
             warn(format!(
                 "its provider is another one, so the gateway no longer refuses what makes or shows credentials ({})",
-                list(&opened)
+                briefly(&opened)
             ));
         }
         let allowed = paths(&self.minting, true);
@@ -196,7 +199,8 @@ impl RuleChange {
             Former::None | Former::Unreadable => None,
         };
         let mut credential_paths = as_json(&self.minting);
-        credential_paths["refused_no_longer"] = serde_json::json!(self.opened());
+        credential_paths["refused_no_longer"] =
+            self.opened().iter().map(|one| one.path.to_string()).collect();
         serde_json::json!({
             "hosts": self.rule.as_ref().map(hosts),
             "hosts_before": before,
@@ -217,6 +221,29 @@ fn as_json(minting: &[Minting]) -> serde_json::Value {
 fn paths(minting: &[Minting], named: bool) -> Vec<String> {
     minting.iter().filter(|one| one.named == named).map(|one| one.path.to_string()).collect()
 }
+
+/// Their paths if they are few, else how many they are, what they make, and where all of them stand.
+fn briefly(minting: &[&Minting]) -> String {
+    let paths = minting.iter().map(|one| one.path.to_string()).collect::<Vec<_>>();
+    let Some(provider) = minting.first().map(|one| one.provider).filter(|_| paths.len() > FEW) else {
+        return paths.join(", ");
+    };
+    let mut kinds: Vec<&str> = Vec::new();
+    for kind in minting.iter().map(|one| one.kind()) {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    let more = if kinds.len() > KINDS { " …" } else { "" };
+    kinds.truncate(KINDS);
+    format!("{} of them: {}{more}; all: keyward provider show {provider}", paths.len(), kinds.join(", "))
+}
+
+/// So many paths are named.
+const FEW: usize = 3;
+
+/// And of more, so many kinds.
+const KINDS: usize = 6;
 
 /// All of them: none may be where nobody looks.
 fn hosts(rule: &Rule) -> String {
@@ -245,7 +272,7 @@ pub(super) fn lines(rule: &Rule, provider: Option<&str>) -> Vec<(&'static str, S
     lines.extend(into.iter().map(|place| ("inject", place.to_string())));
     lines.extend(methods.iter().map(|methods| ("method", join(methods, ", "))));
     lines.extend(paths.iter().flatten().map(|path| ("path", path.to_string())));
-    for Minting { path, named } in of_rule(rule, provider) {
+    for Minting { path, named, .. } in of_rule(rule, provider) {
         lines.push((if named { "mints" } else { "refused" }, format!("{path} (makes or shows credentials)")));
     }
     lines.push(("approval", approval.to_string()));

@@ -14,6 +14,19 @@ pub struct Minting {
     pub path: PathPattern,
     /// Whether the rule names it, or a part of it, so that requests there may go out.
     pub named: bool,
+    /// Whose it is.
+    pub provider: &'static str,
+}
+
+impl Minting {
+    /// What is made or shown there, in the provider's word: `keys` of `/user/keys/*`.
+    pub fn kind(&self) -> &str {
+        self.path
+            .as_str()
+            .split('/')
+            .rfind(|part| !part.is_empty() && !part.contains('*'))
+            .unwrap_or_default()
+    }
 }
 
 /// Whether a request there may make or show a credential, and the rule does not name its path. `provider` is whose the key
@@ -38,12 +51,13 @@ pub fn of_rule(rule: &Rule, provider: Option<&str>) -> Vec<Minting> {
     let own: Option<Vec<LenientPath>> =
         rule.terms().paths.as_ref().map(|paths| paths.iter().map(PathPattern::lenient).collect());
     let mut found: Vec<Minting> = Vec::new();
-    for path in rows_of(rule, provider).flat_map(|row| row.provider.minting()) {
-        let mint = path.lenient();
-        let covered = own.as_ref().is_none_or(|own| own.iter().any(|own| own.meets(&mint)));
-        if covered && !found.iter().any(|known| known.path == path) {
-            let named = own.iter().flatten().any(|own| mint.covers(own));
-            found.push(Minting { path, named });
+    for row in rows_of(rule, provider) {
+        for (path, mint) in row.provider.minting().into_iter().zip(&row.paths) {
+            let covered = own.as_ref().is_none_or(|own| own.iter().any(|own| mint.meets(own)));
+            if covered && !found.iter().any(|known| known.path == path) {
+                let named = own.iter().flatten().any(|own| mint.covers(own));
+                found.push(Minting { path, named, provider: row.provider.name });
+            }
         }
     }
     found
@@ -76,14 +90,41 @@ struct Table {
 
 struct Row {
     provider: Provider,
-    paths: Vec<LenientPath>,
+    /// As many as the provider's.
+    paths: Vec<Paths>,
+}
+
+/// One that makes or shows credentials: as the table has it, and below the prefix of its provider, if that has one.
+struct Paths {
+    plain: LenientPath,
+    below: Option<LenientPath>,
+}
+
+impl Paths {
+    fn of(path: &PathPattern, prefix: Option<&str>) -> Self {
+        let below = prefix.and_then(|prefix| format!("{prefix}{path}").parse::<PathPattern>().ok());
+        Self { plain: path.lenient(), below: below.map(|path| path.lenient()) }
+    }
+
+    fn each(&self) -> impl Iterator<Item = &LenientPath> {
+        std::iter::once(&self.plain).chain(&self.below)
+    }
+
+    fn covers(&self, path: &LenientPath) -> bool {
+        self.each().any(|one| one.covers(path))
+    }
+
+    fn meets(&self, path: &LenientPath) -> bool {
+        self.each().any(|one| one.meets(path))
+    }
 }
 
 impl Table {
     fn read() -> Self {
         let mut table = Self { rows: Vec::new(), by_host: HashMap::new(), own: Vec::new() };
         for provider in all() {
-            let paths: Vec<LenientPath> = provider.minting().iter().map(PathPattern::lenient).collect();
+            let prefix = provider.minting_prefix();
+            let paths: Vec<Paths> = provider.minting().iter().map(|path| Paths::of(path, prefix)).collect();
             if paths.is_empty() {
                 continue;
             }
@@ -182,6 +223,49 @@ mod tests {
         assert!(!refused(&[], "search.ten.test", None, "/keys"));
         assert!(!refused(&[], "search.ten.test", Some("stripe"), "/keys"));
         assert!(refused(&[], "acme.myshopify.com", None, "/admin/api/2025-01/storefront_access_tokens.json"));
+        // A GitHub of one's own has all of it below a prefix.
+        for path in [
+            "/api/v3/user/keys",
+            "/API/v3/repos/o/r/keys/1",
+            "/api/v3/admin/users/x/authorizations",
+            "/user/keys",
+        ] {
+            assert!(refused(&[], "git.ten.test", Some("github"), path), "{path}");
+            assert!(refused(&["/api/*", "/*"], "git.ten.test", Some("github"), path), "{path}");
+        }
+        let named = &["/*", "/api/v3/user/keys/*"][..];
+        assert!(!refused(named, "git.ten.test", Some("github"), "/api/v3/user/keys/7"));
+        assert!(refused(named, "git.ten.test", Some("github"), "/user/keys/7"));
+        assert!(!refused(&[], "git.ten.test", Some("github"), "/api/v3/user"));
+        assert!(!refused(&[], "git.ten.test", Some("gitlab"), "/api/v3/api/v4/user/keys"));
+    }
+
+    /// A request in GraphQL says in its body what it does: where another way leads to the rest, or it is all there is, the
+    /// whole of it is refused until it is named.
+    #[test]
+    fn graphql_that_makes_tokens_is_refused_until_it_is_named() {
+        for (host, path) in [
+            ("gitlab.com", "/api/graphql"),
+            ("api.fly.io", "/graphql"),
+            ("backboard.railway.com", "/graphql/v2"),
+            ("graphql.buildkite.com", "/v1"),
+            ("acme.myshopify.com", "/admin/api/2025-01/graphql.json"),
+        ] {
+            assert!(refused(&[], host, None, path) && refused(&["/*"], host, None, path), "{host}{path}");
+            assert!(!refused(&["/*", path], host, None, path), "{host}{path}");
+        }
+        assert!(!refused(&[], "api.github.com", None, "/graphql"));
+    }
+
+    #[test]
+    fn what_is_made_somewhere_is_called_as_its_path_ends() {
+        for provider in all() {
+            for path in provider.minting() {
+                let kind =
+                    Minting { path: path.clone(), named: false, provider: provider.name }.kind().to_owned();
+                assert!(!kind.is_empty() && path.as_str().contains(&kind), "{path}: {kind}");
+            }
+        }
     }
 
     #[test]
@@ -190,6 +274,11 @@ mod tests {
             let all = of_rule(&rule(host, paths), provider);
             all.into_iter().map(|one| (one.path.to_string(), one.named)).collect()
         };
+        let all = told("git.ten.test", &["/api/v3/user/keys", "/api/*"], Some("github"));
+        assert!(
+            all.contains(&("/user/keys/*".to_owned(), true))
+                && all.contains(&("/user/gpg_keys/*".to_owned(), false))
+        );
         let all = told("api.github.com", &[], None);
         assert!(all.contains(&("/user/keys/*".to_owned(), false)) && all.iter().all(|(_, named)| !named));
         assert_eq!(

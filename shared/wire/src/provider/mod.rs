@@ -100,7 +100,13 @@ impl Provider {
 
     /// Paths that make or show credentials: see [`minting`].
     pub fn minting(self) -> Vec<PathPattern> {
-        row::words(self.mints).filter_map(|path| path.parse().ok()).collect()
+        let paths = row::words(self.mints).filter(|path| !path.ends_with(':'));
+        paths.filter_map(|path| path.parse().ok()).collect()
+    }
+
+    /// Where all of these are found as well: `/api/v3` at a GitHub of one's own.
+    pub fn minting_prefix(self) -> Option<&'static str> {
+        row::words(self.mints).next()?.strip_suffix(':')
     }
 
     /// The variable by which its clients are pointed at another address, and the path that belongs to the address.

@@ -55,7 +55,11 @@ fn every_preset_is_a_valid_rule() {
             provider.paths().map_or(0, |paths| paths.len()),
             "{name}"
         );
-        assert_eq!(row::words(provider.mints).count(), provider.minting().len(), "{name}");
+        let prefix = provider.minting_prefix();
+        let mints = row::words(provider.mints).count() - prefix.iter().count();
+        assert_eq!(mints, provider.minting().len(), "{name}");
+        let is_one = |prefix: &str| prefix.parse::<PathPattern>().is_ok() && !prefix.ends_with(['/', '*']);
+        assert!(prefix.is_none_or(is_one), "{name}: {prefix:?}");
         let named = provider.host_shapes().map(|shape| {
             let named = shape.as_str().replace("{tenant}", "acme");
             let named = match shape.as_str() {
