@@ -11,6 +11,7 @@ pub mod rotate;
 pub mod secrets;
 pub mod suspend;
 pub(super) mod uses;
+mod waits;
 
 use clap::Subcommand;
 
