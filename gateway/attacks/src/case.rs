@@ -15,6 +15,11 @@ pub struct Case {
     start: fn() -> Pin<Box<dyn Future<Output = ()>>>,
 }
 
+/// The rows that a name begins with.
+pub(crate) fn rows(name: &'static str) -> impl Iterator<Item = String> {
+    name.split('_').map_while(row)
+}
+
 impl Case {
     pub(crate) const fn new(
         part: &'static str,
@@ -31,7 +36,7 @@ impl Case {
 
     /// The rows of the list of attacks that it is about, as `R1`. None, where it is about what has to work.
     pub fn rows(&self) -> impl Iterator<Item = String> {
-        self.words().map_while(row)
+        rows(self.name)
     }
 
     /// What is claimed.

@@ -19,6 +19,14 @@ mod lab;
 
 pub use case::Case;
 
+/// The rows of every case, also of those that need time and memory and are run by the gateway's tests only.
+pub fn rows() -> impl Iterator<Item = String> {
+    macro_rules! names {
+        ($($part:ident { $($name:ident,)* })*) => { [$($(stringify!($name)),*),*] };
+    }
+    each_attack!(names).into_iter().flat_map(case::rows)
+}
+
 /// Every case.
 pub fn all() -> impl Iterator<Item = &'static Case> {
     cases::ALL.iter().copied().flatten()
