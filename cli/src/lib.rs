@@ -11,6 +11,7 @@ pub mod ctx;
 pub mod export;
 pub mod fault;
 pub mod for_shell;
+pub mod ignored;
 pub mod import;
 pub mod launch;
 pub mod out;

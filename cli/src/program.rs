@@ -10,6 +10,8 @@ use crate::cmd::{Cli, frequent};
 use crate::ctx::{Ctx, Env};
 use crate::fault::{Code, Ended, code_of};
 use crate::out::Out;
+#[cfg(all(feature = "gateway", target_os = "linux"))]
+use crate::proxy::tied;
 use crate::{complete, for_shell, usage};
 
 /// Runs the program.
@@ -21,6 +23,10 @@ pub fn main() -> ExitCode {
     if complete::is_asked(&args) {
         let _ = catch_unwind(|| complete::answer(&args));
         return ExitCode::SUCCESS;
+    }
+    #[cfg(all(feature = "gateway", target_os = "linux"))]
+    if tied::is_asked(&args) {
+        return ExitCode::from(tied::become_it(&args));
     }
     let code = catch_unwind(AssertUnwindSafe(|| run(&args))).unwrap_or_else(|_| {
         Out::default().error("keyward failed in a way it should not; please report how to make it happen");

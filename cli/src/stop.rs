@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::fault::{Code, Fault};
+use crate::ignored::Ignored;
 
 /// Runs `work` to its end, or until TERM, INT or HUP: then it is dropped and the error has the code 128 + n.
 ///
@@ -30,7 +31,7 @@ pub async fn unless_stopped(work: impl Future<Output = anyhow::Result<()>>) -> a
 }
 
 /// TERM, INT and HUP. From the time that this is made they do not end the program.
-pub struct Stops([(Signal, Code); 3]);
+pub struct Stops(Vec<(Signal, Code)>);
 
 impl Stops {
     /// Begins to listen.
@@ -38,11 +39,26 @@ impl Stops {
     /// # Errors
     /// If signals cannot be waited for.
     pub fn new() -> std::io::Result<Self> {
-        Ok(Self([
-            (signal(SignalKind::terminate())?, Code::Terminated),
-            (signal(SignalKind::interrupt())?, Code::Interrupted),
-            (signal(SignalKind::hangup())?, Code::HungUp),
-        ]))
+        Self::of(|_| true)
+    }
+
+    /// Those of them that are not ignored: for what runs until it is told to end, as under `nohup`.
+    ///
+    /// # Errors
+    /// If signals cannot be waited for.
+    pub fn unless_ignored() -> std::io::Result<Self> {
+        let ignored = Ignored::read();
+        Self::of(|kind| !ignored.has(kind))
+    }
+
+    fn of(wanted: impl Fn(SignalKind) -> bool) -> std::io::Result<Self> {
+        let all = [
+            (SignalKind::terminate(), Code::Terminated),
+            (SignalKind::interrupt(), Code::Interrupted),
+            (SignalKind::hangup(), Code::HungUp),
+        ];
+        let wanted = all.into_iter().filter(|(kind, _)| wanted(*kind));
+        wanted.map(|(kind, code)| Ok((signal(kind)?, code))).collect::<Result<_, _>>().map(Self)
     }
 
     /// Waits for the next one.

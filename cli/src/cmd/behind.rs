@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
-use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use keyward_gateway::Gateway;
 use keyward_wire::KeyId;
 use keyward_wire::name::EnvName;
 use keyward_wire::provider;
+use keyward_wire::rule::Authority;
 use zeroize::Zeroizing;
 
 use super::phrase::list;
@@ -19,12 +19,15 @@ use super::surroundings::Surroundings;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::launch;
+use crate::proxy::around::leads_around;
 use crate::proxy::child::Child;
 use crate::proxy::keys::{self, Base, UsableKey};
 use crate::proxy::listen::{Bound, Listen};
 use crate::proxy::running::{Prepared, Serves};
+#[cfg(target_os = "linux")]
+use crate::proxy::tied;
 use crate::proxy::trust::Trust;
-use crate::proxy::variables::{AROUND, JAVA, Place, variables};
+use crate::proxy::variables::{JAVA, Place, variables};
 use crate::proxy::{Reach, Sidecar};
 use crate::vault::fetch::Freshness;
 use crate::vault::gateway::{Client, Live};
@@ -42,8 +45,10 @@ pub(super) struct Behind<'a> {
     pub(super) told: &'a Told,
     /// Only the keys of this deployment have variables, under its names.
     pub(super) deployment: Option<&'a str>,
-    /// Our own variables that it keeps, if not all.
-    pub(super) keep: Option<&'a [OsString]>,
+    /// Whether it gets none of our own variables but those of `keep`.
+    pub(super) only: bool,
+    /// Our own variables that it keeps, also where they would be taken away.
+    pub(super) keep: &'a [OsString],
     /// It and its arguments.
     pub(super) command: &'a [OsString],
 }
@@ -66,7 +71,7 @@ pub(super) struct Told {
 #[command(next_help_heading = "Through the gateway")]
 pub(super) struct Through {
     /// Give the program no value: start a gateway for it, which puts the values into its requests
-    #[arg(long, conflicts_with_all = ["allow_env", "offline", "offline_fallback"])]
+    #[arg(long, group = "less", conflicts_with_all = ["allow_env", "offline", "offline_fallback"])]
     pub(super) proxy: bool,
     #[command(flatten)]
     pub(super) reach: Reach,
@@ -84,10 +89,12 @@ impl Told {
 impl Behind<'_> {
     /// Starts the gateway, then the program; ends when that has, with its code.
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
-        let Self { reach, freshness, listen, told, deployment, keep, command } = self;
-        let mut command = launch::command(command, keep)?;
+        let Self { reach, freshness, listen, told, deployment, only, keep, command } = self;
+        #[cfg(target_os = "linux")]
+        let command = &tied::words(command);
+        let mut command = launch::command(command, only.then_some(keep))?;
         let prepared = Prepared::new(ctx, reach, freshness, listen, Serves::OneProgram).await?;
-        let at = prepared.bound().iter().find_map(Bound::address).ok_or_else(|| {
+        let at = prepared.bound().iter().find_map(Bound::authority).ok_or_else(|| {
             Fault::usage("programs find a gateway by an address, and this one has none")
                 .next("leave --listen out, or name a port of this machine, too")
         })?;
@@ -99,13 +106,12 @@ impl Behind<'_> {
         let folder = tempfile::Builder::new().prefix("keyward-proxy.").tempdir()?;
         let trust = Trust::write(folder.path(), &ca)?;
         let (keys, left) = usable(ctx, &running.gateway, &agent, mapped.as_ref());
-        let java = keep.is_none_or(|keep| keep.iter().any(|name| name == JAVA));
+        let java = !only || keep.iter().any(|name| name == JAVA);
         let around = Surroundings::read();
         let java = around.variable(JAVA).filter(|_| java).map(OsStr::to_os_string);
-        // With --keep there are no others than those that it is to keep.
-        let removed = if keep.is_none() { remove(&mut command, &around, &left) } else { Vec::new() };
+        let removed = if only { Vec::new() } else { remove(&mut command, &around, &left, keep) };
         let spoken = Spoken {
-            at,
+            at: &at,
             agent: &agent.name,
             credential: &credential,
             trust: &trust,
@@ -128,23 +134,25 @@ impl Behind<'_> {
             }
             ended = child.ended() => ended,
         };
-        running.end(ctx).await;
+        running.end(ctx, child.asked_to_end()).await;
         ended
     }
 }
 
 /// Takes away what the program would inherit and use in the place of the gateway: the credentials that clients of services look
 /// for, the addresses of services, and what leads around the gateway. Those that were there.
-fn remove(command: &mut Command, around: &Surroundings, left: &[EnvName]) -> Vec<String> {
-    let left = left.iter().filter(|name| !name.steers_programs()).map(EnvName::as_str);
-    let mut all: BTreeSet<&str> = provider::all_variables().collect();
-    all.extend(AROUND.iter().copied().chain(left));
-    let there = all.into_iter().filter(|name| around.variables.contains_key(OsStr::new(name)));
-    let there: Vec<String> = there.map(ToOwned::to_owned).collect();
-    for name in &there {
+fn remove(command: &mut Command, around: &Surroundings, left: &[EnvName], keep: &[OsString]) -> Vec<String> {
+    let mut named: BTreeSet<&OsStr> = provider::all_variables().map(OsStr::new).collect();
+    named.extend(left.iter().filter(|name| !name.steers_programs()).map(|name| OsStr::new(name.as_str())));
+    let goes = |name: &OsString, value: &OsString| {
+        !keep.contains(name) && (named.contains(name.as_os_str()) || leads_around(name, value))
+    };
+    let mut removed = Vec::new();
+    for (name, _) in around.variables.iter().filter(|(name, value)| goes(name, value)) {
         command.env_remove(name);
+        removed.push(name.to_string_lossy().into_owned());
     }
-    there
+    removed
 }
 
 /// Those that the program has not got after all.
@@ -154,7 +162,7 @@ fn say_removed(ctx: &Ctx, command: &Command, removed: &[String]) {
     let gone: Vec<&String> = removed.iter().filter(|name| !is_set(name)).collect();
     if !gone.is_empty() {
         ctx.out.warn(&format!(
-            "taken away, for it would go around the gateway: {} (keyward run --proxy --only-secrets --keep VAR leaves one)",
+            "taken away, for it would go around the gateway: {} (--keep VAR leaves one)",
             list(&gone)
         ));
     }
@@ -162,7 +170,7 @@ fn say_removed(ctx: &Ctx, command: &Command, removed: &[String]) {
 
 /// What the program is told.
 struct Spoken<'a> {
-    at: SocketAddr,
+    at: &'a Authority,
     agent: &'a str,
     credential: &'a str,
     trust: &'a Trust,
@@ -175,13 +183,13 @@ struct Spoken<'a> {
 /// Its variables: those of keys first, so that none of them takes the place of one that leads to the gateway.
 fn tell(command: &mut Command, spoken: &Spoken<'_>) {
     let Spoken { at, agent, credential, trust, told, keys, java: before } = spoken;
-    let at = at.to_string();
-    let base = Base { at: &at, credential };
+    let address = at.to_string();
+    let base = Base { at: &address, credential };
     for (name, value) in keys::variables(keys, Some(&base).filter(|_| !told.no_base_url)) {
         command.env(name.as_str(), value.as_str());
     }
     let (bundle, java) = (trust.pem.to_string_lossy(), trust.java.to_string_lossy());
-    let place = Place { at: &at, agent, credential, bundle: &bundle, java: Some(&java), direct: &[] };
+    let place = Place { at, agent, credential, bundle: &bundle, java: Some(&java), direct: &[] };
     for (name, value) in variables(&place) {
         match before.as_ref().filter(|_| name == JAVA) {
             Some(before) => {

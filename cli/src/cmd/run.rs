@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use keyward_wire::name::EnvName;
 
 #[cfg(feature = "gateway")]
@@ -28,6 +28,7 @@ const DEFAULT_DEPLOYMENT: &str = "default";
 /// puts the value into the requests of the program, which keyward starts and waits for. Without DEPLOYMENT the keys of the
 /// agent have the variables of their own names.
 #[derive(Args)]
+#[command(group = ArgGroup::new("less").multiple(true))]
 #[cfg_attr(feature = "gateway", command(mut_group("reach", |group| group.requires("proxy"))))]
 #[cfg_attr(feature = "gateway", command(mut_group("told", |group| group.requires("proxy"))))]
 #[command(after_help = "Examples:\n  keyward run production -- npm start\n  \
@@ -38,10 +39,10 @@ pub struct Options {
     #[arg(value_name = "DEPLOYMENT")]
     deployment: Option<String>,
     /// Give the program nothing but the deployment's variables and those of --keep
-    #[arg(long)]
+    #[arg(long, group = "less")]
     only_secrets: bool,
-    /// With --only-secrets: variables to keep, as VAR,VAR or one by one
-    #[arg(long, value_name = "VAR", requires = "only_secrets", value_delimiter = ',')]
+    /// With --only-secrets or --proxy: variables to keep although they would be taken away, as VAR,VAR or one by one
+    #[arg(long, value_name = "VAR", requires = "less", value_delimiter = ',')]
     keep: Vec<OsString>,
     /// Let through a variable that steers programs, such as PATH
     #[arg(long, value_name = "NAME")]
@@ -84,7 +85,8 @@ impl Options {
             listen: Listen { places: &[Place::here(0)], beyond: false },
             told: &self.through.told,
             deployment: self.deployment.as_deref(),
-            keep: self.only_secrets.then_some(&self.keep),
+            only: self.only_secrets,
+            keep: &self.keep,
             command: &self.command,
         };
         behind.run(ctx).await

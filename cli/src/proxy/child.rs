@@ -3,14 +3,15 @@
 use std::future::poll_fn;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 use crate::fault::Ended;
+use crate::ignored::Ignored;
 use crate::launch;
 
 /// The program.
@@ -54,9 +55,19 @@ impl Child {
     /// Ends it: without its gateway it can do nothing.
     pub async fn end(&mut self) {
         self.send(Signal::TERM);
-        if timeout(GRACE, self.process.wait()).await.is_err() {
-            let _ = self.process.kill().await;
+        self.signals.forget();
+        tokio::select! {
+            _ = self.process.wait() => return,
+            () = sleep(GRACE) => {}
+            () = self.signals.to_end() => {}
         }
+        let _ = self.process.kill().await;
+    }
+
+    /// Waits until we are asked to end, from now on: what came before was for the program.
+    pub async fn asked_to_end(&mut self) {
+        self.signals.forget();
+        self.signals.to_end().await;
     }
 
     fn send(&self, sent: Signal) {
@@ -72,29 +83,40 @@ impl Child {
 }
 
 /// Those that a program is sent by people and by what supervises it.
-struct Signals([(tokio::signal::unix::Signal, Signal); 6]);
+struct Signals(Vec<(tokio::signal::unix::Signal, Signal)>);
 
 impl Signals {
+    /// Begins to listen, but for those that are ignored. So they are by the program, too: it inherits that.
     fn new() -> std::io::Result<Self> {
-        Ok(Self([
-            (signal(SignalKind::terminate())?, Signal::TERM),
-            (signal(SignalKind::interrupt())?, Signal::INT),
-            (signal(SignalKind::hangup())?, Signal::HUP),
-            (signal(SignalKind::quit())?, Signal::QUIT),
-            (signal(SignalKind::user_defined1())?, Signal::USR1),
-            (signal(SignalKind::user_defined2())?, Signal::USR2),
-        ]))
+        let all = [
+            (SignalKind::terminate(), Signal::TERM),
+            (SignalKind::interrupt(), Signal::INT),
+            (SignalKind::hangup(), Signal::HUP),
+            (SignalKind::quit(), Signal::QUIT),
+            (SignalKind::user_defined1(), Signal::USR1),
+            (SignalKind::user_defined2(), Signal::USR2),
+        ];
+        let ignored = Ignored::read();
+        let all = all.into_iter().filter(|(kind, _)| !ignored.has(*kind));
+        all.map(|(kind, sent)| Ok((signal(kind)?, sent))).collect::<Result<_, _>>().map(Self)
     }
 
     async fn next(&mut self) -> Signal {
-        poll_fn(|context| {
-            let sent = self
-                .0
-                .iter_mut()
-                .find_map(|(signal, sent)| signal.poll_recv(context).is_ready().then_some(*sent));
-            sent.map_or(Poll::Pending, Poll::Ready)
-        })
-        .await
+        poll_fn(|context| self.poll(context).map_or(Poll::Pending, Poll::Ready)).await
+    }
+
+    /// Waits for one that ends what nobody prepared for it.
+    async fn to_end(&mut self) {
+        while matches!(self.next().await, Signal::USR1 | Signal::USR2) {}
+    }
+
+    /// Those that came already.
+    fn forget(&mut self) {
+        while self.poll(&mut Context::from_waker(Waker::noop())).is_some() {}
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Option<Signal> {
+        self.0.iter_mut().find_map(|(signal, sent)| signal.poll_recv(context).is_ready().then_some(*sent))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where a gateway listens.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use anyhow::Context as _;
 use keyward_gateway::Listener;
+use keyward_wire::rule::{Authority, Host};
 
 use crate::fault::{Code, Fault};
 
@@ -92,6 +93,16 @@ impl Bound {
             Self::Tcp(_, at) => Some(*at),
             Self::Unix(..) => None,
         }
+    }
+
+    /// The same, as a program is told it.
+    pub fn authority(&self) -> Option<Authority> {
+        let at = self.address()?;
+        let host = match at.ip() {
+            IpAddr::V4(address) => Host::V4(address),
+            IpAddr::V6(address) => Host::V6(address),
+        };
+        Some(Authority { host, port: at.port() })
     }
 
     /// As it is written on a command line.

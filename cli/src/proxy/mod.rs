@@ -1,6 +1,7 @@
 //! Gives the gateway what it needs (agents, rules and values out of verified state, its authority, its log), and programs what they
 //! need to find it.
 
+pub mod around;
 pub mod child;
 mod control;
 pub mod keys;
@@ -9,12 +10,14 @@ mod reach;
 pub mod running;
 mod source;
 mod state;
+#[cfg(target_os = "linux")]
+pub mod tied;
 pub mod trial;
 pub mod trust;
 pub mod variables;
 
 pub use control::Control;
-pub use reach::Reach;
+pub use reach::{Reach, host_and_port};
 pub use source::{Sidecar, Source};
 pub(crate) use state::now;
 pub use state::{State, broken};

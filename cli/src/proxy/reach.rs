@@ -93,7 +93,10 @@ impl Reach {
 }
 
 /// `HOST:PORT`, with the port.
-pub(super) fn host_and_port(text: &str) -> Result<Authority, String> {
+///
+/// # Errors
+/// With what to write.
+pub fn host_and_port(text: &str) -> Result<Authority, String> {
     let authority = Authority::parse(text, 0).map_err(|error| format!("{error}: {}", error.advice()))?;
     if authority.port == 0 { Err("write the port, too: HOST:PORT".to_owned()) } else { Ok(authority) }
 }

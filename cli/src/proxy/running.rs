@@ -132,11 +132,16 @@ impl Running {
         Fault::new(Code::Unexpected, what).next("start the gateway again").into()
     }
 
-    /// Ends it: what is under way has a moment to end by itself. How far its log goes.
-    pub async fn end(self, ctx: &Ctx) -> Head {
+    /// Ends it: what is under way has a moment to end by itself, unless meanwhile it is to end `at_once`. How far its log
+    /// goes.
+    pub async fn end(self, ctx: &Ctx, at_once: impl Future<Output = ()>) -> Head {
         self.gateway.stop();
-        if !self.gateway.drained(DRAIN).await {
-            ctx.out.warn("some requests were cut off: they did not end in time");
+        tokio::select! {
+            biased;
+            drained = self.gateway.drained(DRAIN) => if !drained {
+                ctx.out.warn("some requests were cut off: they did not end in time");
+            },
+            () = at_once => ctx.out.warn("some requests were cut off: it was to end at once"),
         }
         self.gateway.log_head()
     }

@@ -1,7 +1,7 @@
 //! What a gateway keeps on this machine: its authority and its log, private files in a private folder.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -62,6 +62,20 @@ impl State {
         Ca::from_pem(pem, now()).map_err(|error| unusable(&path, error).into())
     }
 
+    /// The gateway's authority, which it has made already. One that was made now would be no running gateway's.
+    ///
+    /// # Errors
+    /// If there is none; and those of [`Self::ca`].
+    pub fn existing_ca(&self) -> anyhow::Result<Ca> {
+        if files::read(&self.0.join("ca.pem"))?.is_none() {
+            let what = format!("there is no gateway's certificate in {}", self.0.display());
+            return Err(Fault::new(Code::NotFound, what)
+                .next("name the folder of the gateway with --state, or with --bundle the file that keyward proxy ca --bundle wrote there")
+                .into());
+        }
+        self.ca()
+    }
+
     /// The log, which no other gateway writes while this one does.
     ///
     /// # Errors
@@ -95,9 +109,15 @@ impl State {
         })
     }
 
-    /// Where it is.
-    pub fn folder(&self) -> &Path {
-        &self.0
+    /// The folder of what everybody may have, which may be given to a container or another user: nothing private is in it.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn public(&self) -> anyhow::Result<PathBuf> {
+        let path = self.0.join("public");
+        let made = DirBuilder::new().recursive(true).mode(0o755).create(&path);
+        made.with_context(|| format!("cannot make the folder {}", path.display()))?;
+        Ok(path)
     }
 
     /// Where the log is.

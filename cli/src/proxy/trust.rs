@@ -26,8 +26,8 @@ impl Trust {
     /// If that cannot be done.
     pub fn write(folder: &Path, ca: &Ca) -> anyhow::Result<Self> {
         let trust = Self { pem: folder.join("authorities.pem"), java: folder.join("authorities.jks") };
-        files::write(&trust.pem, bundle(ca.certificate()).as_bytes())?;
-        files::write(&trust.java, &java(ca.certificate()))?;
+        files::write_public(&trust.pem, bundle(ca.certificate()).as_bytes())?;
+        files::write_public(&trust.java, &java(ca.certificate()))?;
         Ok(trust)
     }
 }

@@ -1,11 +1,12 @@
 //! The variables by which programs find a gateway and trust it.
 
+use keyward_wire::rule::Authority;
 use zeroize::Zeroizing;
 
 /// Where the gateway is, as the program sees it.
 pub struct Place<'a> {
     /// `127.0.0.1:8421`
-    pub at: &'a str,
+    pub at: &'a Authority,
     /// The agent's name: a user name, which the gateway does not look at.
     pub agent: &'a str,
     /// The agent's credential.
@@ -24,7 +25,8 @@ pub fn variables(place: &Place<'_>) -> Vec<(&'static str, Zeroizing<String>)> {
     let user: String = agent.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let proxy = Zeroizing::new(format!("http://{user}:{credential}@{at}"));
     // The gateway itself, which is spoken to as a server in base-URL mode.
-    let (host, port) = host_and_port(at);
+    let (host, port) = (at.host.to_string(), at.port.to_string());
+    let host = host.trim_matches(['[', ']']);
     let mut none = vec!["localhost", "127.0.0.1", "::1"];
     for host in direct.iter().map(String::as_str).chain([host]) {
         if !none.contains(&host) {
@@ -45,7 +47,7 @@ pub fn variables(place: &Place<'_>) -> Vec<(&'static str, Zeroizing<String>)> {
         all.push((name, Zeroizing::new(value.to_owned())));
     }
     if let Some(store) = java {
-        all.push((JAVA, Zeroizing::new(java_options(store, host, port, &none))));
+        all.push((JAVA, Zeroizing::new(java_options(store, host, &port, &none))));
     }
     all
 }
@@ -55,11 +57,7 @@ fn java_options(store: &str, host: &str, port: &str, direct: &[&str]) -> String 
     let direct =
         direct.iter().map(|host| if host.contains(':') { format!("[{host}]") } else { (*host).to_owned() });
     let direct = direct.collect::<Vec<_>>().join("|");
-    let option = |name: &str, value: &str| {
-        // What has a blank is one word within quotes; a quote cannot be written.
-        let quote = if value.contains([' ', '|']) { "'" } else { "" };
-        format!("-D{name}={quote}{value}{quote}")
-    };
+    let option = |name: &str, value: &str| format!("-D{name}={}", java_word(value));
     let mut options =
         vec![option("javax.net.ssl.trustStore", store), option("javax.net.ssl.trustStoreType", "JKS")];
     for scheme in ["https", "http"] {
@@ -72,9 +70,14 @@ fn java_options(store: &str, host: &str, port: &str, direct: &[&str]) -> String 
     options.join(" ")
 }
 
-fn host_and_port(at: &str) -> (&str, &str) {
-    let (host, port) = at.rsplit_once(':').unwrap_or((at, "80"));
-    (host.trim_matches(['[', ']']), port)
+/// A word as Java splits them: between quotes of either kind everything stands for itself, and pieces that touch are one word.
+fn java_word(text: &str) -> String {
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~/:[]=@%+,".contains(&byte)) {
+        return text.to_owned();
+    }
+    let quoted =
+        text.split('\'').map(|piece| if piece.is_empty() { String::new() } else { format!("'{piece}'") });
+    quoted.collect::<Vec<_>>().join("\"'\"")
 }
 
 /// Options that every Java takes. Those that are there already are to stay: they add up.
@@ -95,30 +98,6 @@ const BUNDLES: &[&str] = &[
     "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
 ];
 
-/// Those that lead programs around the gateway, or have them trust whoever answers: they are taken away.
-pub const AROUND: &[&str] = &[
-    "ALL_PROXY",
-    "all_proxy",
-    "grpc_proxy",
-    "no_grpc_proxy",
-    "npm_config_proxy",
-    "npm_config_http_proxy",
-    "npm_config_https_proxy",
-    "npm_config_noproxy",
-    "npm_config_strict_ssl",
-    "NPM_CONFIG_PROXY",
-    "NPM_CONFIG_HTTP_PROXY",
-    "NPM_CONFIG_HTTPS_PROXY",
-    "NPM_CONFIG_NOPROXY",
-    "NPM_CONFIG_STRICT_SSL",
-    "CARGO_HTTP_PROXY",
-    "PIP_PROXY",
-    "PIP_TRUSTED_HOST",
-    "GIT_SSL_NO_VERIFY",
-    "NODE_TLS_REJECT_UNAUTHORIZED",
-    "PYTHONHTTPSVERIFY",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,7 +105,7 @@ mod tests {
     fn told(at: &str, java: Option<&str>, name: &str) -> Option<String> {
         let direct = ["db.internal".to_owned(), "localhost".to_owned()];
         let place = Place {
-            at,
+            at: &Authority::parse(at, 0).unwrap(),
             agent: "my agent@x",
             credential: "kwp1_abc",
             bundle: "/run/ca.pem",
@@ -160,5 +139,50 @@ mod tests {
             "{options}"
         );
         assert!(!options.contains("kwp1"), "{options}");
+    }
+
+    /// What HotSpot does with `JAVA_TOOL_OPTIONS`: blanks part words, quotes of either kind hold them together.
+    fn words(options: &str) -> Vec<String> {
+        let (mut words, mut within, mut quote) = (Vec::<String>::new(), false, None);
+        for c in options.chars() {
+            if quote == Some(c) {
+                quote = None;
+            } else if quote.is_none() && c.is_ascii_whitespace() {
+                within = false;
+            } else {
+                if !within {
+                    words.push(String::new());
+                    within = true;
+                }
+                match (quote, c) {
+                    (None, '\'' | '"') => quote = Some(c),
+                    _ => words.last_mut().unwrap().push(c),
+                }
+            }
+        }
+        assert_eq!(quote, None, "{options}");
+        words
+    }
+
+    #[test]
+    fn java_reads_every_path_as_it_is() {
+        for path in [
+            "/ca.jks",
+            "/a b/ca.jks",
+            "/a\tb",
+            "/a\nb",
+            "/it's",
+            "/'",
+            "''",
+            "/\"x\"",
+            "/\"it's\" me",
+            "/ä|$HOME",
+        ] {
+            let options = told("127.0.0.1:8421", Some(path), JAVA).unwrap();
+            let words = words(&options);
+            assert_eq!(words[0], format!("-Djavax.net.ssl.trustStore={path}"), "{options}");
+            assert_eq!(words[1], "-Djavax.net.ssl.trustStoreType=JKS", "{options}");
+            assert_eq!(words.len(), 8, "{options}");
+        }
     }
 }

@@ -33,12 +33,25 @@ pub fn read(path: &Path) -> anyhow::Result<Option<Zeroizing<Vec<u8>>>> {
 /// # Errors
 /// If it cannot be written, or is not [`replaceable`]; then what was there is unchanged.
 pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    replace(path, bytes, 0o600)
+}
+
+/// The same for a file that everybody may read.
+///
+/// # Errors
+/// Those of [`write`].
+pub fn write_public(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    replace(path, bytes, 0o644)
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
     replaceable(path)?;
     let folder = folder_of(path);
     let attempt = || -> std::io::Result<()> {
         // tempfile makes it 0600.
         let mut file = NamedTempFile::new_in(folder)?;
         file.write_all(bytes)?;
+        file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
         sync_folder(folder)

@@ -1,18 +1,15 @@
 //! Programs that are started behind a gateway: `keyward proxy -- CMD` and `keyward run --proxy -- CMD`.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
 
 use keyward_tests::machine::{Ended, Machine, variables};
 use keyward_tests::server::program;
-use keyward_tests::terminal::Terminal;
 use keyward_tests::world::{ALPHA, BETA, DEPLOYMENT, EXCLUDED, GROUP};
 
 use crate::{SECRET, Scene};
 
 /// `keyward WORD… -- sh -c SCRIPT` where the gateway's token is.
-fn start(scene: &Scene, words: &[&str], script: &str) -> Ended {
+pub(super) fn start(scene: &Scene, words: &[&str], script: &str) -> Ended {
     let reach = scene.reach();
     let reach = reach.iter().map(String::as_str);
     let words: Vec<&str> = words.iter().copied().chain(reach).chain(["--", "sh", "-c", script]).collect();
@@ -20,7 +17,7 @@ fn start(scene: &Scene, words: &[&str], script: &str) -> Ended {
 }
 
 const PROXY: &[&str] = &["proxy", "--agent", "bot"];
-const RUN: &[&str] = &["run", "--proxy", "--agent", "bot"];
+pub(super) const RUN: &[&str] = &["run", "--proxy", "--agent", "bot"];
 
 fn environment(ended: &Ended) -> BTreeMap<String, String> {
     assert_eq!(ended.code, 0, "{}", ended.said());
@@ -176,8 +173,15 @@ fn a_program_does_not_inherit_what_would_be_used_in_the_place_of_the_gateway() {
     let scene = Scene::new();
     let start = |words: &[&str]| {
         let mut command = scene.gateway.command(program("keyward"));
-        let inherited =
-            ["OPENAI_API_KEY", "OPENAI_BASE_URL", ALPHA.0, BETA.0, "ALL_PROXY", "GIT_SSL_NO_VERIFY"];
+        let inherited = [
+            "OPENAI_API_KEY",
+            "OPENAI_BASE_URL",
+            ALPHA.0,
+            BETA.0,
+            "ALL_PROXY",
+            "GIT_SSL_NO_VERIFY",
+            "Npm_Config_Proxy",
+        ];
         command.envs(inherited.map(|name| (name, "of-whoever-called"))).env("EDITOR", "ed");
         command.args(words).args(scene.reach()).args(["--", "env", "-0"]);
         keyward_tests::machine::run(command, b"")
@@ -185,7 +189,9 @@ fn a_program_does_not_inherit_what_would_be_used_in_the_place_of_the_gateway() {
     for words in [&["run", DEPLOYMENT, "--proxy", "--agent", "bot"][..], PROXY] {
         let ended = start(words);
         let told = environment(&ended);
-        for name in ["OPENAI_API_KEY", "OPENAI_BASE_URL", "ALL_PROXY", "GIT_SSL_NO_VERIFY"] {
+        for name in
+            ["OPENAI_API_KEY", "OPENAI_BASE_URL", "ALL_PROXY", "GIT_SSL_NO_VERIFY", "Npm_Config_Proxy"]
+        {
             assert!(!told.contains_key(name), "{words:?}: {name}");
             assert!(ended.stderr.contains(name), "{words:?}: {name}: {}", ended.stderr);
         }
@@ -195,79 +201,21 @@ fn a_program_does_not_inherit_what_would_be_used_in_the_place_of_the_gateway() {
     // What is said not to be set is not set.
     let told = environment(&start(&["run", DEPLOYMENT, "--proxy", "--agent", "bot"]));
     assert!(!told.contains_key(ALPHA.0), "{told:?}");
-    let keep = ["--only-secrets", "--keep", "PATH,OPENAI_API_KEY"];
-    let told = environment(&start(&[RUN, &keep].concat()));
-    assert_eq!(told["OPENAI_API_KEY"], "of-whoever-called");
-}
-
-#[test]
-fn signals_are_the_programs_and_how_it_ends_is_how_the_command_ends() {
-    let scene = Scene::new();
-    for (signal, code) in [("-TERM", 15), ("-USR1", 10), ("-INT", 2), ("-HUP", 1), ("-QUIT", 3)] {
-        let mut command = scene.gateway.command(program("keyward"));
-        command.args(RUN).args(scene.reach()).args(["--", "python3", "-c", SIGNALS]);
-        // Not of this terminal's programs: what is typed there is not for it.
-        let mut wrapped = Command::new("setsid");
-        wrapped.arg("--wait").arg(command.get_program()).args(command.get_args());
-        wrapped.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        wrapped.current_dir(scene.gateway.home());
-        let mut process = wrapped.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n");
-        let pid = keyward_of(process.id());
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-        assert_eq!(process.wait().unwrap().code(), Some(code), "{signal}");
+    for words in [RUN, PROXY] {
+        let keep = ["--only-secrets", "--keep", "PATH,OPENAI_API_KEY"];
+        let told = environment(&start(&[words, &keep].concat()));
+        assert_eq!(told["OPENAI_API_KEY"], "of-whoever-called");
+        assert!(!told.contains_key("EDITOR") && !told.contains_key("ALL_PROXY"), "{told:?}");
+        let ended = start(&[words, &["--keep", "OPENAI_API_KEY"]].concat());
+        let told = environment(&ended);
+        assert_eq!((&*told["OPENAI_API_KEY"], &*told["EDITOR"]), ("of-whoever-called", "ed"));
+        assert!(
+            !told.contains_key("OPENAI_BASE_URL") && ended.stderr.contains("--keep VAR"),
+            "{}",
+            ended.stderr
+        );
     }
-    assert_eq!(start(&scene, RUN, "kill -KILL $$").code, 137);
+    // Who gets no gateway loses nothing, so there is nothing to keep.
+    let ended = scene.gateway.keyward(&["run", DEPLOYMENT, "--keep", "EDITOR", "--", "env"]);
+    assert_eq!((ended.code, ended.stdout.len()), (2, 0), "{}", ended.said());
 }
-
-/// Ends with the number of the signal that it gets. It is waited for, not caught: none comes too early.
-const SIGNALS: &str = "
-import signal, sys
-all = {signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
-signal.pthread_sigmask(signal.SIG_BLOCK, all)
-print('ready', flush=True)
-sys.exit(signal.sigwait(all))
-";
-
-/// The process of `keyward` below this one, or this one.
-fn keyward_of(pid: u32) -> String {
-    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
-    if name.trim_end() == "keyward" {
-        return pid.to_string();
-    }
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    keyward_of(children.split_whitespace().next().unwrap().parse().unwrap())
-}
-
-#[test]
-fn a_key_that_is_typed_reaches_the_program_once() {
-    let scene = Scene::new();
-    let script = scene.gateway.write("count.py", COUNT).to_string_lossy().into_owned();
-    // A shell in between would be interrupted, too.
-    let keyward = program("keyward");
-    let line =
-        format!("exec {} run --proxy {} -- python3 {script}", keyward.display(), scene.reach().join(" "));
-    let mut terminal = Terminal::run(&scene.gateway, &line);
-    terminal.shows("ready");
-    for count in ["got 1", "got 2", "got 3"] {
-        terminal.types("\x03");
-        terminal.shows(count);
-    }
-    terminal.types("\n");
-    terminal.shows("no more");
-    assert_eq!(terminal.ends(), 5, "{}", terminal.seen());
-}
-
-const COUNT: &str = "
-import signal, sys
-signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-print('ready', flush=True)
-for count in 1, 2, 3:
-    signal.sigwait({signal.SIGINT})
-    print('got', count, flush=True)
-sys.stdin.readline()
-print('one too many' if signal.SIGINT in signal.sigpending() else 'no more', flush=True)
-sys.exit(5)
-";

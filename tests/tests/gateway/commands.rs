@@ -68,6 +68,25 @@ fn the_authority_is_made_once_and_its_key_is_private() {
         std::fs::metadata(path).unwrap().permissions().mode() & 0o777
     };
     assert_eq!((mode(&folder), mode(&folder.join("ca.pem"))), (0o700, 0o600));
+    // What programs need lies apart, in a folder that may be given away: no key is in it.
+    let file = scene.gateway.write("bot.txt", &scene.credential);
+    private(&file);
+    scene.gateway.ok(&[
+        "proxy",
+        "env",
+        "--agent",
+        "bot",
+        "--credential-file",
+        &file.to_string_lossy(),
+        "--no-keys",
+    ]);
+    let public = folder.join("public");
+    let all: Vec<_> = std::fs::read_dir(&public).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!((mode(&public), all.len()), (0o755, 2), "{all:?}");
+    for path in all {
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(mode(&path) == 0o644 && !String::from_utf8_lossy(&bytes).contains("PRIVATE"), "{path:?}");
+    }
     std::fs::set_permissions(folder.join("ca.pem"), std::os::unix::fs::PermissionsExt::from_mode(0o644))
         .unwrap();
     assert_ne!(scene.gateway.keyward(&["proxy", "ca"]).code, 0, "a key that others may read is not used");
@@ -113,7 +132,7 @@ fn the_variables_are_written_for_shells_containers_and_programs() {
     scene.gateway.write("shell.env", env("shell"));
     let ended = scene.gateway.shell(
         &["sh"],
-        "export ALL_PROXY=x; eval $(cat shell.env); echo \"$HTTPS_PROXY $SSL_CERT_FILE$ALL_PROXY\"",
+        "export ALL_PROXY=x npm_config_https_proxy=x; eval $(cat shell.env); echo \"$HTTPS_PROXY $SSL_CERT_FILE$ALL_PROXY$npm_config_https_proxy\"",
     );
     assert_eq!(
         String::from_utf8_lossy(&ended.stdout).trim_end(),
@@ -127,12 +146,38 @@ fn the_variables_are_written_for_shells_containers_and_programs() {
     assert_eq!((ended.code, ended.stdout.as_slice()), (5, b"false\n".as_slice()), "{}", ended.stderr);
     let ended = scene.gateway.keyward(&[&words[..], &["--format", "docker"]].concat());
     assert_eq!((ended.code, ended.stdout.len()), (5, 0), "{}", ended.stderr);
+    // An authority that no gateway has would be trusted in vain.
+    let ended = scene.gateway.keyward(&[&words[..6], &["--no-keys"]].concat());
+    assert!(ended.code == 4 && ended.stderr.contains("--bundle"), "{}", ended.stderr);
+    assert!(!scene.gateway.path("keyward").join("gateway/ca.pem").exists());
     // Another machine is sent the credential only if somebody says so.
     let words = ["proxy", "env", "--agent", "bot", "--credential-file", &file, "--at", "127.0.0.1.test:1"];
     let ended = scene.gateway.keyward(&words);
     assert!(ended.code == 2 && ended.stderr.contains("--gateway"), "{}", ended.stderr);
-    let words = [&words[..6], &["--no-keys", "--format", "compose", "--bundle", "/$HOME/ca.pem"]].concat();
-    assert!(scene.gateway.ok(&words).contains("/$$HOME/ca.pem"));
+    let compose =
+        ["--no-keys", "--format", "compose", "--bundle", "/$HOME/ca.pem", "--java-bundle", "/$x/a b.jks"];
+    let words = [&words[..6], &compose, &["--no-proxy", "${DB},x"]].concat();
+    let text = scene.gateway.ok(&words);
+    for part in ["/$$HOME/ca.pem", "'/$$x/a b.jks'", "$${DB},x"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(text.matches("$$").count(), text.matches('$').count() / 2, "{text}");
+    // What is no HOST:PORT is not written into variables.
+    for at in [
+        "gateway",
+        "unix:/run/gateway.sock",
+        "http://gateway:8421",
+        "u@gateway:8421",
+        "a b:1",
+        "gateway:0",
+        "::1:8421",
+        "",
+    ] {
+        for flag in ["--at", "--gateway"] {
+            let ended = scene.gateway.keyward(&[&words[..6], &[flag, at, "--format", "docker"]].concat());
+            assert_eq!((ended.code, ended.stdout.len()), (2, 0), "{flag} {at}: {}", ended.stderr);
+        }
+    }
     let token = scene.gateway.write("token.txt", &scene.world.token);
     private(&token);
     let token = token.to_string_lossy().into_owned();

@@ -15,6 +15,7 @@ mod exposure;
 mod git;
 mod grpc;
 mod packages;
+mod signals;
 mod strict;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -20,8 +20,9 @@ use crate::cmd::phrase::count;
 use crate::cmd::surroundings::Surroundings;
 use crate::fault::printable;
 use crate::launch;
+use crate::proxy::around::leads_around;
 use crate::proxy::trial::Trial;
-use crate::proxy::variables::{AROUND, Place, variables};
+use crate::proxy::variables::{Place, variables};
 use crate::session::files;
 
 /// The gateway that the variables here lead to, if they do, and each program that is on PATH.
@@ -130,7 +131,7 @@ async fn run(
     command.current_dir("/").kill_on_drop(true);
     let (credential, direct) = (&trial.credential, &[]);
     let place = Place { at: &trial.at, agent: "doctor", credential, bundle: &pem, java: Some(&java), direct };
-    for name in AROUND {
+    for (name, _) in std::env::vars_os().filter(|(name, value)| leads_around(name, value)) {
         command.env_remove(name);
     }
     for (name, value) in variables(&place) {

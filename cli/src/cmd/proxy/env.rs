@@ -1,24 +1,24 @@
 //! `keyward proxy env`: the variables by which a program or container finds the gateway.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use keyward_gateway::placeholder::MANAGED;
 use keyward_wire::name::EnvName;
-use keyward_wire::rule::Authority;
+use keyward_wire::rule::{Authority, Host};
 use zeroize::Zeroizing;
 
 use crate::api::agent;
 use crate::ctx::Ctx;
 use crate::export::{Format, Var, render};
 use crate::fault::{Code, Fault};
-use crate::proxy::State;
+use crate::proxy::around::spellings;
 use crate::proxy::keys::{self, Base, UsableKey};
 use crate::proxy::trust::Trust;
-use crate::proxy::variables::{AROUND, Place, variables};
+use crate::proxy::variables::{Place, variables};
+use crate::proxy::{State, host_and_port};
 use crate::session::{files, prompt};
 
 /// Print the variables that a program behind the gateway needs
@@ -39,18 +39,18 @@ pub(super) struct Options {
     #[arg(long, value_name = "FILE")]
     credential_file: PathBuf,
     /// The gateway, as the program sees it
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8421")]
-    at: String,
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8421", value_parser = gateway)]
+    at: Authority,
     /// The gateway, as this machine reaches it, to be asked for the agent's keys [default: as --at, if that is this machine]
-    #[arg(long, value_name = "HOST:PORT")]
-    gateway: Option<String>,
+    #[arg(long, value_name = "HOST:PORT", value_parser = gateway)]
+    gateway: Option<Authority>,
     /// Ask no gateway: print only the variables that lead to it
     #[arg(long, conflicts_with_all = ["gateway", "no_base_url"])]
     no_keys: bool,
     /// Leave the addresses of services alone (OPENAI_BASE_URL and the like), so that all goes through HTTPS_PROXY
     #[arg(long)]
     no_base_url: bool,
-    /// The file of authorities, as the program sees it: keyward proxy ca --bundle [default: written to the gateway's folder]
+    /// The file of authorities, as the program sees it: keyward proxy ca --bundle [default: written to public/ in the gateway's folder]
     #[arg(long, value_name = "PATH")]
     bundle: Option<String>,
     /// The same for Java, as the program sees it: keyward proxy ca --java [default: with --bundle none, else beside it]
@@ -82,19 +82,18 @@ enum Shape {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let credential = self.credential()?;
+        let keys = if self.no_keys { Vec::new() } else { self.keys(&credential).await? };
         let (bundle, java) = if let Some(bundle) = &self.bundle {
             (bundle.clone(), self.java_bundle.clone())
         } else {
             let state = State::find(ctx, self.state.as_deref())?;
-            let trust = Trust::write(state.folder(), &state.ca()?)?;
+            let trust = Trust::write(&state.public()?, &state.existing_ca()?)?;
             (trust.pem.to_string_lossy().into_owned(), Some(trust.java.to_string_lossy().into_owned()))
         };
         let mut all: BTreeMap<EnvName, Zeroizing<String>> = BTreeMap::new();
-        if !self.no_keys {
-            let keys = self.keys(&credential).await?;
-            let base = Base { at: &self.at, credential: &credential };
-            all.extend(keys::variables(&keys, Some(&base).filter(|_| !self.no_base_url)));
-        }
+        let at = self.at.to_string();
+        let base = Base { at: &at, credential: &credential };
+        all.extend(keys::variables(&keys, Some(&base).filter(|_| !self.no_base_url)));
         let place = Place {
             at: &self.at,
             agent: &self.agent,
@@ -118,7 +117,9 @@ impl Options {
         };
         let text = render(format, &vars)?;
         if format == Format::Shell {
-            let mut all = Zeroizing::new(format!("unset {};\n", AROUND.join(" ")).into_bytes());
+            let mut all = Zeroizing::new(
+                format!("unset {};\n", spellings().collect::<Vec<_>>().join(" ")).into_bytes(),
+            );
             all.reserve_exact(text.len());
             all.extend_from_slice(&text);
             return ctx.out.bytes(&all);
@@ -146,21 +147,23 @@ impl Options {
     /// What the running gateway lets the agent use. A word stands for each value that outlives the gateway's next start.
     async fn keys(&self, credential: &str) -> anyhow::Result<Vec<UsableKey>> {
         // The credential goes there in the clear: to another machine only if somebody says so.
-        let at =
-            self.gateway.as_deref().or_else(|| is_here(&self.at).then_some(&*self.at)).ok_or_else(|| {
+        let at = self.gateway.as_ref().or_else(|| is_here(&self.at.host).then_some(&self.at)).ok_or_else(
+            || {
                 Fault::usage(
                     "--at is another machine, which would be sent the agent's credential in the clear",
                 )
                 .next("name the gateway as this machine reaches it: --gateway HOST:PORT; or say --no-keys")
-            })?;
-        let keys =
-            agent::usable_keys(at, credential).await.map_err(|error| match error.downcast::<Fault>() {
+            },
+        )?;
+        let keys = agent::usable_keys(&at.to_string(), credential).await.map_err(|error| {
+            match error.downcast::<Fault>() {
                 Ok(fault) if fault.code == Code::Network => Fault::new(Code::Network, fault.what())
                     .next("start it, say --gateway HOST:PORT, or --no-keys")
                     .into(),
                 Ok(fault) => fault.into(),
                 Err(error) => error,
-            })?;
+            }
+        })?;
         let usable = keys.into_iter().map(|key| UsableKey {
             host: key.host.as_deref().and_then(|host| Authority::parse(host, 443).ok()),
             placeholder: Zeroizing::new(MANAGED[0].to_owned()),
@@ -191,11 +194,23 @@ impl Options {
     }
 }
 
-/// Whether `HOST:PORT` is on this machine.
-fn is_here(at: &str) -> bool {
-    let host = at.rsplit_once(':').map_or(at, |(host, _)| host).trim_matches(['[', ']']);
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+/// Whether it is this machine.
+fn is_here(host: &Host) -> bool {
+    match host {
+        Host::Name(name) => name == "localhost",
+        Host::V4(address) => address.is_loopback(),
+        Host::V6(address) => address.is_loopback(),
+    }
+}
+
+/// Where a gateway is, for programs that look at `HTTPS_PROXY`.
+fn gateway(text: &str) -> Result<Authority, String> {
+    if text.starts_with("unix:") {
+        return Err(
+            "programs find a gateway by HOST:PORT, not by a socket: have it listen at both".to_owned()
+        );
+    }
+    host_and_port(text)
 }
 
 fn not_one() -> Fault {

@@ -34,6 +34,12 @@ pub(super) struct Options {
     reach: Reach,
     #[command(flatten, next_help_heading = "With CMD")]
     told: Told,
+    /// Give it none of the variables here but those of --keep
+    #[arg(long, requires = "command")]
+    only_secrets: bool,
+    /// Variables that it keeps although they would be taken away, as VAR,VAR or one by one
+    #[arg(long, value_name = "VAR", requires = "command", value_delimiter = ',')]
+    keep: Vec<OsString>,
     /// A program to run behind the gateway, which ends with it
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
@@ -53,7 +59,8 @@ impl Options {
             listen: self.listen(&listen),
             told: &self.told,
             deployment: None,
-            keep: None,
+            only: self.only_secrets,
+            keep: &self.keep,
             command: &self.command,
         };
         behind.run(ctx).await
@@ -74,7 +81,7 @@ impl Options {
         let control = prepared.control.take();
         let control_at = control.as_ref().map(Bound::shown);
         let fingerprint = prepared.ca.fingerprint();
-        let mut stops = Stops::new()?;
+        let mut stops = Stops::unless_ignored()?;
         let (running, keeper) = prepared.serve(None)?;
         if let Some(control) = control {
             running.serve_control(control, self.control_name)?;
@@ -85,7 +92,7 @@ impl Options {
             error = running.failed() => Err(error),
             () = stops.next() => Ok(()),
         };
-        let head = running.end(ctx).await;
+        let head = running.end(ctx, stops.next()).await;
         ctx.out.say(&format!("the log ends with line {}, {}", head.seq, head.hex()));
         ended
     }

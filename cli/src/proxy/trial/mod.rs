@@ -8,6 +8,7 @@ use std::fs::OpenOptions;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use data_encoding::HEXLOWER;
 use keyward_crypto::random_bytes;
 use keyward_gateway::config::system_resolver;
@@ -27,7 +28,7 @@ use source::One;
 /// All of it, until it is dropped.
 pub struct Trial {
     /// The gateway's address.
-    pub at: String,
+    pub at: Authority,
     /// The service, which only the gateway finds.
     pub to: Authority,
     /// The agent's credential.
@@ -55,7 +56,7 @@ impl Trial {
         let source = Arc::new(One::new(&to, &credential, &secret)?);
         let bound = Place::here(0).bind(false)?;
         let listens = bound.address().into_iter().collect::<Vec<_>>();
-        let at = bound.shown();
+        let at = bound.authority().context("a gateway without an address")?;
         let mut roots = RootCertStore::empty();
         roots.add(authority.certificate().clone())?;
         let config = Config {

@@ -1,0 +1,58 @@
+//! A program that is told to end when keyward has ended, whatever ended it: its gateway is gone then, and somebody else may come
+//! to listen where that was.
+//!
+//! Linux tells a process of its parent's end if the process itself has asked for it. Between a process's start and its program
+//! no code of ours may safely run. So what is started first is keyward once more, which asks and then becomes the program.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
+
+use crate::launch;
+use crate::out::Out;
+
+/// What has to be started for a program to be told. The program itself, where keyward cannot be started once more.
+pub fn words(program: &[OsString]) -> Vec<OsString> {
+    let mut words = Vec::with_capacity(program.len() + 3);
+    if Path::new(OWN).exists() {
+        words.extend([OWN.into(), WORD.into(), getpid().as_raw_nonzero().to_string().into()]);
+    }
+    words.extend_from_slice(program);
+    words
+}
+
+/// Whether that is what this process is started for.
+pub fn is_asked(args: &[OsString]) -> bool {
+    args.get(1).is_some_and(|word| word == WORD)
+}
+
+/// Becomes the program. The code to end with, if it cannot.
+pub fn become_it(args: &[OsString]) -> u8 {
+    let [_, _, parent, program @ ..] = args else { return 2 };
+    let ([program, arguments @ ..], Some(parent)) = (program, process(parent)) else { return 2 };
+    // Where it is refused, the program runs as it would without.
+    let _ = set_parent_process_death_signal(Some(Signal::TERM));
+    if getppid() != Some(parent) {
+        // It ended before it was asked for.
+        return 128 + 15;
+    }
+    let mut command = Command::new(program);
+    // Returns only if there is no such program.
+    let error = command.args(arguments).exec();
+    let fault = launch::not_started(&command, &error);
+    Out::default().error(&fault.to_string());
+    fault.code as u8
+}
+
+fn process(id: &OsStr) -> Option<Pid> {
+    id.to_str().and_then(|id| id.parse().ok()).and_then(Pid::from_raw)
+}
+
+/// This program, also when its file was replaced since.
+const OWN: &str = "/proc/self/exe";
+
+/// No command line of anybody's.
+const WORD: &str = "__keyward-becomes";
