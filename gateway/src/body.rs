@@ -13,6 +13,7 @@ use crate::activity::Busy;
 use crate::line::Pulse;
 use crate::redact::Scrubber;
 use crate::scrub;
+use crate::skipped::Skipped;
 use crate::tunnel::Tunnel;
 use crate::upstream::Lease;
 
@@ -22,8 +23,8 @@ pub(crate) enum Outgoing {
     Empty,
     /// A body that was written into.
     Whole(Option<Bytes>),
-    /// The agent's body as it comes, and when something of it last came. Its trailers end here.
-    Stream(Incoming, Pulse),
+    /// The agent's body as it comes, when something of it last came, and who looks for placeholders in it. Its trailers end here.
+    Stream(Incoming, Pulse, Option<Box<Skipped>>),
 }
 
 impl Outgoing {
@@ -31,7 +32,18 @@ impl Outgoing {
     pub(crate) fn pulse(&self) -> Pulse {
         match self {
             Self::Empty | Self::Whole(_) => Pulse::default(),
-            Self::Stream(_, pulse) => pulse.clone(),
+            Self::Stream(_, pulse, _) => pulse.clone(),
+        }
+    }
+
+    /// Has it looked through while it is sent.
+    pub(crate) fn watch(&mut self, mut skipped: Skipped) {
+        match self {
+            Self::Whole(Some(body)) => {
+                skipped.goes_on(body);
+            }
+            Self::Stream(_, _, watched) => *watched = Some(Box::new(skipped)),
+            Self::Empty | Self::Whole(None) => {}
         }
     }
 }
@@ -52,13 +64,20 @@ impl Body for Outgoing {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Whole(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
-            Self::Stream(body, pulse) => loop {
+            Self::Stream(body, pulse, watched) => loop {
                 let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
                 pulse.beat();
                 match frame {
                     None => return Poll::Ready(None),
                     Some(Err(_)) => return Poll::Ready(Some(Err(Broken))),
-                    Some(Ok(frame)) if frame.is_data() => return Poll::Ready(Some(Ok(frame))),
+                    Some(Ok(frame)) if frame.is_data() => {
+                        if let (Some(skipped), Some(came)) = (&mut *watched, frame.data_ref())
+                            && !skipped.goes_on(came)
+                        {
+                            *watched = None;
+                        }
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
                     Some(Ok(_)) => {}
                 }
             },
@@ -69,7 +88,7 @@ impl Body for Outgoing {
         match self {
             Self::Empty => true,
             Self::Whole(body) => body.is_none(),
-            Self::Stream(body, _) => body.is_end_stream(),
+            Self::Stream(body, _, _) => body.is_end_stream(),
         }
     }
 
@@ -77,7 +96,7 @@ impl Body for Outgoing {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(body) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
-            Self::Stream(body, _) => body.size_hint(),
+            Self::Stream(body, _, _) => body.size_hint(),
         }
     }
 }

@@ -15,41 +15,26 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use keyward_wire::rule::Authority;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::activity::Busy;
 use crate::body::{Answer, Outgoing, Relayed};
+use crate::entry::Entry;
 use crate::guard::head::{self, HEAD_LINES, is_target};
 use crate::guard::request::{Gate, REFUSED};
 use crate::headers::{clean_answer, clean_request};
-use crate::inject::{self, Wrong};
+use crate::inject;
 use crate::line::Pulse;
-use crate::log::Event;
 use crate::policy;
 use crate::redact::coding;
 use crate::refuse::{Code, Refusal};
 use crate::scrub;
+use crate::skipped::Skipped;
 use crate::source::{Closed, Grant};
 use crate::tunnel::{Tunnel, Way};
 use crate::upstream::Lease;
 use crate::websocket;
-
-/// What the log says of a request, as it is found out.
-struct Entry {
-    tunnel: Arc<Tunnel>,
-    method: Method,
-    path: String,
-    key: Option<Arc<str>>,
-    decision: &'static str,
-    /// A remark on an answer that was not refused.
-    remark: &'static str,
-    since: Instant,
-    /// The line that was written before the request was sent; 0: it was not.
-    sent: u64,
-    /// What came of it stands in the log.
-    told: bool,
-}
 
 /// Answers a request that came through `tunnel`.
 pub(crate) async fn answer(
@@ -57,17 +42,7 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
     gate: &Gate,
 ) -> Response<Answer> {
-    let mut entry = Entry {
-        tunnel: Arc::clone(tunnel),
-        method: request.method().clone(),
-        path: request.uri().path().to_owned(),
-        key: None,
-        decision: "refuse",
-        remark: "",
-        since: Instant::now(),
-        sent: 0,
-        told: false,
-    };
+    let mut entry = Entry::new(tunnel, request.method(), request.uri().path());
     let busy = tunnel.activity.begin();
     let answered = relay(tunnel, request, busy, &mut entry).await;
     match answered {
@@ -92,46 +67,6 @@ pub(crate) async fn answer(
 
 fn refused(tunnel: &Tunnel, refusal: &Refusal) -> Response<Answer> {
     refusal.answer(tunnel.way == Way::Server).map(Answer::own)
-}
-
-impl Entry {
-    /// Writes that the request is about to be sent.
-    fn send(&mut self) -> Result<(), Code> {
-        self.sent = self.record("send", "", 0).map_err(|_| Code::LogFailed)?;
-        Ok(())
-    }
-
-    /// Writes what came of it.
-    fn tell(&mut self, decision: &str, code: &str, status: StatusCode) -> std::io::Result<()> {
-        self.told = true;
-        self.record(decision, code, status.as_u16()).map(|_| ())
-    }
-
-    fn record(&self, decision: &str, code: &str, status: u16) -> std::io::Result<u64> {
-        let latency = self.since.elapsed().as_millis();
-        self.tunnel.gateway.log.record(&Event {
-            agent: &self.tunnel.session.agent.name,
-            method: self.method.as_str(),
-            host: &self.tunnel.name,
-            path: &self.path,
-            key: self.key.as_deref().unwrap_or_default(),
-            decision,
-            code,
-            status,
-            latency_ms: u64::try_from(latency).unwrap_or(u64::MAX),
-            of: self.sent,
-            more: 0,
-        })
-    }
-}
-
-/// An agent that goes away while its request is under way drops what would have answered it. The request was sent all the same.
-impl Drop for Entry {
-    fn drop(&mut self) {
-        if self.sent != 0 && !self.told {
-            let _ = self.record("cut", "", 0);
-        }
-    }
 }
 
 async fn relay(
@@ -171,25 +106,29 @@ async fn relay(
         let value = open(tunnel, grant, revision, &busy)?;
         let mine = &tunnel.session.placeholders;
         let head = inject::Head { method: &method, target: &mut target, headers: &mut headers };
-        let rewrite = inject::inject(&grant.rule, &value, mine, head).map_err(wrong)?;
+        let mut wrong = |wrong| entry.note(wrong, &grants);
+        let rewrite = inject::inject(&grant.rule, &value, mine, head).map_err(&mut wrong)?;
         if rewrite == inject::Body::Rewrite {
             let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
             _room = Some(room(tunnel, &headers).await?);
             let whole = body.collect().await?;
-            let written = inject::inject_body(&grant.rule, &value, mine, kind, whole).map_err(wrong)?;
+            let written = inject::inject_body(&grant.rule, &value, mine, kind, whole).map_err(&mut wrong)?;
             headers.insert(CONTENT_LENGTH, HeaderValue::from(written.len()));
             body = Carried::Written(inject::wiped(written));
         }
         entry.decision = "inject";
     }
+    let mut skipped = Skipped::of(entry, &target, &headers);
     ask_readable(&mut headers)?;
     headers.insert(HOST, tunnel.host.clone().ok_or(Code::Malformed)?);
-    let mut outgoing = Request::new(body.into());
+    let mut outgoing = Request::new(Outgoing::from(body));
     *outgoing.method_mut() = method;
     *outgoing.uri_mut() = raw(target)?;
     *outgoing.headers_mut() = headers;
     let accept = if upgrades { websocket::ask(outgoing.headers_mut())? } else { String::new() };
     entry.send()?;
+    skipped.sent(entry.sent);
+    outgoing.body_mut().watch(skipped);
     if let Some(on_upgrade) = on_upgrade {
         let (answer, lease) = Box::pin(tunnel.upstreams.send_alone(outgoing)).await?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -257,16 +196,6 @@ fn open(
     let used = tunnel.gateway.opened.note(&tunnel.session.agent, grant, &value, revision);
     busy.keeps(used.map_err(|_| Code::ValueUnusable)?);
     Ok(value)
-}
-
-fn wrong(wrong: Wrong) -> Code {
-    match wrong {
-        Wrong::WrongDestination => Code::WrongDestination,
-        Wrong::UnknownPlaceholder => Code::UnknownPlaceholder,
-        Wrong::Repeated => Code::RepeatedPlaceholder,
-        Wrong::BadValue => Code::ValueUnusable,
-        Wrong::Unreadable => Code::BodyUnreadable,
-    }
 }
 
 /// An upstream's answer, without what must not be told.
@@ -480,7 +409,7 @@ impl From<Carried> for Outgoing {
         match body {
             Carried::Nothing => Self::Empty,
             Carried::Agent(body) if body.is_end_stream() => Self::Empty,
-            Carried::Agent(body) => Self::Stream(body, Pulse::default()),
+            Carried::Agent(body) => Self::Stream(body, Pulse::default(), None),
             Carried::Written(body) => Self::Whole(Some(body)),
         }
     }

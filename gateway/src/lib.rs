@@ -19,6 +19,7 @@ pub mod ca;
 pub mod config;
 pub mod control;
 mod dial;
+mod entry;
 mod forward;
 #[doc(hidden)]
 pub mod fuzz;
@@ -37,6 +38,7 @@ mod random;
 pub mod redact;
 pub mod refuse;
 mod scrub;
+mod skipped;
 pub mod source;
 mod strangers;
 mod threads;

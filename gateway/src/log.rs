@@ -32,7 +32,10 @@ pub struct Event<'a> {
     pub path: &'a str,
     /// Name of the key whose rule was used.
     pub key: &'a str,
-    /// `send`, `inject`, `pass`, `list`, `tunnel`, `refuse`, `cut` or `torn`; `cover`: an answer of this host had a value in it.
+    /// Name of another key, the placeholder of which stood in that one's place.
+    pub placeholder_of: &'a str,
+    /// `send`, `inject`, `pass`, `list`, `tunnel`, `refuse`, `cut` or `torn`; `cover`: an answer of this host had a value in it;
+    /// `skip`: a placeholder stood elsewhere than in its key's place, and went on as it was.
     pub decision: &'a str,
     /// The word of a refusal, or a remark.
     pub code: &'a str,
@@ -61,6 +64,8 @@ struct Line<'a> {
     path: std::borrow::Cow<'a, str>,
     #[serde(borrow)]
     key: std::borrow::Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    placeholder_of: std::borrow::Cow<'a, str>,
     #[serde(borrow)]
     decision: std::borrow::Cow<'a, str>,
     #[serde(borrow)]
@@ -172,7 +177,7 @@ impl Log {
         let Inner { file, head, line, good, torn, unsynced } = &mut *inner;
         let seq = head.seq + 1;
         let time_ms = u64::try_from(time.as_millis()).unwrap_or_default();
-        let Event { agent, method, host, path, key, decision, code, status, latency_ms, of, more } = *event;
+        let Event { agent, method, host, path, key, placeholder_of, decision, code, status, .. } = *event;
         let path = truncated(path);
         let row = Line {
             seq,
@@ -182,12 +187,13 @@ impl Log {
             host: truncated(host).into(),
             path: path.into(),
             key: key.into(),
+            placeholder_of: placeholder_of.into(),
             decision: decision.into(),
             code: code.into(),
             status,
-            latency_ms,
-            of,
-            more,
+            latency_ms: event.latency_ms,
+            of: event.of,
+            more: event.more,
         };
         line.clear();
         serde_json::to_writer(&mut *line, &row)?;

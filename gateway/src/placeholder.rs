@@ -8,6 +8,7 @@
 mod shape;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +17,7 @@ use keyward_wire::KeyId;
 
 use crate::random;
 use shape::Shape;
+pub(crate) use watch::Watch;
 
 /// In a key's place, these say “here” without being anybody's.
 pub const MANAGED: [&str; 2] = ["keyward-managed", "onecli-managed"];

@@ -44,9 +44,9 @@ pub enum Body {
 /// Why a value is not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Wrong {
-    /// A placeholder of another key stands in this key's place.
+    /// A placeholder of another key, of this one, stands in this key's place.
     #[error("a placeholder of another key stands where this one belongs")]
-    WrongDestination,
+    WrongDestination(KeyId),
     /// A placeholder of no key of this session stands in the key's place.
     #[error("a placeholder that is nobody's stands where the key belongs")]
     UnknownPlaceholder,
@@ -229,8 +229,11 @@ impl Slots<'_> {
         if marks.contains(&Mark::Unknown) {
             return Err(Wrong::UnknownPlaceholder);
         }
-        if marks.iter().any(|mark| *mark != Mark::Key(self.key)) {
-            return Err(Wrong::WrongDestination);
+        for mark in &marks {
+            match mark {
+                Mark::Key(other) if *other != self.key => return Err(Wrong::WrongDestination(*other)),
+                Mark::Key(_) | Mark::Unknown => {}
+            }
         }
         if marks.len() > 1 || (self.seen && !marks.is_empty()) {
             return Err(Wrong::Repeated);

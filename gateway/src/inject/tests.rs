@@ -246,7 +246,9 @@ fn d22_h4_another_keys_or_nobodys_placeholder_in_the_place_is_refused() {
         let lab = Lab::new(&[into]);
         let others = lab.mine.of(other_key, None);
         let nobodys = Placeholders::new().of(lab.value.key(), Some("github"));
-        for (text, wrong) in [(&*others, Wrong::WrongDestination), (&*nobodys, Wrong::UnknownPlaceholder)] {
+        for (text, wrong) in
+            [(&*others, Wrong::WrongDestination(other_key)), (&*nobodys, Wrong::UnknownPlaceholder)]
+        {
             let refused = match into {
                 "json:/key" => lab.body("application/json", &format!("{{\"key\":\"{text}\"}}")).err(),
                 "form:key" => lab.body("application/x-www-form-urlencoded", &format!("key={text}")).err(),

@@ -38,6 +38,25 @@ pub(super) async fn h1_a_placeholder_beside_its_place_goes_on_as_it_is() {
     assert_eq!(agent.ask(request).await.status, 200);
     assert_eq!(upstream.text().matches(&placeholder).count(), 6, "{}", upstream.text());
     assert_eq!(upstream.text().matches(SA).count(), 2, "once a request");
+    let skips = |world: &World| {
+        let skipped = world.log().into_iter().filter(|line| line["decision"] == "skip");
+        skipped.collect::<Vec<_>>()
+    };
+    let [skip] = &*skips(&world) else { panic!("one line a request: {:?}", world.log()) };
+    assert_eq!((&skip["code"], &skip["key"]), (&"skipped_placeholder".into(), &"A".into()), "{skip}");
+    let sent = &world.log()[usize::try_from(skip["of"].as_u64().unwrap()).unwrap() - 1];
+    assert_eq!((&sent["decision"], &sent["method"]), (&"send".into(), &"POST".into()), "{sent}");
+    // In a body only, in two pieces; and one in its place, beside texts that are none.
+    let (start, end) = placeholder.split_at(placeholder.len() / 2);
+    let length = placeholder.len();
+    agent.say(format!("POST / HTTP/1.1\r\nHost: {a}\r\nContent-Length: {length}\r\n\r\n{start}")).await;
+    upstream.came(format!("\r\n\r\n{start}").as_bytes()).await;
+    agent.say(end).await;
+    assert_eq!(agent.answer().await.unwrap().status, 200);
+    assert_eq!(skips(&world).len(), 2);
+    let headers = format!("Authorization: Bearer {placeholder}\r\nX-A: kwph keyward-managed {start}\r\n");
+    assert_eq!(with(&world, &a, &headers).await.status, 200);
+    assert_eq!(skips(&world).len(), 2);
 }
 
 pub(super) async fn h2_a_placeholder_that_stands_twice_is_refused() {
@@ -90,7 +109,8 @@ pub(super) async fn h4_h6_d22_a_placeholder_that_is_not_this_keys_is_refused_and
     // D22: that of another key.
     let answer = with(&world, &a, &format!("Authorization: Bearer {of_c}\r\n")).await;
     assert_eq!((answer.status, answer.error().as_str()), (403, "wrong_destination"));
-    assert_eq!(world.log().last().unwrap()["key"], "A");
+    let line = world.log().pop().unwrap();
+    assert_eq!((&line["key"], &line["placeholder_of"]), (&"A".into(), &"C".into()), "{line}");
     // That of another agent, and one that nobody has.
     let nobodys = mine.replace(char::is_numeric, "z");
     let mut answers = Vec::new();

@@ -1,0 +1,76 @@
+//! Placeholders that stand elsewhere than in their key's place: they go on as they are, and the log says so.
+//!
+//! Agents quote their own transcripts, so that is no reason to refuse a request. But one that carries placeholders about may be
+//! trying where they are exchanged, or may be a program that puts its key where the rule does not look.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+
+use crate::entry::Entry;
+use crate::log::Event;
+use crate::placeholder::Watch;
+use crate::tunnel::Tunnel;
+
+/// Of one request: the log is told once.
+pub(crate) struct Skipped {
+    watch: Watch,
+    seen: bool,
+    told: bool,
+    tunnel: Arc<Tunnel>,
+    method: Method,
+    key: Option<Arc<str>>,
+    /// The line that says that it was sent.
+    of: u64,
+}
+
+impl Skipped {
+    /// Looks through a head, as it will be sent.
+    pub(crate) fn of(entry: &Entry, target: &[u8], headers: &HeaderMap) -> Self {
+        // What is sensitive was put there by the gateway. Each is looked at for itself: nothing goes on in the next.
+        let own = headers.values().filter(|value| !value.is_sensitive()).map(http::HeaderValue::as_bytes);
+        let seen = own.chain([target]).any(|text| Watch::default().sees(text));
+        Self {
+            watch: Watch::default(),
+            seen,
+            told: false,
+            tunnel: Arc::clone(&entry.tunnel),
+            method: entry.method.clone(),
+            key: entry.key.clone(),
+            of: 0,
+        }
+    }
+
+    /// The request is about to be sent, which the line of this number says.
+    pub(crate) fn sent(&mut self, line: u64) {
+        self.of = line;
+        self.tell();
+    }
+
+    /// Looks at what came of the body. False: nothing more need be looked at.
+    pub(crate) fn goes_on(&mut self, came: &Bytes) -> bool {
+        self.seen |= self.watch.sees(came);
+        self.tell();
+        !self.told
+    }
+
+    fn tell(&mut self) {
+        if !self.seen || self.told {
+            return;
+        }
+        self.told = true;
+        let event = Event {
+            agent: &self.tunnel.session.agent.name,
+            method: self.method.as_str(),
+            host: &self.tunnel.name,
+            key: self.key.as_deref().unwrap_or_default(),
+            decision: "skip",
+            code: "skipped_placeholder",
+            of: self.of,
+            ..Event::default()
+        };
+        // The request's own line is what nothing happens without.
+        let _ = self.tunnel.gateway.log.record(&event);
+    }
+}
