@@ -10,6 +10,8 @@ pub struct Forms {
     forms: Vec<Form>,
     /// Those that may begin with a byte.
     begun_by: Vec<Vec<usize>>,
+    /// Places of the longest.
+    longest: usize,
 }
 
 /// What may stand in each of its places.
@@ -50,7 +52,8 @@ impl Forms {
             (0..forms.len()).filter(|number| by(&forms[*number])).collect()
         };
         let begun_by = (0..=u8::MAX).map(begins).collect();
-        Self { forms, begun_by }
+        let longest = forms.iter().map(|form| form.places.len()).max().unwrap_or(0);
+        Self { forms, begun_by, longest }
     }
 
     /// Which bytes of `text` belong to a complete form.
@@ -78,16 +81,31 @@ impl Forms {
             if view.is_some_and(|sign| !text.contains(&sign)) {
                 continue;
             }
-            let cells = cells(view, text);
-            for at in 0..cells.len() {
-                for number in &self.begun_by[usize::from(cells[at].byte)] {
-                    let form = &self.forms[*number];
-                    let Some(here) = cells.get(at..at + form.places.len()) else { continue };
-                    let is_here = here.iter().zip(&form.places).all(|(cell, place)| place.has(cell.byte));
-                    if is_here && (view.is_none() || !form.plain_only) {
-                        found(form.value, here[0].start..here[here.len() - 1].end)?;
-                    }
+            let read = cells(view, text, 0, usize::MAX);
+            for at in 0..read.len() {
+                self.begun(view, &read[at..], &mut found)?;
+                for start in begins_within(view, &text[read[at].start..read[at].end]) {
+                    let again = cells(view, text, read[at].start + start, self.longest);
+                    self.begun(view, &again, &mut found)?;
                 }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Hands on each form that begins with the first of these cells.
+    fn begun(
+        &self,
+        view: Option<u8>,
+        cells: &[Cell],
+        found: &mut impl FnMut(usize, Range<usize>) -> ControlFlow<usize>,
+    ) -> ControlFlow<usize> {
+        for number in &self.begun_by[usize::from(cells[0].byte)] {
+            let form = &self.forms[*number];
+            let Some(here) = cells.get(..form.places.len()) else { continue };
+            let is_here = here.iter().zip(&form.places).all(|(cell, place)| place.has(cell.byte));
+            if is_here && (view.is_none() || !form.plain_only) {
+                found(form.value, here[0].start..here[here.len() - 1].end)?;
             }
         }
         ControlFlow::Continue(())
@@ -152,10 +170,10 @@ struct Cell {
     end: usize,
 }
 
-fn cells(view: Option<u8>, text: &[u8]) -> Vec<Cell> {
+/// What is read from `at` on, so many of them.
+fn cells(view: Option<u8>, text: &[u8], mut at: usize, most: usize) -> Vec<Cell> {
     let mut cells = Vec::new();
-    let mut at = 0;
-    while at < text.len() {
+    while at < text.len() && cells.len() < most {
         let rest = &text[at..];
         let escape = match view {
             Some(b'%') if rest[0] == b'%' => percent(rest),
@@ -168,6 +186,21 @@ fn cells(view: Option<u8>, text: &[u8]) -> Vec<Cell> {
         at += width;
     }
     cells
+}
+
+/// What reads as the escape of an escape may be that of a sign only, and what follows another text: where that begins.
+fn begins_within(view: Option<u8>, cell: &[u8]) -> Vec<usize> {
+    let after =
+        |signs: &str| (cell.len() > signs.len() && cell.starts_with(signs.as_bytes())).then_some(signs.len());
+    match view {
+        Some(b'%') => ["%25", "%2525"].into_iter().filter_map(after).collect(),
+        Some(b'\\') => ["\\\\", "\\\\\\", "\\\\\\\\"]
+            .into_iter()
+            .filter_map(after)
+            .filter(|at| !b"\\/\"'".contains(&cell[*at]))
+            .collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn number(digits: &[u8], radix: u32) -> Option<u8> {

@@ -70,6 +70,33 @@ impl View {
         }
     }
 
+    /// How many bytes an escape has at least in which another text may begin.
+    pub(super) fn least_within(self) -> usize {
+        match self {
+            Self::Percent => 5,
+            Self::Backslash => 3,
+            Self::Entity => usize::MAX,
+        }
+    }
+
+    /// Where in an escape another text may begin: what reads as an escape of an escape may be one of the sign alone, after which
+    /// that text says something else. What it says without another escape is there to be read anyway.
+    pub(super) fn begins_within(self, cell: &[u8]) -> [Option<usize>; LEVELS] {
+        match self {
+            Self::Percent => [3, 5].map(|at| {
+                let signs = cell.get(1..at).filter(|_| at < cell.len())?;
+                signs.chunks(2).all(|digits| digits == b"25").then_some(at)
+            }),
+            Self::Backslash if cell.get(1) == Some(&b'\\') => {
+                let run = cell.iter().take_while(|byte| **byte == b'\\').count();
+                // What stands for itself is read alike in both ways.
+                let other = cell.get(run).is_some_and(|kind| b"uxnrtbf".contains(kind));
+                [other.then_some(run), None]
+            }
+            Self::Backslash | Self::Entity => [None; LEVELS],
+        }
+    }
+
     /// Writes `byte` as a cell of the same width and kind as `cell`; None if there is none.
     pub(super) fn write(self, byte: u8, cell: &[u8]) -> Option<Vec<u8>> {
         if cell.len() == 1 {
@@ -198,6 +225,8 @@ fn hex_digit(byte: u8) -> Option<u8> {
 
 /// Bytes of the longest escape: `&#x00002f;`.
 pub(super) const WIDEST: usize = 10;
+/// Bytes of the longest text that may begin in one: `u0041`.
+pub(super) const WITHIN: usize = 5;
 /// How often a `%` may have been escaped again.
 const LEVELS: usize = 2;
 /// The most backslashes of one escape: a JSON string in a JSON string in a JSON string.
@@ -263,6 +292,27 @@ mod tests {
             }
         }
         assert_eq!(View::Backslash.read(b"\\\\/", 1), Read::Itself);
+    }
+
+    #[test]
+    fn after_an_escaped_sign_another_text_may_begin() {
+        for (view, cell, begins) in [
+            (View::Percent, "%41", [None, None]),
+            (View::Percent, "%25", [None, None]),
+            (View::Percent, "%2541", [Some(3), None]),
+            (View::Percent, "%2525", [Some(3), None]),
+            (View::Percent, "%252541", [Some(3), Some(5)]),
+            (View::Backslash, "\\n", [None, None]),
+            (View::Backslash, "\\u0041", [None, None]),
+            (View::Backslash, "\\\\/", [None, None]),
+            (View::Backslash, "\\\\n", [Some(2), None]),
+            (View::Backslash, "\\\\\\\\u0041", [Some(4), None]),
+            (View::Entity, "&amp;", [None, None]),
+        ] {
+            assert_eq!(view.begins_within(cell.as_bytes()), begins, "{cell}");
+            assert!(begins.iter().flatten().all(|at| cell.len() - at <= WITHIN));
+            assert!(begins == [None, None] || cell.len() >= view.least_within());
+        }
     }
 
     #[test]

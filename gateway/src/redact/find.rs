@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::escape::{Read, View, WIDEST};
+use super::escape::{Read, View, WIDEST, WITHIN};
 use super::forms::{Cover, Pattern, STAR};
-use super::index::Index;
+use super::index::{Index, PIECE};
 
 /// A complete form of a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +35,8 @@ pub(super) struct Patterns {
     escapable: usize,
     /// None of those has a byte that [`is_plain`] says no to.
     plain: bool,
+    /// Where in short ones of those the first pieces of the index are.
+    firsts: Vec<usize>,
     /// No form is longer, and none needs to be known further than this from its beginning to be told from something else.
     pub(super) reach: usize,
 }
@@ -48,7 +50,13 @@ impl Patterns {
         let reach = if list.is_empty() { 0 } else { all.max(escapable * WIDEST) + WIDEST };
         let mut behind = list.iter().filter(|pattern| pattern.escapable);
         let plain = behind.all(|pattern| pattern.core.iter().copied().all(is_plain));
-        Self { index: Index::new(&list, random), list, escapable, plain, reach }
+        let index = Index::new(&list, random);
+        let behind = list.iter().filter(|pattern| pattern.escapable);
+        let firsts = behind.map(|pattern| pattern.edges().0 + index.first(pattern.core.len()));
+        let mut firsts: Vec<usize> = firsts.filter(|first| *first < WITHIN).collect();
+        firsts.sort_unstable();
+        firsts.dedup();
+        Self { index, list, escapable, plain, firsts, reach }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -62,8 +70,9 @@ impl Patterns {
             return;
         }
         let part = text.get(from..).unwrap_or_default();
-        self.index.candidates(part, |start, pattern| {
-            if let Some((value, range, cover)) = self.check(text, from + start, pattern) {
+        self.index.candidates(part, |place, inside, pattern| {
+            let Some(core) = place.checked_sub(inside) else { return };
+            if let Some((value, range, cover)) = self.check(text, from + core, pattern) {
                 found.push(at(base, value, range, cover));
             }
         });
@@ -100,13 +109,16 @@ impl Patterns {
         let begin = from.saturating_sub(WIDEST);
         let accepted = if begin == 0 { 0 } else { from };
         let mut look = |group: &mut Group, end: usize| {
+            let mut found = |value, range: Range<usize>, cover| {
+                if range.start >= accepted {
+                    found.push(at(base, value, range, cover));
+                }
+            };
             if let Some(decoded) = group.decoded(text, end) {
-                self.look(group.view, text, &decoded, |value, range, cover| {
-                    if range.start >= accepted {
-                        found.push(at(base, value, range, cover));
-                    }
-                });
+                self.look(group, text, &decoded, &mut found);
+                group.escapes.clear();
             }
+            group.within.clear();
         };
         let mut groups = View::ALL.map(|view| Group::new(view, begin, self.escapable));
         let [percent, backslash, entity] = View::ALL.map(View::sign);
@@ -122,14 +134,14 @@ impl Patterns {
             match group.view.read(text, place) {
                 Read::Escape { byte, width } if self.plain && !is_plain(byte) => {
                     look(group, place);
-                    group.pass_over(place + width);
+                    group.pass_over(text, place..place + width);
                 }
                 Read::Escape { byte, width } => {
                     let escape = Escape { at: place, end: place + width, byte };
                     if group.is_apart_from(&escape) {
                         look(group, text.len());
                     }
-                    group.take(escape);
+                    group.take(text, escape);
                 }
                 Read::Unknown if !last => {
                     look(group, place);
@@ -147,21 +159,73 @@ impl Patterns {
     /// Looks for forms in a stretch that was read.
     fn look(
         &self,
-        view: View,
+        group: &Group,
         text: &[u8],
         decoded: &Decoded,
-        mut found: impl FnMut(usize, Range<usize>, Vec<u8>),
+        found: &mut impl FnMut(usize, Range<usize>, Vec<u8>),
     ) {
-        self.index.candidates(&decoded.text, |core, pattern| {
-            if !self.list.get(pattern).is_some_and(|pattern| pattern.escapable) {
-                return;
-            }
+        let mut check = |decoded: &Decoded, core: usize, pattern: usize| {
             let Some((value, range, cover)) = self.check(&decoded.text, core, pattern) else { return };
-            if let Some((range, cover)) = decoded.written(view, text, range, &cover) {
+            if let Some((range, cover)) = decoded.written(group.view, text, range, &cover) {
                 found(value, range, cover);
             }
+        };
+        let again = |within: &Range<usize>| {
+            let after = group.escapes.partition_point(|escape| escape.at < within.end);
+            let escapes = group.escapes.get(after..).unwrap_or_default();
+            Decoded::of(text, within.start..decoded.end, escapes)
+        };
+        self.index.candidates(&decoded.text, |place, inside, pattern| {
+            let Some(edge) = self.escapable_edge(pattern) else { return };
+            if let Some(core) = place.checked_sub(inside) {
+                check(decoded, core, pattern);
+            }
+            // It may begin within an escape: then more stands before it than was read.
+            let before = edge + inside;
+            let far = group.within.partition_point(|within| decoded.place(within.end) + before <= place);
+            for within in group.within.iter().skip(far) {
+                let length = (decoded.place(within.end) + before).saturating_sub(place);
+                if length == within.len() {
+                    check(&again(within), edge, pattern);
+                }
+                if length > WITHIN {
+                    break;
+                }
+            }
         });
+        if self.firsts.is_empty() {
+            return;
+        }
+        // Of short ones, all eight bytes need not stand after it.
+        for within in &group.within {
+            let before = text.get(within.clone()).unwrap_or_default();
+            let rest = decoded.text.get(decoded.place(within.end)..).unwrap_or_default();
+            for first in &self.firsts {
+                let Some(bytes) = eight(before, rest, *first) else { continue };
+                self.index.having(bytes, |inside, pattern| {
+                    if let Some(edge) = self.escapable_edge(pattern).filter(|edge| edge + inside == *first) {
+                        check(&again(within), edge, pattern);
+                    }
+                });
+            }
+        }
     }
+
+    /// Of a pattern that may stand behind escapes: how much of it is before its core.
+    fn escapable_edge(&self, pattern: usize) -> Option<usize> {
+        self.list.get(pattern).filter(|pattern| pattern.escapable).map(|pattern| pattern.edges().0)
+    }
+}
+
+/// The eight bytes from `at` of two texts after each other.
+fn eight(before: &[u8], rest: &[u8], at: usize) -> Option<[u8; PIECE]> {
+    let start = before.get(at..).unwrap_or_default();
+    let mut bytes = [0; PIECE];
+    let (first, second) = bytes.split_at_mut(start.len().min(PIECE));
+    first.copy_from_slice(start.get(..first.len())?);
+    let at = at.saturating_sub(before.len());
+    second.copy_from_slice(rest.get(at..at + second.len())?);
+    Some(bytes)
 }
 
 /// The letters that keys are usually made of, in base64 as well. Where no value has another one, an escape of another is in none,
@@ -186,6 +250,8 @@ struct Group {
     /// So much before the first and after the last may belong to the same form.
     margin: usize,
     escapes: Vec<Escape>,
+    /// From where within an escape to its end another text may go.
+    within: Vec<Range<usize>>,
     /// Nothing that begins before this does.
     barrier: usize,
     /// Where the next escape may begin.
@@ -194,7 +260,7 @@ struct Group {
 
 impl Group {
     fn new(view: View, begin: usize, margin: usize) -> Self {
-        Self { view, margin, escapes: Vec::new(), barrier: begin, next: begin }
+        Self { view, margin, escapes: Vec::new(), within: Vec::new(), barrier: begin, next: begin }
     }
 
     /// Whether no form has this one and the last one in it.
@@ -202,24 +268,32 @@ impl Group {
         self.escapes.last().is_some_and(|last| escape.at >= last.end + 2 * self.margin)
     }
 
-    fn take(&mut self, escape: Escape) {
+    fn take(&mut self, text: &[u8], escape: Escape) {
         self.next = escape.end;
+        self.look_into(text, escape.at..escape.end);
         self.escapes.push(escape);
     }
 
     /// An escape that is in no form ends here.
-    fn pass_over(&mut self, end: usize) {
-        (self.barrier, self.next) = (end, end);
+    fn pass_over(&mut self, text: &[u8], escape: Range<usize>) {
+        (self.barrier, self.next) = (escape.end, escape.end);
+        self.look_into(text, escape);
     }
 
-    /// The text around them, read, if there are any; then there are none. No form goes beyond `end`.
-    fn decoded(&mut self, text: &[u8], end: usize) -> Option<Decoded> {
+    fn look_into(&mut self, text: &[u8], escape: Range<usize>) {
+        if escape.len() < self.view.least_within() {
+            return;
+        }
+        let begins = self.view.begins_within(text.get(escape.clone()).unwrap_or_default());
+        self.within.extend(begins.into_iter().flatten().map(|at| escape.start + at..escape.end));
+    }
+
+    /// The text around them, read, if there are any. No form goes beyond `end`.
+    fn decoded(&self, text: &[u8], end: usize) -> Option<Decoded> {
         let (first, last) = (self.escapes.first()?, self.escapes.last()?);
         let start = first.at.saturating_sub(self.margin).max(self.barrier);
         let stop = (last.end + self.margin).min(end);
-        let decoded = Decoded::of(text, start..stop, &self.escapes);
-        self.escapes.clear();
-        Some(decoded)
+        Some(Decoded::of(text, start..stop, &self.escapes))
     }
 }
 
@@ -228,7 +302,9 @@ struct Decoded {
     text: Zeroizing<Vec<u8>>,
     /// Where each escape's byte is in `text`, and where the escape begins and ends in the source.
     cells: Vec<(usize, Range<usize>)>,
+    /// Which stretch of the source it is.
     start: usize,
+    end: usize,
 }
 
 impl Decoded {
@@ -243,7 +319,16 @@ impl Decoded {
             done = escape.end;
         }
         text.extend_from_slice(source.get(done..range.end).unwrap_or_default());
-        Self { text, cells, start: range.start }
+        Self { text, cells, start: range.start, end: range.end }
+    }
+
+    /// Where what stands in the source at `at`, in no escape, is in `text`.
+    fn place(&self, at: usize) -> usize {
+        let after = self.cells.partition_point(|(_, cell)| cell.end <= at);
+        match after.checked_sub(1).and_then(|before| self.cells.get(before)) {
+            Some((place, cell)) => place + 1 + (at - cell.end),
+            None => at.saturating_sub(self.start),
+        }
     }
 
     /// The cell of a decoded byte, in the source.

@@ -46,9 +46,7 @@ impl Index {
             grid,
         };
         for (number, pattern) in (0..).zip(patterns) {
-            let slack = (pattern.core.len() + 1).saturating_sub(grid + PIECE);
-            // Two thirds of the way: past any prefix, before the last characters.
-            let first = slack * 2 / 3;
+            let first = index.first(pattern.core.len());
             for at in first..first + grid {
                 let Some(bytes) = pattern.core.get(at..).and_then(piece) else { continue };
                 let (word, bit) = index.place(bytes);
@@ -63,9 +61,23 @@ impl Index {
         index
     }
 
-    /// Calls `found(at, pattern)` where a pattern's core may begin in `text`: it may begin before it or end after it, and
-    /// may not be there at all.
-    pub(super) fn candidates(&self, text: &[u8], mut found: impl FnMut(usize, usize)) {
+    /// Where in each pattern's core the first of its pieces is.
+    pub(super) fn first(&self, core: usize) -> usize {
+        // Two thirds of the way: past any prefix, before the last characters.
+        (core + 1).saturating_sub(self.grid + PIECE) * 2 / 3
+    }
+
+    /// Calls `found(at, pattern)` for each pattern that has these eight bytes in its core, at `at`.
+    pub(super) fn having(&self, bytes: [u8; PIECE], mut found: impl FnMut(usize, usize)) {
+        let bytes = u64::from_le_bytes(bytes);
+        if self.bit(bytes) != 0 {
+            self.equal(bytes).for_each(|piece| found(piece.at as usize, piece.pattern as usize));
+        }
+    }
+
+    /// Calls `found(at, inside, pattern)` where eight bytes of a pattern's core are in `text`: those that are `inside` it by so
+    /// much. The core may begin before the text or end after it, and may not be there at all.
+    pub(super) fn candidates(&self, text: &[u8], mut found: impl FnMut(usize, usize, usize)) {
         if self.grid == PIECE {
             let mut groups = text.chunks_exact(GROUP);
             let mut at = 0;
@@ -87,20 +99,21 @@ impl Index {
         pieces.iter().fold(0, |any, bytes| any | self.bit(u64::from_le_bytes(*bytes))) != 0
     }
 
-    fn look(&self, text: &[u8], offset: usize, found: &mut impl FnMut(usize, usize)) {
+    fn look(&self, text: &[u8], offset: usize, found: &mut impl FnMut(usize, usize, usize)) {
         for at in (0..text.len().saturating_sub(PIECE - 1)).step_by(self.grid) {
             let Some(bytes) = text.get(at..).and_then(piece) else { return };
             if self.bit(bytes) == 0 {
                 continue;
             }
-            let from = self.pieces.partition_point(|piece| piece.bytes < bytes);
-            let equal = self.pieces.iter().skip(from).take_while(|piece| piece.bytes == bytes);
-            for piece in equal {
-                if let Some(start) = (offset + at).checked_sub(piece.at as usize) {
-                    found(start, piece.pattern as usize);
-                }
+            for piece in self.equal(bytes) {
+                found(offset + at, piece.at as usize, piece.pattern as usize);
             }
         }
+    }
+
+    fn equal(&self, bytes: u64) -> impl Iterator<Item = &Piece> {
+        let from = self.pieces.partition_point(|piece| piece.bytes < bytes);
+        self.pieces.iter().skip(from).take_while(move |piece| piece.bytes == bytes)
     }
 
     /// Not 0 if a pattern may have these eight bytes.

@@ -167,6 +167,52 @@ fn r3_escapes_of_letters_that_no_value_has_hide_none_beside_them() {
     assert!(scrubber.text(cut.as_bytes()).is_none());
 }
 
+/// What reads as an escape of an escape may be an escaped sign, and a value after it.
+#[test]
+fn r3_a_value_right_after_an_escaped_sign_is_covered() {
+    for (value, forms) in [
+        (
+            "n4/9fQ2vT7bLx0ZcR4mWk8",
+            &[
+                ("path\\\\", "n4\\/9fQ2vT7bLx0ZcR4mWk8"),
+                ("\\\\\\\\", "n4\\\\/9fQ2vT7bLx0ZcR4mWk8"),
+                ("\\\\", "n4\\u002f9fQ2vT7bLx0ZcR4mWk8"),
+            ][..],
+        ),
+        (
+            "u0041/9fQ2vT7bLx0ZcR4m",
+            &[("\\\\", "u0041\\/9fQ2vT7bLx0ZcR4m"), ("\\/\\\\\\\\", "u0041\\u002f9fQ2vT7bLx0ZcR4m")],
+        ),
+        ("x41/9fQ2vT7bLx0ZcR4m", &[("\\\\", "x41\\/9fQ2vT7bLx0ZcR4m")]),
+        (
+            "4f/9fQ2vT7bLx0ZcR4mWk8",
+            &[("50%25", "4f%2F9fQ2vT7bLx0ZcR4mWk8"), ("%2525", "4f%252F9fQ2vT7bLx0ZcR4mWk8")],
+        ),
+        (
+            "22/9fQ2vT7bLx0ZcR4mWk8",
+            &[("%25", "22%2f9fQ2vT7bLx0ZcR4mWk8"), ("%2525", "22%2f9fQ2vT7bLx0ZcR4mWk8")],
+        ),
+        ("25/9fQ2vT7bLx0ZcR4mWk8", &[("%25", "25%2f9fQ2vT7bLx0ZcR4mWk8")]),
+        // One with a character of another kind, so that no escape is passed over.
+        ("n\"/9fQ2vT7bLx0ZcR4mWk8", &[("\\\\", "n\\\"\\/9fQ2vT7bLx0ZcR4mWk8")]),
+        (
+            "22\"/9fQ2vT7bLx0ZcR4mWk8",
+            &[("%25", "22%22%2f9fQ2vT7bLx0ZcR4mWk8"), ("%2525", "22%2522/9fQ2vT7bLx0ZcR4mWk8")],
+        ),
+    ] {
+        let other = Held::new(b"another-value-of-this-agent", None).unwrap();
+        let scrubber = Scrubber::new(&[Held::new(value.as_bytes(), None).unwrap(), other], 7);
+        for (before, form) in forms {
+            for around in ["", "\\/%2F", "and then "] {
+                let body = format!("{around}{before}{form}\\\"%22 {around}");
+                let covered = scrubber.text(body.as_bytes()).map(|(text, _)| text);
+                let wanted = format!("{around}{before}{}\\\"%22 {around}", "*".repeat(form.len()));
+                assert_eq!(covered.as_deref().map(text), Some(wanted.as_str()), "{body}");
+            }
+        }
+    }
+}
+
 #[test]
 fn r3_values_that_look_like_escapes_or_have_several_lines_are_covered_as_encoders_write_them() {
     for (value, forms) in [
@@ -416,6 +462,8 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         proptest::collection::vec(proptest::sample::select(b"ab01".as_slice()), 8..20),
         proptest::collection::vec(proptest::sample::select(b"aZ9+/=-_\"'<>.~".as_slice()), 8..40),
+        // As escapes go on.
+        proptest::collection::vec(proptest::sample::select(b"nu0x245/".as_slice()), 8..14),
     ]
 }
 
@@ -430,7 +478,7 @@ fn body(values: &[Vec<u8>]) -> impl Strategy<Value = Vec<u8>> + use<> {
             });
             bytes.collect::<Vec<_>>().concat()
         };
-        match kind % 12 {
+        match kind % 14 {
             0 => value.clone(),
             1 => HEXLOWER.encode(&value).into_bytes(),
             2 => BASE64.encode(&[&b"ab01"[..usize::from(kind / 12 % 4)], &value, b"a"].concat()).into_bytes(),
@@ -444,6 +492,13 @@ fn body(values: &[Vec<u8>]) -> impl Strategy<Value = Vec<u8>> + use<> {
             8 => value.iter().flat_map(|byte| [*byte, 0]).collect(),
             9 => b"%25\\\\&amp;".to_vec(),
             10 => b"a0b1\n".to_vec(),
+            11 => {
+                [b"%25".repeat(usize::from(kind / 14 % 3)), escaped(|byte| format!("%{byte:02x}"))].concat()
+            }
+            12 => {
+                let write = |byte| if byte == b'/' { "\\/".to_owned() } else { format!("\\u{byte:04x}") };
+                [b"\\\\".repeat(usize::from(kind / 14 % 3)), escaped(write)].concat()
+            }
             _ => vec![kind],
         }
     });
