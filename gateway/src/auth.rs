@@ -68,13 +68,23 @@ impl Throttle {
     /// Counts a refusal. How long its answer waits.
     pub(crate) fn refused(&self, credential: &str) -> Duration {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.len() >= REMEMBERED {
-            counts.clear();
+        let digest = Sha256::digest(credential.as_bytes()).into();
+        if counts.len() >= REMEMBERED && !counts.contains_key(&digest) {
+            forget_half(&mut counts);
         }
-        let count = counts.entry(Sha256::digest(credential.as_bytes()).into()).or_default();
-        *count += 1;
+        let count: &mut u32 = counts.entry(digest).or_default();
+        *count = count.saturating_add(1);
         FIRST.saturating_mul(1 << (*count - 1).min(8)).min(LONGEST)
     }
+}
+
+/// Those that were refused least often: whoever wants to be forgotten has to have as many others refused as often.
+fn forget_half(counts: &mut HashMap<[u8; 32], u32>) {
+    let mut all: Vec<u32> = counts.values().copied().collect();
+    let middle = all.len() / 2;
+    let (_, median, _) = all.select_nth_unstable(middle);
+    let median = *median;
+    counts.retain(|_, count| *count > median);
 }
 
 const REMEMBERED: usize = 4096;
@@ -141,5 +151,16 @@ mod tests {
         assert!((0..20).map(|_| throttle.refused("kwp1_a")).is_sorted());
         assert_eq!(throttle.refused("kwp1_a"), LONGEST);
         assert_eq!(throttle.refused("kwp1_b"), first);
+    }
+
+    #[test]
+    fn s1_filling_the_memory_with_others_gives_no_credential_a_new_start() {
+        let throttle = Throttle::default();
+        let waits: Vec<Duration> = (0..6).map(|_| throttle.refused("kwp1_a")).collect();
+        for n in 0..REMEMBERED * 3 {
+            throttle.refused(&format!("kwp1_{n}"));
+        }
+        assert!(throttle.refused("kwp1_a") > waits[5]);
+        assert!(throttle.0.lock().unwrap().len() <= REMEMBERED);
     }
 }

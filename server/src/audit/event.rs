@@ -32,9 +32,13 @@ impl Event {
         Self::new("login.succeeded", [object("credential", credential), object("kind", kind.as_str())])
     }
 
-    /// A known credential with a wrong proof, or one that has ended, or of a kind that is not taken here.
-    pub(crate) fn login_refused(identity: IdentityId, credential: CredentialId) -> Self {
-        Self::new("login.refused", [object("identity", identity), object("credential", credential)])
+    /// A known credential with a wrong proof, or one that has ended, or of a kind that is not taken here. `untold`: how many of
+    /// the same before it have no entry.
+    pub(crate) fn login_refused(identity: IdentityId, credential: CredentialId, untold: u64) -> Self {
+        let mut event =
+            Self::new("login.refused", [object("identity", identity), object("credential", credential)]);
+        event.objects.extend((untold > 0).then(|| object("untold", untold)));
+        event
     }
 
     /// A session was ended by its holder.

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 use keyward_wire::CredentialId;
 
+use super::lines::Lines;
+
 /// Refusals by network, and by credential for strangers. Cheap to clone; forgets everything when the server stops, and each
 /// server counts for itself.
 #[derive(Clone)]
@@ -23,8 +25,7 @@ pub(crate) struct Throttle(Arc<Inner>);
 struct Inner {
     networks: Mutex<Buckets<IpAddr>>,
     strangers: Mutex<Buckets<CredentialId>>,
-    /// Lines in the audit, not limits: a log that anybody can fill is none.
-    lines: Mutex<Buckets<CredentialId>>,
+    lines: Mutex<Lines>,
 }
 
 impl Default for Throttle {
@@ -32,7 +33,7 @@ impl Default for Throttle {
         Self(Arc::new(Inner {
             networks: Mutex::new(Buckets::new(50, 2)),
             strangers: Mutex::new(Buckets::new(20, 30)),
-            lines: Mutex::new(Buckets::new(50, 60)),
+            lines: Mutex::default(),
         }))
     }
 }
@@ -60,14 +61,11 @@ impl Throttle {
         self.strangers().refused(credential, now);
     }
 
-    /// Whether a refusal of this credential gets a line of its own in the audit: fifty in a row do, and then one a minute.
-    pub(crate) fn takes_a_line(&self, credential: CredentialId, now: Instant) -> bool {
+    /// Whether a refusal of this credential, named from `ip`, gets a line of its own in the audit. If so, how many refusals of
+    /// the credential before it got none.
+    pub(crate) fn line(&self, credential: CredentialId, ip: Option<IpAddr>, now: Instant) -> Option<u64> {
         let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let takes = lines.wait(&credential, now).is_none();
-        if takes {
-            lines.refused(credential, now);
-        }
-        takes
+        lines.line(credential, ip.map(network), now)
     }
 
     fn networks(&self) -> std::sync::MutexGuard<'_, Buckets<IpAddr>> {
@@ -80,7 +78,7 @@ impl Throttle {
 }
 
 /// Leaking buckets, each known by the moment at which it will be empty.
-struct Buckets<K> {
+pub(super) struct Buckets<K> {
     empty_at: HashMap<K, Instant>,
     /// After which one refusal is forgotten.
     leak: Duration,
@@ -90,17 +88,17 @@ struct Buckets<K> {
 
 impl<K: Eq + Hash> Buckets<K> {
     /// So many refusals in a row, and one more every so many seconds.
-    fn new(refusals: u32, leak_secs: u64) -> Self {
+    pub(super) fn new(refusals: u32, leak_secs: u64) -> Self {
         let leak = Duration::from_secs(leak_secs);
         Self { empty_at: HashMap::new(), leak, most: leak * (refusals - 1) }
     }
 
-    fn wait(&self, key: &K, now: Instant) -> Option<Duration> {
+    pub(super) fn wait(&self, key: &K, now: Instant) -> Option<Duration> {
         let full = self.empty_at.get(key)?.checked_duration_since(now)?;
         full.checked_sub(self.most).filter(|wait| !wait.is_zero())
     }
 
-    fn refused(&mut self, key: K, now: Instant) {
+    pub(super) fn refused(&mut self, key: K, now: Instant) {
         if self.empty_at.len() >= BUCKETS {
             self.empty_at.retain(|_, empty| *empty > now);
         }
@@ -131,7 +129,7 @@ pub(crate) fn network(ip: IpAddr) -> IpAddr {
 }
 
 /// Buckets that are remembered at most, of each kind.
-const BUCKETS: usize = 100_000;
+pub(super) const BUCKETS: usize = 100_000;
 
 #[cfg(test)]
 mod tests {
@@ -182,18 +180,6 @@ mod tests {
         }
         assert_eq!(throttle.stranger_waits(credential(1), start), Some(Duration::from_secs(30)));
         assert!(throttle.stranger_waits(credential(2), start).is_none());
-    }
-
-    #[test]
-    fn the_refusals_of_one_credential_do_not_fill_the_audit() {
-        let (throttle, start) = (Throttle::default(), Instant::now());
-        let credential = |byte| CredentialId::from_bytes([byte; 16]);
-        let lines = |byte, now| (0..1000).filter(|_| throttle.takes_a_line(credential(byte), now)).count();
-        assert_eq!((lines(1, start), lines(1, start)), (50, 0));
-        assert_eq!(lines(2, start), 50, "another one's are its own");
-        assert_eq!(lines(1, start + Duration::from_secs(59)), 0);
-        assert_eq!(lines(1, start + Duration::from_mins(3)), 3);
-        assert_eq!(lines(1, start + Duration::from_hours(1)), 50);
     }
 
     #[test]

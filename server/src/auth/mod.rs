@@ -5,6 +5,7 @@
 
 mod leak;
 mod limit;
+mod lines;
 mod prelogin;
 mod proof;
 mod session;

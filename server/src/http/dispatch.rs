@@ -145,16 +145,20 @@ pub(super) async fn refuse_login(
         return Err(Failure::TooMany { wait });
     }
     metrics.refused(Refused::Proof);
-    match verdict {
-        Verdict::Refused { mut org, identity, credential, now: at }
-            if throttle.takes_a_line(credential, now) =>
-        {
+    let line = match &verdict {
+        Verdict::Refused { credential, .. } => throttle.line(*credential, call.ip, now),
+        Verdict::Unknown | Verdict::Proved(_) => None,
+    };
+    match (verdict, line) {
+        (Verdict::Refused { mut org, identity, credential, now: at }, Some(untold)) => {
             let origin = Origin { actor: None, ip: call.ip };
-            let event = Event::login_refused(identity, credential);
+            let event = Event::login_refused(identity, credential, untold);
             audit::append(&mut tx, &mut org, at, origin, &[event]).await?;
         }
         // Costs a write as well: nothing tells them apart.
-        Verdict::Refused { .. } | Verdict::Unknown | Verdict::Proved(_) => tx.count_unknown_login().await?,
+        (Verdict::Refused { .. } | Verdict::Unknown | Verdict::Proved(_), _) => {
+            tx.count_unknown_login().await?
+        }
     }
     Ok(tx.commit().await?)
 }

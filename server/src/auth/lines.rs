@@ -1,0 +1,101 @@
+//! Which refusals get a line of their own in the audit: a log that anybody can fill is none, and one that anybody can drown out
+//! is none either.
+//!
+//! So lines are counted for a credential and the network that names it: whoever guesses loudly from one place does not silence
+//! what comes from another. And for the credential alone, since networks are cheap. What got no line is told in the next one.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use keyward_wire::CredentialId;
+
+use super::limit::{BUCKETS, Buckets};
+
+/// Lines that were taken, and those that were not.
+pub(super) struct Lines {
+    networks: Buckets<(CredentialId, Option<IpAddr>)>,
+    credentials: Buckets<CredentialId>,
+    untold: HashMap<CredentialId, u64>,
+}
+
+impl Default for Lines {
+    /// Fifty in a row for a network and then one a minute; ten times as many for all networks together.
+    fn default() -> Self {
+        Self { networks: Buckets::new(50, 60), credentials: Buckets::new(500, 6), untold: HashMap::new() }
+    }
+}
+
+impl Lines {
+    /// Whether this refusal gets one. If so, how many of its credential before it got none.
+    pub(super) fn line(
+        &mut self,
+        credential: CredentialId,
+        network: Option<IpAddr>,
+        now: Instant,
+    ) -> Option<u64> {
+        let from = (credential, network);
+        if self.networks.wait(&from, now).is_some() || self.credentials.wait(&credential, now).is_some() {
+            // Credentials that exist: there are not so many. If there were, all of them are counted for the server.
+            if self.untold.len() < BUCKETS || self.untold.contains_key(&credential) {
+                *self.untold.entry(credential).or_default() += 1;
+            }
+            return None;
+        }
+        self.networks.refused(from, now);
+        self.credentials.refused(credential, now);
+        Some(self.untold.remove(&credential).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn credential(byte: u8) -> CredentialId {
+        CredentialId::from_bytes([byte; 16])
+    }
+
+    fn network(number: u32) -> Option<IpAddr> {
+        Some(IpAddr::from(number.to_be_bytes()))
+    }
+
+    #[test]
+    fn the_refusals_of_one_credential_do_not_fill_the_audit() {
+        let (mut lines, start) = (Lines::default(), Instant::now());
+        let mut taken = |byte, number, now| {
+            (0..1000).filter_map(|_| lines.line(credential(byte), network(number), now)).collect::<Vec<_>>()
+        };
+        assert_eq!((taken(1, 1, start).len(), taken(1, 1, start).len()), (50, 0));
+        assert_eq!(taken(2, 1, start).len(), 50, "another one's are its own");
+        assert_eq!(taken(1, 1, start + Duration::from_secs(59)).len(), 0);
+        assert_eq!(
+            taken(1, 1, start + Duration::from_mins(3)),
+            [2950, 0, 0],
+            "the next one tells how many there were"
+        );
+        assert_eq!(taken(1, 1, start + Duration::from_hours(1)), [&[997][..], &[0; 49]].concat());
+    }
+
+    #[test]
+    fn noise_from_one_network_hides_nothing_that_comes_from_another() {
+        let (mut lines, start) = (Lines::default(), Instant::now());
+        for _ in 0..1000 {
+            lines.line(credential(1), network(1), start);
+        }
+        assert_eq!(lines.line(credential(1), network(2), start), Some(950));
+        assert_eq!(lines.line(credential(1), network(2), start), Some(0));
+        assert_eq!(lines.line(credential(1), network(1), start), None);
+    }
+
+    #[test]
+    fn a_guesser_with_any_number_of_networks_does_not_fill_the_audit() {
+        let (mut lines, start) = (Lines::default(), Instant::now());
+        let taken =
+            (0..10_000).filter_map(|number| lines.line(credential(1), network(number), start)).count();
+        assert_eq!(taken, 500);
+        assert_eq!(lines.line(credential(1), network(7), start + Duration::from_secs(6)), Some(9500));
+    }
+}
