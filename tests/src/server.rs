@@ -177,6 +177,11 @@ impl Server {
         }
     }
 
+    /// Where its PostgreSQL is.
+    pub fn postgres_url(&self) -> &str {
+        &self.database.as_ref().expect("it keeps its data in SQLite").url
+    }
+
     /// An expression for a binary column in lower-case hexadecimal.
     pub fn hex(&self, column: &str) -> String {
         match &self.database {

@@ -1,7 +1,7 @@
 //! Rows whose time is over, some at a time.
 
 use super::StoreError;
-use super::engine::{Tx, args, statements};
+use super::engine::{Inner, Tx, args, statements};
 
 /// How many rows went.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -16,17 +16,23 @@ pub struct Swept {
 
 impl Tx {
     /// Deletes sessions that ended before `now`, devices and links that ended before `credentials_before`, and networks last
-    /// seen before `networks_before`: a bounded number of each.
+    /// seen before `networks_before`: a bounded number of each. What somebody else is at work on stays for the next time: a
+    /// sign-in that deletes networks in another order would else wait for this and this for it, and one of the two be refused.
     pub async fn sweep(
         &mut self,
         now: i64,
         credentials_before: i64,
         networks_before: i64,
     ) -> Result<Swept, StoreError> {
-        let sessions = self.execute(SESSIONS, args![now]).await?;
-        let credentials = self.execute(CREDENTIALS, args![credentials_before]).await?;
+        let [sessions, credentials, networks] = match &self.inner {
+            // Has one writer at a time.
+            Inner::Sqlite(_) => [SESSIONS, CREDENTIALS, NETWORKS],
+            Inner::Postgres(_) => PASSING_BY,
+        };
+        let sessions = self.execute(sessions, args![now]).await?;
+        let credentials = self.execute(credentials, args![credentials_before]).await?;
         self.supersedes |= credentials > 0;
-        let networks = self.execute(NETWORKS, args![networks_before]).await?;
+        let networks = self.execute(networks, args![networks_before]).await?;
         Ok(Swept { sessions, credentials, networks })
     }
 }
@@ -56,3 +62,23 @@ statements! {
             select org_id, identity_id, network from networks where seen_at <= $1 limit 500
         )";
 }
+
+/// The same, without waiting for rows that are locked.
+const PASSING_BY: [&str; 3] = [
+    "delete from sessions
+     where token_sha256 in (
+        select token_sha256 from sessions where expires_at <= $1 limit 500 for update skip locked
+     )",
+    "delete from credentials
+     where id in (
+        select id from credentials
+        where not_after <= $1 and kind in ('device', 'link')
+        limit 500 for update skip locked
+     )",
+    "delete from networks
+     where (org_id, identity_id, network) in (
+        select org_id, identity_id, network from networks
+        where seen_at <= $1
+        limit 500 for update skip locked
+     )",
+];

@@ -10,3 +10,4 @@ mod described;
 mod doors;
 mod life;
 mod schema;
+mod sweeping;
