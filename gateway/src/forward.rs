@@ -217,6 +217,10 @@ fn relayed(
     parts.extensions.clear();
     let version = std::mem::replace(&mut parts.version, Version::HTTP_11);
     clean_answer(&mut parts.headers);
+    if parts.status == StatusCode::NO_CONTENT {
+        // None follows, and whoever believes it would take the next answer for it.
+        parts.headers.remove(CONTENT_LENGTH);
+    }
     let scrub = scrub::body(&tunnel.scrubber(), &mut parts.headers, version);
     let scrub = scrub.map_err(|_| Code::ScrubUnreadable)?;
     let body = Relayed::new(body, lease, scrub, Arc::clone(tunnel), busy);

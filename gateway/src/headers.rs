@@ -9,16 +9,26 @@ use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TE, TRAILER};
 pub(crate) fn clean_request(headers: &mut HeaderMap) {
     let trailers = wants_trailers(headers);
     named_by_connection(headers, |_| true);
+    // Behind some servers a `_` in a name is a `-`: such a header would be one that ends here, or says what is not theirs to say.
     remove(headers, |name| {
-        is_hop_by_hop(name)
-            // A request's trailers end here.
-            || name == "trailer"
-            || ROUTING.contains(&name)
-            || ["x-keyward-", "x-onecli-", "x-forwarded-", "proxy-"].iter().any(|own| name.starts_with(own))
+        if name.contains('_') {
+            let read = name.replace('_', "-");
+            ends_here(&read) || matches!(&*read, "host" | "content-length" | "content-encoding")
+        } else {
+            ends_here(name)
+        }
     });
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
+}
+
+fn ends_here(name: &str) -> bool {
+    is_hop_by_hop(name)
+        // A request's trailers end here.
+        || name == "trailer"
+        || ROUTING.contains(&name)
+        || ["x-keyward-", "x-onecli-", "x-forwarded-", "proxy-"].iter().any(|own| name.starts_with(own))
 }
 
 /// Takes out of an answer what is between the upstream and the gateway, and what would lead an agent around it.
@@ -74,9 +84,14 @@ fn remove(headers: &mut HeaderMap, goes: impl Fn(&str) -> bool) {
 /// Behind some servers, these are the method, host or path instead of those that were judged.
 const ROUTING: &[&str] = &[
     "x-original-url",
-    "x-rewrite-url",
+    "x-original-uri",
+    "x-original-method",
     "x-original-host",
+    "x-rewrite-url",
+    "x-envoy-original-path",
     "x-host",
+    "x-host-override",
+    "x-forwarded",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
@@ -139,10 +154,16 @@ mod tests {
             ("via", "x"),
             ("x-keyward-account", "a"),
             ("x-onecli-x", "a"),
+            ("x_http_method_override", "DELETE"),
+            ("x-http_method-override", "DELETE"),
+            ("x_forwarded_host", "x.test"),
+            ("transfer_encoding", "chunked"),
+            ("content_length", "0"),
             ("user-agent", "x"),
+            ("x_request_id", "1"),
         ]);
         clean_request(&mut request);
-        assert_eq!(names(&request), ["user-agent"]);
+        assert_eq!(names(&request), ["user-agent", "x_request_id"]);
     }
 
     #[test]
