@@ -70,6 +70,11 @@ macro_rules! each_attack {
                 r24_a_key_that_is_granted_while_a_stream_is_open_is_covered_in_the_stream,
                 r24_what_comes_in_the_clear_is_looked_through_like_all_else,
             }
+            http2 {
+                d6_d18_p9_streams_for_another_host_or_with_the_marks_of_http1_get_nothing,
+                p6_p7_a_body_that_only_some_servers_expect_does_not_come_out_of_http2,
+                p2_a_target_comes_out_of_http2_as_it_went_in_or_not_at_all,
+            }
             limits {
                 p16_connections_without_a_credential_make_room_for_those_that_have_one,
                 p17_an_upstream_that_never_comes_to_its_answer_is_cut_off,
@@ -122,12 +127,9 @@ macro_rules! each_attack {
                 http2_in_front_of_http1_and_the_reverse,
                 r7_a_secret_in_whose_midst_an_http2_upstream_pauses_is_covered,
                 a_message_of_grpc_is_delivered_before_the_next_is_sent,
-                d6_d18_p9_streams_for_another_host_or_with_the_marks_of_http1_get_nothing,
-                p6_p7_a_body_that_only_some_servers_expect_does_not_come_out_of_http2,
                 an_agent_that_waits_for_100_continue_gets_it_from_whoever_takes_the_body,
                 r4_a_coded_answer_is_read_covered_and_given_in_plain_even_if_it_says_that_its_coding_ends_here,
                 r7_a_secret_cut_anywhere_between_frames_is_covered,
-                p2_a_target_comes_out_of_http2_as_it_went_in_or_not_at_all,
             }
             shapes {
                 p6_p7_p8_smuggling_shapes_are_400_and_close,

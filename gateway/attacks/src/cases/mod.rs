@@ -8,6 +8,7 @@ mod control;
 mod destination;
 mod floods;
 mod held;
+mod http2;
 mod limits;
 mod links;
 mod live;
