@@ -118,6 +118,47 @@ fn l7_a_gateway_calls_somebody_from_one_place_only() {
     assert_eq!(places, expected.map(|(path, way)| (path.to_owned(), way)).into());
 }
 
+/// The rows of the list of attacks on a gateway that are to be answered: by tests that have them in their names, as
+/// `r1_r3_what_is_claimed`, or in what the gateway's document says that it cannot stop.
+#[test]
+fn every_row_of_the_attacks_on_a_gateway_has_a_test_of_its_name() {
+    let rows = [("r", 25), ("d", 27), ("n", 8), ("p", 18), ("h", 7), ("s", 10), ("l", 7), ("c", 5)];
+    let rows =
+        rows.into_iter().flat_map(|(letter, last)| (1..=last).map(move |row| format!("{letter}{row}")));
+    let mut missing: BTreeSet<String> = rows.chain(["l10".to_owned()]).collect();
+    let is_row = |word: &&str| {
+        let digits = word.trim_start_matches(|c: char| c.is_ascii_lowercase());
+        word.len() == digits.len() + 1
+            && !digits.is_empty()
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let mut texts = Vec::new();
+    for part in ["gateway/src", "gateway/attacks/src", "tests/tests", "cli/src", "shared/wire/src"] {
+        with_tests(&root().join(part), &mut texts);
+    }
+    for text in &texts {
+        let names = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        for name in names.filter(|name| name.matches('_').count() > 2) {
+            for row in name.split('_').take_while(is_row) {
+                missing.remove(row);
+            }
+        }
+    }
+    assert_eq!(missing, BTreeSet::new(), "rows that no test is named after");
+}
+
+/// Every file as it is.
+fn with_tests(folder: &Path, texts: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            with_tests(&path, texts);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            texts.push(std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
 #[test]
 fn a_part_does_not_reach_back() {
     let directions: &[(&str, &[&str])] = &[

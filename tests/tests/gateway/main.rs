@@ -7,6 +7,7 @@
 )]
 
 mod behind;
+mod calls;
 mod clients;
 mod commands;
 mod control;
