@@ -98,7 +98,7 @@ async fn settle() {
 }
 
 pub(super) async fn p18_bodies_of_any_size_are_streamed_in_bounded_memory_to_whoever_reads_slowly_too() {
-    const MIB: usize = 40;
+    const MIB: usize = 64;
     let counts = script(|mut talk| async move {
         while let Some(head) = talk.head().await {
             if head.starts_with("GET") {
