@@ -120,10 +120,11 @@ impl Seen {
 
 /// The first line, and the others, without their ends. None: a line end that is not CR LF.
 fn lines(head: &[u8]) -> Option<(&[u8], impl Iterator<Item = &[u8]>)> {
-    let head = head.strip_suffix(b"\r\n\r\n")?;
+    // With its end, of which a CR before it would be the third.
     if has_bare_line_end(head, 0) {
         return None;
     }
+    let head = head.strip_suffix(b"\r\n\r\n")?;
     // Bare ones were refused, so each LF ends a line and has its CR before it.
     let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     Some((lines.next()?, lines))
@@ -271,6 +272,8 @@ mod tests {
             "GET / HTTP/1.1\r\nHost: a.test\nX: y\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a.test\r\nX: a\rb\r\n\r\n",
             "GET / HTTP/1.1\rHost: a.test\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a.test\r\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a.test\r\nX: a\r\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a.test\r\nX: a\0b\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a.test\r\nX: a\x7fb\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a.test\r\nX: a\r\n b\r\n\r\n",
@@ -345,6 +348,7 @@ mod tests {
             "HTTP/1.1 999 OK\r\n\r\n",
             "HTTP/2 200\r\n\r\n",
             "HTTP/1.1 200 OK\nX: y\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: y\r\r\n\r\n",
             "HTTP/1.1 200 OK\r\nX: y\r\n z\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
