@@ -3,6 +3,11 @@
 //! The linkage is chosen here and not in a configuration file, so that every other build stays as it was: with `--target`
 //! the flags reach what is shipped, and neither procedural macros nor build scripts, and cargo keeps the results in a
 //! folder of the target's own. `+crt-static` is what the musl targets do by themselves; with it, glibc's does too.
+//!
+//! A program that may lie anywhere in memory relocates some ten thousand addresses before it begins. Packed
+//! (`-z pack-relative-relocs`) they are a fiftieth of what they are in a list, and a program that lives for milliseconds need
+//! not read that. It takes a linker that packs and a C library that unpacks (glibc 2.36, musl 1.2.4): a small program is
+//! tried first, and where it does not run the list stays as it is.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,6 +16,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::cargo::{bin_dir, cargo, root, run, variable};
+use crate::say;
 
 /// The target that this machine's compiler builds for by itself.
 pub(crate) fn host() -> Result<String> {
@@ -26,7 +32,8 @@ pub(crate) fn build(target: &str, packages: &[&str]) -> Result<PathBuf> {
     command.args(packages.iter().flat_map(|package| ["--package", package]));
     // Where this program was built, whatever chose that folder.
     let folder = bin_dir()?.parent().context("the programs' folder has no parent")?.to_owned();
-    command.env("CARGO_TARGET_DIR", &folder).env("CARGO_ENCODED_RUSTFLAGS", flags()?).env_remove("RUSTFLAGS");
+    command.env("CARGO_TARGET_DIR", &folder);
+    command.env("CARGO_ENCODED_RUSTFLAGS", flags(target)?).env_remove("RUSTFLAGS");
     run(&mut command)?;
     let folder = folder.join(target).join("release");
     assert_static(&folder, packages)?;
@@ -45,7 +52,7 @@ pub(crate) fn rehearse(packages: &[&str]) -> Result<PathBuf> {
             "--bin",
             package,
             "--",
-            "-Ctarget-feature=+crt-static",
+            STATIC,
             "-Cstrip=symbols",
         ]))?;
     }
@@ -64,10 +71,15 @@ fn assert_static(folder: &Path, programs: &[&str]) -> Result<()> {
 }
 
 /// Separated as cargo wants it. The builder's own folders are not in the programs, so that two builders get the same ones.
-fn flags() -> Result<OsString> {
-    let mut flags = OsString::from("-Ctarget-feature=+crt-static");
+fn flags(target: &str) -> Result<OsString> {
+    let mut flags = OsString::from(STATIC);
     // A static program finds no `getrandom` at run time and would open /dev/urandom, which a bare root may lack.
     flags.push("\u{1f}--cfg=getrandom_backend=\"linux_getrandom\"");
+    if packed_relocations_run(target)? {
+        flags.push(format!("\u{1f}{PACKED}"));
+    } else {
+        say::talk("    relocations are not packed: this linker or this C library does not know how");
+    }
     for (from, to) in [(cargo_home()?, "/cargo"), (root().to_owned(), "/keyward")] {
         flags.push("\u{1f}--remap-path-prefix=");
         flags.push(from);
@@ -76,6 +88,22 @@ fn flags() -> Result<OsString> {
     }
     Ok(flags)
 }
+
+/// Whether a program runs here that is linked so. One for another machine cannot be tried.
+fn packed_relocations_run(target: &str) -> Result<bool> {
+    let scratch = tempfile::Builder::new().prefix("keyward-link.").tempdir()?;
+    let (source, program) = (scratch.path().join("tried.rs"), scratch.path().join("tried"));
+    // To print takes tables of functions, whose addresses are relocated.
+    std::fs::write(&source, "fn main() { println!(\"{:?}\", std::env::args()); }")?;
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--edition=2024", "--target", target, STATIC, PACKED, "-o"]).args([&program, &source]);
+    // What goes wrong with it shows in the build of the real ones, where it is said.
+    let linked = rustc.current_dir(root()).output().context("no rustc")?.status.success();
+    Ok(linked && Command::new(&program).output().is_ok_and(|ran| ran.status.success()))
+}
+
+const STATIC: &str = "-Ctarget-feature=+crt-static";
+const PACKED: &str = "-Clink-arg=-Wl,-z,pack-relative-relocs";
 
 fn cargo_home() -> Result<PathBuf> {
     let home = variable("CARGO_HOME").map(PathBuf::from);
