@@ -12,31 +12,35 @@ use crate::ctx::Global;
 
 /// The command line, if it is one of these two and there is nothing to say about it.
 pub fn parse(args: &[OsString]) -> Option<Cli> {
-    // Others are not read twice for nothing.
-    let named = |word: &&OsString| *word == "run" || *word == "env-file";
-    args.iter().skip(1).find(named)?;
-    let Frequent { global, command } = Frequent::try_parse_from(args).ok()?;
-    let command = match command {
-        Few::Run(options) => Command::Run(options),
-        Few::Deployment(OfDeployment::EnvFile(options)) => {
-            Command::Deployment(deployment::Command::EnvFile(options))
-        }
-    };
-    Some(Cli { global, command })
+    // Others are not read twice for nothing, and each of the two without the words of the other.
+    args.iter().skip(1).find_map(|word| match word.as_encoded_bytes() {
+        b"run" => Some(read::<OnlyRun>(args)),
+        b"env-file" => Some(read::<OnlyEnvFile>(args)),
+        _ => None,
+    })?
+}
+
+fn read<C: Subcommand + Into<Command>>(args: &[OsString]) -> Option<Cli> {
+    let Frequent { global, command } = Frequent::<C>::try_parse_from(args).ok()?;
+    Some(Cli { global, command: command.into() })
 }
 
 #[derive(Parser)]
 #[command(name = "keyward", version, propagate_version = true)]
-struct Frequent {
+struct Frequent<C: Subcommand> {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
-    command: Few,
+    command: C,
 }
 
 #[derive(Subcommand)]
-enum Few {
+enum OnlyRun {
     Run(Box<run::Options>),
+}
+
+#[derive(Subcommand)]
+enum OnlyEnvFile {
     #[command(subcommand)]
     Deployment(OfDeployment),
 }
@@ -44,6 +48,18 @@ enum Few {
 #[derive(Subcommand)]
 enum OfDeployment {
     EnvFile(deployment::env_file::Options),
+}
+
+impl From<OnlyRun> for Command {
+    fn from(OnlyRun::Run(options): OnlyRun) -> Self {
+        Self::Run(options)
+    }
+}
+
+impl From<OnlyEnvFile> for Command {
+    fn from(OnlyEnvFile::Deployment(OfDeployment::EnvFile(options)): OnlyEnvFile) -> Self {
+        Self::Deployment(deployment::Command::EnvFile(options))
+    }
 }
 
 #[cfg(test)]
@@ -71,13 +87,16 @@ mod tests {
             assert_eq!(format!("{:?}", few.global), format!("{:?}", whole.global), "{line}");
         }
         let whole = Cli::command();
-        for path in [&["run"][..], &["deployment", "env-file"]] {
+        for (few, path) in [
+            (Frequent::<OnlyRun>::command(), &["run"][..]),
+            (Frequent::<OnlyEnvFile>::command(), &["deployment", "env-file"]),
+        ] {
             let find = |root: &clap::Command| {
                 path.iter().fold(root.clone(), |at, name| at.find_subcommand(name).expect(name).clone())
             };
             let options =
                 |command: clap::Command| format!("{:?}", command.get_arguments().collect::<Vec<_>>());
-            assert_eq!(options(find(&Frequent::command())), options(find(&whole)), "{path:?}");
+            assert_eq!(options(find(&few)), options(find(&whole)), "{path:?}");
         }
     }
 
@@ -94,6 +113,7 @@ mod tests {
             "keyward deployment env-flie p --stdout",
             "keyward deployment show run",
             "keyward env-file p --stdout",
+            "keyward --url run deployment env-file p --stdout",
             "keyward key list",
         ] {
             assert!(parse(&args(line)).is_none(), "{line}");
