@@ -67,6 +67,10 @@ fn define(out: &mut dyn Write, prefix: &str, used: &[u8]) -> io::Result<()> {
 
 fn export(out: &mut dyn Write, prefix: &str, var: &Var<'_>) -> io::Result<()> {
     let name = var.name().as_str();
+    if is_all_plain(var.value()) {
+        let parts: [&[u8]; 5] = [b"export ", name.as_bytes(), b"='", var.value(), b"';\n"];
+        return parts.into_iter().try_for_each(|part| out.write_all(part));
+    }
     let pieces = pieces(var.value());
     if pieces.len() == 1 {
         write!(out, "export {name}=")?;
@@ -144,15 +148,23 @@ fn marked(value: &[u8]) -> impl Iterator<Item = (u8, bool)> {
     })
 }
 
+/// Whether no byte needs a look at the one before, either. So are the values of nearly all keys.
+fn is_all_plain(value: &[u8]) -> bool {
+    value.iter().all(|byte| is_plain(*byte))
+}
+
 /// Letters, digits, punctuation that is in no shell's patterns and in no usual IFS, and all that is not ASCII.
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || !byte.is_ascii() || b"_-./+@%".contains(&byte)
+    byte.is_ascii_alphanumeric()
+        || !byte.is_ascii()
+        || matches!(byte, b'_' | b'-' | b'.' | b'/' | b'+' | b'@' | b'%')
 }
 
 /// Bytes that need a variable, ascending.
 fn references(vars: &[Var<'_>]) -> Vec<u8> {
     let mut used = [false; 256];
-    for (byte, refers) in vars.iter().flat_map(|var| marked(var.value())) {
+    let values = vars.iter().map(Var::value).filter(|value| !is_all_plain(value));
+    for (byte, refers) in values.flat_map(marked) {
         used[usize::from(byte)] |= refers;
     }
     (0..=u8::MAX).filter(|byte| used[usize::from(*byte)]).collect()
