@@ -1,6 +1,7 @@
 //! Reading as any identity: one request, verified whole, then used (CRYPTO.md §2.7).
 
 use std::ffi::OsString;
+use std::pin::pin;
 
 use clap::Args;
 use keyward_crypto::state::cred::Cred;
@@ -11,6 +12,7 @@ use keyward_wire::api::bundle::{Bundle, SecretItem};
 use keyward_wire::name::EnvName;
 use keyward_wire::{DeploymentId, Sha256};
 
+use super::ahead::{self, Wanted};
 use super::cache::Cached;
 use super::choose;
 use super::mapping_file;
@@ -104,73 +106,109 @@ pub async fn fetch_or_kept(
     offline: &Offline,
     deployment: Option<DeploymentId>,
 ) -> anyhow::Result<Fetched> {
+    Ok(fetch_wanted(ctx, credential, freshness, offline, deployment, None).await?.0)
+}
+
+/// As [`fetch_or_kept`]; with the `wanted` variables, if the answer was the kept one and they could be opened while the
+/// server was asked.
+async fn fetch_wanted(
+    ctx: &Ctx,
+    credential: &Credential,
+    freshness: &Freshness,
+    offline: &Offline,
+    deployment: Option<DeploymentId>,
+    wanted: Option<Wanted<'_>>,
+) -> anyhow::Result<(Fetched, Option<Vec<Variable>>)> {
     if offline.offline {
-        return offline.kept(ctx, credential, freshness, deployment, None);
+        return Ok((offline.kept(ctx, credential, freshness, deployment, None)?, None));
     }
     let api = Api::new(&credential.server)?;
     let mut cached = Cached::load(credential.home.as_ref(), credential.id, deployment);
-    let answer = api.bundle(credential.id, &credential.keys, deployment, cached.known()).await;
-    let (body, confirmed, is_new, audit) = match answer {
+    let kept = cached.take_body();
+    let known = kept.as_ref().map(|(_, sha256)| *sha256);
+    let asked = api.bundle(credential.id, &credential.keys, deployment, known);
+    let opened = async {
+        match &kept {
+            Some((body, _)) => ahead::open(ctx, credential, freshness, body, wanted).await,
+            None => std::future::pending().await,
+        }
+    };
+    let mut opened = pin!(opened);
+    let (answer, early) = ahead::meanwhile(asked, opened.as_mut()).await;
+    match answer {
         Ok(Answer::Body { body, audit }) => {
             let confirmed = Sha256::of(&body);
-            (body, confirmed, true, audit)
+            let opened = OpenedBundle::new(ctx, credential, freshness, read(&body)?)?;
+            Ok((opened.fetched(ctx, cached, audit, Some(body), Some(confirmed)), None))
         }
         Ok(Answer::Unchanged { audit }) => {
-            let (body, confirmed) = cached.take_body().ok_or_else(|| missing(KEPT))?;
-            (body, confirmed, false, audit)
+            let (opened, variables) = match early {
+                Some(early) => early?,
+                None => opened.await?,
+            };
+            Ok((opened.fetched(ctx, cached, audit, None, known), variables))
         }
         Err(error) => {
             if error.ends_access() {
                 credential.forget_kept(ctx);
             }
             if error.is_unreachable() && offline.offline_fallback.is_some() {
-                return offline.kept(ctx, credential, freshness, deployment, Some(&error));
+                return Ok((offline.kept(ctx, credential, freshness, deployment, Some(&error))?, None));
             }
-            return Err(bundle_fault(error).into());
+            Err(bundle_fault(error).into())
         }
-    };
-    let opened = open(ctx, credential, freshness, &body)?;
-    let new_body = is_new.then_some(body);
-    Ok(opened.fetched(cached, audit, new_body, Some(confirmed)))
+    }
 }
 
 /// A body that was verified.
 pub(super) struct OpenedBundle {
-    verified: Verified,
-    secrets: Vec<SecretItem>,
+    pub(super) verified: Verified,
+    pub(super) secrets: Vec<SecretItem>,
     pub(super) cred: Cred,
     pins: Pins,
 }
 
-/// Verifies a body, from the server or from the folder alike.
-pub(super) fn open(
-    ctx: &Ctx,
-    credential: &Credential,
-    freshness: &Freshness,
-    body: &[u8],
-) -> anyhow::Result<OpenedBundle> {
-    let bundle: Bundle =
-        keyward_wire::json::from_slice(body).map_err(|_| Fault::from(ApiError::Malformed))?;
-    let sealed = bundle.cred.as_ref().ok_or_else(|| missing("this credential's own part"))?;
-    let cred = Cred::open(&credential.keys.unlock, credential.id, sealed).map_err(Fault::from)?;
-    let pins = Pins::load(credential.home.as_ref(), &cred)?;
-    let floors = freshness.floors(ctx, pins.local.clone())?;
-    let verified = verify_bundle(&cred, &bundle, &floors, ctx.now()).map_err(Fault::from)?;
-    if !verified.continuous {
-        ctx.out.warn("so much has changed since this client last looked that continuity cannot be verified");
-    }
-    Ok(OpenedBundle { verified, secrets: bundle.secrets, cred, pins })
+/// A body as it is sent, from the server or from the folder alike.
+///
+/// # Errors
+/// If it is none.
+pub(super) fn read(body: &[u8]) -> Result<Bundle, Fault> {
+    keyward_wire::json::from_slice(body).map_err(|_| Fault::from(ApiError::Malformed))
 }
 
 impl OpenedBundle {
+    /// Verifies it. Nothing is said to anybody: it may not be the answer yet.
+    ///
+    /// # Errors
+    /// If it is not what it must be.
+    pub(super) fn new(
+        ctx: &Ctx,
+        credential: &Credential,
+        freshness: &Freshness,
+        bundle: Bundle,
+    ) -> anyhow::Result<Self> {
+        let sealed = bundle.cred.as_ref().ok_or_else(|| missing("this credential's own part"))?;
+        let cred = Cred::open(&credential.keys.unlock, credential.id, sealed).map_err(Fault::from)?;
+        let pins = Pins::load(credential.home.as_ref(), &cred)?;
+        let floors = freshness.floors(ctx, pins.local.clone())?;
+        let verified = verify_bundle(&cred, &bundle, &floors, ctx.now()).map_err(Fault::from)?;
+        Ok(Self { verified, secrets: bundle.secrets, cred, pins })
+    }
+
+    /// It is the answer.
     pub(super) fn fetched(
         self,
+        ctx: &Ctx,
         cached: Cached,
         audit: Option<String>,
         new_body: Option<Vec<u8>>,
         confirmed: Option<Sha256>,
     ) -> Fetched {
         let Self { verified, secrets, cred, pins } = self;
+        if !verified.continuous {
+            ctx.out
+                .warn("so much has changed since this client last looked that continuity cannot be verified");
+        }
         Fetched { verified, secrets, cred, audit, new_body, confirmed, cached, pins }
     }
 }
@@ -189,7 +227,13 @@ pub async fn variables(
     let credential = Credential::find(ctx)?;
     let mapped = mapping_file::find(name)?;
     let wanted = mapped.map_or_else(|| name.to_owned(), |id| id.to_string());
-    let mut fetched = fetch_or_kept(ctx, &credential, freshness, offline, wanted.parse().ok()).await?;
+    let ahead = Some(Wanted { deployment: &wanted, allowed });
+    let (mut fetched, opened) =
+        fetch_wanted(ctx, &credential, freshness, offline, wanted.parse().ok(), ahead).await?;
+    if let Some(variables) = opened {
+        fetched.remember(ctx);
+        return Ok(Variables { variables, fetched });
+    }
     let id = match fetched.deployment(&wanted) {
         Ok(id) => id,
         Err(unknown) => choose::deployment(ctx, &fetched.verified.view, &wanted, unknown).await?,

@@ -8,7 +8,7 @@ use clap::Args;
 use keyward_wire::DeploymentId;
 
 use super::cache::{self, Cached};
-use super::fetch::{Fetched, Freshness, open};
+use super::fetch::{Fetched, Freshness, OpenedBundle, read};
 use crate::api::ApiError;
 use crate::ctx::{Ctx, parse_span, rfc3339};
 use crate::fault::{Code, Fault};
@@ -57,7 +57,7 @@ impl Offline {
         let never =
             || unusable("no answer was kept on this machine", "run it once while the server can be reached");
         let (body, sha256) = cached.take_body().ok_or_else(never)?;
-        let opened = open(ctx, credential, freshness, &body)?;
+        let opened = OpenedBundle::new(ctx, credential, freshness, read(&body)?)?;
         let confirmed = cached.confirmed(&opened.cred, sha256).map_err(Fault::from)?;
         let at = confirmed.ok_or_else(never)?;
         let age = ctx.now().saturating_sub(at);
@@ -79,7 +79,7 @@ impl Offline {
             spelt(age),
             rfc3339(at)
         ));
-        Ok(opened.fetched(cached, None, None, None))
+        Ok(opened.fetched(ctx, cached, None, None, None))
     }
 }
 

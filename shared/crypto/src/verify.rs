@@ -190,11 +190,21 @@ impl Verified {
         secrets: &[SecretItem],
         allowed: &[EnvName],
     ) -> Result<Vec<Variable>, VerifyError> {
+        sorted(self.each_variable(deployment, secrets, allowed).collect::<Result<_, _>>()?)
+    }
+
+    /// [`variables`](Self::variables) one by one, for who has other things to do between them. They are not all right
+    /// before [`sorted`] says so.
+    pub fn each_variable<'a>(
+        &'a self,
+        deployment: &'a ViewDeployment,
+        secrets: &'a [SecretItem],
+        allowed: &'a [EnvName],
+    ) -> impl Iterator<Item = Result<Variable, VerifyError>> {
         let secrets = by_key(secrets);
         // Backwards, so that the first of one id counts, as everywhere.
         let keys: BTreeMap<KeyId, _> = self.view.keys.iter().rev().map(|key| (key.id, key)).collect();
-        let mut variables: Vec<Variable> = Vec::with_capacity(deployment.mappings.len());
-        for mapping in &deployment.mappings {
+        deployment.mappings.iter().map(move |mapping| {
             if mapping.env.steers_programs() && !allowed.contains(&mapping.env) {
                 return Err(VerifyError::Refused(Refused::Steers(mapping.env.clone())));
             }
@@ -203,16 +213,8 @@ impl Verified {
             if value.contains(&0) {
                 return Err(VerifyError::Refused(Refused::Nul(key.name.clone())));
             }
-            variables.push(Variable { env: mapping.env.clone(), value });
-        }
-        variables.sort_by(|a, b| a.env.cmp(&b.env));
-        match variables.windows(2).find_map(|pair| match pair {
-            [a, b] if a.env == b.env => Some(a.env.clone()),
-            _ => None,
-        }) {
-            Some(env) => Err(VerifyError::Refused(Refused::Twice(env))),
-            None => Ok(variables),
-        }
+            Ok(Variable { env: mapping.env.clone(), value })
+        })
     }
 
     /// Every key of the view with its sealed value: the right one, which opens. Each is shown to `look` and wiped again; a
@@ -246,6 +248,21 @@ impl Verified {
 
     fn open_one(&self, key: &ViewKeyEntry, secrets: &ByKey<'_>) -> Result<Secret, VerifyError> {
         Ok(self.open(key, find_one(key, secrets)?)?)
+    }
+}
+
+/// Variables sorted by name.
+///
+/// # Errors
+/// [`VerifyError`] if two have one name.
+pub fn sorted(mut variables: Vec<Variable>) -> Result<Vec<Variable>, VerifyError> {
+    variables.sort_by(|a, b| a.env.cmp(&b.env));
+    match variables.windows(2).find_map(|pair| match pair {
+        [a, b] if a.env == b.env => Some(a.env.clone()),
+        _ => None,
+    }) {
+        Some(env) => Err(VerifyError::Refused(Refused::Twice(env))),
+        None => Ok(variables),
     }
 }
 
