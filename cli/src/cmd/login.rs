@@ -2,6 +2,7 @@
 
 use clap::Args;
 use keyward_crypto::state::cred::Cred;
+use keyward_crypto::verify::Verified;
 use keyward_crypto::{CredentialKeys, Password, derive_password, enrol};
 use keyward_wire::api::auth::{LoginAnswer, PreloginAnswer};
 use keyward_wire::envelope::SUITE;
@@ -63,15 +64,19 @@ impl Options {
         }
         let end = ctx.now() + ttl;
         if standing.administers {
-            show_state(ctx, &session).await?;
+            show_state(ctx, &standing);
         }
         let (device, credential) = enrol::new_device(&session.cred, standing.epoch, standing.seq, end);
         session.api.add_credential(&credential).await.map_err(Fault::from)?;
-        session.api.log_out().await.map_err(Fault::from)?;
         // A stored token is not this device's alone: others may use it.
         if let Some(former) = former.filter(|former| former.email.is_some()) {
-            forget(ctx, &home, &former).await;
+            if is_same_person(&former, &session, &server) {
+                warn_unless_ended(ctx, drop_credential(&home, &session.api, &former).await);
+            } else {
+                forget(ctx, &home, &former).await;
+            }
         }
+        session.api.log_out().await.map_err(Fault::from)?;
         let mut login = Login::new(server.url.clone(), session.cred.org, session.cred.id, &device);
         login.ca_file.clone_from(&server.ca_file);
         login.allow_http = server.allow_http;
@@ -136,17 +141,15 @@ impl Options {
 }
 
 /// Shows how new the organisation's state is: a device without memory of its own can only be told.
-async fn show_state(ctx: &Ctx, session: &Session) -> anyhow::Result<()> {
-    let org = session.open(ctx).await?.org;
-    let author = org.identity(org.written_by).map_or("somebody who has left", |author| author.name.as_str());
+fn show_state(ctx: &Ctx, standing: &Verified) {
+    let author = standing.author.as_ref().map_or("somebody who has left", |author| author.as_str());
     ctx.out.say(&format!(
         "{}: seq {}, epoch {}, last change by {author} at {}",
-        org.org_name,
-        org.seq,
-        org.epoch,
-        rfc3339(org.written_at)
+        standing.view.org_name,
+        standing.seq,
+        standing.epoch,
+        rfc3339(standing.issued_at)
     ));
-    Ok(())
 }
 
 /// The suite settles how a password is stretched. Whatever else a server asks for, nothing is derived and nothing sent.
@@ -168,6 +171,11 @@ fn open(keys: &CredentialKeys, prelogin: &PreloginAnswer, answer: &LoginAnswer) 
     Ok(Cred::open(&keys.unlock, prelogin.cred, &answer.cred).map_err(Fault::from)?)
 }
 
+/// Whether this session may end the former login of this device: then no session need be made for that.
+fn is_same_person(former: &Login, session: &Session, server: &Server) -> bool {
+    former.url == server.url && former.org == session.cred.org && former.identity == session.cred.id
+}
+
 /// Ends the device credential of a former login on the server, as far as it still lives.
 pub(super) async fn forget(ctx: &Ctx, home: &Home, login: &Login) {
     let server =
@@ -179,10 +187,20 @@ pub(super) async fn forget(ctx: &Ctx, home: &Home, login: &Login) {
         api.log_in(id, &keys).await?;
         anyhow::Ok(api.drop_credential(id).await?)
     };
-    if let Err(error) = attempt.await {
-        let ended = error.downcast_ref::<ApiError>().is_some_and(|error| error.is_status(401));
-        if !ended {
-            ctx.out.warn("the former login could not be ended on the server; it ends by itself");
-        }
+    warn_unless_ended(ctx, attempt.await);
+}
+
+async fn drop_credential(home: &Home, api: &Api, login: &Login) -> anyhow::Result<()> {
+    let (id, _) = login.halves()?.into_keys();
+    cache::clear(home, id);
+    Ok(api.drop_credential(id).await?)
+}
+
+fn warn_unless_ended(ctx: &Ctx, attempt: anyhow::Result<()>) {
+    let Err(error) = attempt else { return };
+    // Refused, or not there any more: it has ended before.
+    let ended = |error: &ApiError| error.is_status(401) || error.is_status(404);
+    if !error.downcast_ref().is_some_and(ended) {
+        ctx.out.warn("the former login could not be ended on the server; it ends by itself");
     }
 }

@@ -56,6 +56,8 @@ pub struct Verified {
     pub epoch: u64,
     /// When the GRANT was issued; for owners and admins when ORG was written.
     pub issued_at: i64,
+    /// For owners and admins: who wrote ORG, if still there.
+    pub author: Option<Name>,
     /// When this access ends.
     pub not_after: Option<i64>,
     /// What to remember.
@@ -114,6 +116,7 @@ pub fn verify_bundle(
                 seq: org.seq,
                 epoch: org.epoch,
                 issued_at: org.written_at,
+                author: org.identity(org.written_by).map(|author| author.name.clone()),
                 not_after: cred.not_after,
                 seen,
                 continuous,
@@ -323,6 +326,7 @@ fn verify_grant(
         seq: item.seq,
         epoch: bundle.epoch,
         issued_at: grant.issued_at,
+        author: None,
         not_after: earlier(grant.not_after, cred.not_after),
         seen,
         continuous: true,
