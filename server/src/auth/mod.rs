@@ -19,4 +19,4 @@ pub(crate) use proof::{Claim, Held, Proof, Proved, Verdict, authenticate, hold, 
 pub(crate) use session::start;
 pub use setup::SetupCode;
 pub(crate) use setup::remove as remove_setup_code;
-pub(crate) use step::{next_step, refused_in_step};
+pub(crate) use step::{prelogin_step, refused_in_step};

@@ -8,23 +8,27 @@ pub(crate) async fn refused_in_step<T, E>(look: impl Future<Output = Result<T, E
     let start = Instant::now();
     let result = look.await;
     if result.is_err() {
-        next_step(start).await;
+        tokio::time::sleep(rest(start.elapsed(), REFUSAL)).await;
     }
     result
 }
 
-/// Waits until a whole number of steps after `start`.
-pub(crate) async fn next_step(start: Instant) {
-    tokio::time::sleep(rest(start.elapsed())).await;
+/// Waits until a whole number of a prelogin's steps after `start`.
+pub(crate) async fn prelogin_step(start: Instant) {
+    tokio::time::sleep(rest(start.elapsed(), PRELOGIN)).await;
 }
 
-fn rest(elapsed: Duration) -> Duration {
-    let steps = elapsed.as_nanos() / STEP.as_nanos() + 1;
-    STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX)).saturating_sub(elapsed)
+fn rest(elapsed: Duration, step: Duration) -> Duration {
+    let steps = elapsed.as_nanos() / step.as_nanos() + 1;
+    step.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX)).saturating_sub(elapsed)
 }
 
-/// More than a look into a database that is not busy takes; a busy one goes on to the next step, not to a time of its own.
-const STEP: Duration = Duration::from_millis(25);
+/// More than a look into a database that is not busy takes, and a durable write; a busy one goes on to the next step, not
+/// to a time of its own.
+const REFUSAL: Duration = Duration::from_millis(25);
+
+/// One look at one index, for known and unknown alike, and nothing written. Everybody who signs in waits for it.
+const PRELOGIN: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests {
@@ -32,9 +36,12 @@ mod tests {
 
     #[test]
     fn whatever_a_look_takes_its_answer_leaves_at_a_whole_step() {
+        let millis = Duration::from_millis;
         for (took, leaves) in [(0, 25), (1, 25), (24, 25), (25, 50), (26, 50), (1_001, 1_025)] {
-            let took = Duration::from_millis(took);
-            assert_eq!(took + rest(took), Duration::from_millis(leaves));
+            assert_eq!(millis(took) + rest(millis(took), REFUSAL), millis(leaves));
+        }
+        for (took, leaves) in [(0, 5), (4, 5), (5, 10), (12, 15)] {
+            assert_eq!(millis(took) + rest(millis(took), PRELOGIN), millis(leaves));
         }
     }
 }

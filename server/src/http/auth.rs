@@ -38,7 +38,7 @@ pub(super) async fn prelogin(call: Call) -> Answer {
     let mut tx = app.store().begin().await?;
     let answer = auth::prelogin(&mut tx, app.prelogin_secret(), &email).await?;
     tx.rollback().await?;
-    auth::next_step(start).await;
+    auth::prelogin_step(start).await;
     Ok(answer::ok(&answer))
 }
 
