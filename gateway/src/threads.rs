@@ -14,13 +14,16 @@ use tokio::sync::oneshot;
 /// They run until this is dropped. Then what lives on them has ended as well.
 pub struct Threads {
     list: Arc<[Thread]>,
-    running: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
+    running: Vec<Running>,
 }
 
 struct Thread {
     runtime: Handle,
     seats: Arc<()>,
 }
+
+/// What ends when its first half is dropped.
+type Running = (oneshot::Sender<()>, JoinHandle<()>);
 
 /// Deals out connections. Cheap to clone.
 #[derive(Clone)]
@@ -68,7 +71,7 @@ impl Drop for Threads {
     }
 }
 
-fn start() -> io::Result<(Thread, (oneshot::Sender<()>, JoinHandle<()>))> {
+fn start() -> io::Result<(Thread, Running)> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
     let (running, ended) = oneshot::channel();

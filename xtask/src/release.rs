@@ -10,8 +10,9 @@
 //! tried first, and where it does not run the list stays as it is.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -92,13 +93,17 @@ fn flags(target: &str) -> Result<OsString> {
 /// Whether a program runs here that is linked so. One for another machine cannot be tried.
 fn packed_relocations_run(target: &str) -> Result<bool> {
     let scratch = tempfile::Builder::new().prefix("keyward-link.").tempdir()?;
-    let (source, program) = (scratch.path().join("tried.rs"), scratch.path().join("tried"));
-    // To print takes tables of functions, whose addresses are relocated.
-    std::fs::write(&source, "fn main() { println!(\"{:?}\", std::env::args()); }")?;
+    let program = scratch.path().join("tried");
     let mut rustc = Command::new("rustc");
-    rustc.args(["--edition=2024", "--target", target, STATIC, PACKED, "-o"]).args([&program, &source]);
+    rustc.args(["--edition=2024", "--target", target, STATIC, PACKED, "-o"]).arg(&program).arg("-");
     // What goes wrong with it shows in the build of the real ones, where it is said.
-    let linked = rustc.current_dir(root()).output().context("no rustc")?.status.success();
+    rustc.current_dir(root()).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut compiling = rustc.spawn().context("no rustc")?;
+    if let Some(mut source) = compiling.stdin.take() {
+        // To print takes tables of functions, whose addresses are relocated.
+        source.write_all(b"fn main() { println!(\"{:?}\", std::env::args()); }")?;
+    }
+    let linked = compiling.wait()?.success();
     Ok(linked && Command::new(&program).output().is_ok_and(|ran| ran.status.success()))
 }
 

@@ -59,7 +59,7 @@ impl Child {
         tokio::select! {
             _ = self.process.wait() => return,
             () = sleep(GRACE) => {}
-            () = self.signals.to_end() => {}
+            () = self.signals.ending() => {}
         }
         let _ = self.process.kill().await;
     }
@@ -67,7 +67,7 @@ impl Child {
     /// Waits until we are asked to end, from now on: what came before was for the program.
     pub async fn asked_to_end(&mut self) {
         self.signals.forget();
-        self.signals.to_end().await;
+        self.signals.ending().await;
     }
 
     fn send(&self, sent: Signal) {
@@ -106,7 +106,7 @@ impl Signals {
     }
 
     /// Waits for one that ends what nobody prepared for it.
-    async fn to_end(&mut self) {
+    async fn ending(&mut self) {
         while matches!(self.next().await, Signal::USR1 | Signal::USR2) {}
     }
 

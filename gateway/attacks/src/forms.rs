@@ -7,7 +7,7 @@ use std::ops::{ControlFlow, Range};
 
 /// Forms of some values, ready to be looked for.
 pub struct Forms {
-    forms: Vec<Form>,
+    all: Vec<Form>,
     /// Those that may begin with a byte.
     begun_by: Vec<Vec<usize>>,
     /// Places of the longest.
@@ -43,17 +43,17 @@ impl Bytes {
 impl Forms {
     /// All forms of these values.
     pub fn of<V: AsRef<[u8]>>(values: impl IntoIterator<Item = V>) -> Self {
-        let mut forms = Vec::new();
+        let mut all = Vec::new();
         for (number, value) in values.into_iter().enumerate() {
-            add_forms(&mut forms, number, value.as_ref());
+            add_forms(&mut all, number, value.as_ref());
         }
         let begins = |byte| {
             let by = |form: &Form| form.places.first().is_some_and(|first| first.has(byte));
-            (0..forms.len()).filter(|number| by(&forms[*number])).collect()
+            (0..all.len()).filter(|number| by(&all[*number])).collect()
         };
         let begun_by = (0..=u8::MAX).map(begins).collect();
-        let longest = forms.iter().map(|form| form.places.len()).max().unwrap_or(0);
-        Self { forms, begun_by, longest }
+        let longest = all.iter().map(|form| form.places.len()).max().unwrap_or(0);
+        Self { all, begun_by, longest }
     }
 
     /// Which bytes of `text` belong to a complete form.
@@ -101,7 +101,7 @@ impl Forms {
         found: &mut impl FnMut(usize, Range<usize>) -> ControlFlow<usize>,
     ) -> ControlFlow<usize> {
         for number in &self.begun_by[usize::from(cells[0].byte)] {
-            let form = &self.forms[*number];
+            let form = &self.all[*number];
             let Some(here) = cells.get(..form.places.len()) else { continue };
             let is_here = here.iter().zip(&form.places).all(|(cell, place)| place.has(cell.byte));
             if is_here && (view.is_none() || !form.plain_only) {

@@ -56,7 +56,7 @@ impl Patterns {
         let mut firsts: Vec<usize> = firsts.filter(|first| *first < WITHIN).collect();
         firsts.sort_unstable();
         firsts.dedup();
-        Self { index, list, escapable, plain, firsts, reach }
+        Self { list, index, escapable, plain, firsts, reach }
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -58,15 +58,17 @@ mod tests {
         CredentialId::from_bytes([byte; 16])
     }
 
-    fn network(number: u32) -> Option<IpAddr> {
-        Some(IpAddr::from(number.to_be_bytes()))
+    fn network(number: u32) -> IpAddr {
+        IpAddr::from(number.to_be_bytes())
     }
 
     #[test]
     fn the_refusals_of_one_credential_do_not_fill_the_audit() {
         let (mut lines, start) = (Lines::default(), Instant::now());
         let mut taken = |byte, number, now| {
-            (0..1000).filter_map(|_| lines.line(credential(byte), network(number), now)).collect::<Vec<_>>()
+            (0..1000)
+                .filter_map(|_| lines.line(credential(byte), Some(network(number)), now))
+                .collect::<Vec<_>>()
         };
         assert_eq!((taken(1, 1, start).len(), taken(1, 1, start).len()), (50, 0));
         assert_eq!(taken(2, 1, start).len(), 50, "another one's are its own");
@@ -83,19 +85,19 @@ mod tests {
     fn noise_from_one_network_hides_nothing_that_comes_from_another() {
         let (mut lines, start) = (Lines::default(), Instant::now());
         for _ in 0..1000 {
-            lines.line(credential(1), network(1), start);
+            lines.line(credential(1), Some(network(1)), start);
         }
-        assert_eq!(lines.line(credential(1), network(2), start), Some(950));
-        assert_eq!(lines.line(credential(1), network(2), start), Some(0));
-        assert_eq!(lines.line(credential(1), network(1), start), None);
+        assert_eq!(lines.line(credential(1), Some(network(2)), start), Some(950));
+        assert_eq!(lines.line(credential(1), Some(network(2)), start), Some(0));
+        assert_eq!(lines.line(credential(1), Some(network(1)), start), None);
     }
 
     #[test]
     fn a_guesser_with_any_number_of_networks_does_not_fill_the_audit() {
         let (mut lines, start) = (Lines::default(), Instant::now());
         let taken =
-            (0..10_000).filter_map(|number| lines.line(credential(1), network(number), start)).count();
+            (0..10_000).filter_map(|number| lines.line(credential(1), Some(network(number)), start)).count();
         assert_eq!(taken, 500);
-        assert_eq!(lines.line(credential(1), network(7), start + Duration::from_secs(6)), Some(9500));
+        assert_eq!(lines.line(credential(1), Some(network(7)), start + Duration::from_secs(6)), Some(9500));
     }
 }

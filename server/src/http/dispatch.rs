@@ -157,7 +157,7 @@ pub(super) async fn refuse_login(
         }
         // Costs a write as well: nothing tells them apart.
         (Verdict::Refused { .. } | Verdict::Unknown | Verdict::Proved(_), _) => {
-            tx.count_unknown_login().await?
+            tx.count_unknown_login().await?;
         }
     }
     Ok(tx.commit().await?)

@@ -155,7 +155,7 @@ impl RuleChange {
                 say(format!("before, the gateway could send it {}", summary(former)));
             }
             Former::Rule(former) if former != rule => {
-                say("before, it was written in another form".to_owned())
+                say("before, it was written in another form".to_owned());
             }
             Former::None | Former::Rule(_) => {}
         }
