@@ -17,7 +17,7 @@ use crate::session::credential::Server;
 use crate::session::home::Home;
 use crate::session::prompt;
 use crate::vault::admin::Session;
-use crate::vault::cache;
+use crate::vault::{cache, notice};
 
 /// Longest life of a persisted login.
 const PERSIST_TTL: i64 = 90 * 86_400_000;
@@ -68,21 +68,24 @@ impl Options {
         }
         let (device, credential) = enrol::new_device(&session.cred, standing.epoch, standing.seq, end);
         session.api.add_credential(&credential).await.map_err(Fault::from)?;
-        // A stored token is not this device's alone: others may use it.
-        if let Some(former) = former.filter(|former| former.email.is_some()) {
-            if is_same_person(&former, &session, &server) {
-                warn_unless_ended(ctx, drop_credential(&home, &session.api, &former).await);
-            } else {
-                forget(ctx, &home, &former).await;
-            }
-        }
-        session.api.log_out().await.map_err(Fault::from)?;
         let mut login = Login::new(server.url.clone(), session.cred.org, session.cred.id, &device);
         login.ca_file.clone_from(&server.ca_file);
         login.allow_http = server.allow_http;
         login.email = Some(email.to_string());
         login.not_after = Some(end);
+        // First, so that whatever fails from here on leaves this device signed in.
         Config::update(&home, |config| config.login = Some(login))?;
+        // A stored token is not this device's alone: others may use it.
+        if let Some(former) = former.filter(|former| former.email.is_some()) {
+            if is_same_person(&former, &session, &server) {
+                replace(ctx, &home, &session.api, &former).await;
+            } else {
+                Box::pin(forget(ctx, &home, &former)).await;
+            }
+        }
+        if session.api.log_out().await.is_err() {
+            ctx.out.warn("the password's session could not be ended on the server; it ends by itself");
+        }
         ctx.out.say(&format!("signed in as {email} until {}", rfc3339(end)));
         if ctx.out.json {
             ctx.out.json(&serde_json::json!({ "identity": session.cred.id, "ends_at": rfc3339(end) }))?;
@@ -142,6 +145,7 @@ impl Options {
 
 /// Shows how new the organisation's state is: a device without memory of its own can only be told.
 fn show_state(ctx: &Ctx, standing: &Verified) {
+    notice::continuity(ctx, standing);
     let author = standing.author.as_ref().map_or("somebody who has left", |author| author.as_str());
     ctx.out.say(&format!(
         "{}: seq {}, epoch {}, last change by {author} at {}",
@@ -187,20 +191,23 @@ pub(super) async fn forget(ctx: &Ctx, home: &Home, login: &Login) {
         api.log_in(id, &keys).await?;
         anyhow::Ok(api.drop_credential(id).await?)
     };
-    warn_unless_ended(ctx, attempt.await);
+    // One that is refused has ended before.
+    warn_unless_ended(ctx, attempt.await, 401);
 }
 
-async fn drop_credential(home: &Home, api: &Api, login: &Login) -> anyhow::Result<()> {
-    let (id, _) = login.halves()?.into_keys();
-    cache::clear(home, id);
-    Ok(api.drop_credential(id).await?)
+/// Ends it with a session of the same person, to whom a server says that there is no such credential if it has ended before.
+async fn replace(ctx: &Ctx, home: &Home, api: &Api, former: &Login) {
+    let attempt = async {
+        let (id, _) = former.halves()?.into_keys();
+        cache::clear(home, id);
+        anyhow::Ok(api.drop_credential(id).await?)
+    };
+    warn_unless_ended(ctx, attempt.await, 404);
 }
 
-fn warn_unless_ended(ctx: &Ctx, attempt: anyhow::Result<()>) {
+fn warn_unless_ended(ctx: &Ctx, attempt: anyhow::Result<()>, ended_before: u16) {
     let Err(error) = attempt else { return };
-    // Refused, or not there any more: it has ended before.
-    let ended = |error: &ApiError| error.is_status(401) || error.is_status(404);
-    if !error.downcast_ref().is_some_and(ended) {
+    if !error.downcast_ref::<ApiError>().is_some_and(|error| error.is_status(ended_before)) {
         ctx.out.warn("the former login could not be ended on the server; it ends by itself");
     }
 }

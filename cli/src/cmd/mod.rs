@@ -101,7 +101,7 @@ impl Cli {
     /// Whatever the command says; [`code_of`](crate::fault::code_of) has the exit code.
     pub fn run(self, ctx: &Ctx, for_shell: bool) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-        let work = self.command.run(ctx);
+        let work = Box::pin(self.command.run(ctx));
         let done =
             runtime.block_on(async { if for_shell { unless_stopped(work).await } else { work.await } });
         // A host name that is still being looked up does not hold up the end.

@@ -1,6 +1,7 @@
-//! What owners and admins are told without asking.
+//! What somebody is told without asking.
 
 use keyward_crypto::state::org::Recovered;
+use keyward_crypto::verify::Verified;
 use keyward_wire::IdentityId;
 
 use crate::ctx::{Ctx, rfc3339};
@@ -8,6 +9,13 @@ use crate::fault::printable;
 
 /// Longest address that is shown, in characters.
 const ADDRESS: usize = 100;
+
+/// What was verified does not show that nothing of before was taken back.
+pub fn continuity(ctx: &Ctx, verified: &Verified) {
+    if !verified.continuous {
+        ctx.out.warn("so much has changed since this client last looked that continuity cannot be verified");
+    }
+}
 
 /// Somebody came back in with the recovery kit: everybody but himself hears of it, once for each memory.
 pub fn recovered(ctx: &Ctx, me: IdentityId, recovered: &[Recovered]) {

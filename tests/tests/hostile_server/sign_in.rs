@@ -179,3 +179,25 @@ fn ms_30_fields_that_ask_for_keys_are_ignored() {
     });
     assert_eq!(session(), honest);
 }
+
+#[test]
+fn a_server_that_fails_at_the_end_of_a_sign_in_leaves_the_device_signed_in() {
+    let gate = Gate::new();
+    assert_eq!(gate.log_in(EMAIL).code, 0);
+    gate.liar.answer("POST /v1/auth/logout", Answer::new(502, "no"));
+    let again = gate.log_in(EMAIL);
+    assert_eq!(again.code, 0, "{}", again.said());
+    assert!(again.said().contains("session could not be ended"), "{}", again.said());
+    gate.liar.reform();
+    let whoami = gate.machine.keyward(&["whoami"]);
+    assert_eq!(whoami.code, 0, "{}", whoami.said());
+}
+
+#[test]
+fn a_logout_that_was_not_heard_says_so() {
+    let gate = Gate::new();
+    assert_eq!(gate.log_in(EMAIL).code, 0);
+    gate.liar.answer(LOGIN, Answer::new(404, "nothing here"));
+    let ended = gate.machine.keyward(&["logout"]);
+    assert!(ended.said().contains("could not be ended on the server"), "{}", ended.said());
+}
