@@ -39,7 +39,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 /// The same for a file that everybody may read.
 ///
 /// # Errors
-/// Those of [`write`].
+/// Those of [`write()`].
 pub fn write_public(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     replace(path, bytes, 0o644)
 }

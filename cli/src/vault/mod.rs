@@ -1,6 +1,6 @@
 //! Sealed answers in, verified values out; and an administrator's writes.
 //!
-//! [`fetch`] reads as any identity in one request, and meanwhile [`ahead`] opens what is kept; [`admin`] signs an owner or admin in and carries a change of the
+//! [`fetch`] reads as any identity in one request, and meanwhile `ahead` opens what is kept; [`admin`] signs an owner or admin in and carries a change of the
 //! organisation through; [`pins`] and [`cache`] are what this client keeps of both, [`glance`] looks there first. [`explain`] says why somebody can or
 //! cannot read, [`audit`] whether the server's log is whole: both are pure. [`gateway`] is what a gateway knows, kept
 //! current for as long as it runs.
