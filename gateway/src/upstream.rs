@@ -17,7 +17,7 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use keyward_wire::rule::Authority;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::body::Outgoing;
 use crate::dial::{AgentTls, Dialer, Offer};
@@ -237,9 +237,10 @@ impl Upstreams {
         let is_first = !self.is_used.swap(true, Ordering::Relaxed);
         loop {
             match self.shelf.take(is_first)? {
-                // It is, as soon as the end of the last answer is worked through, or it is closed.
+                // It is, as soon as the end of the last answer is worked through, or it is closed. One that answered before it
+                // had the whole request may go on to read that for as long as somebody sends it: nobody waits for that.
                 Sender::Http1(mut http1) => {
-                    if http1.sender.ready().await.is_ok() {
+                    if timeout(SETTLED, http1.sender.ready()).await.is_ok_and(|ready| ready.is_ok()) {
                         return Some(Sender::Http1(http1));
                     }
                 }
@@ -331,6 +332,8 @@ fn code_of(error: &hyper::Error) -> Code {
     }
 }
 
+/// For the task of a connection to see the end of an answer that somebody else has read.
+const SETTLED: Duration = Duration::from_millis(100);
 const IDLE_TIME: Duration = Duration::from_secs(30);
 /// For those that are more than [`IDLE_EACH`].
 const SURPLUS_TIME: Duration = Duration::from_secs(2);

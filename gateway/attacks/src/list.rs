@@ -77,6 +77,7 @@ macro_rules! each_attack {
             }
             limits {
                 p16_connections_without_a_credential_make_room_for_those_that_have_one,
+                p16_an_upload_that_stalls_after_its_answer_keeps_nobody_else_waiting,
                 p17_an_upstream_that_never_comes_to_its_answer_is_cut_off,
             }
             links {

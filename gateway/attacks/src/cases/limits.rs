@@ -31,3 +31,18 @@ pub(super) async fn p17_an_upstream_that_never_comes_to_its_answer_is_cut_off() 
     let (world, a, _upstream) = World::with(endless).await;
     assert_eq!(world.tunnel(&a).await.get(&a, "/").await.error(), "upstream_protocol");
 }
+
+pub(super) async fn p16_an_upload_that_stalls_after_its_answer_keeps_nobody_else_waiting() {
+    // It answers before it has the body, and would go on to read that.
+    let early = script(|mut talk| async move {
+        while let Some(head) = talk.head().await {
+            talk.answer(if head.starts_with("POST") { "413 Too Large" } else { "200 OK" }, "", "").await;
+        }
+    });
+    let (world, a, upstream) = World::with(early).await;
+    let mut stalled = world.tunnel(&a).await;
+    let post = format!("POST / HTTP/1.1\r\nHost: {a}\r\nContent-Length: 100\r\n\r\n");
+    assert_eq!(stalled.ask(post).await.status, 413);
+    assert_eq!(world.tunnel(&a).await.get(&a, "/").await.status, 200);
+    assert_eq!(upstream.connections(), 2, "the one that waits for the rest is of no use to others");
+}
