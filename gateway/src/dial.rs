@@ -317,11 +317,11 @@ mod tests {
             provider: |_| None,
             clock: || std::time::SystemTime::UNIX_EPOCH,
         };
-        Dialer::new(&mut config, Arc::new(Limits::of_this_process().whole())).unwrap()
+        Dialer::new(&mut config, Arc::new(Limits::of_this_process(0).whole())).unwrap()
     }
 
     async fn addresses(dialer: &Dialer, to: &str) -> Result<Vec<String>, Code> {
-        let share = Limits::of_this_process().half();
+        let share = Limits::of_this_process(0).half();
         let found = dialer.addresses(&Authority::parse(to, 443).unwrap(), &share).await?;
         Ok(found.iter().map(ToString::to_string).collect())
     }
@@ -406,7 +406,7 @@ mod tests {
         let at = Authority::parse(&listener.local_addr().unwrap().to_string(), 80).unwrap();
         drop(listener);
         dialer.proxy = Some(UpstreamProxy { at, authorization: None });
-        let share = Limits::of_this_process().half();
+        let share = Limits::of_this_process(0).half();
         for (name, code) in [
             ("localhost", Code::AddressRefused),
             ("printer", Code::AddressRefused),
@@ -434,7 +434,7 @@ mod tests {
             own_now.fetch_sub(1, Ordering::SeqCst);
             Ok(vec![SocketAddr::from(([8, 8, 8, 8], port))])
         });
-        let (dialer, share) = (Arc::new(dialer), Arc::new(Limits::of_this_process().half()));
+        let (dialer, share) = (Arc::new(dialer), Arc::new(Limits::of_this_process(0).half()));
         let mut asking = tokio::task::JoinSet::new();
         for _ in 0..100 {
             let (dialer, share) = (Arc::clone(&dialer), Arc::clone(&share));
@@ -455,7 +455,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn p16_an_agent_with_too_many_upstream_connections_gets_no_more() {
         let dialer = dialer(&["127.0.0.1:1"], &[], &[]);
-        let share = Limits::of_this_process().half();
+        let share = Limits::of_this_process(0).half();
         let to = Authority::parse("127.0.0.1:1", 443).unwrap();
         assert_eq!(dialer.tcp(&to, &share).await.err(), Some(Code::ConnectRefused));
         let all = u32::try_from(share.dials.available_permits()).unwrap();

@@ -79,7 +79,7 @@ impl Gateway {
         log: Log,
         threads: &Threads,
     ) -> Result<Self, rustls::Error> {
-        let limits = Limits::of_this_process();
+        let limits = Limits::of_this_process(threads.descriptors());
         let share = Arc::new(limits.whole());
         let dialer = Arc::new(Dialer::new(&mut config, Arc::clone(&share))?);
         let (alive, open) = mpsc::channel(1);
@@ -195,8 +195,9 @@ impl Gateway {
         grants.iter().map(|grant| (grant.clone(), own(grant))).collect()
     }
 
-    /// How far the log goes.
+    /// How far the log goes. As far as it can, that is on the disk then.
     pub fn log_head(&self) -> Head {
+        let _ = self.inner.log.sync();
         self.inner.log.head()
     }
 
@@ -204,9 +205,7 @@ impl Gateway {
     pub async fn drained(&self, at_most: Duration) -> bool {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut open) = open else { return true };
-        let drained = timeout(at_most, open.recv()).await.is_ok();
-        let _ = self.inner.log.sync();
-        drained
+        timeout(at_most, open.recv()).await.is_ok()
     }
 }
 

@@ -29,10 +29,10 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// What this process may open.
-    pub(crate) fn of_this_process() -> Self {
+    /// What this process may open, of which its threads have some.
+    pub(crate) fn of_this_process(threads: usize) -> Self {
         let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        Self::of(usize::try_from(files).unwrap_or(usize::MAX))
+        Self::of(usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(threads))
     }
 
     /// A process with so many descriptors: all of these at once leave some for everything else.

@@ -1,4 +1,4 @@
-//! The threads on which connections live, one for each processor.
+//! The threads on which connections live, one for each processor, and one that lets them in.
 //!
 //! A connection stays on its thread, and with it its tunnel, what both wait for, and the connections to upstreams that were made
 //! for it: nothing that goes through has another thread woken.
@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 /// They run until this is dropped. Then what lives on them has ended as well.
 pub struct Threads {
+    front: Handle,
     list: Arc<[Thread]>,
     running: Vec<Running>,
 }
@@ -33,26 +34,34 @@ pub(crate) struct Dealer(Arc<[Thread]>);
 pub(crate) struct Seat(#[expect(dead_code, reason = "held, not looked at")] Arc<()>);
 
 impl Threads {
-    /// As many as there are processors.
+    /// As many as there are processors, and one more.
     ///
     /// # Errors
     /// If the system has none to give.
     pub fn new() -> io::Result<Self> {
         let count = std::thread::available_parallelism().map_or(1, NonZero::get);
         let started: Vec<_> = (0..count).map(|_| start()).collect::<io::Result<_>>()?;
-        let (list, running): (Vec<Thread>, _) = started.into_iter().unzip();
-        Ok(Self { list: list.into(), running })
+        let (list, mut running): (Vec<Thread>, Vec<Running>) = started.into_iter().unzip();
+        let (front, last) = start()?;
+        running.push(last);
+        Ok(Self { front: front.runtime, list: list.into(), running })
     }
 
     /// The one of whoever calls this, which is in a runtime of tokio: everything lives there, by its clock.
     pub fn current() -> Self {
         let thread = Thread { runtime: Handle::current(), seats: Arc::default() };
-        Self { list: Arc::from([thread]), running: Vec::new() }
+        Self { front: Handle::current(), list: Arc::from([thread]), running: Vec::new() }
     }
 
-    /// Where to run what is no connection: listeners, and what looks after a gateway.
-    pub fn first(&self) -> Option<&Handle> {
-        self.list.first().map(|thread| &thread.runtime)
+    /// Where to run what is no connection of an agent's: listeners, and what looks after a gateway. However busy connections
+    /// keep theirs, new ones get in here, and what is revoked is cut in time.
+    pub fn front(&self) -> &Handle {
+        &self.front
+    }
+
+    /// Descriptors that they take for themselves.
+    pub(crate) fn descriptors(&self) -> usize {
+        self.running.len() * DESCRIPTORS_EACH
     }
 
     pub(crate) fn dealer(&self) -> Dealer {
@@ -72,7 +81,7 @@ impl Drop for Threads {
 }
 
 fn start() -> io::Result<(Thread, Running)> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     let handle = runtime.handle().clone();
     let (running, ended) = oneshot::channel();
     let thread = std::thread::Builder::new().name("connections".to_owned()).spawn(move || {
@@ -96,6 +105,9 @@ pub(crate) fn here() -> ThreadId {
     std::thread::current().id()
 }
 
+/// For what the system tells a runtime, and for who wakes it.
+const DESCRIPTORS_EACH: usize = 4;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,7 +127,7 @@ mod tests {
     async fn what_lives_on_them_ends_with_them() {
         let threads = Threads::new().unwrap();
         let (held, mut dropped) = tokio::sync::mpsc::channel::<()>(1);
-        threads.first().unwrap().spawn(async move {
+        threads.front().spawn(async move {
             std::future::pending::<()>().await;
             drop(held);
         });

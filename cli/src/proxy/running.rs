@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use keyward_gateway::log::Head;
 use keyward_gateway::{Ca, Config, Gateway, Listener, Log, SecretSource, Threads};
 use keyward_wire::rule::Host;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::listen::{Bound, Listen, Place};
@@ -135,15 +133,18 @@ impl Running {
     /// Ends it: what is under way has a moment to end by itself, unless meanwhile it is to end `at_once`. How far its log
     /// goes.
     pub async fn end(self, ctx: &Ctx, at_once: impl Future<Output = ()>) -> Head {
-        self.gateway.stop();
+        let Self { gateway, listeners } = self;
+        gateway.stop();
         tokio::select! {
             biased;
-            drained = self.gateway.drained(DRAIN) => if !drained {
+            drained = gateway.drained(DRAIN) => if !drained {
                 ctx.out.warn("some requests were cut off: they did not end in time");
             },
             () = at_once => ctx.out.warn("some requests were cut off: it was to end at once"),
         }
-        self.gateway.log_head()
+        // What is cut off has its line in the log, too.
+        drop(listeners);
+        gateway.log_head()
     }
 }
 
@@ -161,7 +162,7 @@ impl Listeners {
             self.spawn(bound, |listener| async move { serving.serve(listener).await })?;
         }
         let watching = gateway.clone();
-        self.thread()?.spawn(async move { watching.watch().await });
+        self.threads.front().spawn(async move { watching.watch().await });
         Ok(())
     }
 
@@ -170,7 +171,7 @@ impl Listeners {
     where
         S: Future<Output = std::io::Result<()>> + Send + 'static,
     {
-        let thread = self.thread()?;
+        let thread = self.threads.front();
         let _entered = thread.enter();
         let (at, failed) = (bound.shown(), self.failed.clone());
         let serving = serve(bound.listener()?);
@@ -186,10 +187,6 @@ impl Listeners {
             }
         });
         Ok(())
-    }
-
-    fn thread(&self) -> anyhow::Result<&Handle> {
-        self.threads.first().context("a machine without a processor")
     }
 }
 
