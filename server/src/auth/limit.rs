@@ -68,6 +68,12 @@ impl Throttle {
         lines.line(credential, ip.map(network), now)
     }
 
+    /// A line that told of so many could not be written.
+    pub(crate) fn untold(&self, credential: CredentialId, told: u64) {
+        let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.untold(credential, told + 1);
+    }
+
     fn networks(&self) -> std::sync::MutexGuard<'_, Buckets<IpAddr>> {
         self.0.networks.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -36,15 +36,20 @@ impl Lines {
     ) -> Option<u64> {
         let from = (credential, network);
         if self.networks.wait(&from, now).is_some() || self.credentials.wait(&credential, now).is_some() {
-            // Credentials that exist: there are not so many. If there were, all of them are counted for the server.
-            if self.untold.len() < BUCKETS || self.untold.contains_key(&credential) {
-                *self.untold.entry(credential).or_default() += 1;
-            }
+            self.untold(credential, 1);
             return None;
         }
         self.networks.refused(from, now);
         self.credentials.refused(credential, now);
         Some(self.untold.remove(&credential).unwrap_or(0))
+    }
+
+    /// So many refusals of this credential have no line.
+    pub(super) fn untold(&mut self, credential: CredentialId, count: u64) {
+        // Credentials that exist: there are not so many. If there were, all of them are counted for the server.
+        if self.untold.len() < BUCKETS || self.untold.contains_key(&credential) {
+            *self.untold.entry(credential).or_default() += count;
+        }
     }
 }
 
@@ -90,6 +95,17 @@ mod tests {
         assert_eq!(lines.line(credential(1), Some(network(2)), start), Some(950));
         assert_eq!(lines.line(credential(1), Some(network(2)), start), Some(0));
         assert_eq!(lines.line(credential(1), Some(network(1)), start), None);
+    }
+
+    #[test]
+    fn a_line_that_could_not_be_written_is_told_by_the_next() {
+        let (mut lines, start) = (Lines::default(), Instant::now());
+        for _ in 0..53 {
+            lines.line(credential(1), Some(network(1)), start);
+        }
+        let told = lines.line(credential(1), Some(network(2)), start).unwrap();
+        lines.untold(credential(1), told + 1);
+        assert_eq!(lines.line(credential(1), Some(network(2)), start), Some(4));
     }
 
     #[test]

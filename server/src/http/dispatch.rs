@@ -149,18 +149,20 @@ pub(super) async fn refuse_login(
         Verdict::Refused { credential, .. } => throttle.line(*credential, call.ip, now),
         Verdict::Unknown | Verdict::Proved(_) => None,
     };
-    match (verdict, line) {
-        (Verdict::Refused { mut org, identity, credential, now: at }, Some(untold)) => {
-            let origin = Origin { actor: None, ip: call.ip };
-            let event = Event::login_refused(identity, credential, untold);
-            audit::append(&mut tx, &mut org, at, origin, &[event]).await?;
-        }
+    let Some((Verdict::Refused { mut org, identity, credential, now: at }, untold)) =
+        line.map(|untold| (verdict, untold))
+    else {
         // Costs a write as well: nothing tells them apart.
-        (Verdict::Refused { .. } | Verdict::Unknown | Verdict::Proved(_), _) => {
-            tx.count_unknown_login().await?;
-        }
-    }
-    Ok(tx.commit().await?)
+        tx.count_unknown_login().await?;
+        return Ok(tx.commit().await?);
+    };
+    let origin = Origin { actor: None, ip: call.ip };
+    let event = Event::login_refused(identity, credential, untold);
+    let written = async {
+        audit::append(&mut tx, &mut org, at, origin, &[event]).await?;
+        tx.commit().await
+    };
+    Ok(written.await.inspect_err(|_| throttle.untold(credential, untold))?)
 }
 
 /// 400 for a request with a token's secret in it. The token is revoked if its holder sent it, or somebody who may revoke

@@ -27,7 +27,7 @@ impl Tx {
         let [sessions, credentials, networks] = match &self.inner {
             // Has one writer at a time.
             Inner::Sqlite(_) => [SESSIONS, CREDENTIALS, NETWORKS],
-            Inner::Postgres(_) => PASSING_BY,
+            Inner::Postgres(_) => UNLOCKED,
         };
         let sessions = self.execute(sessions, args![now]).await?;
         let credentials = self.execute(credentials, args![credentials_before]).await?;
@@ -40,7 +40,7 @@ impl Tx {
 impl Swept {
     /// Whether there may be more.
     pub fn is_full(&self) -> bool {
-        [self.sessions, self.credentials, self.networks].contains(&BATCH)
+        [self.sessions, self.credentials, self.networks].iter().any(|deleted| *deleted >= BATCH)
     }
 }
 
@@ -63,22 +63,26 @@ statements! {
         )";
 }
 
-/// The same, without waiting for rows that are locked.
-const PASSING_BY: [&str; 3] = [
-    "delete from sessions
-     where token_sha256 in (
+/// The same, without waiting for rows that are locked: also not for sessions, which go with their credential. What is to go is
+/// settled once, whatever the plan.
+const UNLOCKED: [&str; 3] = [
+    "with ended as materialized (
         select token_sha256 from sessions where expires_at <= $1 limit 500 for update skip locked
-     )",
-    "delete from credentials
-     where id in (
+     )
+     delete from sessions using ended where sessions.token_sha256 = ended.token_sha256",
+    "with ended as materialized (
         select id from credentials
         where not_after <= $1 and kind in ('device', 'link')
+            and not exists (select 1 from sessions where sessions.credential_id = credentials.id)
         limit 500 for update skip locked
-     )",
-    "delete from networks
-     where (org_id, identity_id, network) in (
+     )
+     delete from credentials using ended where credentials.id = ended.id",
+    "with ended as materialized (
         select org_id, identity_id, network from networks
         where seen_at <= $1
         limit 500 for update skip locked
-     )",
+     )
+     delete from networks using ended
+     where networks.org_id = ended.org_id and networks.identity_id = ended.identity_id
+        and networks.network = ended.network",
 ];
