@@ -150,11 +150,17 @@ fn l4_l5_no_file_of_a_gateway_is_for_others_and_none_has_a_value_in_it() {
     list(&scene.gateway.path("keyward"), &mut files);
     assert!(files.len() > 3, "{files:?}");
     let secrets = scene.secrets();
+    let public = scene.gateway.path("keyward").join("gateway/public");
     for path in files {
         let facts = fs::symlink_metadata(&path).unwrap();
-        assert_eq!(facts.permissions().mode() & 0o077, 0, "{}", path.display());
+        // Certificates, which others are to read.
+        let not_for_others = if path.starts_with(&public) { 0o022 } else { 0o077 };
+        assert_eq!(facts.permissions().mode() & not_for_others, 0, "{}", path.display());
         if facts.is_file() {
-            absent(&secrets, &fs::read(&path).unwrap(), &path.display().to_string());
+            let bytes = fs::read(&path).unwrap();
+            absent(&secrets, &bytes, &path.display().to_string());
+            let has_key = bytes.windows(11).any(|part| part == b"PRIVATE KEY");
+            assert!(!has_key || !path.starts_with(&public), "{}", path.display());
         }
     }
 }
