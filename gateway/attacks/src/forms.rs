@@ -177,7 +177,8 @@ fn cells(view: Option<u8>, text: &[u8], mut at: usize, most: usize) -> Vec<Cell>
         let rest = &text[at..];
         let escape = match view {
             Some(b'%') if rest[0] == b'%' => percent(rest),
-            Some(b'\\') if rest[0] == b'\\' && (at == 0 || text[at - 1] != b'\\') => backslash(rest),
+            // Of a run of more than four, the last four.
+            Some(b'\\') if at == 0 || text[at - 1] != b'\\' || signs(rest) == 4 => backslash(rest),
             Some(b'&') if rest[0] == b'&' => entity(rest),
             _ => None,
         };
@@ -220,8 +221,8 @@ fn percent(rest: &[u8]) -> Option<(u8, usize)> {
 }
 
 fn backslash(rest: &[u8]) -> Option<(u8, usize)> {
-    let run = rest.iter().take_while(|byte| **byte == b'\\').count();
-    if run > 4 {
+    let run = signs(rest);
+    if run == 0 || run > 4 {
         return None;
     }
     let code = |digits: usize| number(rest.get(run + 1..run + 1 + digits)?, 16).filter(u8::is_ascii);
@@ -237,6 +238,11 @@ fn backslash(rest: &[u8]) -> Option<(u8, usize)> {
         quoted @ (b'/' | b'"' | b'\'') => short(*quoted),
         _ => None,
     }
+}
+
+/// How many backslashes it begins with; five are as good as more.
+fn signs(rest: &[u8]) -> usize {
+    rest.iter().take(5).take_while(|byte| **byte == b'\\').count()
 }
 
 fn code_of_four(digits: &[u8]) -> Option<u8> {

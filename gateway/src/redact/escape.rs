@@ -55,9 +55,12 @@ impl View {
         if rest.get(1).is_some_and(|next| !self.goes_on(*next)) {
             return Read::Itself;
         }
-        // Within a run of backslashes no other begins.
+        // Within a run of backslashes no other begins, but one of the last four of a longer run.
         if self == Self::Backslash && at.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'\\') {
-            return Read::Itself;
+            let run = run(rest);
+            if run != RUN && (run > RUN || run < rest.len()) {
+                return Read::Itself;
+            }
         }
         self.by_its_rules(rest)
     }
@@ -88,7 +91,7 @@ impl View {
                 signs.chunks(2).all(|digits| digits == b"25").then_some(at)
             }),
             Self::Backslash if cell.get(1) == Some(&b'\\') => {
-                let run = cell.iter().take_while(|byte| **byte == b'\\').count();
+                let run = run(cell);
                 // What stands for itself is read alike in both ways.
                 let other = cell.get(run).is_some_and(|kind| b"uxnrtbf".contains(kind));
                 [other.then_some(run), None]
@@ -106,7 +109,7 @@ impl View {
         let written = match self {
             Self::Percent => [cell.get(..cell.len() - 2)?, &digits].concat(),
             Self::Backslash => {
-                let run = cell.iter().take_while(|byte| **byte == b'\\').count();
+                let run = run(cell);
                 let kind: &[u8] = match cell.get(run)? {
                     b'u' => b"u00",
                     b'x' => b"x",
@@ -148,7 +151,7 @@ fn percent(rest: &[u8]) -> Read {
 
 /// One to four backslashes, then what JSON, JavaScript or Python write after one.
 fn backslash(rest: &[u8]) -> Read {
-    let run = rest.iter().take(RUN + 1).take_while(|byte| **byte == b'\\').count();
+    let run = run(rest);
     if run > RUN {
         return Read::Itself;
     }
@@ -165,6 +168,11 @@ fn backslash(rest: &[u8]) -> Read {
         _ => return Read::Itself,
     };
     Read::Escape { byte, width: run + 1 }
+}
+
+/// How many backslashes a text begins with, of those that are needed to tell.
+fn run(text: &[u8]) -> usize {
+    text.iter().take(RUN + 1).take_while(|byte| **byte == b'\\').count()
 }
 
 /// `digits` hexadecimal digits from `at`, for an ASCII character.
@@ -229,7 +237,8 @@ pub(super) const WIDEST: usize = 10;
 pub(super) const WITHIN: usize = 5;
 /// How often a `%` may have been escaped again.
 const LEVELS: usize = 2;
-/// The most backslashes of one escape: a JSON string in a JSON string in a JSON string.
+/// The most backslashes of one escape: a JSON string in a JSON string in a JSON string. Of more, the last ones are read as one:
+/// those before them are text that stands before a value.
 const RUN: usize = 4;
 
 #[cfg(test)]
@@ -292,6 +301,21 @@ mod tests {
             }
         }
         assert_eq!(View::Backslash.read(b"\\\\/", 1), Read::Itself);
+        // Of a long run, only the last four are one.
+        for run in 5..12 {
+            let text = ["\\".repeat(run).as_bytes(), b"u002f"].concat();
+            for at in 0..run {
+                let whole = View::Backslash.read(&text, at);
+                let last = at == run - RUN;
+                assert_eq!(whole, if last { Read::Escape { byte: b'/', width: 9 } } else { Read::Itself });
+                // What it is while it comes is not said before it is known.
+                for end in at + 1..text.len() {
+                    let read = View::Backslash.read(&text[..end], at);
+                    assert!(read == whole || read == Read::Unknown, "{run} {at} {end}: {read:?}");
+                    assert!(!last || read == Read::Unknown, "{run} {at} {end}: {read:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -356,7 +356,15 @@ impl Decoded {
             return None;
         }
         let place = self.cell(range.start).start..self.cell(range.end.checked_sub(1)?).end;
-        let stars = || Some((place.clone(), vec![STAR; place.len()]));
+        let stars = || {
+            let mut cover = vec![STAR; place.len()];
+            let before = source.get(place.start.saturating_sub(1)..=place.start);
+            if let (Some(b"\\\\"), Some(first)) = (before, cover.first_mut()) {
+                // It begins within a run of backslashes. After however many are left, this is well-formed; a star may not be.
+                *first = b'/';
+            }
+            Some((place.clone(), cover))
+        };
         if cover.iter().all(|byte| *byte == STAR) {
             return stars();
         }

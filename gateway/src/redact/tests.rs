@@ -214,6 +214,42 @@ fn r3_a_value_right_after_an_escaped_sign_is_covered() {
     }
 }
 
+/// Where an encoder writes the value's first character as an escape, or as it is, whatever stood before it in the text.
+#[test]
+fn r3_a_value_after_any_number_of_backslashes_is_covered_and_what_is_left_can_be_read() {
+    let values = ["+9fQ2vT7bLx0ZcR4mWk8J", "u0041/9fQ2vT7bLx0ZcR4", "n4/9fQ2vT7bLx0ZcR4mWk8"];
+    let json = |text: &str| serde_json::to_string(text).unwrap();
+    for value in values {
+        let other = Held::new(b"another-value-of-this-agent", None).unwrap();
+        let scrubber = Scrubber::new(&[Held::new(value.as_bytes(), None).unwrap(), other], 7);
+        for signs in 0..12 {
+            let said = format!("{}{value} and more", "\\".repeat(signs));
+            let mut body = json(&said).replace('+', "\\u002b").replace('/', "\\/");
+            for level in 1..4 {
+                let (covered, _) = scrubber.text(body.as_bytes()).unwrap_or_else(|| panic!("{body}"));
+                let mut read = text(&covered).to_owned();
+                for _ in 0..level {
+                    read =
+                        serde_json::from_str(&read).unwrap_or_else(|error| panic!("{body}: {read}: {error}"));
+                }
+                assert!(read.ends_with("** and more") && !read.contains("9fQ2vT7b"), "{body}: {read}");
+                // JSON in JSON.
+                body = json(&body);
+            }
+        }
+    }
+    // Five, six and seven of them, byte for byte.
+    for (body, wanted) in [
+        (r#""\\\\\u002b9fQ2vT7bLx0""#, r#""\/*******************""#),
+        (r#""\\\\\\u002b9fQ2vT7bLx0""#, r#""\\/*******************""#),
+        (r#""\\\\\\\u002b9fQ2vT7bLx0""#, r#""\\\/*******************""#),
+    ] {
+        let scrubber = Scrubber::new(&[Held::new(b"+9fQ2vT7bLx0", None).unwrap()], 7);
+        let covered = scrubber.text(body.as_bytes()).map(|(text, _)| text);
+        assert_eq!(covered.as_deref().map(text), Some(wanted), "{body}");
+    }
+}
+
 #[test]
 fn r3_values_that_look_like_escapes_or_have_several_lines_are_covered_as_encoders_write_them() {
     for (value, forms) in [

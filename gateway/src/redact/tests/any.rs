@@ -44,7 +44,7 @@ fn body(values: &[Vec<u8>]) -> impl Strategy<Value = Vec<u8>> + use<> {
             }
             12 => {
                 let write = |byte| if byte == b'/' { "\\/".to_owned() } else { format!("\\u{byte:04x}") };
-                [b"\\\\".repeat(usize::from(kind / 14 % 3)), escaped(write)].concat()
+                [b"\\".repeat(usize::from(kind / 14 % 9)), escaped(write)].concat()
             }
             _ => vec![kind],
         }
