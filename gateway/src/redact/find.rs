@@ -170,10 +170,19 @@ impl Patterns {
                 found(value, range, cover);
             }
         };
-        let again = |within: &Range<usize>| {
+        // Of those before the stretch, no form reaches into it.
+        let stale = group.within.partition_point(|within| within.end < decoded.start);
+        let all_within = group.within.get(stale..).unwrap_or_default();
+        let again = |within: &Range<usize>, edge: usize, pattern: usize| {
+            // An answer may have any number of these: what is not there is told by a look, and what is, is read as far as it may go.
+            let before = text.get(within.clone())?;
+            let rest = decoded.text.get(decoded.place(within.end)..)?;
+            self.list.get(pattern).filter(|pattern| is_at(before, rest, edge, &pattern.core))?;
+            let end = decoded.end.min(within.end + self.escapable * WIDEST);
             let after = group.escapes.partition_point(|escape| escape.at < within.end);
-            let escapes = group.escapes.get(after..).unwrap_or_default();
-            Decoded::of(text, within.start..decoded.end, escapes)
+            let done = group.escapes.partition_point(|escape| escape.end <= end);
+            let escapes = group.escapes.get(after..done).unwrap_or_default();
+            Some(Decoded::of(text, within.start..end, escapes))
         };
         self.index.candidates(&decoded.text, |place, inside, pattern| {
             let Some(edge) = self.escapable_edge(pattern) else { return };
@@ -182,11 +191,13 @@ impl Patterns {
             }
             // It may begin within an escape: then more stands before it than was read.
             let before = edge + inside;
-            let far = group.within.partition_point(|within| decoded.place(within.end) + before <= place);
-            for within in group.within.iter().skip(far) {
+            let far = all_within.partition_point(|within| decoded.place(within.end) + before <= place);
+            for within in all_within.iter().skip(far) {
                 let length = (decoded.place(within.end) + before).saturating_sub(place);
-                if length == within.len() {
-                    check(&again(within), edge, pattern);
+                if length == within.len()
+                    && let Some(again) = again(within, edge, pattern)
+                {
+                    check(&again, edge, pattern);
                 }
                 if length > WITHIN {
                     break;
@@ -197,14 +208,16 @@ impl Patterns {
             return;
         }
         // Of short ones, all eight bytes need not stand after it.
-        for within in &group.within {
+        for within in all_within {
             let before = text.get(within.clone()).unwrap_or_default();
             let rest = decoded.text.get(decoded.place(within.end)..).unwrap_or_default();
             for first in &self.firsts {
                 let Some(bytes) = eight(before, rest, *first) else { continue };
                 self.index.having(bytes, |inside, pattern| {
-                    if let Some(edge) = self.escapable_edge(pattern).filter(|edge| edge + inside == *first) {
-                        check(&again(within), edge, pattern);
+                    if let Some(edge) = self.escapable_edge(pattern).filter(|edge| edge + inside == *first)
+                        && let Some(again) = again(within, edge, pattern)
+                    {
+                        check(&again, edge, pattern);
                     }
                 });
             }
@@ -226,6 +239,14 @@ fn eight(before: &[u8], rest: &[u8], at: usize) -> Option<[u8; PIECE]> {
     let at = at.saturating_sub(before.len());
     second.copy_from_slice(rest.get(at..at + second.len())?);
     Some(bytes)
+}
+
+/// Whether `core` is at `at` of two texts after each other.
+fn is_at(before: &[u8], rest: &[u8], at: usize, core: &[u8]) -> bool {
+    let start = before.get(at..).unwrap_or_default();
+    let (first, second) = core.split_at(start.len().min(core.len()));
+    let rest = rest.get(at.saturating_sub(before.len())..).unwrap_or_default();
+    start.starts_with(first) && rest.starts_with(second)
 }
 
 /// The letters that keys are usually made of, in base64 as well. Where no value has another one, an escape of another is in none,
@@ -297,6 +318,12 @@ impl Group {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Bytes that were read around escapes, in tests of how much work an answer can make.
+    pub(super) static READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// A stretch of the text, read.
 struct Decoded {
     text: Zeroizing<Vec<u8>>,
@@ -309,6 +336,8 @@ struct Decoded {
 
 impl Decoded {
     fn of(source: &[u8], range: Range<usize>, escapes: &[Escape]) -> Self {
+        #[cfg(test)]
+        READ.with(|read| read.set(read.get() + range.len()));
         let mut text = Zeroizing::new(Vec::with_capacity(range.len()));
         let mut cells = Vec::with_capacity(escapes.len());
         let mut done = range.start;

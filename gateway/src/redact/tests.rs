@@ -6,6 +6,7 @@ use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER, 
 use super::*;
 
 mod any;
+mod work;
 
 #[path = "../../attacks/src/forms.rs"]
 #[expect(
