@@ -1,5 +1,7 @@
 //! Headers that end at the gateway, in both directions. Pure.
 
+use std::borrow::Cow;
+
 use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TE, TRAILER};
 
 /// Takes out of a request what is between the agent and the gateway, and what claims to say where the request comes from or
@@ -9,17 +11,26 @@ use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TE, TRAILER};
 pub(crate) fn clean_request(headers: &mut HeaderMap) {
     let trailers = wants_trailers(headers);
     named_by_connection(headers, |_| true);
-    // Behind some servers a `_` in a name is a `-`: such a header would be one that ends here, or says what is not theirs to say.
-    remove(headers, |name| {
-        if name.contains('_') {
-            let read = name.replace('_', "-");
+    // Such a header would be one that ends here, or says what is not theirs to say.
+    remove(headers, |name| match as_servers_read(name) {
+        Cow::Owned(read) => {
             ends_here(&read) || matches!(&*read, "host" | "content-length" | "content-encoding")
-        } else {
-            ends_here(name)
         }
+        Cow::Borrowed(name) => ends_here(name),
     });
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+/// A name as servers may read it that have a header as a variable: there `X-A`, `x_a`, `x.a` and `x+a` are one. Owned if it is
+/// written in another way than with `-`.
+pub(crate) fn as_servers_read(name: &str) -> Cow<'_, str> {
+    let is_sign = |sign: char| !sign.is_ascii_alphanumeric();
+    if name.contains(|sign: char| is_sign(sign) && sign != '-') {
+        name.replace(is_sign, "-").into()
+    } else {
+        name.into()
     }
 }
 
@@ -159,11 +170,18 @@ mod tests {
             ("x_forwarded_host", "x.test"),
             ("transfer_encoding", "chunked"),
             ("content_length", "0"),
+            ("x.http.method.override", "DELETE"),
+            ("x+forwarded+host", "x.test"),
+            ("x~original|url", "/admin"),
+            ("x.keyward.account", "a"),
+            ("content.encoding", "gzip"),
+            ("content-type", "text/plain"),
             ("user-agent", "x"),
             ("x_request_id", "1"),
+            ("x.request.id", "1"),
         ]);
         clean_request(&mut request);
-        assert_eq!(names(&request), ["user-agent", "x_request_id"]);
+        assert_eq!(names(&request), ["content-type", "user-agent", "x.request.id", "x_request_id"]);
     }
 
     #[test]

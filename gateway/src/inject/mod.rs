@@ -19,6 +19,7 @@ use keyward_wire::KeyId;
 use keyward_wire::rule::{FieldName, Injection, Rule, Template, Values};
 use zeroize::Zeroizing;
 
+use crate::headers::as_servers_read;
 use crate::placeholder::{Mark, Placeholders};
 use crate::source::Value;
 
@@ -192,9 +193,9 @@ enum Place {
     Other,
 }
 
-/// The place that a header is. Many servers read `_` in a name as `-`.
+/// The place that a header is, as servers may read its name.
 fn place(name: &HeaderName, into: &[Injection]) -> Option<Place> {
-    let plain = |name: &str| name.replace('_', "-").trim_matches('-').to_owned();
+    let plain = |name: &str| as_servers_read(name).trim_matches('-').to_owned();
     let own = plain(name.as_str());
     let of_rule = into.iter().any(|injection| match injection {
         Injection::Header { name, .. } => plain(name) == own,

@@ -123,6 +123,10 @@ fn p12_no_second_credential_goes_with_the_value() {
             ("AUTHORIZATION", "Bearer two"),
             ("authorization_", "Bearer three"),
             ("x_api_key", "four"),
+            ("x.api.key", "nine"),
+            ("x+api~key", "ten"),
+            ("private.token", "eleven"),
+            ("anthropic.version", "2023-06-02"),
             ("X-Api-Key", "five"),
             ("X-Api-Key", "six"),
             ("Cookie", "session=seven"),
@@ -130,7 +134,8 @@ fn p12_no_second_credential_goes_with_the_value() {
             ("anthropic-version", "2023-06-01"),
         ])
         .unwrap();
-    assert_eq!(lines, [line("anthropic-version", "2023-06-01"), line("x-api-key", SECRET)]);
+    let others = [line("anthropic-version", "2023-06-01"), line("anthropic.version", "2023-06-02")];
+    assert_eq!(lines, [&others[..], &[line("x-api-key", SECRET)]].concat());
 }
 
 #[test]
