@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName,
-    HeaderValue, IF_RANGE, MAX_FORWARDS, RANGE, UPGRADE,
+    ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, IF_RANGE,
+    MAX_FORWARDS, RANGE, UPGRADE,
 };
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
@@ -143,8 +143,7 @@ async fn relay(
         && let Some(refusal) = tunnel.gateway.to_connect(&tunnel.to)
     {
         entry.remark = refusal.code.word();
-        // What it is coded in does not matter: none of it is read.
-        answer.headers_mut().remove(CONTENT_ENCODING);
+        scrub::unsay_coding(answer.headers_mut());
         let mut answer = relayed(tunnel, answer, lease, busy)?;
         let body = refusal.instead_of_body(answer.headers_mut());
         return Ok(answer.map(|_| Answer::own(body)));

@@ -14,7 +14,7 @@ pub(crate) fn clean_request(headers: &mut HeaderMap) {
     // Such a header would be one that ends here, or says what is not theirs to say.
     remove(headers, |name| match as_servers_read(name) {
         Cow::Owned(read) => {
-            ends_here(&read) || matches!(&*read, "host" | "content-length" | "content-encoding")
+            ends_here(&read) || SETTLED.contains(&&*read) || read.starts_with("sec-websocket-")
         }
         Cow::Borrowed(name) => ends_here(name),
     });
@@ -44,10 +44,13 @@ fn ends_here(name: &str) -> bool {
 
 /// Takes out of an answer what is between the upstream and the gateway, and what would lead an agent around it.
 ///
-/// What says how a body is written stays even if `Connection` names it: without `Content-Encoding`, a body would go through as
-/// if it could be read. Without `Trailer`, no trailer would go on over HTTP/1.1.
+/// What says how a body is written stays even if `Connection` names it: without `Content-Encoding` or `Grpc-Encoding`, a body
+/// would go through as if it could be read. Without `Trailer`, no trailer would go on over HTTP/1.1.
 pub(crate) fn clean_answer(headers: &mut HeaderMap) {
-    named_by_connection(headers, |name| !name.as_str().starts_with("content-") && name != TRAILER);
+    named_by_connection(headers, |name| {
+        let says_how = name.as_str().starts_with("content-") || name.as_str().ends_with("-encoding");
+        !says_how && name != TRAILER
+    });
     remove(headers, |name| {
         is_hop_by_hop(name)
             || name == "alt-svc"
@@ -114,6 +117,20 @@ const ROUTING: &[&str] = &[
     "forwarded",
     "via",
     "expect",
+];
+
+/// What the gateway reads, sets or takes out under these names, so that no other spelling says it as well.
+const SETTLED: &[&str] = &[
+    "host",
+    "content-length",
+    "content-encoding",
+    "http2-settings",
+    // How an answer would be written that cannot be looked through.
+    "accept-encoding",
+    "grpc-accept-encoding",
+    "connect-accept-encoding",
+    "range",
+    "if-range",
 ];
 
 #[cfg(test)]
@@ -185,6 +202,28 @@ mod tests {
     }
 
     #[test]
+    fn r4_r13_r14_no_other_spelling_asks_for_what_cannot_be_looked_through() {
+        let mut request = headers(&[
+            ("accept_encoding", "zstd"),
+            ("accept.encoding", "zstd"),
+            ("grpc_accept_encoding", "gzip"),
+            ("grpc-accept_encoding", "gzip"),
+            ("connect_accept_encoding", "gzip"),
+            ("range_", "bytes=0-1"),
+            ("if_range", "x"),
+            ("sec_websocket_extensions", "permessage-deflate"),
+            ("sec.websocket.extensions", "permessage-deflate"),
+            ("http2_settings", "x"),
+            // Under their own names, they are settled later.
+            ("accept-encoding", "gzip"),
+            ("sec-websocket-key", "x"),
+            ("accept_language", "en"),
+        ]);
+        clean_request(&mut request);
+        assert_eq!(names(&request), ["accept-encoding", "accept_language", "range_", "sec-websocket-key"]);
+    }
+
+    #[test]
     fn d19_an_answer_does_not_send_the_agent_around_the_gateway() {
         let mut answer = headers(&[
             ("alt-svc", "h3=\":443\""),
@@ -201,13 +240,14 @@ mod tests {
     #[test]
     fn r4_no_answer_hides_how_its_body_is_written() {
         let mut answer = headers(&[
-            ("connection", "Content-Encoding, content-type, content-length, x-hop"),
+            ("connection", "Content-Encoding, content-type, content-length, Grpc-Encoding, x-hop"),
             ("content-encoding", "gzip"),
+            ("grpc-encoding", "gzip"),
             ("content-type", "application/json"),
             ("content-length", "1"),
             ("x-hop", "1"),
         ]);
         clean_answer(&mut answer);
-        assert_eq!(names(&answer), ["content-encoding", "content-length", "content-type"]);
+        assert_eq!(names(&answer), ["content-encoding", "content-length", "content-type", "grpc-encoding"]);
     }
 }

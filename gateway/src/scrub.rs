@@ -50,6 +50,10 @@ pub(crate) fn body(scrubber: &Scrubber, head: &mut HeaderMap, version: Version) 
     head.remove(CONTENT_ENCODING);
     // No part of it is asked for later, since it would not be given.
     head.remove(ACCEPT_RANGES);
+    let messages = is_grpc(head, version).then(Messages::default);
+    if messages.is_none() && codes_messages(head) {
+        return Err(Unreadable::Coding);
+    }
     let decoder = (coding != Coding::Identity).then(|| Decoder::new(coding));
     if decoder.is_some() {
         head.remove(CONTENT_LENGTH);
@@ -58,8 +62,21 @@ pub(crate) fn body(scrubber: &Scrubber, head: &mut HeaderMap, version: Version) 
             head.insert(ETAG, weak);
         }
     }
-    let messages = is_grpc(head, version).then(Messages::default);
     Ok(Body { decoder, coded: Bytes::new(), ended: false, stream: Stream::new(), messages, in_head })
+}
+
+/// What is said of how a body is written does not matter: none of it is read.
+pub(crate) fn unsay_coding(head: &mut HeaderMap) {
+    head.remove(CONTENT_ENCODING);
+    for name in MESSAGE_CODINGS {
+        head.remove(name);
+    }
+}
+
+/// Whether messages within a body are coded, each for itself. Of gRPC's, each says so as well, and is looked at.
+fn codes_messages(head: &HeaderMap) -> bool {
+    let codings = MESSAGE_CODINGS.iter().flat_map(|name| head.get_all(*name));
+    !codings.map(HeaderValue::as_bytes).all(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"identity"))
 }
 
 impl Body {
@@ -166,5 +183,7 @@ fn weakened(tag: &HeaderValue) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("W/{tag}")).ok()
 }
 
+/// Where answers of gRPC, gRPC-Web and Connect say how their messages are coded.
+const MESSAGE_CODINGS: [&str; 2] = ["grpc-encoding", "connect-content-encoding"];
 /// Bytes before each of gRPC's messages.
 const HEAD: usize = 5;

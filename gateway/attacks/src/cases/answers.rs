@@ -53,16 +53,31 @@ pub(super) async fn r4_r5_coded_answers_are_not_asked_for_and_those_that_come_al
     let answer = world
         .tunnel(&a)
         .await
-        .ask(format!("GET / HTTP/1.1\r\nHost: {a}\r\nAccept-Encoding: exi\r\n\r\n"))
+        .ask(format!(
+            "GET / HTTP/1.1\r\nHost: {a}\r\nAccept-Encoding: exi\r\nAccept_Encoding: exi\r\nAccept.Encoding: exi\r\n\
+             Grpc_Accept_Encoding: exi\r\nConnect_Accept_Encoding: exi\r\nConnect-Accept-Encoding: exi\r\n\r\n"
+        ))
         .await;
     assert_eq!(answer.status, 200);
     assert!(!upstream.text().contains("exi"), "{}", upstream.text());
-    for coding in ["exi", "compress", "unknown"] {
-        let coded = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: 2\r\n\r\nxx");
+    for coding in [
+        "Content-Encoding: exi",
+        "Content-Encoding: compress",
+        "Content-Encoding: unknown",
+        // Of messages within the body.
+        "Connect-Content-Encoding: gzip",
+        "Grpc-Encoding: gzip",
+        "Content-Type: application/grpc-web+proto\r\nGrpc-Encoding: identity\r\nGrpc-Encoding: gzip",
+    ] {
+        let coded = format!("HTTP/1.1 200 OK\r\n{coding}\r\nContent-Length: 2\r\n\r\nxx");
         let (world, a, _upstream) = World::with(fixed(coded)).await;
         let answer = world.tunnel(&a).await.get(&a, "/").await;
         assert_eq!((answer.status, answer.error().as_str()), (502, "scrub_unreadable"), "{coding}");
     }
+    let plain = "HTTP/1.1 200 OK\r\nGrpc-Encoding: identity\r\nConnect-Content-Encoding: Identity\r\n\
+                 Content-Length: 2\r\n\r\nxx";
+    let (world, a, _upstream) = World::with(fixed(plain)).await;
+    assert_eq!(world.tunnel(&a).await.get(&a, "/").await.text(), "xx");
 }
 
 pub(super) async fn r7_a_secret_cut_anywhere_is_covered() {
@@ -191,7 +206,8 @@ pub(super) async fn r9_r10_r11_heads_trailers_and_early_hints_are_covered_or_dro
 
 pub(super) async fn r13_parts_of_a_body_are_not_asked_for_and_are_withheld() {
     let (world, a, upstream) = World::with(echo()).await;
-    let request = format!("GET / HTTP/1.1\r\nHost: {a}\r\nRange: bytes=0-9\r\nIf-Range: x\r\n\r\n");
+    let request =
+        format!("GET / HTTP/1.1\r\nHost: {a}\r\nRange: bytes=0-9\r\nIf-Range: x\r\nIf_Range: x\r\n\r\n");
     assert_eq!(world.tunnel(&a).await.ask(request).await.status, 200);
     assert!(!upstream.text().to_lowercase().contains("range"));
     let part = "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-1/9\r\nContent-Length: 2\r\n\r\nok";

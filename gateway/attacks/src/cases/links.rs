@@ -53,7 +53,8 @@ pub(super) async fn a14_an_uncredentialed_request_that_is_turned_away_is_told_wh
 pub(super) async fn a14_what_turned_an_uncredentialed_request_away_may_be_in_any_coding() {
     let mut plan = Plan::new();
     (plan.egress, plan.console) = (Egress::Allow, Some("https://console.test/".to_owned()));
-    let answer = "HTTP/1.1 401 No\r\nContent-Encoding: zstd\r\nContent-Length: 2\r\n\r\nno";
+    let answer =
+        "HTTP/1.1 401 No\r\nContent-Encoding: zstd\r\nGrpc-Encoding: gzip\r\nContent-Length: 2\r\n\r\nno";
     let (b, _upstream) = plan.plain("b.test", fixed(answer)).await;
     let world = plan.start().await;
     let auth = basic(&world.credential);

@@ -12,7 +12,7 @@ const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocke
 pub(super) async fn r14_websocket_messages_pass_both_ways_and_the_key_does_not() {
     let socket = script(|mut talk| async move {
         let head = talk.head().await.unwrap();
-        if head.to_lowercase().contains("sec-websocket-extensions") {
+        if head.to_lowercase().contains("deflate") {
             return;
         }
         let covered = format!("X-Key: {SA}\r\n");
@@ -34,7 +34,8 @@ pub(super) async fn r14_websocket_messages_pass_both_ways_and_the_key_does_not()
     let mut agent = world.tunnel(&a).await;
     let request = format!(
         "GET /ws HTTP/1.1\r\nHost: {a}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\
+         Sec_WebSocket_Extensions: permessage-deflate\r\nSec.WebSocket.Extensions: permessage-deflate\r\n\r\n"
     );
     let answer = agent.ask(request).await;
     assert_eq!(answer.status, 101, "{answer:?}");
