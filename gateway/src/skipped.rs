@@ -28,7 +28,8 @@ pub(crate) struct Skipped {
 impl Skipped {
     /// Looks through a head, as it will be sent.
     pub(crate) fn of(entry: &Entry, target: &[u8], headers: &HeaderMap) -> Self {
-        // What is sensitive was put there by the gateway. Each is looked at for itself: nothing goes on in the next.
+        // A sensitive header was put there by the gateway. A target or a body is looked at whole, with what the gateway wrote into it: a
+        // value that looks like a placeholder is taken for one there. Each is looked at for itself: nothing goes on in the next.
         let own = headers.values().filter(|value| !value.is_sensitive()).map(http::HeaderValue::as_bytes);
         let seen = own.chain([target]).any(|text| Watch::default().sees(text));
         Self {
