@@ -181,3 +181,36 @@ fn v6_another_provider_opens_no_path_that_makes_credentials_unless_that_is_meant
     owner.ok(&["key", "set", BETA.0, "--provider", "meilisearch"]);
     owner.ok(&["key", "set", BETA.0, "--provider", "other"]);
 }
+
+/// What the rule names of such a path is a part of it: the rest was refused, and another provider would open that.
+#[test]
+fn v6_another_provider_opens_no_rest_of_a_path_that_is_named_in_part() {
+    let world = World::new(Engine::Sqlite);
+    let owner = &world.owner;
+    let items = "/v1/vaults/*/items/*";
+    let part = "/v1/vaults/canary-vault/items/one";
+    let set = ["key", "set", ALPHA.0, "--inject", "1password-connect", "--host", "op.ten.test"];
+    owner.ok(&[&set[..], &["--path", "/v1/*", "--path", part]].concat());
+    let paths = |which: &str| {
+        let all = shown(owner, ALPHA.0)["credential_paths"][which].clone();
+        all.as_array().unwrap().contains(&json!(items))
+    };
+    assert!(paths("refused") && paths("allowed"), "{}", shown(owner, ALPHA.0));
+
+    let allow = "--allow-credential-paths";
+    refused(owner, &["key", "set", ALPHA.0, "--provider", "other"], "", 9, &[ALPHA.0, items, allow]);
+    owner.write(
+        "keys.json",
+        file(&json!([{ "name": ALPHA.0, "value": "another-value-of-it-12345", "provider": "other" }])),
+    );
+    let import = ["key", "import", "keys.json", "--on-conflict", "version"];
+    refused(owner, &import, "", 9, &[ALPHA.0, items, allow]);
+    assert!(paths("refused"), "nothing was stored");
+    let ended = owner.keyward(&["key", "set", ALPHA.0, "--provider", "other", allow]);
+    assert!(ended.code == 0 && ended.stderr.contains("no longer refuses"), "{}", ended.said());
+    assert!(!paths("refused"));
+
+    // Of another provider nothing is known at such a host.
+    let all = shown(owner, ALPHA.0);
+    assert_eq!(all["credential_paths"], json!({ "refused": [], "allowed": [] }));
+}

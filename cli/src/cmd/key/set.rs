@@ -9,9 +9,10 @@ use keyward_wire::rule::Rule;
 use zeroize::Zeroizing;
 
 use super::fields::{FieldWords, ask, fit};
+use super::opening::Opening;
 use super::rule::{RuleWords, Wanted, stored};
 use super::source::{Source, Value};
-use super::told::{Opening, RuleChange, Telling, Whose};
+use super::told::{RuleChange, Telling, Whose};
 use super::words::Words;
 use super::{remind_to_revoke, replace};
 use crate::cmd::resolve;

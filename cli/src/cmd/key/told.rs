@@ -1,13 +1,12 @@
 //! What is said of a key's rule before anybody relies on it: where its value may go, where it could go before, and what of
 //! that hands out credentials.
 
-use clap::Args;
 use keyward_wire::name::Name;
 use keyward_wire::provider::minting::{Minting, of_rule};
-use keyward_wire::rule::{Approval, Injection, PathPattern, Rule, Terms};
+use keyward_wire::rule::{Approval, Injection, Rule, Terms};
 
+use super::opening::opened;
 use crate::ctx::Ctx;
-use crate::fault::{Code, Fault};
 
 /// A key's rule, and the one before it.
 pub(super) struct RuleChange {
@@ -16,8 +15,8 @@ pub(super) struct RuleChange {
     rule: Option<Rule>,
     /// What the rule covers that makes or shows credentials.
     minting: Vec<Minting>,
-    /// What of that would be refused if the key's provider were the one that it was.
-    refused_before: Vec<Minting>,
+    /// The same if the key's provider were the one that it was.
+    minting_before: Vec<Minting>,
 }
 
 enum Former {
@@ -38,33 +37,6 @@ impl<'a> Whose<'a> {
     /// The same as before.
     pub(super) fn still(provider: Option<&'a str>) -> Self {
         Self { before: provider, now: provider }
-    }
-}
-
-/// Said wherever a key's provider may become another one.
-#[derive(Args)]
-pub(super) struct Opening {
-    /// Allow another provider by which the gateway no longer refuses paths that make or show credentials
-    #[arg(long, help_heading = "Injection by the gateway")]
-    allow_credential_paths: bool,
-}
-
-impl Opening {
-    /// Paths that were refused and would not be any longer have to be meant.
-    ///
-    /// # Errors
-    /// With these paths.
-    pub(super) fn check(&self, key: &Name, change: &RuleChange) -> Result<(), Fault> {
-        let opened = change.opened();
-        if opened.is_empty() || self.allow_credential_paths {
-            return Ok(());
-        }
-        let what = format!(
-            "with this provider the gateway would no longer refuse, for {key}, what makes or shows credentials: {}",
-            briefly(&opened)
-        );
-        Err(Fault::new(Code::Policy, what)
-            .next("nothing was stored; leave the provider as it is, or add --allow-credential-paths"))
     }
 }
 
@@ -106,8 +78,7 @@ impl RuleChange {
             Some(Ok(rule)) => Former::Rule(rule),
         };
         let minting = |provider| rule.as_ref().map(|rule| of_rule(rule, provider)).unwrap_or_default();
-        let refused_before = minting(whose.before).into_iter().filter(|one| !one.named).collect();
-        Self { minting: minting(whose.now), refused_before, former, rule }
+        Self { minting: minting(whose.now), minting_before: minting(whose.before), former, rule }
     }
 
     /// Whether the key may be used otherwise than before.
@@ -115,23 +86,18 @@ impl RuleChange {
         match (&self.former, &self.rule) {
             (Former::None, None) => false,
             (Former::Rule(former), Some(rule)) => {
-                former != rule || !self.refused_before.iter().eq(self.refused())
+                former != rule || !refused(&self.minting_before).eq(refused(&self.minting))
             }
             _ => true,
         }
     }
 
     /// What was refused and is refused no longer, because the key's provider is another one now.
-    fn opened(&self) -> Vec<&Minting> {
-        if !matches!(self.former, Former::Rule(_)) {
-            return Vec::new();
+    pub(super) fn opened(&self) -> Vec<&Minting> {
+        match self.former {
+            Former::Rule(_) => opened(&self.minting_before, &self.minting),
+            Former::None | Former::Unreadable => Vec::new(),
         }
-        let is_refused = |path: &PathPattern| self.refused().any(|one| one.path == *path);
-        self.refused_before.iter().filter(|one| !is_refused(&one.path)).collect()
-    }
-
-    fn refused(&self) -> impl Iterator<Item = &Minting> {
-        self.minting.iter().filter(|one| !one.named)
     }
 
     /// What the rule allows and what it allowed before, with every host: somebody has to agree to it. `key` where several
@@ -160,7 +126,7 @@ impl RuleChange {
             Former::None | Former::Rule(_) => {}
         }
         say(format!("the gateway may send it {}", summary(rule)));
-        let refused: Vec<&Minting> = self.refused().collect();
+        let refused: Vec<&Minting> = refused(&self.minting).collect();
         if !refused.is_empty() {
             let refused = briefly(&refused);
             say(format!(
@@ -181,7 +147,7 @@ impl RuleChange {
                 briefly(&opened)
             ));
         }
-        let allowed = paths(&self.minting, true);
+        let allowed = paths(named(&self.minting));
         if !allowed.is_empty() {
             warn(format!(
                 "the rule names paths that make or show credentials ({}): what an agent gets there outlives the rule",
@@ -215,15 +181,24 @@ pub(super) fn credential_paths(rule: &Rule, provider: Option<&str>) -> serde_jso
 }
 
 fn as_json(minting: &[Minting]) -> serde_json::Value {
-    serde_json::json!({ "refused": paths(minting, false), "allowed": paths(minting, true) })
+    serde_json::json!({ "refused": paths(refused(minting)), "allowed": paths(named(minting)) })
 }
 
-fn paths(minting: &[Minting], named: bool) -> Vec<String> {
-    minting.iter().filter(|one| one.named == named).map(|one| one.path.to_string()).collect()
+/// Where the gateway refuses something: all of it, or what the rule does not name.
+fn refused(minting: &[Minting]) -> impl Iterator<Item = &Minting> {
+    minting.iter().filter(|one| !one.refused.is_empty())
+}
+
+fn named(minting: &[Minting]) -> impl Iterator<Item = &Minting> {
+    minting.iter().filter(|one| one.named)
+}
+
+fn paths<'a>(minting: impl Iterator<Item = &'a Minting>) -> Vec<String> {
+    minting.map(|one| one.path.to_string()).collect()
 }
 
 /// Their paths if they are few, else how many they are, what they make, and where all of them stand.
-fn briefly(minting: &[&Minting]) -> String {
+pub(super) fn briefly(minting: &[&Minting]) -> String {
     let paths = minting.iter().map(|one| one.path.to_string()).collect::<Vec<_>>();
     let Some(provider) = minting.first().map(|one| one.provider).filter(|_| paths.len() > FEW) else {
         return paths.join(", ");
@@ -272,8 +247,14 @@ pub(super) fn lines(rule: &Rule, provider: Option<&str>) -> Vec<(&'static str, S
     lines.extend(into.iter().map(|place| ("inject", place.to_string())));
     lines.extend(methods.iter().map(|methods| ("method", join(methods, ", "))));
     lines.extend(paths.iter().flatten().map(|path| ("path", path.to_string())));
-    for Minting { path, named, .. } in of_rule(rule, provider) {
-        lines.push((if named { "mints" } else { "refused" }, format!("{path} (makes or shows credentials)")));
+    for Minting { path, named, refused, .. } in of_rule(rule, provider) {
+        let rest = if named { ", but for what the rule names" } else { "" };
+        if named {
+            lines.push(("mints", format!("{path} (makes or shows credentials)")));
+        }
+        if !refused.is_empty() {
+            lines.push(("refused", format!("{path} (makes or shows credentials{rest})")));
+        }
     }
     lines.push(("approval", approval.to_string()));
     lines.extend(account.iter().map(|account| ("account", account.to_string())));

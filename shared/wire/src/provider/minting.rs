@@ -14,6 +14,9 @@ pub struct Minting {
     pub path: PathPattern,
     /// Whether the rule names it, or a part of it, so that requests there may go out.
     pub named: bool,
+    /// Where requests are refused that the rule allows but for this: as the table has it, or below its provider's prefix, or
+    /// both. None if the rule names all of it that it covers; some beside `named` if it names a part only.
+    pub refused: Vec<PathPattern>,
     /// Whose it is.
     pub provider: &'static str,
 }
@@ -48,15 +51,31 @@ pub fn is_unnamed(rule: &Rule, provider: Option<&str>, to: &Authority, path: Req
 
 /// Those that a rule covers, in the order of the table.
 pub fn of_rule(rule: &Rule, provider: Option<&str>) -> Vec<Minting> {
-    let own: Option<Vec<LenientPath>> =
-        rule.terms().paths.as_ref().map(|paths| paths.iter().map(PathPattern::lenient).collect());
+    let own: Option<Vec<(&PathPattern, LenientPath)>> =
+        rule.terms().paths.as_ref().map(|paths| paths.iter().map(|path| (path, path.lenient())).collect());
     let mut found: Vec<Minting> = Vec::new();
     for row in rows_of(rule, provider) {
+        let prefixed = row.is_prefixed(rule);
         for (path, mint) in row.provider.minting().into_iter().zip(&row.paths) {
-            let covered = own.as_ref().is_none_or(|own| own.iter().any(|own| mint.meets(own)));
-            if covered && !found.iter().any(|known| known.path == path) {
-                let named = own.iter().flatten().any(|own| mint.covers(own));
-                found.push(Minting { path, named, provider: row.provider.name });
+            if !own.as_ref().is_none_or(|own| own.iter().any(|(_, own)| mint.meets(own))) {
+                continue;
+            }
+            let named = own.iter().flatten().any(|(_, own)| mint.covers(own));
+            let forms = std::iter::once(&mint.plain).chain(mint.below.as_ref().filter(|_| prefixed));
+            let refused = forms.filter(|one| own.as_ref().is_none_or(|own| mint.refuses(one, own)));
+            let refused = refused.map(|one| one.path.clone());
+            match found.iter_mut().find(|known| known.path == path) {
+                Some(known) => {
+                    known.named |= named;
+                    let more: Vec<_> = refused.filter(|path| !known.refused.contains(path)).collect();
+                    known.refused.extend(more);
+                }
+                None => {
+                    let refused: Vec<_> = refused.collect();
+                    if named || !refused.is_empty() {
+                        found.push(Minting { path, named, refused, provider: row.provider.name });
+                    }
+                }
             }
         }
     }
@@ -94,28 +113,67 @@ struct Row {
     paths: Vec<Paths>,
 }
 
+impl Row {
+    /// Whether the rule has a host where something may stand below the prefix: one that is not the provider's for everybody.
+    fn is_prefixed(&self, rule: &Rule) -> bool {
+        let is_everybodys = |host: &HostPattern| {
+            let fits = |shape: HostShape| host.exact().is_some_and(|host| shape.fits(&host));
+            self.provider.host_shapes().any(|shape| shape.fixed_host().is_some() && fits(shape))
+        };
+        !rule.terms().hosts.iter().all(is_everybodys)
+    }
+}
+
 /// One that makes or shows credentials: as the table has it, and below the prefix of its provider, if that has one.
 struct Paths {
-    plain: LenientPath,
-    below: Option<LenientPath>,
+    plain: Form,
+    below: Option<Form>,
+}
+
+struct Form {
+    path: PathPattern,
+    read: LenientPath,
+}
+
+impl Form {
+    fn of(path: PathPattern) -> Self {
+        Self { read: path.lenient(), path }
+    }
+
+    /// Whether a rule's pattern lets all of it pass, in this spelling.
+    fn is_within(&self, own: &PathPattern) -> bool {
+        let (all_below, itself) = match self.path.as_str().strip_suffix("/*") {
+            Some(itself) => (true, itself),
+            None => (false, self.path.as_str()),
+        };
+        (!all_below || own.as_str().ends_with("/*"))
+            && RequestPath::new(itself.as_bytes()).is_ok_and(|path| own.matches(path))
+    }
 }
 
 impl Paths {
     fn of(path: &PathPattern, prefix: Option<&str>) -> Self {
         let below = prefix.and_then(|prefix| format!("{prefix}{path}").parse::<PathPattern>().ok());
-        Self { plain: path.lenient(), below: below.map(|path| path.lenient()) }
+        Self { plain: Form::of(path.clone()), below: below.map(Form::of) }
     }
 
-    fn each(&self) -> impl Iterator<Item = &LenientPath> {
+    fn each(&self) -> impl Iterator<Item = &Form> {
         std::iter::once(&self.plain).chain(&self.below)
     }
 
     fn covers(&self, path: &LenientPath) -> bool {
-        self.each().any(|one| one.covers(path))
+        self.each().any(|one| one.read.covers(path))
     }
 
     fn meets(&self, path: &LenientPath) -> bool {
-        self.each().any(|one| one.meets(path))
+        self.each().any(|one| one.read.meets(path))
+    }
+
+    /// Whether requests at `form`, one of these, are refused that a rule's patterns allow: what allows them does not name
+    /// these, and what names these is not all of it.
+    fn refuses(&self, form: &Form, own: &[(&PathPattern, LenientPath)]) -> bool {
+        own.iter().any(|(_, own)| form.read.meets(own) && !self.covers(own))
+            && !own.iter().any(|(path, own)| self.covers(own) && form.is_within(path))
     }
 }
 
@@ -261,9 +319,14 @@ mod tests {
     fn what_is_made_somewhere_is_called_as_its_path_ends() {
         for provider in all() {
             for path in provider.minting() {
-                let kind =
-                    Minting { path: path.clone(), named: false, provider: provider.name }.kind().to_owned();
-                assert!(!kind.is_empty() && path.as_str().contains(&kind), "{path}: {kind}");
+                let kind = Minting {
+                    path: path.clone(),
+                    named: false,
+                    refused: Vec::new(),
+                    provider: provider.name,
+                };
+                let kind = kind.kind();
+                assert!(!kind.is_empty() && path.as_str().contains(kind), "{path}: {kind}");
             }
         }
     }
@@ -293,6 +356,51 @@ mod tests {
         );
         assert!(!told("*.github.com", &[], None).is_empty(), "a wildcard reaches it, too");
         assert!(told("x.test", &[], None).is_empty() && !told("x.test", &[], Some("github")).is_empty());
+    }
+
+    /// Of what is named in part the rest is told as refused, and each request there is.
+    #[test]
+    fn what_is_named_in_part_is_refused_for_the_rest() {
+        let told = |host: &str, paths: &[&str], provider: &str, path: &str| {
+            let all = of_rule(&rule(host, paths), Some(provider));
+            let one = all.into_iter().find(|one| one.path.as_str() == path);
+            one.map(|one| (one.named, one.refused.iter().map(ToString::to_string).collect::<Vec<_>>()))
+        };
+        let rest = |path: &str| vec![path.to_owned()];
+        let items = "/v1/vaults/*/items/*";
+        for (paths, expected) in [
+            (&[][..], Some((false, rest(items)))),
+            (&["/v1/*"], Some((false, rest(items)))),
+            (&["/v1/*", "/v1/vaults/V/items/I"], Some((true, rest(items)))),
+            (&["/v1/*", "/v1/vaults/V/items/*", "/v1/vaults/W/items/*"], Some((true, rest(items)))),
+            (&["/v1/*", "/v1/vaults/*/items"], Some((true, rest(items)))),
+            (&["/v1/*", "/V1/vaults/*/items/*"], Some((true, rest(items)))),
+            (&["/v1/*", items], Some((true, Vec::new()))),
+            // Nothing but the part may go out.
+            (&["/v1/vaults/V/items/I"], Some((true, Vec::new()))),
+            (&["/v1/vaults/V/items/I", "/health"], Some((true, Vec::new()))),
+            (&["/health"], None),
+        ] {
+            let found = told("op.ten.test", paths, "1password-connect", items);
+            assert_eq!(found, expected, "{paths:?}");
+            let other = refused(paths, "op.ten.test", Some("1password-connect"), "/v1/vaults/O/items/I");
+            if paths.is_empty() || paths.contains(&"/v1/*") {
+                assert_eq!(other, found.is_some_and(|(_, refused)| !refused.is_empty()), "{paths:?}");
+            }
+        }
+        // Each of both forms stands for itself.
+        let (keys, below) = ("/user/keys/*", "/api/v3/user/keys/*");
+        for (paths, expected) in [
+            (&[][..], (false, vec![keys.to_owned(), below.to_owned()])),
+            (&["/*", keys], (true, rest(below))),
+            (&["/*", below], (true, rest(keys))),
+            (&["/*", keys, below], (true, Vec::new())),
+            (&[keys], (true, Vec::new())),
+        ] {
+            assert_eq!(told("git.ten.test", paths, "github", keys), Some(expected), "{paths:?}");
+        }
+        let everybodys = told("api.github.com", &["/*", keys], "github", keys);
+        assert_eq!(everybodys, Some((true, Vec::new())), "there it has no prefix");
     }
 
     /// What a preset fills in is nobody's word about such paths.
