@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -66,7 +66,37 @@ impl Stops {
         poll_fn(|context| self.poll(context).map_or(Poll::Pending, |_| Poll::Ready(()))).await;
     }
 
+    /// Waits for one from now on: what came before, as a signal that was sent twice, said no more than the first.
+    pub async fn another(&mut self) {
+        while self.poll(&mut Context::from_waker(Waker::noop())).is_some() {}
+        self.next().await;
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Option<Code> {
         self.0.iter_mut().find_map(|(stop, code)| stop.poll_recv(context).is_ready().then_some(*code))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_came_with_the_first_signal_is_not_another() {
+        let mut stops = Stops::new().unwrap();
+        let mut both = Stops::new().unwrap();
+        for sent in [Signal::TERM, Signal::INT] {
+            kill_process(getpid(), sent).unwrap();
+        }
+        both.next().await;
+        both.next().await;
+        stops.next().await;
+        let mut another = pin!(stops.another());
+        let mut now = Context::from_waker(Waker::noop());
+        assert!(another.as_mut().poll(&mut now).is_pending(), "the second came with the first");
+        kill_process(getpid(), Signal::HUP).unwrap();
+        another.await;
     }
 }

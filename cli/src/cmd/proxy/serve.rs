@@ -92,7 +92,7 @@ impl Options {
             error = running.failed() => Err(error),
             () = stops.next() => Ok(()),
         };
-        let head = running.end(ctx, stops.next()).await;
+        let head = running.end(ctx, stops.another()).await;
         ctx.out.say(&format!("the log ends with line {}, {}", head.seq, head.hex()));
         ended
     }
