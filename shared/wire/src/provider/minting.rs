@@ -64,18 +64,15 @@ pub fn of_rule(rule: &Rule, provider: Option<&str>) -> Vec<Minting> {
             let forms = std::iter::once(&mint.plain).chain(mint.below.as_ref().filter(|_| prefixed));
             let refused = forms.filter(|one| own.as_ref().is_none_or(|own| mint.refuses(one, own)));
             let refused = refused.map(|one| one.path.clone());
-            match found.iter_mut().find(|known| known.path == path) {
-                Some(known) => {
-                    known.named |= named;
-                    let more: Vec<_> = refused.filter(|path| !known.refused.contains(path)).collect();
-                    known.refused.extend(more);
-                }
-                None => {
-                    let refused: Vec<_> = refused.collect();
-                    if named || !refused.is_empty() {
-                        found.push(Minting { path, named, refused, provider: row.provider.name });
-                    }
-                }
+            if let Some(known) = found.iter_mut().find(|known| known.path == path) {
+                known.named |= named;
+                let more: Vec<_> = refused.filter(|path| !known.refused.contains(path)).collect();
+                known.refused.extend(more);
+                continue;
+            }
+            let refused: Vec<_> = refused.collect();
+            if named || !refused.is_empty() {
+                found.push(Minting { path, named, refused, provider: row.provider.name });
             }
         }
     }
