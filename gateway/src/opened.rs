@@ -265,7 +265,7 @@ fn secrets(grant: &Grant, value: &Value) -> Vec<Zeroizing<Vec<u8>>> {
 
 const KEPT: Duration = Duration::from_mins(10);
 /// Bytes of the longest value of another agent that is looked for.
-const SHORT: usize = 1024;
+pub const SHORT: usize = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -230,14 +230,23 @@ impl Desk<'_> {
     /// # Errors
     /// If the server leaves one out, or has another one.
     pub async fn secrets(&self, keys: &[&KeyEntry]) -> anyhow::Result<Vec<Secret>> {
+        let each = self.each_secret(keys).await?;
+        Ok(each.into_iter().collect::<Result<_, _>>()?)
+    }
+
+    /// The same, but what is wrong with one of them keeps back no other.
+    ///
+    /// # Errors
+    /// If the server does not answer properly.
+    pub async fn each_secret(&self, keys: &[&KeyEntry]) -> anyhow::Result<Vec<Result<Secret, Fault>>> {
         let wanted: Vec<SecretRef> =
             keys.iter().map(|key| SecretRef { key: key.id, version: key.version }).collect();
         let sealed = self.envelopes(&wanted).await?;
         let open = |key: &&KeyEntry| {
             let envelope = sealed.get(&(key.id, key.version)).ok_or_else(held_back)?;
-            Ok(open_current(&self.org, key, envelope).map_err(Fault::from)?)
+            Ok(open_current(&self.org, key, envelope)?)
         };
-        keys.iter().map(open).collect()
+        Ok(keys.iter().map(open).collect())
     }
 
     /// The sealed values of these versions, as far as the server has them; in as many requests as it takes.

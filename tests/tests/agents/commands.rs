@@ -60,6 +60,55 @@ fn grants_are_added_and_removed_and_never_replaced() {
     assert!(ended.code == 0 && said.contains("cannot use") && said.contains(GROUP), "{said}");
 }
 
+/// For the warning of keys that make answers late: what it had before and what it cannot use is not read, and neither is
+/// anything if nothing was stored.
+#[test]
+fn a_grant_reads_only_what_the_agent_may_use_by_it_and_says_what_it_cannot_open() {
+    let edge = Edge::new(Engine::Sqlite);
+    let owner = &edge.world.owner;
+    let server = &edge.world.server;
+    let into = ["--host", "api.ten.test", "--inject", "bearer"];
+    for (key, length) in [(ALPHA.0, "32"), (BETA.0, "1100")] {
+        owner.ok(&[&["key", "set", key, "--generate", length][..], &into].concat());
+    }
+    let reads = || {
+        let log: serde_json::Value = serde_json::from_str(&owner.ok(&["audit", "list", "--json"])).unwrap();
+        let reads = log.as_array().unwrap().iter().filter(|entry| entry["action"] == "secrets.read");
+        reads.map(|entry| entry["objects"].to_string()).collect::<Vec<_>>()
+    };
+    owner.ok(&["agent", "revoke", BOT, BETA.0, EXCLUDED.0]);
+    let before = reads().len();
+    let ended = owner.keyward(&["agent", "grant", BOT, ALPHA.0, BETA.0, EXCLUDED.0]);
+    let late = |key: &str| format!("{key} makes all answers of {BOT} come late");
+    assert!(ended.code == 0 && ended.stderr.contains(&late(BETA.0)), "{}", ended.stderr);
+    let all = reads();
+    let key = |name: &str| edge.key(name).to_string();
+    assert_eq!(all.len(), before + 1, "{all:?}");
+    let read = all.last().unwrap();
+    assert!(read.contains(&key(BETA.0)), "{all:?}");
+    assert!(!read.contains(&key(ALPHA.0)) && !read.contains(&key(EXCLUDED.0)), "{all:?}");
+    owner.ok(&["agent", "grant", BOT, ALPHA.0, BETA.0]);
+    assert_eq!(reads().len(), before + 1, "it had them");
+
+    // One that is not what was sealed is a fault, and hides nothing of the other.
+    owner.ok(&["agent", "revoke", BOT, ALPHA.0, BETA.0]);
+    let of = |name: &str| {
+        let id = data_encoding::HEXLOWER.encode(edge.key(name).as_bytes());
+        format!("{} = '{id}'", server.hex("key_id"))
+    };
+    let (alpha, other) = (of(ALPHA.0), of(EXCLUDED.0));
+    server.sql(&format!(
+        "update secrets set env = (select env from secrets where {other} limit 1) where {alpha}"
+    ));
+    let ended = owner.keyward(&["agent", "grant", BOT, ALPHA.0, BETA.0]);
+    let said = ended.stderr.clone();
+    assert!(ended.code == 6 && said.contains(&late(BETA.0)) && !said.contains(&late(ALPHA.0)), "{said}");
+    assert!(said.contains("the keys are granted") && said.contains(ALPHA.0), "{said}");
+    let secrets = owner.ok(&["agent", "secrets", BOT]);
+    let row = |key: &str| secrets.lines().find(|line| line.contains(key)).unwrap().to_owned();
+    assert!(row(ALPHA.0).contains("yes") && row(BETA.0).contains("yes"), "{secrets}");
+}
+
 #[test]
 fn admins_who_change_an_agent_at_once_lose_nothing_of_each_other() {
     let edge = Edge::new(Engine::Sqlite);

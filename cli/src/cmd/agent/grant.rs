@@ -1,6 +1,10 @@
 //! `keyward agent grant`.
 
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
 use clap::Args;
+use keyward_wire::KeyId;
 use serde_json::json;
 
 use super::uses::{Use, uses};
@@ -8,12 +12,13 @@ use super::waits::why;
 use crate::cmd::phrase::{count, list};
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
-use crate::fault::Fault;
+use crate::fault::{Code, Fault, code_of};
 use crate::vault::admin::Session;
 
 /// Grant keys to an agent, beside those that it has
 ///
-/// It may use them as far as its groups, and those of its gateway, may read them.
+/// It may use them as far as its groups, and those of its gateway, may read them. Values of keys that it may use from now on are read
+/// once, to warn of those that make its answers come late; the audit log shows that as secrets.read.
 #[derive(Args)]
 #[command(after_help = "Example:\n  keyward agent grant claude ANTHROPIC_API_KEY GITHUB_TOKEN")]
 pub struct Options {
@@ -27,7 +32,7 @@ pub struct Options {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
-        let (agent, granted, uses, slow) = session
+        let (agent, granted, uses, mut new) = session
             .write(ctx, async |draft, desk| {
                 let agent = resolve::agent(&desk.org, &self.agent)?;
                 let keys = resolve::keys(&desk.org, &self.keys)?;
@@ -35,13 +40,8 @@ impl Options {
                 let after = resolve::agent(&draft.org, &agent.id.to_string())?;
                 let mut uses = uses(&draft.org, after);
                 uses.retain(|one| keys.contains(&one.id));
-                let granted: Vec<_> = keys.iter().filter_map(|id| desk.org.key(*id)).collect();
-                // A warning only: what cannot be had now is not warned of.
-                let secrets = desk.secrets(&granted).await.unwrap_or_default();
-                let slow =
-                    granted.iter().zip(&secrets).filter_map(|(key, secret)| Some((&key.name, why(secret)?)));
-                let slow: Vec<_> = slow.map(|(name, why)| (name.clone(), why)).collect();
-                Ok((agent.name.clone(), after.granted.len(), uses, slow))
+                let new: BTreeSet<KeyId> = keys.difference(&agent.granted).copied().collect();
+                Ok((agent.name.clone(), after.granted.len(), uses, new))
             })
             .await?;
         let usable: Vec<&str> = uses.iter().filter(|one| one.usable()).map(|one| one.key.as_str()).collect();
@@ -51,17 +51,58 @@ impl Options {
         for withheld in uses.iter().filter(|one| !one.usable()) {
             ctx.out.warn(&format!("{agent} cannot use {} yet: {}", withheld.key, withheld.why()));
         }
-        for (key, why) in slow {
-            ctx.out.warn(&format!(
-                "{key} makes all answers of {agent} come late, whether it is used or not: {why}. Leave it granted only if {agent} \
-                 uses it (keyward agent revoke), or to an agent of its own"
-            ));
-        }
         ctx.out.say(&format!("{agent} has {}", count(granted, "grant")));
         if ctx.out.json {
             let keys: Vec<_> = uses.iter().map(Use::json).collect();
             ctx.out.json(&json!({ "agent": agent, "granted": granted, "keys": keys }))?;
         }
-        Ok(())
+        new.retain(|key| uses.iter().any(|one| one.id == *key && one.usable()));
+        warn_of_slow(ctx, &session, agent.as_str(), &new).await
+    }
+}
+
+/// Warns of what makes the agent's answers come late. The grants are stored by now, so nothing here is tried again.
+///
+/// # Errors
+/// If a value is not what was sealed, or is held back. Without an answer there is no warning, but a word about that.
+async fn warn_of_slow(
+    ctx: &Ctx,
+    session: &Session,
+    agent: &str,
+    new: &BTreeSet<KeyId>,
+) -> anyhow::Result<()> {
+    match slow(ctx, session, agent, new).await {
+        Err(error) if code_of(&error) == Code::Network => {
+            ctx.out.warn(&format!("whether its answers come late now could not be looked at: {error}"));
+            Ok(())
+        }
+        looked => {
+            looked.context("the keys are granted; whether answers come late now could not be looked at")
+        }
+    }
+}
+
+async fn slow(ctx: &Ctx, session: &Session, agent: &str, new: &BTreeSet<KeyId>) -> anyhow::Result<()> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let desk = session.open(ctx).await?;
+    let keys: Vec<_> = new.iter().filter_map(|id| desk.org.key(*id)).collect();
+    let mut faults = Vec::new();
+    for (key, secret) in keys.iter().zip(desk.each_secret(&keys).await?) {
+        match secret.map(|secret| why(&secret)) {
+            Ok(None) => {}
+            Ok(Some(why)) => ctx.out.warn(&format!(
+                "{} makes all answers of {agent} come late, whether it is used or not: {why}. Leave it granted only if {agent} \
+                 uses it (keyward agent revoke), or to an agent of its own",
+                key.name
+            )),
+            Err(fault) => faults.push((key.name.as_str(), fault)),
+        }
+    }
+    let names = list(&faults.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    match faults.into_iter().next() {
+        None => Ok(()),
+        Some((_, fault)) => Err(anyhow::Error::from(fault).context(names)),
     }
 }

@@ -10,12 +10,12 @@ pub(super) fn why(secret: &Secret) -> Option<&'static str> {
     let fields =
         fields.iter().filter_map(|name| secret.fields.get(name.as_str()).map(|text| text.as_bytes()));
     let all: Vec<&[u8]> = std::iter::once(secret.value.as_slice()).chain(fields).collect();
-    let is = |what: fn(&[u8]) -> bool| all.iter().any(|value| value.len() <= COVERED && what(value));
+    let is = |what: fn(&[u8]) -> bool| all.iter().any(|value| value.len() <= LONGEST && what(value));
     if is(has_blank_line) {
         Some("it has a blank line, so each of its answers waits for its end")
     } else if is(has_line_end) {
         Some("it has several lines, so what is told by the line waits for a blank one")
-    } else if is(|value| value.len() > LONG) {
+    } else if is(|value| value.len() > LONGEST_FOR_OTHERS) {
         Some("it is long, so what has no line ends waits for tens of kilobytes more")
     } else {
         None
@@ -32,10 +32,16 @@ fn has_blank_line(value: &[u8]) -> bool {
 }
 
 /// Beyond it the gateway uses no value.
-const COVERED: usize = 16 * 1024;
+const LONGEST: usize = 16 * 1024;
 
 /// The gateway covers others' values up to this length, in bytes, in everybody's answers.
-const LONG: usize = 1024;
+const LONGEST_FOR_OTHERS: usize = 1024;
+
+// A client may be built without the gateway.
+#[cfg(feature = "gateway")]
+const _: () = assert!(
+    LONGEST == keyward_gateway::redact::LONGEST && LONGEST_FOR_OTHERS == keyward_gateway::LONGEST_FOR_OTHERS
+);
 
 #[cfg(test)]
 mod tests {
@@ -63,12 +69,12 @@ mod tests {
             ("a", "b\r\nc", "several lines"),
             ("a\n\nb", "x", "blank line"),
             ("a\n\r\nb", "x", "blank line"),
-            (&*"x".repeat(1025), "x", "long"),
+            (&*"x".repeat(LONGEST_FOR_OTHERS + 1), "x", "long"),
         ] {
             assert!(why_of(value, field, host).unwrap().contains(said), "{value:?}");
         }
-        assert_eq!(why_of(&"x".repeat(1024), "x", host), None);
-        assert_eq!(why_of(&"x\n".repeat(9000), "x", host), None, "the gateway uses no such value");
+        assert_eq!(why_of(&"x".repeat(LONGEST_FOR_OTHERS), "x", host), None);
+        assert_eq!(why_of(&"x\n".repeat(LONGEST / 2 + 1), "x", host), None, "the gateway uses no such value");
         assert_eq!(why_of("a\nb", "x", ""), None, "without a rule that can be read it is not used");
     }
 }
