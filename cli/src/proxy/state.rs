@@ -1,7 +1,7 @@
 //! What a gateway keeps on this machine: its authority and its log, private files in a private folder.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -115,7 +115,9 @@ impl State {
     /// If it cannot be made.
     pub fn public(&self) -> anyhow::Result<PathBuf> {
         let path = self.0.join("public");
-        let made = DirBuilder::new().recursive(true).mode(0o755).create(&path);
+        // Said afterwards: a new folder gets what the umask leaves of it.
+        let made = fs::create_dir_all(&path)
+            .and_then(|()| fs::set_permissions(&path, Permissions::from_mode(0o755)));
         made.with_context(|| format!("cannot make the folder {}", path.display()))?;
         Ok(path)
     }

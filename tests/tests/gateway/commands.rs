@@ -71,16 +71,15 @@ fn the_authority_is_made_once_and_its_key_is_private() {
     // What programs need lies apart, in a folder that may be given away: no key is in it.
     let file = scene.gateway.write("bot.txt", &scene.credential);
     private(&file);
-    scene.gateway.ok(&[
-        "proxy",
-        "env",
-        "--agent",
-        "bot",
-        "--credential-file",
-        &file.to_string_lossy(),
-        "--no-keys",
-    ]);
+    // Under a umask of one's own: the folder new, and as it was left by a version that heeded the umask.
     let public = folder.join("public");
+    let env = "umask 077; keyward proxy env --agent bot --credential-file bot.txt --no-keys";
+    for _ in 0..2 {
+        let ended = scene.gateway.shell(&["sh"], env);
+        assert_eq!((ended.code, mode(&public)), (0, 0o755), "{}", ended.stderr);
+        std::fs::set_permissions(&public, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    }
+    assert_eq!(scene.gateway.shell(&["sh"], env).code, 0);
     let all: Vec<_> = std::fs::read_dir(&public).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!((mode(&public), all.len()), (0o755, 2), "{all:?}");
     for path in all {
