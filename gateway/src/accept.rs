@@ -23,20 +23,20 @@ use crate::blind;
 use crate::body::Answer;
 use crate::config::Egress;
 use crate::forward::{self, same_host};
-use crate::gateway::Inner;
 use crate::guard::request::{Gate, Guard};
 use crate::line::{Line, Pulse};
 use crate::listing;
 use crate::log::Event;
 use crate::policy::{self, Known};
 use crate::refuse::{Code, Refusal};
+use crate::shared::Shared;
 use crate::strangers::Stranger;
 use crate::threads::Seat;
 use crate::tunnel::{Alive, Tunnel, Way, drive, http1_settings};
 
 /// One connection from somebody.
 struct Connection {
-    gateway: Arc<Inner>,
+    gateway: Arc<Shared>,
     activity: Activity,
     gate: Gate,
     /// The last way that its requests took in the clear.
@@ -47,7 +47,7 @@ struct Connection {
 }
 
 /// Serves a connection until it ends.
-pub(crate) async fn serve<S>(gateway: Arc<Inner>, stream: S, seat: Seat)
+pub(crate) async fn serve<S>(gateway: Arc<Shared>, stream: S, seat: Seat)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

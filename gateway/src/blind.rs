@@ -9,9 +9,9 @@ use tokio::io::{
 };
 use tokio::time::timeout;
 
-use crate::gateway::stopped;
 use crate::line::{Line, Pulse};
 use crate::refuse::Code;
+use crate::shared::stopped;
 use crate::tunnel::{HANDSHAKE_TIME, LONG_QUIET_TIME, Tunnel, names};
 
 /// Carries bytes until one side ends, the agent may act no more, or the gateway stops.

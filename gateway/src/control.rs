@@ -26,21 +26,21 @@ use keyward_wire::rule::{Authority, Host};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use crate::gateway::Inner;
 use crate::refuse::{Code, Refusal};
+use crate::shared::Shared;
 use crate::strangers::Strangers;
 
 /// What is served at one control listener.
 #[derive(Clone)]
 pub(crate) struct Control {
-    gateway: Arc<Inner>,
+    gateway: Arc<Shared>,
     /// Names by which it is reached, beside addresses and `localhost`.
     names: Arc<[Host]>,
     callers: Arc<Strangers>,
 }
 
 impl Control {
-    pub(crate) fn new(gateway: Arc<Inner>, names: Arc<[Host]>) -> Self {
+    pub(crate) fn new(gateway: Arc<Shared>, names: Arc<[Host]>) -> Self {
         Self { gateway, names, callers: Arc::new(Strangers::new(MOST)) }
     }
 

@@ -38,6 +38,7 @@ mod random;
 pub mod redact;
 pub mod refuse;
 mod scrub;
+mod shared;
 mod skipped;
 pub mod source;
 mod strangers;

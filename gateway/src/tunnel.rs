@@ -20,7 +20,6 @@ use tokio_rustls::LazyConfigAcceptor;
 use crate::activity::Activity;
 use crate::agent::{Place, Session};
 use crate::forward;
-use crate::gateway::{Inner, stopped};
 use crate::guard::head::HEAD_LINES;
 use crate::guard::request::Guard;
 use crate::line::{Line, Pulse};
@@ -28,6 +27,7 @@ use crate::log::Event;
 use crate::policy::{self, Known};
 use crate::redact::Scrubber;
 use crate::refuse::Code;
+use crate::shared::{Shared, stopped};
 use crate::source::made_of;
 use crate::upstream::{Upstreams, host_value};
 
@@ -44,7 +44,7 @@ pub(crate) enum Way {
 
 /// One agent's way to one host.
 pub(crate) struct Tunnel {
-    pub(crate) gateway: Arc<Inner>,
+    pub(crate) gateway: Arc<Shared>,
     pub(crate) session: Arc<Session>,
     pub(crate) to: Authority,
     /// The same for the log.
@@ -61,7 +61,7 @@ pub(crate) struct Tunnel {
 
 impl Tunnel {
     pub(crate) fn new(
-        gateway: &Arc<Inner>,
+        gateway: &Arc<Shared>,
         session: &Arc<Session>,
         to: Authority,
         way: Way,
@@ -253,7 +253,7 @@ pub(crate) struct Alive<'a> {
 /// Drives a connection; `ended` cuts it off. So does the peer's silence in the midst of something, and closing that takes long:
 /// whoever does not read would keep its place for good.
 pub(crate) async fn drive<C: Future>(
-    gateway: &Inner,
+    gateway: &Shared,
     alive: &Alive<'_>,
     mut connection: Pin<&mut C>,
     shut_down: impl Fn(Pin<&mut C>),

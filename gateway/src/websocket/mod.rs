@@ -23,11 +23,11 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::activity::Busy;
 use crate::body::Answer;
-use crate::gateway::stopped;
 use crate::headers::{clean_answer, connection_has};
 use crate::line::{Line, Pulse};
 use crate::refuse::{Code, Refusal};
 use crate::scrub;
+use crate::shared::stopped;
 use crate::tunnel::{LONG_QUIET_TIME, Tunnel};
 pub(crate) use frames::Frames;
 

@@ -1,0 +1,214 @@
+//! What the connections of a gateway share, and what they ask of it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use keyward_wire::rule::Authority;
+use keyward_wire::{AgentId, Sha256};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use crate::agent::Session;
+use crate::auth::Throttle;
+use crate::ca::Ca;
+use crate::config::{Config, Egress};
+use crate::dial::Dialer;
+use crate::limits::{Limits, Share};
+use crate::log::Log;
+use crate::opened::Opened;
+use crate::refuse::{Code, Refusal};
+use crate::source::{Agent, SecretSource};
+use crate::strangers::Strangers;
+use crate::threads::{Dealer, Seat, Threads};
+
+/// One for each gateway.
+pub(crate) struct Shared {
+    pub(crate) source: Arc<dyn SecretSource>,
+    pub(crate) ca: Arc<Ca>,
+    pub(crate) log: Log,
+    pub(crate) dialer: Arc<Dialer>,
+    pub(crate) egress: Egress,
+    pub(crate) clock: fn() -> SystemTime,
+    pub(crate) throttle: Throttle,
+    pub(crate) strangers: Arc<Strangers>,
+    pub(crate) opened: Opened,
+    /// Told whenever something that is open may have to end.
+    pub(crate) changes: watch::Sender<u64>,
+    pub(crate) stop: watch::Sender<bool>,
+    console: Option<String>,
+    provider: fn(&Authority) -> Option<&'static str>,
+    sessions: Mutex<HashMap<(AgentId, Sha256), Arc<Session>>>,
+    /// What all agents may use together, and how much that is.
+    pub(crate) share: Arc<Share>,
+    limits: Limits,
+    alive: Mutex<Option<mpsc::Sender<()>>>,
+    threads: Dealer,
+}
+
+impl Shared {
+    /// With the end of what is open: all senders of it are gone then.
+    pub(crate) fn new(
+        mut config: Config,
+        ca: Arc<Ca>,
+        source: Arc<dyn SecretSource>,
+        log: Log,
+        threads: &Threads,
+    ) -> Result<(Self, mpsc::Receiver<()>), rustls::Error> {
+        let limits = Limits::of_this_process(threads.descriptors());
+        let share = Arc::new(limits.whole());
+        let dialer = Arc::new(Dialer::new(&mut config, Arc::clone(&share))?);
+        let (alive, open) = mpsc::channel(1);
+        let shared = Self {
+            source,
+            ca,
+            log,
+            dialer,
+            egress: config.egress,
+            clock: config.clock,
+            throttle: Throttle::default(),
+            strangers: Arc::new(Strangers::new(limits.strangers)),
+            opened: Opened::default(),
+            changes: watch::Sender::new(0),
+            stop: watch::Sender::new(false),
+            console: config.console,
+            provider: config.provider,
+            sessions: Mutex::default(),
+            share,
+            limits,
+            alive: Mutex::new(Some(alive)),
+            threads: threads.dealer(),
+        };
+        Ok((shared, open))
+    }
+
+    /// A place for one more connection, and the thread that it is on. None: the threads have ended.
+    pub(crate) fn seat(&self) -> Option<(&Handle, Seat)> {
+        self.threads.seat()
+    }
+
+    /// Tells everything that is open to end, and begins nothing any more.
+    pub(crate) fn end(&self) {
+        self.stop.send_replace(true);
+        self.alive.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Runs `task` on this thread; the gateway is not drained before it has ended.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_on(&Handle::current(), task);
+    }
+
+    /// The same on another thread.
+    pub(crate) fn spawn_on(&self, thread: &Handle, task: impl Future<Output = ()> + Send + 'static) {
+        let alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(alive) = alive else { return };
+        thread.spawn(async move {
+            task.await;
+            drop(alive);
+        });
+    }
+
+    /// What is kept for this agent.
+    pub(crate) fn session(&self, agent: Agent) -> Arc<Session> {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = (agent.id, agent.credential);
+        Arc::clone(
+            sessions.entry(id).or_insert_with(|| Session::new(agent, &self.dialer, self.limits.half())),
+        )
+    }
+
+    /// A host that no key of the agent is for. Whether there is one that was taken away is not looked at.
+    pub(crate) fn not_connected(&self, to: &Authority) -> Refusal {
+        // A key goes over TLS only.
+        let port = if to.port == 80 { 443 } else { to.port };
+        let to = Authority { host: to.host.clone(), port };
+        let provider = (self.provider)(&to);
+        let code = if provider.is_some() { Code::AppNotConnected } else { Code::CredentialNotFound };
+        let mut refusal = Refusal::from(code);
+        refusal.provider = provider;
+        refusal.connect_url = self.console.as_ref().map(|console| {
+            // What a host may be made of needs no escaping.
+            let provider = provider.map(|provider| format!("&provider={provider}")).unwrap_or_default();
+            format!("{console}#connect?host={to}{provider}")
+        });
+        refusal
+    }
+
+    /// The same for a host that answered and wants a credential, if there is a place to connect it.
+    pub(crate) fn to_connect(&self, to: &Authority) -> Option<Refusal> {
+        Some(self.not_connected(to)).filter(|refusal| refusal.connect_url.is_some())
+    }
+
+    /// Adds where a person can do something about it: the console that the operator named, and nothing that a server said.
+    pub(crate) fn add_links(&self, refusal: &mut Refusal, session: &Session, to: Option<&Authority>) {
+        match (refusal.code, to) {
+            (Code::AppNotConnected, Some(to)) => *refusal = self.not_connected(to),
+            (Code::AccessRestricted, _) => {
+                let agent = session.agent.id;
+                let link = |console: &String| format!("{console}#agent?id={agent}");
+                refusal.manage_url = self.console.as_ref().map(link);
+            }
+            _ => {}
+        }
+    }
+
+    /// Waits until `over` is true, which is asked at once and after every change: one that came before is not missed.
+    pub(crate) async fn until(&self, over: impl Fn() -> bool) {
+        let mut changes = self.changes.subscribe();
+        while !over() {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Has everything that is open look whether it is over.
+    pub(crate) fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Each second: ends what time has ended, forgets what is old.
+    pub(crate) fn tick(&self) {
+        // Time ends what is known, and credentials, without telling anybody.
+        let current = self.source.is_current();
+        if !current {
+            self.changed();
+        }
+        // Who stands is known only then. Placeholders outlive an hour without a server.
+        let ended: Vec<Arc<Session>> = if current {
+            let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            sessions
+                .extract_if(|_, session| !self.source.stands(&session.agent))
+                .map(|(_, session)| session)
+                .collect()
+        } else {
+            Vec::new()
+        };
+        for session in &ended {
+            session.pool.clear();
+        }
+        if !ended.is_empty() {
+            self.changed();
+        }
+        // Looked after one by one, without the list: whoever comes in now does not wait for that.
+        let sessions: Vec<Arc<Session>> = {
+            let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            sessions.values().map(Arc::clone).collect()
+        };
+        let now = Instant::now();
+        for session in &sessions {
+            session.stay(&self.opened, &*self.source, now);
+        }
+        self.opened.sweep(&*self.source, now);
+        for session in &sessions {
+            session.pool.sweep();
+            session.forget(&self.opened);
+        }
+    }
+}
+
+/// Waits until the gateway ends.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
