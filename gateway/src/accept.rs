@@ -18,10 +18,11 @@ use tokio::time::Instant;
 
 use crate::activity::Activity;
 use crate::agent::{Place, Session};
+use crate::answer::Answer;
 use crate::auth;
 use crate::blind;
-use crate::body::Answer;
 use crate::config::Egress;
+use crate::drive::{Alive, drive};
 use crate::forward::{self, same_host};
 use crate::guard::request::{Gate, Guard};
 use crate::line::{Line, Pulse};
@@ -29,10 +30,11 @@ use crate::listing;
 use crate::log::Event;
 use crate::policy::{self, Known};
 use crate::refuse::{Code, Refusal};
+use crate::serve::{self, http1_settings};
 use crate::shared::Shared;
 use crate::strangers::Stranger;
 use crate::threads::Seat;
-use crate::tunnel::{Alive, Tunnel, Way, drive, http1_settings};
+use crate::tunnel::{Tunnel, Way};
 
 /// One connection from somebody.
 struct Connection {
@@ -175,7 +177,7 @@ impl Connection {
                 self.gateway.spawn(async move {
                     let Ok(stream) = hyper::upgrade::on(request).await else { return };
                     gate.open();
-                    tunnel.serve_tls(TokioIo::new(stream)).await;
+                    serve::tls(tunnel, TokioIo::new(stream)).await;
                 });
             }
             Known::Elsewhere => return Err(refuse(Code::BlockedByPolicy)),

@@ -9,10 +9,12 @@ use tokio::io::{
 };
 use tokio::time::timeout;
 
+use crate::drive::LONG_QUIET_TIME;
 use crate::line::{Line, Pulse};
 use crate::refuse::Code;
+use crate::serve::{HANDSHAKE_TIME, names};
 use crate::shared::stopped;
-use crate::tunnel::{HANDSHAKE_TIME, LONG_QUIET_TIME, Tunnel, names};
+use crate::tunnel::Tunnel;
 
 /// Carries bytes until one side ends, the agent may act no more, or the gateway stops.
 ///

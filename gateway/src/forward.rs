@@ -19,13 +19,14 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::activity::Busy;
-use crate::body::{Answer, Outgoing, Relayed};
+use crate::answer::{Answer, Relayed};
 use crate::entry::Entry;
 use crate::guard::head::{self, HEAD_LINES, is_target};
 use crate::guard::request::{Gate, REFUSED};
 use crate::headers::{clean_answer, clean_request};
 use crate::inject;
 use crate::line::Pulse;
+use crate::outgoing::Outgoing;
 use crate::policy;
 use crate::redact::coding;
 use crate::refuse::{Code, Refusal};

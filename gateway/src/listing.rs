@@ -6,7 +6,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response};
 use serde::Serialize;
 
-use crate::body::Answer;
+use crate::answer::Answer;
 use crate::refuse::Code;
 use crate::source::Grant;
 

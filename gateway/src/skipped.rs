@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{HeaderMap, Method};
 
 use crate::entry::Entry;
 use crate::log::Event;
+use crate::outgoing::Watcher;
 use crate::placeholder::Watch;
 use crate::tunnel::Tunnel;
 
@@ -49,13 +49,6 @@ impl Skipped {
         self.tell();
     }
 
-    /// Looks at what came of the body. False: nothing more need be looked at.
-    pub(crate) fn goes_on(&mut self, came: &Bytes) -> bool {
-        self.seen |= self.watch.sees(came);
-        self.tell();
-        !self.told
-    }
-
     fn tell(&mut self) {
         if !self.seen || self.told {
             return;
@@ -73,5 +66,13 @@ impl Skipped {
         };
         // The request's own line is what nothing happens without.
         let _ = self.tunnel.gateway.log.record(&event);
+    }
+}
+
+impl Watcher for Skipped {
+    fn goes_on(&mut self, piece: &[u8]) -> bool {
+        self.seen |= self.watch.sees(piece);
+        self.tell();
+        !self.told
     }
 }

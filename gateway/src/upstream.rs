@@ -19,11 +19,11 @@ use keyward_wire::rule::Authority;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 
-use crate::body::Outgoing;
 use crate::dial::{AgentTls, Dialer, Offer};
 use crate::guard::answer::{Expect, Guard};
 use crate::limits::Share;
 use crate::line::Pulse;
+use crate::outgoing::Outgoing;
 use crate::refuse::Code;
 use crate::threads::here;
 

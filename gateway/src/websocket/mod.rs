@@ -22,13 +22,14 @@ use ring::digest;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::activity::Busy;
-use crate::body::Answer;
+use crate::answer::Answer;
+use crate::drive::LONG_QUIET_TIME;
 use crate::headers::{clean_answer, connection_has};
 use crate::line::{Line, Pulse};
 use crate::refuse::{Code, Refusal};
 use crate::scrub;
 use crate::shared::stopped;
-use crate::tunnel::{LONG_QUIET_TIME, Tunnel};
+use crate::tunnel::Tunnel;
 pub(crate) use frames::Frames;
 
 /// Asks an upstream for it, without extensions. What the upstream must say to show that it understood.

@@ -1,0 +1,140 @@
+//! Connections whose requests the gateway sees: TLS in the host's name, then HTTP/1.1 or HTTP/2.
+
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1::{self as h1, UpgradeableConnection};
+use hyper::server::conn::http2 as h2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use keyward_wire::rule::Host;
+use rustls::ServerConfig;
+use rustls::server::{Acceptor, ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tokio_rustls::LazyConfigAcceptor;
+
+use crate::drive::{Alive, drive};
+use crate::forward;
+use crate::guard::head::HEAD_LINES;
+use crate::guard::request::{Gate, Guard};
+use crate::line::{Line, Pulse};
+use crate::refuse::Code;
+use crate::tunnel::Tunnel;
+
+/// Speaks TLS as the host, and serves what comes.
+pub(crate) async fn tls<S>(tunnel: Arc<Tunnel>, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let pulse = Pulse::default();
+    let stream = Line::new(stream, pulse.clone(), ());
+    // On the heap for as long as it takes, as is what is served: the task itself stays small, of which there are thousands.
+    let handshake = Box::pin(timeout(HANDSHAKE_TIME, async {
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await.ok()?;
+        if !names(&start.client_hello(), &tunnel.to.host) {
+            tunnel.say("refuse", Code::Misdirected);
+            // The client is told by an alert.
+            let _ = start.into_stream(refusing()).await;
+            return None;
+        }
+        let now = (tunnel.gateway.clock)();
+        let config = tunnel.gateway.ca.server_config(&tunnel.to.host, now).ok()?;
+        start.into_stream(config).await.ok()
+    }));
+    let Ok(Some(stream)) = handshake.await else { return };
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        Box::pin(http2(tunnel, stream, &pulse)).await;
+    } else {
+        Box::pin(http1(tunnel, stream, &pulse)).await;
+    }
+}
+
+async fn http1<S>(tunnel: Arc<Tunnel>, stream: S, pulse: &Pulse)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (guard, gate) = Guard::new(stream);
+    let served = Arc::clone(&tunnel);
+    let service = service_fn(move |request| {
+        let (tunnel, gate) = (Arc::clone(&served), gate.clone());
+        // hyper has room for it as long as the connection lasts: an idle one does without.
+        Box::pin(async move { Ok::<_, Infallible>(forward::answer(&tunnel, request, &gate).await) })
+    });
+    let connection = http1_settings().serve_connection(TokioIo::new(guard), service).with_upgrades();
+    lives(&tunnel, pulse, pin!(connection), UpgradeableConnection::graceful_shutdown).await;
+}
+
+async fn http2<S>(tunnel: Arc<Tunnel>, stream: S, pulse: &Pulse)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let served = Arc::clone(&tunnel);
+    let service = service_fn(move |request| {
+        let tunnel = Arc::clone(&served);
+        // Each stream is a task, which is moved about before it runs.
+        Box::pin(async move {
+            let gate = Gate::default();
+            Ok::<_, Infallible>(forward::answer(&tunnel, request, &gate).await)
+        })
+    });
+    let connection = h2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_header_list_size(64 * 1024)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW * 4)
+        .max_send_buf_size(256 * 1024)
+        .serve_connection(TokioIo::new(stream), service);
+    lives(&tunnel, pulse, pin!(connection), h2::Connection::graceful_shutdown).await;
+}
+
+/// Serves until the client or the gateway ends it, nothing happened for long, or it must end.
+async fn lives<C: Future>(
+    tunnel: &Tunnel,
+    pulse: &Pulse,
+    connection: Pin<&mut C>,
+    shut_down: impl Fn(Pin<&mut C>),
+) {
+    let ended = pin!(tunnel.ended());
+    let alive = Alive { activity: &tunnel.activity, pulse, idle_time: IDLE_TIME };
+    drive(&tunnel.gateway, &alive, connection, shut_down, ended).await;
+}
+
+pub(crate) fn http1_settings() -> h1::Builder {
+    let mut settings = h1::Builder::new();
+    // The guard in front has its own, stricter limits and clock.
+    settings.timer(TokioTimer::new()).max_buf_size(128 * 1024).max_headers(HEAD_LINES);
+    settings.header_read_timeout(None);
+    settings
+}
+
+/// Whether a ClientHello is for this host. One without a name is: what the request says is compared as well.
+pub(crate) fn names(hello: &ClientHello<'_>, host: &Host) -> bool {
+    hello.server_name().is_none_or(|name| Host::parse(name).is_ok_and(|named| named == *host))
+}
+
+/// A configuration with which every handshake fails.
+fn refusing() -> Arc<ServerConfig> {
+    #[derive(Debug)]
+    struct Nobody;
+    impl ResolvesServerCert for Nobody {
+        fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            None
+        }
+    }
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring has the default versions")
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(Nobody));
+    Arc::new(config)
+}
+
+pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+const IDLE_TIME: Duration = Duration::from_mins(5);
+const MOST_STREAMS: u32 = 256;
+const WINDOW: u32 = 256 * 1024;
