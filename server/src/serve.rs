@@ -40,7 +40,7 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
     let (graceful, room) = (GracefulShutdown::new(), Arc::new(Semaphore::new(CONNECTIONS)));
     let connections = Connections::default();
     let sweeping = tokio::spawn(retention::keep_sweeping(app.clone()));
-    let looking = tokio::spawn(watch::keep_looking(app.clone()));
+    let looking = tokio::spawn(watch::keep_looking(app.store().clone(), app.watch().clone()));
     tokio::pin!(shutdown);
     loop {
         // Waits for room first: who cannot be served waits in the kernel's queue.

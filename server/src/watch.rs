@@ -12,8 +12,7 @@ use std::time::Duration;
 use keyward_wire::{IdentityId, OrgId};
 use tokio::sync::watch;
 
-use crate::app::App;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// Who waits for which organisation. Cheap to clone.
 #[derive(Clone, Default)]
@@ -134,27 +133,27 @@ impl Drop for Place {
 }
 
 /// Notices what other servers on the same database write, for as long as it runs.
-pub(crate) async fn keep_looking(app: App) {
-    if app.store().has_one_writer() {
+pub(crate) async fn keep_looking(store: Store, watch: Watch) {
+    if store.has_one_writer() {
         return;
     }
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
-        if let Err(error) = look(&app).await {
+        if let Err(error) = look(&store, &watch).await {
             tracing::warn!(cause = error.cause(), "what other servers wrote could not be looked at");
         }
     }
 }
 
-async fn look(app: &App) -> Result<(), StoreError> {
-    let orgs = app.watch().orgs();
+async fn look(store: &Store, watch: &Watch) -> Result<(), StoreError> {
+    let orgs = watch.orgs();
     if orgs.is_empty() {
         return Ok(());
     }
-    let mut tx = app.store().snapshot().await?;
+    let mut tx = store.snapshot().await?;
     for org in orgs {
         if let Some(seq) = tx.seq_of(org).await? {
-            app.watch().written(org, seq);
+            watch.written(org, seq);
         }
     }
     tx.rollback().await

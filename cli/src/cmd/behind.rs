@@ -29,7 +29,7 @@ use crate::proxy::tied;
 use crate::proxy::trust::Trust;
 use crate::proxy::variables::{JAVA, Place, variables};
 use crate::proxy::{Reach, Sidecar};
-use crate::vault::fetch::Freshness;
+use crate::vault::freshness::Freshness;
 use crate::vault::gateway::{Client, Live};
 use crate::vault::mapping_file;
 

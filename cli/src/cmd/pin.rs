@@ -9,7 +9,8 @@ use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::session::credential::Credential;
 use crate::vault::admin::Session;
-use crate::vault::fetch::{Freshness, fetch};
+use crate::vault::fetch::fetch;
+use crate::vault::freshness::Freshness;
 use crate::vault::pins::Pins;
 
 /// Print what a container needs to refuse an older state of the server

@@ -13,7 +13,8 @@ use crate::ctx::Ctx;
 use crate::launch;
 #[cfg(feature = "gateway")]
 use crate::proxy::listen::{Listen, Place};
-use crate::vault::fetch::{Freshness, variables};
+use crate::vault::fetch::variables;
+use crate::vault::freshness::Freshness;
 use crate::vault::offline::Offline;
 
 /// The deployment that is meant when none is named.

@@ -8,7 +8,8 @@ use crate::session::config::Config;
 use crate::session::credential::Credential;
 use crate::session::home::Home;
 use crate::vault::admin::Session;
-use crate::vault::fetch::{Freshness, fetch};
+use crate::vault::fetch::fetch;
+use crate::vault::freshness::Freshness;
 
 /// Show who is signed in, and until when
 #[derive(Args)]

@@ -13,7 +13,7 @@ use super::{Reach, Sidecar, Source, State, now};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::session::credential::Credential;
-use crate::vault::fetch::Freshness;
+use crate::vault::freshness::Freshness;
 use crate::vault::gateway::{Keeper, Live, SystemClock};
 
 /// What a gateway needs, before it serves anybody.

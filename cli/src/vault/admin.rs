@@ -23,7 +23,7 @@ use keyward_wire::limits::SECRETS_PER_REQUEST;
 use keyward_wire::{Envelope, KeyId};
 
 use super::cache;
-use super::fetch::Freshness;
+use super::freshness::Freshness;
 use super::notice;
 use super::pins::Pins;
 use crate::api::{Api, ApiError};

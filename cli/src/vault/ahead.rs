@@ -10,9 +10,7 @@ use keyward_crypto::verify::{Variable, sorted};
 use keyward_wire::name::EnvName;
 use tokio::task::yield_now;
 
-use super::fetch::{Freshness, OpenedBundle, read};
-use crate::ctx::Ctx;
-use crate::session::credential::Credential;
+use super::open::{Opened, Opener};
 
 /// Variables that will be asked for.
 #[derive(Clone, Copy)]
@@ -29,15 +27,14 @@ pub(super) struct Wanted<'a> {
 /// If the answer is not what it must be. If only what is wanted of it is not, there are no variables, and who asks for
 /// them anew is told why.
 pub(super) async fn open(
-    ctx: &Ctx,
-    credential: &Credential,
-    freshness: &Freshness,
+    opener: &Opener<'_>,
     body: &[u8],
     wanted: Option<Wanted<'_>>,
-) -> anyhow::Result<(OpenedBundle, Option<Vec<Variable>>)> {
-    let bundle = read(body)?;
+    now: i64,
+) -> anyhow::Result<(Opened, Option<Vec<Variable>>)> {
+    let bundle = Opener::read(body)?;
     yield_now().await;
-    let opened = OpenedBundle::new(ctx, credential, freshness, bundle)?;
+    let opened = opener.open(bundle, now)?;
     yield_now().await;
     let variables = match wanted {
         Some(wanted) => variables(&opened, wanted).await,
@@ -46,8 +43,8 @@ pub(super) async fn open(
     Ok((opened, variables))
 }
 
-async fn variables(opened: &OpenedBundle, wanted: Wanted<'_>) -> Option<Vec<Variable>> {
-    let OpenedBundle { verified, secrets, .. } = opened;
+async fn variables(opened: &Opened, wanted: Wanted<'_>) -> Option<Vec<Variable>> {
+    let Opened { verified, secrets, .. } = opened;
     let deployment = verified.deployment(wanted.deployment).ok()?;
     let mut variables = Vec::with_capacity(deployment.mappings.len());
     for variable in verified.each_variable(deployment, secrets, wanted.allowed) {

@@ -33,7 +33,7 @@ pub fn clear(home: &Home, cred: CredentialId) -> bool {
 pub struct Cached {
     place: Option<(Home, String)>,
     cred: CredentialId,
-    body: Option<(Vec<u8>, Sha256)>,
+    body: Option<Vec<u8>>,
 }
 
 impl Cached {
@@ -46,20 +46,17 @@ impl Cached {
         let place = home.map(|home| (home.clone(), name));
         let mut cached = Self { place, cred, body: None };
         // What cannot be read is asked for again.
-        cached.body = cached.read("json").map(|body| {
-            let sha256 = Sha256::of(&body);
-            (body, sha256)
-        });
+        cached.body = cached.read("json");
         cached
     }
 
-    /// The hash to name in the request.
-    pub fn known(&self) -> Option<Sha256> {
-        self.body.as_ref().map(|(_, sha256)| *sha256)
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.body.is_none()
     }
 
-    /// The body and its hash, once the server said that it is still current.
-    pub fn take_body(&mut self) -> Option<(Vec<u8>, Sha256)> {
+    /// The body, as the server sent it.
+    pub fn take_body(&mut self) -> Option<Vec<u8>> {
         self.body.take()
     }
 

@@ -1,62 +1,29 @@
 //! Reading as any identity: one request, verified whole, then used (CRYPTO.md §2.7).
 
-use std::ffi::OsString;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use clap::Args;
 use keyward_crypto::state::cred::Cred;
-use keyward_crypto::state::local::Local;
 use keyward_crypto::state::view::ViewKeyEntry;
-use keyward_crypto::verify::{Floors, Variable, Verified, VerifyError, verify_bundle};
-use keyward_wire::api::bundle::{Bundle, SecretItem};
+use keyward_crypto::verify::{Variable, Verified, VerifyError};
+use keyward_wire::api::bundle::SecretItem;
 use keyward_wire::name::EnvName;
 use keyward_wire::{DeploymentId, Sha256};
 
 use super::ahead::{self, Wanted};
 use super::cache::Cached;
 use super::choose;
+use super::freshness::Freshness;
 use super::mapping_file;
 use super::notice;
 use super::offline::Offline;
+use super::open::{Opened, Opener, missing};
 use super::pins::Pins;
 use crate::api::client::Answer;
 use crate::api::{Api, ApiError};
-use crate::ctx::{Ctx, parse_span};
-use crate::fault::{Code, Fault};
+use crate::ctx::Ctx;
+use crate::fault::Fault;
 use crate::session::credential::Credential;
-
-/// How new the server's state must be.
-#[derive(Args, Debug, Clone, Default)]
-pub struct Freshness {
-    /// Refuse a state older than this seq, which `keyward pin` prints [env: KEYWARD_MIN_SEQ]
-    #[arg(long, value_name = "SEQ")]
-    pub min_seq: Option<u64>,
-    /// Refuse an epoch older than this [env: KEYWARD_MIN_EPOCH]
-    #[arg(long, value_name = "EPOCH")]
-    pub min_epoch: Option<u64>,
-    /// Refuse a state that was issued longer ago, such as 24h
-    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
-    pub max_age: Option<i64>,
-}
-
-impl Freshness {
-    /// The lower bounds of these options, of the environment, and of what this client has `seen`: of each the highest.
-    ///
-    /// # Errors
-    /// If the environment's are no numbers: a bound that cannot be read must not be dropped.
-    pub fn floors(&self, ctx: &Ctx, seen: Local) -> anyhow::Result<Floors> {
-        let number = |name: &str, value: &Option<OsString>| match value {
-            None => Ok(0),
-            Some(value) => value.to_str().and_then(|text| text.trim().parse::<u64>().ok()).ok_or_else(|| {
-                Fault::usage(format!("{name} is not a number")).next("take it from `keyward pin`")
-            }),
-        };
-        let min_seq = number("KEYWARD_MIN_SEQ", &ctx.env.min_seq)?.max(self.min_seq.unwrap_or(0));
-        let min_epoch = number("KEYWARD_MIN_EPOCH", &ctx.env.min_epoch)?.max(self.min_epoch.unwrap_or(0));
-        Ok(Floors { local: seen, min_seq, min_epoch, max_age: self.max_age })
-    }
-}
 
 /// A verified answer.
 pub struct Fetched {
@@ -120,17 +87,20 @@ async fn fetch_wanted(
     deployment: Option<DeploymentId>,
     wanted: Option<Wanted<'_>>,
 ) -> anyhow::Result<(Fetched, Option<Vec<Variable>>)> {
+    let opener = Opener::new(ctx, credential, freshness)?;
+    let kept_one = |failure| offline.kept(ctx, credential, &opener, deployment, failure);
     if offline.offline {
-        return Ok((offline.kept(ctx, credential, freshness, deployment, None)?, None));
+        let (opened, cached) = kept_one(None)?;
+        return Ok((Fetched::of(ctx, opened, cached, Told::default()), None));
     }
     let api = Api::new(&credential.server)?;
     let mut cached = Cached::load(credential.home.as_ref(), credential.id, deployment);
     let kept = cached.take_body();
-    let known = kept.as_ref().map(|(_, sha256)| *sha256);
+    let known = kept.as_deref().map(Sha256::of);
     let asked = api.bundle(credential.id, &credential.keys, deployment, known);
     let opened = async {
         match &kept {
-            Some((body, _)) => ahead::open(ctx, credential, freshness, body, wanted).await,
+            Some(body) => ahead::open(&opener, body, wanted, ctx.now()).await,
             None => std::future::pending().await,
         }
     };
@@ -139,93 +109,57 @@ async fn fetch_wanted(
     let (answer, early) = ahead::meanwhile(asked, opened.as_mut()).await;
     match answer {
         Ok(Answer::Body { body, audit }) => {
-            let confirmed = Sha256::of(&body);
-            let opened = OpenedBundle::new(ctx, credential, freshness, read(&body)?)?;
-            Ok((opened.fetched(ctx, cached, audit, Some(body), Some(confirmed)), None))
+            let opened = opener.open(Opener::read(&body)?, ctx.now())?;
+            let told = Told { audit, confirmed: Some(Sha256::of(&body)), new_body: Some(body) };
+            Ok((Fetched::of(ctx, opened, cached, told), None))
         }
         Ok(Answer::Unchanged { audit }) => {
             let (opened, variables) = match early {
                 // What has ended meanwhile, and what somebody else here has seen, counts as it does for any other answer.
-                _ if asking.elapsed() > PROMPT => anew(ctx, credential, freshness, kept.as_ref())?,
+                _ if asking.elapsed() > PROMPT => {
+                    let body = kept.as_ref().ok_or_else(|| missing(KEPT))?;
+                    (opener.open(Opener::read(body)?, ctx.now())?, None)
+                }
                 Some(early) => early?,
                 None => opened.await?,
             };
-            Ok((opened.fetched(ctx, cached, audit, None, known), variables))
+            Ok((
+                Fetched::of(ctx, opened, cached, Told { audit, confirmed: known, new_body: None }),
+                variables,
+            ))
         }
         Err(error) => {
             if error.ends_access() {
                 credential.forget_kept(ctx);
             }
             if error.is_unreachable() && offline.offline_fallback.is_some() {
-                return Ok((offline.kept(ctx, credential, freshness, deployment, Some(&error))?, None));
+                let (opened, cached) = kept_one(Some(&error))?;
+                return Ok((Fetched::of(ctx, opened, cached, Told::default()), None));
             }
             Err(bundle_fault(error).into())
         }
     }
 }
 
-/// The kept answer, opened once more, now that the server has said that it is the answer.
-fn anew(
-    ctx: &Ctx,
-    credential: &Credential,
-    freshness: &Freshness,
-    kept: Option<&(Vec<u8>, Sha256)>,
-) -> anyhow::Result<(OpenedBundle, Option<Vec<Variable>>)> {
-    let (body, _) = kept.ok_or_else(|| missing(KEPT))?;
-    Ok((OpenedBundle::new(ctx, credential, freshness, read(body)?)?, None))
-}
-
 /// A server that says no more than “unchanged” needs no longer. What was verified before counts as verified now within it.
 const PROMPT: Duration = Duration::from_secs(1);
 
-/// A body that was verified.
-pub(super) struct OpenedBundle {
-    pub(super) verified: Verified,
-    pub(super) secrets: Vec<SecretItem>,
-    pub(super) cred: Cred,
-    pins: Pins,
-}
-
-/// A body as it is sent, from the server or from the folder alike.
-///
-/// # Errors
-/// If it is none.
-pub(super) fn read(body: &[u8]) -> Result<Bundle, Fault> {
-    keyward_wire::json::from_slice(body).map_err(|_| Fault::from(ApiError::Malformed))
-}
-
-impl OpenedBundle {
-    /// Verifies it. Nothing is said to anybody: it may not be the answer yet.
-    ///
-    /// # Errors
-    /// If it is not what it must be.
-    pub(super) fn new(
-        ctx: &Ctx,
-        credential: &Credential,
-        freshness: &Freshness,
-        bundle: Bundle,
-    ) -> anyhow::Result<Self> {
-        let sealed = bundle.cred.as_ref().ok_or_else(|| missing("this credential's own part"))?;
-        let cred = Cred::open(&credential.keys.unlock, credential.id, sealed).map_err(Fault::from)?;
-        let pins = Pins::load(credential.home.as_ref(), &cred)?;
-        let floors = freshness.floors(ctx, pins.local.clone())?;
-        let verified = verify_bundle(&cred, &bundle, &floors, ctx.now()).map_err(Fault::from)?;
-        Ok(Self { verified, secrets: bundle.secrets, cred, pins })
-    }
-
-    /// It is the answer.
-    pub(super) fn fetched(
-        self,
-        ctx: &Ctx,
-        cached: Cached,
-        audit: Option<String>,
-        new_body: Option<Vec<u8>>,
-        confirmed: Option<Sha256>,
-    ) -> Fetched {
-        let Self { verified, secrets, cred, pins } = self;
+impl Fetched {
+    /// It is the answer: what was verified is said, and may be used.
+    fn of(ctx: &Ctx, opened: Opened, cached: Cached, answer: Told) -> Self {
+        let Opened { verified, secrets, cred, pins } = opened;
         notice::continuity(ctx, &verified);
-        Fetched { verified, secrets, cred, audit, new_body, confirmed, cached, pins }
+        let Told { audit, new_body, confirmed } = answer;
+        Self { verified, secrets, cred, audit, new_body, confirmed, cached, pins }
     }
+}
+
+/// What the server said beside what was opened. Nothing, if it was not asked.
+#[derive(Default)]
+struct Told {
+    audit: Option<String>,
+    new_body: Option<Vec<u8>>,
+    confirmed: Option<Sha256>,
 }
 
 /// Every variable of the deployment that `name` means here: all of them, verified, or an error.
@@ -322,8 +256,3 @@ fn bundle_fault(error: ApiError) -> Fault {
 
 /// What a server means that says “unchanged” to a client that asked for everything.
 const KEPT: &str = "an answer that this client does not have";
-
-pub(super) fn missing(what: &str) -> Fault {
-    Fault::new(Code::Missing, format!("the server left out {what}"))
-        .next("nothing was used; check the address, or ask the server's operator")
-}

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use keyward_crypto::state::cred::Cred;
-use keyward_crypto::verify::{Verified, verify_bundle};
-use keyward_wire::api::bundle::Bundle;
+use keyward_crypto::verify::Verified;
 
 use super::cache::Cached;
-use super::fetch::{Freshness, fetch};
-use super::pins::Pins;
+use super::fetch::fetch;
+use super::freshness::Freshness;
+use super::open::Opener;
 use crate::ctx::Ctx;
 use crate::fault::{Code, code_of};
 use crate::session::credential::Credential;
@@ -46,9 +45,6 @@ pub async fn glance(ctx: &Ctx, credential: &Credential) -> anyhow::Result<Verifi
 }
 
 fn read(ctx: &Ctx, credential: &Credential, mut kept: Cached) -> Option<Verified> {
-    let bundle: Bundle = keyward_wire::json::from_slice(&kept.take_body()?.0).ok()?;
-    let cred = Cred::open(&credential.keys.unlock, credential.id, bundle.cred.as_ref()?).ok()?;
-    let pins = Pins::load(credential.home.as_ref(), &cred).ok()?;
-    let floors = Freshness::default().floors(ctx, pins.local).ok()?;
-    verify_bundle(&cred, &bundle, &floors, ctx.now()).ok()
+    let opener = Opener::new(ctx, credential, &Freshness::default()).ok()?;
+    Some(opener.open(Opener::read(&kept.take_body()?).ok()?, ctx.now()).ok()?.verified)
 }

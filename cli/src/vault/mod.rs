@@ -1,9 +1,10 @@
 //! Sealed answers in, verified values out; and an administrator's writes.
 //!
-//! [`fetch`] reads as any identity in one request, and meanwhile `ahead` opens what is kept; [`admin`] signs an owner or admin in and carries a change of the
-//! organisation through; [`pins`] and [`cache`] are what this client keeps of both, [`glance`] looks there first. [`explain`] says why somebody can or
-//! cannot read, [`audit`] whether the server's log is whole: both are pure. [`gateway`] is what a gateway knows, kept
-//! current for as long as it runs.
+//! [`fetch`] reads as any identity in one request, and meanwhile `ahead` has `open` verify what is kept; [`freshness`] says
+//! how new it must be, [`offline`] when the kept copy will do. [`admin`] signs an owner or admin in and carries a change of
+//! the organisation through; [`pins`] and [`cache`] are what this client keeps of both, [`glance`] looks there first.
+//! [`explain`] says why somebody can or cannot read, [`audit`] whether the server's log is whole: both are pure.
+//! [`gateway`] is what a gateway knows, kept current for as long as it runs.
 
 pub mod admin;
 mod ahead;
@@ -12,9 +13,11 @@ pub mod cache;
 pub mod choose;
 pub mod explain;
 pub mod fetch;
+pub mod freshness;
 pub mod gateway;
 pub mod glance;
 pub mod mapping_file;
 pub mod notice;
 pub mod offline;
+mod open;
 pub mod pins;

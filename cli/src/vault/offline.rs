@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use clap::Args;
-use keyward_wire::DeploymentId;
+use keyward_wire::{DeploymentId, Sha256};
 
 use super::cache::{self, Cached};
-use super::fetch::{Fetched, Freshness, OpenedBundle, read};
+use super::open::{Opened, Opener};
 use crate::api::ApiError;
 use crate::ctx::{Ctx, parse_span, rfc3339};
 use crate::fault::{Code, Fault};
@@ -34,10 +34,10 @@ impl Offline {
         &self,
         ctx: &Ctx,
         credential: &Credential,
-        freshness: &Freshness,
+        opener: &Opener<'_>,
         deployment: Option<DeploymentId>,
         failure: Option<&ApiError>,
-    ) -> anyhow::Result<Fetched> {
+    ) -> anyhow::Result<(Opened, Cached)> {
         let unusable = |why: &str, next: &str| match failure {
             None => Fault::new(Code::Network, why).next(next),
             Some(failure) => Fault::new(Code::Network, format!("{failure}; and {why}")).next(next),
@@ -51,14 +51,14 @@ impl Offline {
         }
         let load = |deployment| Cached::load(credential.home.as_ref(), credential.id, deployment);
         let mut cached = load(deployment);
-        if cached.known().is_none() && deployment.is_some() {
+        if cached.is_empty() && deployment.is_some() {
             cached = load(None);
         }
         let never =
             || unusable("no answer was kept on this machine", "run it once while the server can be reached");
-        let (body, sha256) = cached.take_body().ok_or_else(never)?;
-        let opened = OpenedBundle::new(ctx, credential, freshness, read(&body)?)?;
-        let confirmed = cached.confirmed(&opened.cred, sha256).map_err(Fault::from)?;
+        let body = cached.take_body().ok_or_else(never)?;
+        let opened = opener.open(Opener::read(&body)?, ctx.now())?;
+        let confirmed = cached.confirmed(&opened.cred, Sha256::of(&body)).map_err(Fault::from)?;
         let at = confirmed.ok_or_else(never)?;
         let age = ctx.now().saturating_sub(at);
         if age < -AHEAD {
@@ -79,7 +79,7 @@ impl Offline {
             spelt(age),
             rfc3339(at)
         ));
-        Ok(opened.fetched(ctx, cached, None, None, None))
+        Ok((opened, cached))
     }
 }
 

@@ -7,14 +7,13 @@
 //!
 //! A credential that nobody has is counted like any other, so the answers do not tell them apart.
 
-use std::collections::HashMap;
-use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use keyward_wire::CredentialId;
 
+use super::buckets::Buckets;
 use super::lines::Lines;
 
 /// Refusals by network, and by credential for strangers. Cheap to clone; forgets everything when the server stops, and each
@@ -83,49 +82,6 @@ impl Throttle {
     }
 }
 
-/// Leaking buckets, each known by the moment at which it will be empty.
-pub(super) struct Buckets<K> {
-    empty_at: HashMap<K, Instant>,
-    /// After which one refusal is forgotten.
-    leak: Duration,
-    /// How full one may be before a refusal more: all but one of those in a row.
-    most: Duration,
-}
-
-impl<K: Eq + Hash> Buckets<K> {
-    /// So many refusals in a row, and one more every so many seconds.
-    pub(super) fn new(refusals: u32, leak_secs: u64) -> Self {
-        let leak = Duration::from_secs(leak_secs);
-        Self { empty_at: HashMap::new(), leak, most: leak * (refusals - 1) }
-    }
-
-    pub(super) fn wait(&self, key: &K, now: Instant) -> Option<Duration> {
-        let full = self.empty_at.get(key)?.checked_duration_since(now)?;
-        full.checked_sub(self.most).filter(|wait| !wait.is_zero())
-    }
-
-    pub(super) fn refused(&mut self, key: K, now: Instant) {
-        if self.empty_at.len() >= BUCKETS {
-            self.empty_at.retain(|_, empty| *empty > now);
-        }
-        if self.empty_at.len() >= BUCKETS {
-            self.forget_half();
-        }
-        let empty = self.empty_at.entry(key).or_insert(now);
-        // Full is full: a burst of refusals costs whoever shares the bucket no hours.
-        *empty = ((*empty).max(now) + self.leak).min(now + self.most + self.leak);
-    }
-
-    /// The emptier half: whoever wants to be forgotten would have to fill as many others as far.
-    fn forget_half(&mut self) {
-        let mut ends: Vec<Instant> = self.empty_at.values().copied().collect();
-        let middle = ends.len() / 2;
-        let (_, median, _) = ends.select_nth_unstable(middle);
-        let median = *median;
-        self.empty_at.retain(|_, empty| *empty > median);
-    }
-}
-
 /// An address for IPv4; for IPv6 its /64, which is what one subscriber has.
 pub(crate) fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
@@ -133,9 +89,6 @@ pub(crate) fn network(ip: IpAddr) -> IpAddr {
         v4 @ IpAddr::V4(_) => v4,
     }
 }
-
-/// Buckets that are remembered at most, of each kind.
-pub(super) const BUCKETS: usize = 100_000;
 
 #[cfg(test)]
 mod tests {
@@ -186,27 +139,5 @@ mod tests {
         }
         assert_eq!(throttle.stranger_waits(credential(1), start), Some(Duration::from_secs(30)));
         assert!(throttle.stranger_waits(credential(2), start).is_none());
-    }
-
-    #[test]
-    fn what_is_remembered_has_an_end() {
-        let (mut buckets, start) = (Buckets::new(2, 1), Instant::now());
-        for n in 0..=BUCKETS * 2 {
-            buckets.refused(n, start);
-        }
-        assert!(buckets.empty_at.len() <= BUCKETS);
-    }
-
-    #[test]
-    fn filling_the_memory_with_others_gives_nobody_a_new_start() {
-        let (mut buckets, start) = (Buckets::new(20, 30), Instant::now());
-        for _ in 0..20 {
-            buckets.refused(usize::MAX, start);
-        }
-        for n in 0..BUCKETS * 3 {
-            buckets.refused(n, start);
-        }
-        assert!(buckets.empty_at.len() <= BUCKETS);
-        assert_eq!(buckets.wait(&usize::MAX, start), Some(Duration::from_secs(30)));
     }
 }

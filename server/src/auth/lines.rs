@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use keyward_wire::CredentialId;
 
-use super::limit::{BUCKETS, Buckets};
+use super::buckets::{BUCKETS, Buckets};
 
 /// Lines that were taken, and those that were not.
 pub(super) struct Lines {

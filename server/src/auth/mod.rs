@@ -3,6 +3,7 @@
 //! Every request is looked at anew: identity, credential and session must be there and not have ended, by the database's
 //! clock (CRYPTO.md §2.12 S7). Whatever is wrong, the caller learns only that it is.
 
+mod buckets;
 mod leak;
 mod limit;
 mod lines;

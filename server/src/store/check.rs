@@ -8,10 +8,11 @@ use keyward_wire::api::write::RootKind;
 use keyward_wire::{IdentityId, KeyId, OrgId, Sha256, ViewId};
 
 use super::audit::audit_row;
+use super::credential_kind::credential_kind;
 use super::engine::{Inner, Row, Tx, args, id, int, statements};
 use super::orgs::{org_row, root_word};
 use super::schema::Shape;
-use super::{AuditRow, OrgRow, Store, StoreError, credentials, migrate};
+use super::{AuditRow, OrgRow, Store, StoreError, migrate};
 
 /// A stored blob, as it is.
 pub struct Sealed {
@@ -184,7 +185,7 @@ impl Tx {
             let at: IdentityId = row.id("id")?;
             *page = Page { first: row.array("identity_id")?, second: *at.as_bytes(), ..*page };
             let sealed = Sealed { at: format!("credential:{at}"), env: row.bytes("env")? };
-            all.push((sealed, credentials::kind(row)?, row.maybe_bytes("salt")?.is_some()));
+            all.push((sealed, credential_kind(row, "kind")?, row.maybe_bytes("salt")?.is_some()));
         }
         Ok(all)
     }

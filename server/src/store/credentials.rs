@@ -6,6 +6,7 @@ use keyward_wire::api::credentials::{CredentialInfo, CredentialKind, NewCredenti
 use keyward_wire::name::Email;
 use keyward_wire::{CredentialId, Envelope, IdentityId, OrgId, Salt, Sha256};
 
+use super::credential_kind::credential_kind;
 use super::engine::{Row, Tx, id, statements};
 use super::{SignedIn, StoreError, sessions};
 use crate::access::Permit;
@@ -130,7 +131,7 @@ fn stored(row: &Row) -> Result<StoredCredential, StoreError> {
     Ok(StoredCredential {
         org: row.id("org_id")?,
         identity: row.id("identity_id")?,
-        kind: row.word("credential_kind", KINDS, CredentialKind::as_str)?,
+        kind: credential_kind(row, "credential_kind")?,
         auth_sha256: row.sha256("auth_sha256")?,
         env: row.envelope("env")?,
         last_used_at: row.maybe_int("last_used_at")?,
@@ -140,24 +141,12 @@ fn stored(row: &Row) -> Result<StoredCredential, StoreError> {
 fn info(row: &Row) -> Result<CredentialInfo, StoreError> {
     Ok(CredentialInfo {
         id: row.id("id")?,
-        kind: kind(row)?,
+        kind: credential_kind(row, "kind")?,
         created_at: row.int("created_at")?,
         not_after: row.maybe_int("not_after")?,
         last_used_at: row.maybe_int("last_used_at")?,
     })
 }
-
-pub(super) fn kind(row: &Row) -> Result<CredentialKind, StoreError> {
-    row.word("kind", KINDS, CredentialKind::as_str)
-}
-
-pub(super) const KINDS: &[CredentialKind] = &[
-    CredentialKind::Password,
-    CredentialKind::Token,
-    CredentialKind::Device,
-    CredentialKind::Link,
-    CredentialKind::Recovery,
-];
 
 /// Credentials that one [`FIND_MANY`] asks for.
 const BATCH: usize = 32;

@@ -25,6 +25,7 @@ mod apply;
 mod audit;
 mod check;
 mod copy;
+mod credential_kind;
 mod credentials;
 mod engine;
 mod error;

@@ -4,8 +4,9 @@ use keyward_wire::api::credentials::CredentialKind;
 use keyward_wire::api::{IdentityKind, Role};
 use keyward_wire::{CredentialId, IdentityId, OrgId, Sha256};
 
+use super::credential_kind::credential_kind;
 use super::engine::{Row, Tx, id, statements};
-use super::{StoreError, credentials, identities};
+use super::{StoreError, identities};
 
 /// A session to add.
 pub struct NewSession {
@@ -103,7 +104,7 @@ pub(super) fn signed_in(row: &Row) -> Result<SignedIn, StoreError> {
         role: identities::role(row)?,
         not_after: row.maybe_int("not_after")?,
         credential: row.id("credential_id")?,
-        credential_kind: row.word("credential_kind", credentials::KINDS, CredentialKind::as_str)?,
+        credential_kind: credential_kind(row, "credential_kind")?,
         credential_not_after: row.maybe_int("credential_not_after")?,
         session: None,
     })

@@ -6,8 +6,9 @@ use keyward_wire::access::Audience;
 use keyward_wire::api::write::{AgentState, NewKeys};
 use keyward_wire::{GroupId, KeyId};
 
+use super::credential_kind::credential_kind;
 use super::engine::{Row, Tx, id, statements};
-use super::{OrgRow, StoreError, credentials, identities};
+use super::{OrgRow, StoreError, identities};
 use crate::access::State;
 use crate::access::state::{Agent, Credential, Escrow, Grant, Identity, Key, Mapping, View};
 
@@ -52,7 +53,8 @@ impl Tx {
             state.grants.insert(row.id("identity_id")?, grant);
         }
         for row in self.all(CREDENTIALS, here()).await? {
-            let credential = Credential { identity: row.id("identity_id")?, kind: credentials::kind(&row)? };
+            let credential =
+                Credential { identity: row.id("identity_id")?, kind: credential_kind(&row, "kind")? };
             state.credentials.insert(row.id("id")?, credential);
         }
         for row in self.all(ESCROWS, here()).await? {

@@ -8,11 +8,11 @@ use zeroize::Zeroizing;
 
 use crate::absent::assert_secret;
 use crate::context::Context;
+use crate::credential_secret::CredentialSecret;
 use crate::hazmat::{hkdf_sha256, pbkdf2_hmac_sha256};
 use crate::key::material::Material as _;
 use crate::key::{DeliveryKey, IdentityKey, UnlockKey};
 use crate::password::Password;
-use crate::token::CredentialSecret;
 
 /// PBKDF2 rounds for a password.
 pub const PASSWORD_ROUNDS: u32 = 600_000;

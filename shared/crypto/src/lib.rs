@@ -23,6 +23,7 @@ mod absent;
 pub mod agent;
 pub mod change;
 mod context;
+mod credential_secret;
 mod derive;
 pub mod edit;
 pub mod enrol;
@@ -44,6 +45,7 @@ pub mod verify;
 pub mod view;
 
 pub use context::{CONTEXT_BYTES, Context};
+pub use credential_secret::CredentialSecret;
 pub use derive::{
     CredentialKeys, PASSWORD_ROUNDS, SECRET_ROUNDS, derive_delivery, derive_password, derive_secret,
 };
@@ -52,4 +54,4 @@ pub use key::{DataKey, DeliveryKey, IdentityKey, Key, OrgKey, RootKey, UnlockKey
 pub use padding::TooLarge;
 pub use password::{MIN_CHARACTERS, MIN_GUESSES, Password, WeakPassword};
 pub use random::{new_id, random_bytes, random_key};
-pub use token::{CredentialSecret, Halves, Token, TokenError, TokenKind};
+pub use token::{Halves, Token, TokenError, TokenKind};

@@ -7,32 +7,14 @@ use keyward_wire::{AuthHalf, CredentialId};
 use zeroize::Zeroizing;
 
 use crate::absent::assert_secret;
+use crate::credential_secret::CredentialSecret;
 use crate::derive::CredentialKeys;
 use crate::hazmat::sha256;
 use crate::key::UnlockKey;
 use crate::key::material::Material as _;
-use crate::random::{new_id, random_key};
+use crate::random::new_id;
 
-/// 256 random bits that a token carries. Both halves of the credential derive from it.
-pub struct CredentialSecret(Zeroizing<[u8; 32]>);
-
-assert_secret!(CredentialSecret, Token, Halves);
-
-impl CredentialSecret {
-    /// A fresh random secret.
-    pub fn generate() -> Self {
-        Self(random_key())
-    }
-
-    /// The secret of these 32 bytes.
-    pub fn from_bytes(bytes: Zeroizing<[u8; 32]>) -> Self {
-        Self(bytes)
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
+assert_secret!(Token, Halves);
 
 /// What a token is for; its prefix says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -121,7 +103,8 @@ impl Token {
             .ok_or(TokenError::Other { expected: ANY_TOKEN })?;
         let [id, secret] =
             fields(text, kind.prefix()).ok_or(TokenError::Damaged { expected: kind.describe() })?;
-        let read = || Some((CredentialId::from_bytes(*decode(id)?), CredentialSecret(decode(secret)?)));
+        let read =
+            || Some((CredentialId::from_bytes(*decode(id)?), CredentialSecret::from_bytes(decode(secret)?)));
         let (id, secret) = read().ok_or(TokenError::Damaged { expected: kind.describe() })?;
         Ok(Self { kind, id, secret })
     }

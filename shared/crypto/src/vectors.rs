@@ -7,6 +7,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::context::Context;
+use crate::credential_secret::CredentialSecret;
 use crate::derive::{
     CredentialKeys, PASSWORD_ROUNDS, SECRET_ROUNDS, derive_delivery, derive_password, derive_secret, root,
 };
@@ -15,7 +16,7 @@ use crate::key::material::Material as _;
 use crate::key::{DataKey, IdentityKey};
 use crate::padding::{pad, unpad};
 use crate::password::Password;
-use crate::token::{CredentialSecret, Halves, Token, TokenError};
+use crate::token::{Halves, Token, TokenError};
 
 #[test]
 fn contexts() {

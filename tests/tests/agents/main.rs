@@ -18,7 +18,7 @@ use std::time::Duration;
 use keyward_cli::ctx::{Ctx, Env, Global};
 use keyward_cli::fault::{Code, code_of};
 use keyward_cli::session::credential::Credential;
-use keyward_cli::vault::fetch::Freshness;
+use keyward_cli::vault::freshness::Freshness;
 use keyward_cli::vault::gateway::{Client, Clock, Denied, Keeper, Live, SystemClock};
 use keyward_tests::liar::Liar;
 use keyward_tests::server::Engine;

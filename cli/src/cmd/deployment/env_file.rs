@@ -10,7 +10,8 @@ use crate::ctx::{Ctx, rfc3339};
 use crate::export::{ExportError, Format, Var, masks, render};
 use crate::fault::{Code, Fault};
 use crate::session::files;
-use crate::vault::fetch::{Freshness, variables};
+use crate::vault::fetch::variables;
+use crate::vault::freshness::Freshness;
 use crate::vault::offline::Offline;
 
 /// Print a deployment's variables for `eval`, or write them to a file

@@ -5,7 +5,8 @@ use clap::Args;
 use crate::ctx::Ctx;
 use crate::session::credential::Credential;
 use crate::vault::admin::Session;
-use crate::vault::fetch::{Freshness, fetch};
+use crate::vault::fetch::fetch;
+use crate::vault::freshness::Freshness;
 
 /// List the deployments you can see
 #[derive(Args)]

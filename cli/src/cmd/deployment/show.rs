@@ -9,7 +9,8 @@ use crate::cmd::assigned::Assigned;
 use crate::ctx::Ctx;
 use crate::session::credential::Credential;
 use crate::vault::admin::Session;
-use crate::vault::fetch::{Fetched, Freshness, fetch};
+use crate::vault::fetch::{Fetched, fetch};
+use crate::vault::freshness::Freshness;
 use crate::vault::{choose, mapping_file};
 
 /// Show the variables of a deployment and, to owners and admins, which groups have it

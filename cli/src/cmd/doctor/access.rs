@@ -8,7 +8,8 @@ use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, code_of};
 use crate::session::config::Login;
 use crate::session::credential::Credential;
-use crate::vault::fetch::{Freshness, fetch};
+use crate::vault::fetch::fetch;
+use crate::vault::freshness::Freshness;
 
 /// A login that ends sooner than this, in milliseconds, is worth a word.
 const SOON: i64 = 3_600_000;

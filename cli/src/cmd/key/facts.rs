@@ -12,7 +12,8 @@ use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault};
 use crate::session::credential::Credential;
 use crate::vault::admin::{Desk, Session};
-use crate::vault::fetch::{Fetched, Freshness, fetch};
+use crate::vault::fetch::{Fetched, fetch};
+use crate::vault::freshness::Freshness;
 
 /// How the caller reads.
 pub(super) enum Reader {

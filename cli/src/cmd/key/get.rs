@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::facts::value_of;
 use crate::ctx::Ctx;
-use crate::vault::fetch::Freshness;
+use crate::vault::freshness::Freshness;
 
 /// Print the value of a key
 ///

@@ -6,7 +6,7 @@ use super::facts::{Facts, Reader, open_since};
 use super::filter::Filter;
 use crate::ctx::Ctx;
 use crate::fault::printable;
-use crate::vault::fetch::Freshness;
+use crate::vault::freshness::Freshness;
 
 /// List the keys you may read, or some of them
 ///

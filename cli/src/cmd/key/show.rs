@@ -11,7 +11,7 @@ use super::told::{credential_paths, lines};
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Fault, printable};
-use crate::vault::fetch::Freshness;
+use crate::vault::freshness::Freshness;
 
 /// Show everything about a key but its value
 #[derive(Args)]

@@ -28,7 +28,7 @@ use crate::session::credential::{Credential, Server};
 use crate::session::home::Home;
 use crate::session::prompt;
 use crate::vault::admin::Session;
-use crate::vault::fetch::Freshness;
+use crate::vault::freshness::Freshness;
 
 /// How long a recovery that meets others' writes is tried again.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -12,7 +12,7 @@ use crate::proxy::Reach;
 use crate::proxy::listen::{Bound, Listen, Place};
 use crate::proxy::running::{Prepared, Serves};
 use crate::stop::Stops;
-use crate::vault::fetch::Freshness;
+use crate::vault::freshness::Freshness;
 
 /// What is decided on the command line.
 #[derive(Args)]

@@ -29,7 +29,8 @@ use crate::session::config::Config;
 use crate::session::credential::Credential;
 use crate::session::home::Home;
 use crate::vault::admin::Session;
-use crate::vault::fetch::{Freshness, fetch};
+use crate::vault::fetch::fetch;
+use crate::vault::freshness::Freshness;
 
 /// Go from nothing to a working eval line: a server, an organisation, a deployment with your .env
 ///

@@ -12,7 +12,20 @@ use keyward_wire::api::bundle::SecretItem;
 use keyward_wire::rule::Rule;
 use keyward_wire::{AgentId, Envelope, KeyId};
 
-use super::live::Usable;
+/// A key that may be used for an agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usable {
+    /// Its id.
+    pub key: KeyId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Whose service it is for.
+    pub provider: Option<Arc<str>>,
+    /// Its version.
+    pub version: u64,
+    /// Where its value may go, as it is sealed with it; none: nowhere.
+    pub rule: Option<Arc<Rule>>,
+}
 
 /// What one verified answer said.
 pub(super) struct Held {

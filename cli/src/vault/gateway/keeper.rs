@@ -26,7 +26,7 @@ use crate::api::{Api, ApiError};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault, printable};
 use crate::session::credential::Credential;
-use crate::vault::fetch::Freshness;
+use crate::vault::freshness::Freshness;
 use crate::vault::pins::Pins;
 
 /// A gateway's connection to its server.

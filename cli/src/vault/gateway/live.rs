@@ -7,12 +7,11 @@ use std::time::Duration;
 use keyward_crypto::state::secret::Secret;
 use keyward_crypto::state::view::{ViewAgent, ViewDeployment};
 use keyward_wire::api::agents::AgentsAnswer;
-use keyward_wire::rule::Rule;
 use keyward_wire::{AgentId, KeyId, Sha256};
 use tokio::sync::watch;
 
 use super::clock::Clock;
-use super::held::Held;
+use super::held::{Held, Usable};
 
 /// How long the server's last word counts. Longer, and a server that is cut off could not take anything away.
 pub const LIMIT: Duration = Duration::from_mins(5);
@@ -57,21 +56,6 @@ pub struct Client {
     pub name: Arc<str>,
     /// Tells this credential from the agent's next one; nothing can be had from it.
     pub credential: Sha256,
-}
-
-/// A key that may be used for an agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Usable {
-    /// Its id.
-    pub key: KeyId,
-    /// Its name.
-    pub name: Arc<str>,
-    /// Whose service it is for.
-    pub provider: Option<Arc<str>>,
-    /// Its version.
-    pub version: u64,
-    /// Where its value may go, as it is sealed with it; none: nowhere.
-    pub rule: Option<Arc<Rule>>,
 }
 
 /// A value, for one request.

@@ -13,5 +13,6 @@ pub mod keeper;
 pub mod live;
 
 pub use clock::{Clock, SystemClock};
+pub use held::Usable;
 pub use keeper::Keeper;
-pub use live::{Client, Denied, Live, Opened, Usable};
+pub use live::{Client, Denied, Live, Opened};

@@ -1,0 +1,67 @@
+//! An answer as the server sent it, from the network or from this client's folder alike: opened and verified in full
+//! (CRYPTO.md §2.7).
+
+use keyward_crypto::state::cred::Cred;
+use keyward_crypto::state::local::Local;
+use keyward_crypto::verify::{Floors, Verified, verify_bundle};
+use keyward_wire::api::bundle::{Bundle, SecretItem};
+
+use super::freshness::Freshness;
+use super::pins::Pins;
+use crate::api::ApiError;
+use crate::ctx::Ctx;
+use crate::fault::{Code, Fault};
+use crate::session::credential::Credential;
+
+/// Opens what one credential is answered.
+pub(super) struct Opener<'a> {
+    credential: &'a Credential,
+    /// But for what this client has seen, which is read for each answer.
+    floors: Floors,
+}
+
+/// An answer that was verified. Nothing has been said to anybody: the server may yet say that it is none.
+pub(super) struct Opened {
+    pub(super) verified: Verified,
+    pub(super) secrets: Vec<SecretItem>,
+    pub(super) cred: Cred,
+    pub(super) pins: Pins,
+}
+
+impl<'a> Opener<'a> {
+    /// For this credential.
+    ///
+    /// # Errors
+    /// If a lower bound of the environment cannot be read.
+    pub(super) fn new(ctx: &Ctx, credential: &'a Credential, freshness: &Freshness) -> anyhow::Result<Self> {
+        Ok(Self { credential, floors: freshness.floors(ctx, Local::default())? })
+    }
+
+    /// A body as it is sent.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub(super) fn read(body: &[u8]) -> Result<Bundle, Fault> {
+        keyward_wire::json::from_slice(body).map_err(|_| Fault::from(ApiError::Malformed))
+    }
+
+    /// Opens and verifies it, at `now` in milliseconds UTC.
+    ///
+    /// # Errors
+    /// If it is not what it must be.
+    pub(super) fn open(&self, bundle: Bundle, now: i64) -> anyhow::Result<Opened> {
+        let Credential { id, keys, home, .. } = self.credential;
+        let sealed = bundle.cred.as_ref().ok_or_else(|| missing("this credential's own part"))?;
+        let cred = Cred::open(&keys.unlock, *id, sealed).map_err(Fault::from)?;
+        let pins = Pins::load(home.as_ref(), &cred)?;
+        let floors = Floors { local: pins.local.clone(), ..self.floors.clone() };
+        let verified = verify_bundle(&cred, &bundle, &floors, now).map_err(Fault::from)?;
+        Ok(Opened { verified, secrets: bundle.secrets, cred, pins })
+    }
+}
+
+/// The server did not send something that every answer has.
+pub(super) fn missing(what: &str) -> Fault {
+    Fault::new(Code::Missing, format!("the server left out {what}"))
+        .next("nothing was used; check the address, or ask the server's operator")
+}
