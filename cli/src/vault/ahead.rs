@@ -6,11 +6,12 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 
-use keyward_crypto::verify::{Variable, sorted};
+use keyward_crypto::verify::{Variable, VerifyError, sorted};
 use keyward_wire::name::EnvName;
 use tokio::task::yield_now;
 
 use super::open::{Opened, Opener};
+use crate::fault::Fault;
 
 /// Variables that will be asked for.
 #[derive(Clone, Copy)]
@@ -24,8 +25,8 @@ pub(super) struct Wanted<'a> {
 /// Opens a kept answer, and what is wanted of it: in pieces, so that the network is looked after between them.
 ///
 /// # Errors
-/// If the answer is not what it must be. If only what is wanted of it is not, there are no variables, and who asks for
-/// them anew is told why.
+/// If the answer, or a value that is wanted of it, is not what it must be. If there is something else to say of what is wanted,
+/// there are no variables, and who asks for them anew is told.
 pub(super) async fn open(
     opener: &Opener<'_>,
     body: &[u8],
@@ -37,24 +38,32 @@ pub(super) async fn open(
     let opened = opener.open(bundle, now)?;
     yield_now().await;
     let variables = match wanted {
-        Some(wanted) => variables(&opened, wanted).await,
+        Some(wanted) => variables(&opened, wanted).await.map_err(Fault::from)?,
         None => None,
     };
     Ok((opened, variables))
 }
 
-async fn variables(opened: &Opened, wanted: Wanted<'_>) -> Option<Vec<Variable>> {
+async fn variables(opened: &Opened, wanted: Wanted<'_>) -> Result<Option<Vec<Variable>>, VerifyError> {
     let Opened { verified, secrets, .. } = opened;
-    let deployment = verified.deployment(wanted.deployment).ok()?;
+    let Ok(deployment) = verified.deployment(wanted.deployment) else { return Ok(None) };
+    if verified.administers && secrets.is_empty() {
+        // Owners and admins get values only where they name the deployment by its id.
+        return Ok(None);
+    }
     let mut variables = Vec::with_capacity(deployment.mappings.len());
     for variable in verified.each_variable(deployment, secrets, wanted.allowed) {
-        variables.push(variable.ok()?);
+        match variable {
+            Ok(variable) => variables.push(variable),
+            Err(VerifyError::Refused(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        }
         if variables.len() % PIECE == 0 {
             yield_now().await;
         }
     }
     // None at all is worth a word, for which somebody else is here.
-    if variables.is_empty() { None } else { sorted(variables).ok() }
+    Ok(sorted(variables).ok().filter(|variables| !variables.is_empty()))
 }
 
 /// What `asked` says, and what `idle` had come to by then if it had ended. `asked` goes first whenever it can go on.

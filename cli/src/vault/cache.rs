@@ -1,5 +1,8 @@
 //! The last bundle of each kind, as the server sent it: sealed, and verified in full each time it is used. Beside it, sealed
 //! too, when the server last confirmed it.
+//!
+//! A copy is one line with its tag, 43 characters of base64url, and the body. The tag is what the server is asked about; that
+//! it is the body's hash is not looked at before the copy is used without the server.
 
 use std::fs::File;
 use std::time::{Duration, SystemTime};
@@ -15,6 +18,15 @@ use crate::session::home::Home;
 /// How old a recorded confirmation may become before it is written again, in milliseconds. Not for each run: it is a file
 /// that must be on disk. A copy so looks up to a minute older than it is, never younger.
 const GRAIN: i64 = 60_000;
+
+/// Ending of a copy.
+const ANSWER: &str = "answer";
+
+/// Ending of the time at which it was confirmed.
+const CONFIRMED: &str = "kwe";
+
+/// Bytes of a tag and its line end.
+const TAG: usize = 44;
 
 /// Removes what was kept for a credential that has ended. False if something may be left.
 pub fn clear(home: &Home, cred: CredentialId) -> bool {
@@ -33,7 +45,36 @@ pub fn clear(home: &Home, cred: CredentialId) -> bool {
 pub struct Cached {
     place: Option<(Home, String)>,
     cred: CredentialId,
-    body: Option<Vec<u8>>,
+    kept: Option<Kept>,
+}
+
+/// A body that was kept.
+pub struct Kept {
+    bytes: Vec<u8>,
+    tag: Sha256,
+}
+
+impl Kept {
+    fn parse(bytes: Vec<u8>) -> Option<Self> {
+        let (tag, _) = bytes.split_at_checked(TAG)?;
+        let tag = std::str::from_utf8(tag).ok()?.strip_suffix('\n')?.parse().ok()?;
+        Some(Self { bytes, tag })
+    }
+
+    /// As the server sent it.
+    pub fn body(&self) -> &[u8] {
+        self.bytes.get(TAG..).unwrap_or_default()
+    }
+
+    /// Whether the tag is its hash.
+    pub fn is_whole(&self) -> bool {
+        Sha256::of(self.body()) == self.tag
+    }
+
+    /// By which the server knows it.
+    pub fn tag(&self) -> Sha256 {
+        self.tag
+    }
 }
 
 impl Cached {
@@ -44,20 +85,20 @@ impl Cached {
             None => format!("{cred}.all"),
         };
         let place = home.map(|home| (home.clone(), name));
-        let mut cached = Self { place, cred, body: None };
+        let mut cached = Self { place, cred, kept: None };
         // What cannot be read is asked for again.
-        cached.body = cached.read("json");
+        cached.kept = cached.read(ANSWER).and_then(Kept::parse);
         cached
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.body.is_none()
+        self.kept.is_none()
     }
 
-    /// The body, as the server sent it.
-    pub fn take_body(&mut self) -> Option<Vec<u8>> {
-        self.body.take()
+    /// What was kept.
+    pub fn take(&mut self) -> Option<Kept> {
+        self.kept.take()
     }
 
     /// Whether there is one that was read or touched less than `limit` before `now`, in milliseconds, as its file says: good
@@ -65,18 +106,21 @@ impl Cached {
     pub fn is_younger_than(&self, limit: Duration, now: i64) -> bool {
         let confirmed = || {
             let (home, name) = self.place.as_ref()?;
-            std::fs::metadata(home.path().join("cache").join(format!("{name}.json"))).ok()?.modified().ok()
+            std::fs::metadata(home.path().join("cache").join(format!("{name}.{ANSWER}")))
+                .ok()?
+                .modified()
+                .ok()
         };
         // A time to come says nothing.
         let age = confirmed().and_then(|at| time(now).duration_since(at).ok());
-        self.body.is_some() && age.is_some_and(|age| age < limit)
+        self.kept.is_some() && age.is_some_and(|age| age < limit)
     }
 
     /// It is young again, as of `now`. Only [`is_younger_than`](Self::is_younger_than) goes by this.
     pub fn touch(&self, now: i64) {
         let Some((home, name)) = &self.place else { return };
         // At worst the server is asked again.
-        let path = home.path().join("cache").join(format!("{name}.json"));
+        let path = home.path().join("cache").join(format!("{name}.{ANSWER}"));
         let _ = File::open(path).and_then(|file| file.set_modified(time(now)));
     }
 
@@ -85,15 +129,15 @@ impl Cached {
     /// # Errors
     /// [`Integrity`] if what was recorded is of another body, or was not sealed by this identity.
     pub fn confirmed(&self, cred: &Cred, body: Sha256) -> Result<Option<i64>, Integrity> {
-        let Some(bytes) = self.read("kwe") else { return Ok(None) };
+        let Some(bytes) = self.read(CONFIRMED) else { return Ok(None) };
         let envelope = Envelope::from_bytes(bytes).map_err(|_| Integrity)?;
         let confirmed = Confirmed::open(&cred.ik, cred.org, cred.id, self.cred, &envelope)?;
         if confirmed.sha256 == body { Ok(Some(confirmed.at)) } else { Err(Integrity) }
     }
 
-    /// Keeps a body that was verified. A folder that cannot be written only costs the next run a transfer.
-    pub fn store(&self, body: &[u8]) {
-        self.write("json", body);
+    /// Keeps a body that was verified, and has this hash. A folder that cannot be written only costs the next run a transfer.
+    pub fn store(&self, body: &[u8], sha256: Sha256) {
+        self.write(ANSWER, &[format!("{sha256}\n").as_bytes(), body].concat());
     }
 
     /// Records that the server confirmed this body just now.
@@ -106,7 +150,7 @@ impl Cached {
             return;
         }
         let sealed = Confirmed::new(body, now).seal(&cred.ik, cred.org, cred.id, self.cred);
-        self.write("kwe", sealed.as_bytes());
+        self.write(CONFIRMED, sealed.as_bytes());
     }
 
     fn read(&self, ending: &str) -> Option<Vec<u8>> {

@@ -11,7 +11,7 @@ use keyward_wire::name::EnvName;
 use keyward_wire::{DeploymentId, Sha256};
 
 use super::ahead::{self, Wanted};
-use super::cache::Cached;
+use super::cache::{Cached, Kept};
 use super::choose;
 use super::freshness::Freshness;
 use super::mapping_file;
@@ -95,18 +95,32 @@ async fn fetch_wanted(
     }
     let api = Api::new(&credential.server)?;
     let mut cached = Cached::load(credential.home.as_ref(), credential.id, deployment);
-    let kept = cached.take_body();
-    let known = kept.as_deref().map(Sha256::of);
-    let asked = api.bundle(credential.id, &credential.keys, deployment, known);
+    // What nobody will open now must be whole for somebody else later.
+    let kept = cached.take().filter(|kept| wanted.is_some() || kept.is_whole());
+    let ask = |known| api.bundle(credential.id, &credential.keys, deployment, known);
     let opened = async {
         match &kept {
-            Some(body) => ahead::open(&opener, body, wanted, ctx.now()).await,
+            Some(kept) => ahead::open(&opener, kept.body(), wanted, ctx.now()).await,
             None => std::future::pending().await,
         }
     };
     let mut opened = pin!(opened);
     let asking = Instant::now();
-    let (answer, early) = ahead::meanwhile(asked, opened.as_mut()).await;
+    let (mut answer, early) = ahead::meanwhile(ask(kept.as_ref().map(Kept::tag)), opened.as_mut()).await;
+    let mut unchanged = None;
+    if let (Ok(Answer::Unchanged { .. }), Some(kept)) = (&answer, &kept) {
+        let opened = match early {
+            // What has ended meanwhile, and what somebody else here has seen, counts as it does for any other answer.
+            _ if asking.elapsed() > PROMPT => ahead::open(&opener, kept.body(), wanted, ctx.now()).await,
+            Some(early) => early,
+            None => opened.await,
+        };
+        match opened {
+            Ok(opened) => unchanged = Some((opened, kept.tag())),
+            // It is not what it was: all of it is asked for, and whatever is wrong with that is told.
+            Err(_) => answer = ask(None).await,
+        }
+    }
     match answer {
         Ok(Answer::Body { body, audit }) => {
             let opened = opener.open(Opener::read(&body)?, ctx.now())?;
@@ -114,19 +128,9 @@ async fn fetch_wanted(
             Ok((Fetched::of(ctx, opened, cached, told), None))
         }
         Ok(Answer::Unchanged { audit }) => {
-            let (opened, variables) = match early {
-                // What has ended meanwhile, and what somebody else here has seen, counts as it does for any other answer.
-                _ if asking.elapsed() > PROMPT => {
-                    let body = kept.as_ref().ok_or_else(|| missing(KEPT))?;
-                    (opener.open(Opener::read(body)?, ctx.now())?, None)
-                }
-                Some(early) => early?,
-                None => opened.await?,
-            };
-            Ok((
-                Fetched::of(ctx, opened, cached, Told { audit, confirmed: known, new_body: None }),
-                variables,
-            ))
+            let ((opened, variables), tag) = unchanged.ok_or_else(|| missing(KEPT))?;
+            let told = Told { audit, confirmed: Some(tag), new_body: None };
+            Ok((Fetched::of(ctx, opened, cached, told), variables))
         }
         Err(error) => {
             if error.ends_access() {
@@ -207,11 +211,11 @@ impl Fetched {
     pub fn remember(&self, ctx: &Ctx) {
         notice::recovered(ctx, self.cred.id, &self.verified.recovered);
         self.pins.remember(ctx, &self.cred, &self.verified.seen);
-        if let Some(body) = &self.new_body {
-            self.cached.store(body);
-        }
-        if let Some(body) = self.confirmed {
-            self.cached.confirm(&self.cred, body, ctx.now());
+        if let Some(sha256) = self.confirmed {
+            if let Some(body) = &self.new_body {
+                self.cached.store(body, sha256);
+            }
+            self.cached.confirm(&self.cred, sha256, ctx.now());
         }
     }
 

@@ -46,5 +46,5 @@ pub async fn glance(ctx: &Ctx, credential: &Credential) -> anyhow::Result<Verifi
 
 fn read(ctx: &Ctx, credential: &Credential, mut kept: Cached) -> Option<Verified> {
     let opener = Opener::new(ctx, credential, &Freshness::default()).ok()?;
-    Some(opener.open(Opener::read(&kept.take_body()?).ok()?, ctx.now()).ok()?.verified)
+    Some(opener.open(Opener::read(kept.take()?.body()).ok()?, ctx.now()).ok()?.verified)
 }

@@ -56,9 +56,9 @@ impl Offline {
         }
         let never =
             || unusable("no answer was kept on this machine", "run it once while the server can be reached");
-        let body = cached.take_body().ok_or_else(never)?;
-        let opened = opener.open(Opener::read(&body)?, ctx.now())?;
-        let confirmed = cached.confirmed(&opened.cred, Sha256::of(&body)).map_err(Fault::from)?;
+        let kept = cached.take().ok_or_else(never)?;
+        let opened = opener.open(Opener::read(kept.body())?, ctx.now())?;
+        let confirmed = cached.confirmed(&opened.cred, Sha256::of(kept.body())).map_err(Fault::from)?;
         let at = confirmed.ok_or_else(never)?;
         let age = ctx.now().saturating_sub(at);
         if age < -AHEAD {

@@ -44,6 +44,23 @@ engines! {
         }
     }
 
+    fn an_older_copy_under_the_newest_tag_is_not_used(engine) {
+        let world = World::new(engine);
+        let robot = world.remembering_robot();
+        assert_eq!(read(&robot), expected());
+        let copy = || files(&robot, "cache").into_iter().find(|path| path.extension().unwrap() == "answer").unwrap();
+        let older = fs::read_to_string(copy()).unwrap();
+        world.owner.ok(&["group", "exclude", GROUP, DEPLOYMENT, ALPHA.0]);
+        assert_eq!(read(&robot), [(BETA.0.to_owned(), BETA.1.to_owned())].into());
+        let newer = fs::read_to_string(copy()).unwrap();
+        let ((tag, _), (_, body)) = (newer.split_once('\n').unwrap(), older.split_once('\n').unwrap());
+        fs::write(copy(), format!("{tag}\n{body}")).unwrap();
+        assert_eq!(read(&robot), [(BETA.0.to_owned(), BETA.1.to_owned())].into());
+        let asked = statuses(&world.server);
+        assert_eq!(&asked[asked.len() - 2..], ["304", "200"], "{asked:?}");
+        assert_eq!(fs::read_to_string(copy()).unwrap(), newer, "the right one is kept again");
+    }
+
     fn a_lost_memory_is_noticed_and_given_up_only_when_told_so(engine) {
         let world = World::new(engine);
         let robot = world.remembering_robot();

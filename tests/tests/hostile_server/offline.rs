@@ -56,12 +56,22 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// The body of a kept answer, after the line with its tag.
+fn body_of(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    text.split_once('\n').unwrap().1.to_owned()
+}
+
+fn write(path: &Path, body: &str) {
+    fs::write(path, format!("{}\n{body}", Sha256::of(body.as_bytes()))).unwrap();
+}
+
 /// As the client itself would have kept it: the body, and when it was confirmed.
 fn keep(trap: &Trap, machine: &Machine, body: &str, at: i64) {
     let (cred, _) = sign_in(&trap.world.server, &token_halves(&trap.world.token));
     let halves = token_halves(&trap.world.token);
     let sealed = Confirmed::new(Sha256::of(body.as_bytes()), at).seal(&cred.ik, cred.org, cred.id, halves.id);
-    fs::write(&kept(machine, "json")[0], body).unwrap();
+    write(&kept(machine, "answer")[0], body);
     fs::write(&kept(machine, "kwe")[0], sealed.as_bytes()).unwrap();
 }
 
@@ -106,7 +116,7 @@ fn what_was_refused_once_does_not_come_back_with_the_cable_pulled() {
     let trap = Trap::new();
     for status in [401, 403, 404] {
         let machine = warm(&trap);
-        assert_eq!((kept(&machine, "json").len(), kept(&machine, "kwe").len()), (1, 1));
+        assert_eq!((kept(&machine, "answer").len(), kept(&machine, "kwe").len()), (1, 1));
         trap.liar.answer("*", Answer::new(status, r#"{"error":{"code":"forbidden","message":"no"}}"#));
         let refused = asked(&machine, FALLBACK);
         assert_ne!(refused.code, 0, "{status}: {}", refused.said());
@@ -114,7 +124,7 @@ fn what_was_refused_once_does_not_come_back_with_the_cable_pulled() {
         cut(&trap);
         asked(&machine, FALLBACK).refused(5, "gone after it was refused");
         asked(&machine, OFFLINE).refused(5, "and without the network as well");
-        assert!(kept(&machine, "json").is_empty() && kept(&machine, "kwe").is_empty());
+        assert!(kept(&machine, "answer").is_empty() && kept(&machine, "kwe").is_empty());
         trap.liar.reform();
     }
     let machine = warm(&trap);
@@ -152,8 +162,8 @@ fn a_kept_answer_is_held_to_everything_that_the_servers_own_is() {
     let trap = Trap::new();
     let machine = warm(&trap);
     cut(&trap);
-    let (body, seal) = (kept(&machine, "json")[0].clone(), kept(&machine, "kwe")[0].clone());
-    let (good, sealed) = (fs::read_to_string(&body).unwrap(), fs::read(&seal).unwrap());
+    let (body, seal) = (kept(&machine, "answer")[0].clone(), kept(&machine, "kwe")[0].clone());
+    let (good, sealed) = (body_of(&body), fs::read(&seal).unwrap());
     let honest: Value = serde_json::from_str(&good).unwrap();
     let parts = [&["cred"][..], &["grant", "env"], &["view", "env"], &["secrets", "0", "env"]];
     for part in parts {
@@ -163,15 +173,15 @@ fn a_kept_answer_is_held_to_everything_that_the_servers_own_is() {
         let mut bytes = data_encoding::BASE64URL_NOPAD.decode(place.as_str().unwrap().as_bytes()).unwrap();
         bytes[200] ^= 1;
         *place = data_encoding::BASE64URL_NOPAD.encode(&bytes).into();
-        fs::write(&body, lied.to_string()).unwrap();
+        write(&body, &lied.to_string());
         for words in [OFFLINE, FALLBACK] {
             asked(&machine, words).refused(6, &pointer);
         }
     }
     // True envelopes, but not the body that was confirmed.
-    fs::write(&body, format!("{good} ")).unwrap();
+    write(&body, &format!("{good} "));
     asked(&machine, OFFLINE).refused(6, "another body than the confirmed one");
-    fs::write(&body, &good).unwrap();
+    write(&body, &good);
     let mut flipped = sealed.clone();
     flipped[200] ^= 1;
     for (lie, bytes) in [("flipped", flipped), ("cut", sealed[..599].to_vec()), ("emptied", Vec::new())] {
@@ -192,7 +202,7 @@ fn a_kept_answer_is_held_to_everything_that_the_servers_own_is() {
     let other = other.with("KEYWARD_HOME", memory);
     read(&other);
     cut(&trap);
-    let (theirs, their_seal) = (kept(&other, "json")[0].clone(), kept(&other, "kwe")[0].clone());
+    let (theirs, their_seal) = (kept(&other, "answer")[0].clone(), kept(&other, "kwe")[0].clone());
     fs::copy(&body, &theirs).unwrap();
     fs::copy(&seal, &their_seal).unwrap();
     asked(&other, OFFLINE).refused(6, "the kept answer of another identity");
@@ -210,7 +220,7 @@ fn a_kept_answer_is_held_to_everything_that_the_servers_own_is() {
 fn how_old_a_kept_answer_may_be_is_not_the_folders_to_say() {
     let trap = Trap::new();
     let machine = warm(&trap);
-    let good = fs::read_to_string(&kept(&machine, "json")[0]).unwrap();
+    let good = body_of(&kept(&machine, "answer")[0]);
     cut(&trap);
     let (hour, within) = (3_600_000, |hours: i64| format!("{hours}h"));
     let asked_within = |hours| asked(&machine, &["--offline-fallback", &within(hours)]);
