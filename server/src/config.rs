@@ -161,7 +161,7 @@ pub struct ServeArgs {
     /// Form of the log on stderr
     #[arg(long, value_name = "FORM", env = "KEYWARD_SERVER_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
-    /// Least level that is logged: error, warn, info, debug, trace or off
+    /// Least level that is logged: error, warn, info, debug or off
     #[arg(long, value_name = "LEVEL", env = "KEYWARD_SERVER_LOG", default_value = "info")]
     pub log: tracing_subscriber::filter::LevelFilter,
 }
