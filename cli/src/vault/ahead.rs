@@ -6,12 +6,12 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 
-use keyward_crypto::verify::{Variable, VerifyError, sorted};
+use keyward_crypto::verify::{Variable, sorted};
 use keyward_wire::name::EnvName;
 use tokio::task::yield_now;
 
-use super::open::{Opened, Opener};
-use crate::fault::Fault;
+use super::cache::Kept;
+use super::open::{Opened, Opener, read};
 
 /// Variables that will be asked for.
 #[derive(Clone, Copy)]
@@ -22,48 +22,48 @@ pub(super) struct Wanted<'a> {
     pub(super) allowed: &'a [EnvName],
 }
 
+/// A kept answer and the variables that are wanted of it. None of them if the deployment is not there, one is not right or is
+/// refused, or there is none: who asks for them anew is told.
+pub(super) type Early = (Opened, Option<Vec<Variable>>);
+
 /// Opens a kept answer, and what is wanted of it: in pieces, so that the network is looked after between them.
 ///
+/// None: it is not the body of its tag, so nothing that is said of the tag is said of it.
+///
 /// # Errors
-/// If the answer, or a value that is wanted of it, is not what it must be. If there is something else to say of what is wanted,
-/// there are no variables, and who asks for them anew is told.
+/// If the answer is not what it must be.
 pub(super) async fn open(
     opener: &Opener<'_>,
-    body: &[u8],
+    kept: &Kept,
     wanted: Option<Wanted<'_>>,
     now: i64,
-) -> anyhow::Result<(Opened, Option<Vec<Variable>>)> {
-    let bundle = Opener::read(body)?;
+) -> anyhow::Result<Option<Early>> {
+    if !kept.is_whole() {
+        return Ok(None);
+    }
+    yield_now().await;
+    let bundle = read(kept.body())?;
     yield_now().await;
     let opened = opener.open(bundle, now)?;
     yield_now().await;
     let variables = match wanted {
-        Some(wanted) => variables(&opened, wanted).await.map_err(Fault::from)?,
+        Some(wanted) => variables(&opened, wanted).await,
         None => None,
     };
-    Ok((opened, variables))
+    Ok(Some((opened, variables)))
 }
 
-async fn variables(opened: &Opened, wanted: Wanted<'_>) -> Result<Option<Vec<Variable>>, VerifyError> {
+async fn variables(opened: &Opened, wanted: Wanted<'_>) -> Option<Vec<Variable>> {
     let Opened { verified, secrets, .. } = opened;
-    let Ok(deployment) = verified.deployment(wanted.deployment) else { return Ok(None) };
-    if verified.administers && secrets.is_empty() {
-        // Owners and admins get values only where they name the deployment by its id.
-        return Ok(None);
-    }
+    let deployment = verified.deployment(wanted.deployment).ok()?;
     let mut variables = Vec::with_capacity(deployment.mappings.len());
     for variable in verified.each_variable(deployment, secrets, wanted.allowed) {
-        match variable {
-            Ok(variable) => variables.push(variable),
-            Err(VerifyError::Refused(_)) => return Ok(None),
-            Err(error) => return Err(error),
-        }
+        variables.push(variable.ok()?);
         if variables.len() % PIECE == 0 {
             yield_now().await;
         }
     }
-    // None at all is worth a word, for which somebody else is here.
-    Ok(sorted(variables).ok().filter(|variables| !variables.is_empty()))
+    if variables.is_empty() { None } else { sorted(variables).ok() }
 }
 
 /// What `asked` says, and what `idle` had come to by then if it had ended. `asked` goes first whenever it can go on.

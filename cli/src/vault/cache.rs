@@ -1,10 +1,11 @@
 //! The last bundle of each kind, as the server sent it: sealed, and verified in full each time it is used. Beside it, sealed
 //! too, when the server last confirmed it.
 //!
-//! A copy is one line with its tag, 43 characters of base64url, and the body. The tag is what the server is asked about; that
-//! it is the body's hash is not looked at before the copy is used without the server.
+//! A copy is one line with its tag, 43 characters of base64url, and the body. The tag is what the server is asked about, before
+//! anybody has looked whether it is the body's hash: that is done while the server is asked.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use keyward_crypto::Integrity;
@@ -18,15 +19,6 @@ use crate::session::home::Home;
 /// How old a recorded confirmation may become before it is written again, in milliseconds. Not for each run: it is a file
 /// that must be on disk. A copy so looks up to a minute older than it is, never younger.
 const GRAIN: i64 = 60_000;
-
-/// Ending of a copy.
-const ANSWER: &str = "answer";
-
-/// Ending of the time at which it was confirmed.
-const CONFIRMED: &str = "kwe";
-
-/// Bytes of a tag and its line end.
-const TAG: usize = 44;
 
 /// Removes what was kept for a credential that has ended. False if something may be left.
 pub fn clear(home: &Home, cred: CredentialId) -> bool {
@@ -56,14 +48,14 @@ pub struct Kept {
 
 impl Kept {
     fn parse(bytes: Vec<u8>) -> Option<Self> {
-        let (tag, _) = bytes.split_at_checked(TAG)?;
+        let (tag, _) = bytes.split_at_checked(TAG_LINE_BYTES)?;
         let tag = std::str::from_utf8(tag).ok()?.strip_suffix('\n')?.parse().ok()?;
         Some(Self { bytes, tag })
     }
 
     /// As the server sent it.
     pub fn body(&self) -> &[u8] {
-        self.bytes.get(TAG..).unwrap_or_default()
+        self.bytes.get(TAG_LINE_BYTES..).unwrap_or_default()
     }
 
     /// Whether the tag is its hash.
@@ -118,10 +110,14 @@ impl Cached {
 
     /// It is young again, as of `now`. Only [`is_younger_than`](Self::is_younger_than) goes by this.
     pub fn touch(&self, now: i64) {
-        let Some((home, name)) = &self.place else { return };
+        let Some(path) = self.answer() else { return };
         // At worst the server is asked again.
-        let path = home.path().join("cache").join(format!("{name}.{ANSWER}"));
         let _ = File::open(path).and_then(|file| file.set_modified(time(now)));
+    }
+
+    fn answer(&self) -> Option<PathBuf> {
+        let (home, name) = self.place.as_ref()?;
+        Some(home.path().join("cache").join(format!("{name}.{ANSWER}")))
     }
 
     /// When the server confirmed this body; `None` if that was not recorded.
@@ -173,3 +169,12 @@ impl Cached {
 fn time(millis: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
+
+/// Ending of a copy.
+const ANSWER: &str = "answer";
+
+/// Ending of the time at which it was confirmed.
+const CONFIRMED: &str = "kwe";
+
+/// A tag in base64url, and its line end.
+const TAG_LINE_BYTES: usize = 44;

@@ -17,7 +17,7 @@ use super::freshness::Freshness;
 use super::mapping_file;
 use super::notice;
 use super::offline::Offline;
-use super::open::{Opened, Opener, missing};
+use super::open::{Opened, Opener, missing, read};
 use super::pins::Pins;
 use crate::api::client::Answer;
 use crate::api::{Api, ApiError};
@@ -95,12 +95,11 @@ async fn fetch_wanted(
     }
     let api = Api::new(&credential.server)?;
     let mut cached = Cached::load(credential.home.as_ref(), credential.id, deployment);
-    // What nobody will open now must be whole for somebody else later.
-    let kept = cached.take().filter(|kept| wanted.is_some() || kept.is_whole());
+    let kept = cached.take();
     let ask = |known| api.bundle(credential.id, &credential.keys, deployment, known);
     let opened = async {
         match &kept {
-            Some(kept) => ahead::open(&opener, kept.body(), wanted, ctx.now()).await,
+            Some(kept) => ahead::open(&opener, kept, wanted, ctx.now()).await,
             None => std::future::pending().await,
         }
     };
@@ -111,19 +110,18 @@ async fn fetch_wanted(
     if let (Ok(Answer::Unchanged { .. }), Some(kept)) = (&answer, &kept) {
         let opened = match early {
             // What has ended meanwhile, and what somebody else here has seen, counts as it does for any other answer.
-            _ if asking.elapsed() > PROMPT => ahead::open(&opener, kept.body(), wanted, ctx.now()).await,
+            _ if asking.elapsed() > PROMPT => ahead::open(&opener, kept, wanted, ctx.now()).await,
             Some(early) => early,
             None => opened.await,
         };
-        match opened {
-            Ok(opened) => unchanged = Some((opened, kept.tag())),
-            // It is not what it was: all of it is asked for, and whatever is wrong with that is told.
-            Err(_) => answer = ask(None).await,
+        match opened? {
+            Some(early) => unchanged = Some((early, kept.tag())),
+            None => answer = ask(None).await,
         }
     }
     match answer {
         Ok(Answer::Body { body, audit }) => {
-            let opened = opener.open(Opener::read(&body)?, ctx.now())?;
+            let opened = opener.open(read(&body)?, ctx.now())?;
             let told = Told { audit, confirmed: Some(Sha256::of(&body)), new_body: Some(body) };
             Ok((Fetched::of(ctx, opened, cached, told), None))
         }

@@ -7,7 +7,7 @@ use keyward_crypto::verify::Verified;
 use super::cache::Cached;
 use super::fetch::fetch;
 use super::freshness::Freshness;
-use super::open::Opener;
+use super::open::{self, Opener};
 use crate::ctx::Ctx;
 use crate::fault::{Code, code_of};
 use crate::session::credential::Credential;
@@ -46,5 +46,5 @@ pub async fn glance(ctx: &Ctx, credential: &Credential) -> anyhow::Result<Verifi
 
 fn read(ctx: &Ctx, credential: &Credential, mut kept: Cached) -> Option<Verified> {
     let opener = Opener::new(ctx, credential, &Freshness::default()).ok()?;
-    Some(opener.open(Opener::read(kept.take()?.body()).ok()?, ctx.now()).ok()?.verified)
+    Some(opener.open(open::read(kept.take()?.body()).ok()?, ctx.now()).ok()?.verified)
 }

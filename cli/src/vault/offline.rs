@@ -8,7 +8,7 @@ use clap::Args;
 use keyward_wire::{DeploymentId, Sha256};
 
 use super::cache::{self, Cached};
-use super::open::{Opened, Opener};
+use super::open::{Opened, Opener, read};
 use crate::api::ApiError;
 use crate::ctx::{Ctx, parse_span, rfc3339};
 use crate::fault::{Code, Fault};
@@ -57,7 +57,7 @@ impl Offline {
         let never =
             || unusable("no answer was kept on this machine", "run it once while the server can be reached");
         let kept = cached.take().ok_or_else(never)?;
-        let opened = opener.open(Opener::read(kept.body())?, ctx.now())?;
+        let opened = opener.open(read(kept.body())?, ctx.now())?;
         let confirmed = cached.confirmed(&opened.cred, Sha256::of(kept.body())).map_err(Fault::from)?;
         let at = confirmed.ok_or_else(never)?;
         let age = ctx.now().saturating_sub(at);

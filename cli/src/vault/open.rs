@@ -16,7 +16,7 @@ use crate::session::credential::Credential;
 /// Opens what one credential is answered.
 pub(super) struct Opener<'a> {
     credential: &'a Credential,
-    /// But for what this client has seen, which is read for each answer.
+    /// All lower bounds but what this client has seen, which is read for each answer.
     floors: Floors,
 }
 
@@ -37,15 +37,7 @@ impl<'a> Opener<'a> {
         Ok(Self { credential, floors: freshness.floors(ctx, Local::default())? })
     }
 
-    /// A body as it is sent.
-    ///
-    /// # Errors
-    /// If it is none.
-    pub(super) fn read(body: &[u8]) -> Result<Bundle, Fault> {
-        keyward_wire::json::from_slice(body).map_err(|_| Fault::from(ApiError::Malformed))
-    }
-
-    /// Opens and verifies it, at `now` in milliseconds UTC.
+    /// Opens and verifies a body, at `now` in milliseconds UTC.
     ///
     /// # Errors
     /// If it is not what it must be.
@@ -58,6 +50,14 @@ impl<'a> Opener<'a> {
         let verified = verify_bundle(&cred, &bundle, &floors, now).map_err(Fault::from)?;
         Ok(Opened { verified, secrets: bundle.secrets, cred, pins })
     }
+}
+
+/// A body as it is sent.
+///
+/// # Errors
+/// If it is none.
+pub(super) fn read(body: &[u8]) -> Result<Bundle, Fault> {
+    keyward_wire::json::from_slice(body).map_err(|_| Fault::from(ApiError::Malformed))
 }
 
 /// The server did not send something that every answer has.
