@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::drive::LONG_QUIET_TIME;
 use crate::line::{Line, Pulse};
 use crate::refuse::Code;
-use crate::serve::{HANDSHAKE_TIME, names};
+use crate::serve::{HANDSHAKE_TIME, is_for};
 use crate::shared::stopped;
 use crate::tunnel::Tunnel;
 
@@ -75,7 +75,7 @@ where
     }
     let hello =
         timeout(HANDSHAKE_TIME, hello(agent, &mut begun)).await.map_err(|_| io::ErrorKind::TimedOut)??;
-    if names(&hello.client_hello(), &tunnel.to.host) {
+    if is_for(&hello.client_hello(), &tunnel.to.host) {
         Ok(begun)
     } else {
         Err(io::ErrorKind::InvalidData.into())

@@ -35,7 +35,7 @@ where
     // On the heap for as long as it takes, as is what is served: the task itself stays small, of which there are thousands.
     let handshake = Box::pin(timeout(HANDSHAKE_TIME, async {
         let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await.ok()?;
-        if !names(&start.client_hello(), &tunnel.to.host) {
+        if !is_for(&start.client_hello(), &tunnel.to.host) {
             tunnel.say("refuse", Code::Misdirected);
             // The client is told by an alert.
             let _ = start.into_stream(refusing()).await;
@@ -65,7 +65,7 @@ where
         Box::pin(async move { Ok::<_, Infallible>(forward::answer(&tunnel, request, &gate).await) })
     });
     let connection = http1_settings().serve_connection(TokioIo::new(guard), service).with_upgrades();
-    lives(&tunnel, pulse, pin!(connection), UpgradeableConnection::graceful_shutdown).await;
+    serve_until_end(&tunnel, pulse, pin!(connection), UpgradeableConnection::graceful_shutdown).await;
 }
 
 async fn http2<S>(tunnel: Arc<Tunnel>, stream: S, pulse: &Pulse)
@@ -89,11 +89,11 @@ where
         .initial_connection_window_size(WINDOW * 4)
         .max_send_buf_size(256 * 1024)
         .serve_connection(TokioIo::new(stream), service);
-    lives(&tunnel, pulse, pin!(connection), h2::Connection::graceful_shutdown).await;
+    serve_until_end(&tunnel, pulse, pin!(connection), h2::Connection::graceful_shutdown).await;
 }
 
 /// Serves until the client or the gateway ends it, nothing happened for long, or it must end.
-async fn lives<C: Future>(
+async fn serve_until_end<C: Future>(
     tunnel: &Tunnel,
     pulse: &Pulse,
     connection: Pin<&mut C>,
@@ -104,6 +104,7 @@ async fn lives<C: Future>(
     drive(&tunnel.gateway, &alive, connection, shut_down, ended).await;
 }
 
+/// HTTP/1.1 towards agents, but for what the guard in front of hyper has limits of its own for.
 pub(crate) fn http1_settings() -> h1::Builder {
     let mut settings = h1::Builder::new();
     // The guard in front has its own, stricter limits and clock.
@@ -113,7 +114,7 @@ pub(crate) fn http1_settings() -> h1::Builder {
 }
 
 /// Whether a ClientHello is for this host. One without a name is: what the request says is compared as well.
-pub(crate) fn names(hello: &ClientHello<'_>, host: &Host) -> bool {
+pub(crate) fn is_for(hello: &ClientHello<'_>, host: &Host) -> bool {
     hello.server_name().is_none_or(|name| Host::parse(name).is_ok_and(|named| named == *host))
 }
 

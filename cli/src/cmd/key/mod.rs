@@ -12,6 +12,7 @@ pub mod get;
 pub mod history;
 pub mod import;
 pub mod list;
+mod opened;
 mod opening;
 pub mod prune;
 pub mod rename;

@@ -5,7 +5,7 @@ use keyward_wire::name::Name;
 use keyward_wire::provider::minting::{Minting, of_rule};
 use keyward_wire::rule::{Approval, Injection, Rule, Terms};
 
-use super::opening::opened;
+use super::opened::opened;
 use crate::ctx::Ctx;
 
 /// A key's rule, and the one before it.

@@ -1,6 +1,6 @@
 //! Why a rule was refused: where in it, what is wrong, and what to do.
 
-use super::host::HostError;
+use super::host_error::HostError;
 use super::injection::InjectionError;
 use super::method::MethodError;
 use super::path::PathError;

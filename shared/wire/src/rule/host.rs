@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use super::authority::{Authority, AuthorityError, Host, read_port, split};
+use super::authority::{Authority, Host, read_port, split};
+use super::host_error::HostError;
 use super::tenants;
 
 /// `api.example.com`, `*.example.com:8443`, `192.0.2.7`: one host, or every host that is exactly one label longer; on one
@@ -19,38 +20,6 @@ pub struct HostPattern {
     host: Host,
     port: u16,
     below: bool,
-}
-
-/// Why a host pattern was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum HostError {
-    /// What stands there is no host and port.
-    #[error("{0}")]
-    Authority(#[from] AuthorityError),
-    /// A `*` elsewhere than as the first label.
-    #[error("a * stands for one whole label, the first")]
-    Star,
-    /// A `*` before an address.
-    #[error("an address has no names below it")]
-    StarAddress,
-    /// `com`, `co.uk`, `github.io`, or `*.` before such or before a single label.
-    #[error("a public suffix: the names below it belong to anybody who registers one")]
-    PublicSuffix,
-    /// `*.` before a domain in which each name belongs to another customer.
-    #[error("a shared domain: {0}")]
-    Shared(&'static str),
-}
-
-impl HostError {
-    /// What to do about it.
-    pub fn advice(self) -> &'static str {
-        match self {
-            Self::Authority(error) => error.advice(),
-            Self::Star => "write *.example.com for every host one label longer than example.com",
-            Self::StarAddress => "write each address",
-            Self::PublicSuffix | Self::Shared(_) => "write the exact host that the value is for",
-        }
-    }
 }
 
 impl HostPattern {

@@ -6,7 +6,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `authority` | the host and port a request goes to, in one spelling |
-//! | `host`, `tenants` | host patterns, and the domains that no wildcard may cover |
+//! | `host`, `host_error`, `tenants` | host patterns, what is wrong with one, and the domains that no wildcard may cover |
 //! | `path`, `method` | what is compared byte for byte |
 //! | `lenient` | a path as the most lenient server would read it |
 //! | `injection`, `template` | where the value goes, and the text around it |
@@ -17,6 +17,7 @@
 mod authority;
 mod error;
 mod host;
+mod host_error;
 mod injection;
 mod lenient;
 mod method;
@@ -35,7 +36,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use authority::{Authority, AuthorityError, Host};
 pub use error::{Problem, RuleError};
-pub use host::{HostError, HostPattern};
+pub use host::HostPattern;
+pub use host_error::HostError;
 pub use injection::{Injection, InjectionError, PathTemplate};
 pub use lenient::LenientPath;
 pub use method::{Method, MethodError};

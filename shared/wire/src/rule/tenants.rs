@@ -3,7 +3,7 @@
 //! Two sources: the Public Suffix List, both its parts, and `tenants.tsv`, which has the domains of services that give each
 //! customer a name and are not on that list. Neither can be complete, so a wildcard always deserves a second look.
 
-use super::host::HostError;
+use super::host_error::HostError;
 
 /// Refuses `name` (or `*.name`, if `below`) where it would reach what belongs to others.
 pub(super) fn check(name: &str, below: bool) -> Result<(), HostError> {
