@@ -110,6 +110,23 @@ fn a_grant_reads_only_what_the_agent_may_use_by_it_and_says_what_it_cannot_open(
 }
 
 #[test]
+fn a_grant_of_a_key_that_is_sent_nowhere_says_so_until_it_has_a_rule() {
+    let edge = Edge::new(Engine::Sqlite);
+    let owner = &edge.world.owner;
+    let nowhere = format!("the gateway sends {} nowhere", ALPHA.0);
+    let granted = || {
+        owner.ok(&["agent", "revoke", BOT, ALPHA.0]);
+        let ended = owner.keyward(&["agent", "grant", BOT, ALPHA.0]);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        ended.stderr
+    };
+    let said = granted();
+    assert!(said.contains(&nowhere) && said.contains("keyward key set"), "{said}");
+    owner.ok(&["key", "set", ALPHA.0, "--host", "api.ten.test", "--inject", "bearer"]);
+    assert!(!granted().contains("nowhere"));
+}
+
+#[test]
 fn admins_who_change_an_agent_at_once_lose_nothing_of_each_other() {
     let edge = Edge::new(Engine::Sqlite);
     let owner = &edge.world.owner;

@@ -18,7 +18,7 @@ use crate::vault::admin::Session;
 /// Grant keys to an agent, beside those that it has
 ///
 /// It may use them as far as its groups, and those of its gateway, may read them. Values of keys that it may use from now on are read
-/// once, to warn of those that make its answers come late; the audit log shows that as secrets.read.
+/// once, to warn of those that are sent nowhere or make its answers come late; the audit log shows that as secrets.read.
 #[derive(Args)]
 #[command(after_help = "Example:\n  keyward agent grant claude ANTHROPIC_API_KEY GITHUB_TOKEN")]
 pub struct Options {
@@ -57,32 +57,25 @@ impl Options {
             ctx.out.json(&json!({ "agent": agent, "granted": granted, "keys": keys }))?;
         }
         new.retain(|key| uses.iter().any(|one| one.id == *key && one.usable()));
-        warn_of_slow(ctx, &session, agent.as_str(), &new).await
+        warn_of(ctx, &session, agent.as_str(), &new).await
     }
 }
 
-/// Warns of what makes the agent's answers come late. The grants are stored by now, so nothing here is tried again.
+/// Warns of keys that the gateway sends nowhere, and of those that make the agent's answers come late. The grants are stored by now, so nothing here is tried again.
 ///
 /// # Errors
 /// If a value is not what was sealed, or is held back. Without an answer there is no warning, but a word about that.
-async fn warn_of_slow(
-    ctx: &Ctx,
-    session: &Session,
-    agent: &str,
-    new: &BTreeSet<KeyId>,
-) -> anyhow::Result<()> {
-    match slow(ctx, session, agent, new).await {
+async fn warn_of(ctx: &Ctx, session: &Session, agent: &str, new: &BTreeSet<KeyId>) -> anyhow::Result<()> {
+    match look(ctx, session, agent, new).await {
         Err(error) if code_of(&error) == Code::Network => {
-            ctx.out.warn(&format!("whether its answers come late now could not be looked at: {error}"));
+            ctx.out.warn(&format!("whether they are of use to it could not be looked at: {error}"));
             Ok(())
         }
-        looked => {
-            looked.context("the keys are granted; whether answers come late now could not be looked at")
-        }
+        looked => looked.context("the keys are granted; whether they are of use could not be looked at"),
     }
 }
 
-async fn slow(ctx: &Ctx, session: &Session, agent: &str, new: &BTreeSet<KeyId>) -> anyhow::Result<()> {
+async fn look(ctx: &Ctx, session: &Session, agent: &str, new: &BTreeSet<KeyId>) -> anyhow::Result<()> {
     if new.is_empty() {
         return Ok(());
     }
@@ -90,9 +83,14 @@ async fn slow(ctx: &Ctx, session: &Session, agent: &str, new: &BTreeSet<KeyId>) 
     let keys: Vec<_> = new.iter().filter_map(|id| desk.org.key(*id)).collect();
     let mut faults = Vec::new();
     for (key, secret) in keys.iter().zip(desk.each_secret(&keys).await?) {
-        match secret.map(|secret| why(&secret)) {
-            Ok(None) => {}
-            Ok(Some(why)) => ctx.out.warn(&format!(
+        match secret.map(|secret| (secret.inject.is_some(), why(&secret))) {
+            Ok((false, _)) => ctx.out.warn(&format!(
+                "the gateway sends {0} nowhere: it has no rule. Add one: keyward key set {0} --inject HOW --host HOST, or --inject and a \
+                 name from keyward provider list",
+                key.name
+            )),
+            Ok((true, None)) => {}
+            Ok((true, Some(why))) => ctx.out.warn(&format!(
                 "{} makes all answers of {agent} come late, whether it is used or not: {why}. Leave it granted only if {agent} \
                  uses it (keyward agent revoke), or to an agent of its own",
                 key.name
