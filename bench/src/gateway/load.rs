@@ -82,7 +82,8 @@ fn measure(report: &Report, scene: &Scene, everybody: &[Who], connections: usize
     Rounds::run(scene, everybody, rounds, |client, _, way| load(client, way, port, connections, time))
 }
 
-/// One turn. The connections are there, and have had an answer each, before time begins.
+/// One turn. Before time begins the connections are there, and have had an answer each, and then one more all at once: a proxy that
+/// shares its upstreams has as many as it takes by then.
 pub(super) fn load(
     client: &Runtime,
     way: &Way,
@@ -91,8 +92,8 @@ pub(super) fn load(
     time: Duration,
 ) -> Result<Carried> {
     client.block_on(async {
-        let lines = open(way, port, connections).await?;
         let request: std::sync::Arc<[u8]> = way.get(port, "/small").into();
+        let lines = at_once(open(way, port, connections).await?, &request).await?;
         let used = || way.process.map_or(Ok(0.0), cpu_micros);
         let (start, before) = (Instant::now(), used()?);
         let mut all = JoinSet::new();
@@ -117,6 +118,18 @@ pub(super) fn load(
         ensure!(count > 0.0, "no answer in time");
         Ok(Carried { rate: count / took.as_secs_f64(), cpu: cpu / count })
     })
+}
+
+async fn at_once(lines: Vec<Line>, request: &std::sync::Arc<[u8]>) -> Result<Vec<Line>> {
+    let mut all = JoinSet::new();
+    for mut line in lines {
+        let request = std::sync::Arc::clone(request);
+        all.spawn(async move {
+            line.exchange(&request).await?;
+            anyhow::Ok(line)
+        });
+    }
+    all.join_all().await.into_iter().collect()
 }
 
 /// So many connections, each of which had an answer; some at a time.
