@@ -27,7 +27,8 @@ pub fn holds(bytes: &[u8]) {
     for run in left.chunk_by(|one, next| one == next) {
         let range = at..at + run.len();
         at = range.end;
-        assert!(!run[0] || !plain || text[range.clone()] != whole[range], "a form is left");
+        let is_new = text[range.clone()] != whole[range.clone()];
+        assert!(!run[0] || !plain || is_new, "a form is left at {range:?}");
     }
 
     // The same, however it arrives.

@@ -56,9 +56,7 @@ pub(super) fn patterns(value: usize, secret: &[u8], stand_in: &[u8]) -> Vec<Patt
     all.text(hex(secret, LOWER), hex(stand_in, LOWER).to_vec(), false);
     all.text(hex(secret, UPPER), hex(stand_in, UPPER).to_vec(), false);
     for before in 0..3 {
-        let sextets = Sextets::of(before, secret, stand_in);
-        all.base64(&sextets, Alphabet::Standard);
-        all.base64(&sextets, Alphabet::Url);
+        all.base64(&Sextets::of(before, secret, stand_in));
     }
     if let Ok(text) = std::str::from_utf8(secret) {
         for order in [u16::to_le_bytes as fn(u16) -> [u8; 2], u16::to_be_bytes] {
@@ -78,13 +76,15 @@ struct Patterns {
 
 impl Patterns {
     fn push(&mut self, core: Zeroizing<Vec<u8>>, cover: Cover, escapable: bool) {
-        if !self.list.iter().any(|pattern| pattern.core == core) {
-            self.list.push(Pattern { value: self.value, core, cover, escapable });
-        }
+        self.list.push(Pattern { value: self.value, core, cover, escapable });
     }
 
+    /// Once, if it is like another text.
     fn text(&mut self, core: Zeroizing<Vec<u8>>, cover: Vec<u8>, escapable: bool) {
-        self.push(core, Cover::Text(cover), escapable);
+        let is_there = |pattern: &Pattern| matches!(pattern.cover, Cover::Text(_)) && pattern.core == core;
+        if !self.list.iter().any(is_there) {
+            self.push(core, Cover::Text(cover), escapable);
+        }
     }
 
     fn starred(&mut self, core: Zeroizing<Vec<u8>>) {
@@ -92,10 +92,16 @@ impl Patterns {
         self.text(core, stars, false);
     }
 
-    /// Both alphabets write most values alike; then one pattern serves for both.
-    fn base64(&mut self, sextets: &Sextets, alphabet: Alphabet) {
-        let core = sextets.core(alphabet);
-        self.push(core, Cover::Base64 { sextets: sextets.clone(), alphabet }, true);
+    /// Both alphabets write most values alike; then one pattern serves for both. Its like at another place does not: a value that
+    /// repeats itself has the same core there, and other bits at the ends.
+    fn base64(&mut self, sextets: &Sextets) {
+        let [standard, url] = [Alphabet::Standard, Alphabet::Url].map(|alphabet| sextets.core(alphabet));
+        let cover = |alphabet| Cover::Base64 { sextets: sextets.clone(), alphabet };
+        let differ = url != standard;
+        self.push(standard, cover(Alphabet::Standard), true);
+        if differ {
+            self.push(url, cover(Alphabet::Url), true);
+        }
     }
 
     /// UTF-16. What is not ASCII may have another number of units than bytes, and gets stars.

@@ -54,6 +54,28 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
+/// Its base64 has the same characters in the middle at two of its three places.
+#[test]
+fn r_a_value_of_one_letter_over_and_over_is_covered_at_each_place_in_base64() {
+    for secret in ["f", "3", "U", "\"", "ab", "f3"].map(|letter| letter.repeat(48)) {
+        for length in 36..48 {
+            let secret = &secret.as_bytes()[..length];
+            let scrubber = Scrubber::new(&[Held::new(secret, None).unwrap()], 0x1234_5678_9abc_def1);
+            for before in 0..4 {
+                for encoding in [&BASE64, &BASE64URL_NOPAD] {
+                    let text = encoding.encode(&[&b"____"[..before], secret, b"."].concat()).into_bytes();
+                    let (whole, _) = scrubber.text(&text).expect("it is there");
+                    // Where it is found once more right beside itself, there are stars.
+                    let readable: Vec<u8> =
+                        whole.iter().map(|byte| if *byte == b'*' { b'A' } else { *byte }).collect();
+                    let bytes = encoding.decode(&readable).unwrap();
+                    assert!(!bytes.windows(length).any(|part| part == secret), "{before}: {bytes:?}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn r1_an_echo_has_the_placeholder_where_the_value_was() {
     let echo = format!("{{\"authorization\":\"Bearer {}\"}}", text(SECRET));
