@@ -33,6 +33,11 @@ pub(crate) fn run_all(advisories: &Advisories) -> Result<()> {
     steps.run("lints", || {
         run(&mut cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]))
     });
+    // What the workspace as a whole never is: the client without its gateway, and the server without what only clients read.
+    steps.run("without features", || {
+        run(&mut cargo(&["check", "--locked", "-p", "keyward", "--no-default-features"]))?;
+        run(&mut cargo(&["check", "--locked", "-p", "keyward-server"]))
+    });
     steps.run("shell scripts", scripts::check);
     steps.run("dependencies", || {
         run(&mut cargo(&[
