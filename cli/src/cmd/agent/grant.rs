@@ -7,6 +7,7 @@ use clap::Args;
 use keyward_wire::KeyId;
 use serde_json::json;
 
+use super::nowhere::nowhere;
 use super::uses::{Use, uses};
 use super::waits::why;
 use crate::cmd::phrase::{count, list};
@@ -61,19 +62,22 @@ impl Options {
     }
 }
 
-/// Warns of keys that the gateway sends nowhere, and of those that make the agent's answers come late. The grants are stored by now, so nothing here is tried again.
+/// Warns of keys that the gateway sends nowhere, and of those that make the agent's answers come late. The grants are stored by
+/// now, so nothing here is tried again.
 ///
 /// # Errors
 /// If a value is not what was sealed, or is held back. Without an answer there is no warning, but a word about that.
 async fn warn_of(ctx: &Ctx, session: &Session, agent: &str, new: &BTreeSet<KeyId>) -> anyhow::Result<()> {
     match look(ctx, session, agent, new).await {
         Err(error) if code_of(&error) == Code::Network => {
-            ctx.out.warn(&format!("whether they are of use to it could not be looked at: {error}"));
+            ctx.out.warn(&format!("{UNSEEN} could not be looked at: {error}"));
             Ok(())
         }
-        looked => looked.context("the keys are granted; whether they are of use could not be looked at"),
+        looked => looked.context(format!("the keys are granted; {UNSEEN} could not be looked at")),
     }
 }
+
+const UNSEEN: &str = "whether the gateway sends them anywhere, and whether they make answers come late,";
 
 async fn look(ctx: &Ctx, session: &Session, agent: &str, new: &BTreeSet<KeyId>) -> anyhow::Result<()> {
     if new.is_empty() {
@@ -83,14 +87,12 @@ async fn look(ctx: &Ctx, session: &Session, agent: &str, new: &BTreeSet<KeyId>) 
     let keys: Vec<_> = new.iter().filter_map(|id| desk.org.key(*id)).collect();
     let mut faults = Vec::new();
     for (key, secret) in keys.iter().zip(desk.each_secret(&keys).await?) {
-        match secret.map(|secret| (secret.inject.is_some(), why(&secret))) {
-            Ok((false, _)) => ctx.out.warn(&format!(
-                "the gateway sends {0} nowhere: it has no rule. Add one: keyward key set {0} --inject HOW --host HOST, or --inject and a \
-                 name from keyward provider list",
-                key.name
-            )),
-            Ok((true, None)) => {}
-            Ok((true, Some(why))) => ctx.out.warn(&format!(
+        match secret.map(|secret| (nowhere(key.name.as_str(), &secret), why(&secret))) {
+            Ok((Some(reason), _)) => {
+                ctx.out.warn(&format!("the gateway sends {} nowhere: {reason}", key.name));
+            }
+            Ok((None, None)) => {}
+            Ok((None, Some(why))) => ctx.out.warn(&format!(
                 "{} makes all answers of {agent} come late, whether it is used or not: {why}. Leave it granted only if {agent} \
                  uses it (keyward agent revoke), or to an agent of its own",
                 key.name

@@ -3,6 +3,8 @@
 use keyward_crypto::state::secret::Secret;
 use keyward_wire::rule::Rule;
 
+use super::nowhere::LONGEST;
+
 /// Why a key makes all answers of each agent that it is granted to come late, used or not. Nothing: it does not, to be felt.
 pub(super) fn why(secret: &Secret) -> Option<&'static str> {
     let rule = secret.inject.as_ref().and_then(|json| Rule::from_json(json.as_bytes()).ok())?;
@@ -31,17 +33,12 @@ fn has_blank_line(value: &[u8]) -> bool {
     has(b"\n\n") || has(b"\n\r\n") || has(b"\r\r")
 }
 
-/// Beyond it the gateway uses no value.
-const LONGEST: usize = 16 * 1024;
-
 /// The gateway covers others' values up to this length, in bytes, in everybody's answers.
 const LONGEST_FOR_OTHERS: usize = 1024;
 
 // A client may be built without the gateway.
 #[cfg(feature = "gateway")]
-const _: () = assert!(
-    LONGEST == keyward_gateway::redact::LONGEST && LONGEST_FOR_OTHERS == keyward_gateway::LONGEST_FOR_OTHERS
-);
+const _: () = assert!(LONGEST_FOR_OTHERS == keyward_gateway::LONGEST_FOR_OTHERS);
 
 #[cfg(test)]
 mod tests {
