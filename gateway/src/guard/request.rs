@@ -168,7 +168,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
                 this.state = State::Open;
             }
             match &mut this.state {
-                State::Open if this.raw.is_empty() => return Pin::new(&mut this.inner).poll_read(cx, buf),
+                State::Open if this.raw.is_empty() => {
+                    this.raw = BytesMut::new();
+                    return Pin::new(&mut this.inner).poll_read(cx, buf);
+                }
                 State::Open => this.plain = std::mem::take(&mut this.raw),
                 // Nobody waits here: whoever opens the gate reads, and whoever was refused is told so and closed.
                 State::Waiting | State::Dead => return Poll::Pending,
@@ -183,8 +186,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
                             }
                         }
                         Poll::Pending if this.raw.is_empty() => {
-                            // Both are of one piece of memory, which an idle connection does without.
-                            (this.raw, this.plain) = (BytesMut::new(), BytesMut::new());
+                            // An idle connection does without its memory, and has not begun a head, whatever it passed over.
+                            (this.raw, this.deadline) = (BytesMut::new(), None);
                             return Poll::Pending;
                         }
                         Poll::Pending => return this.poll_in_time(cx),
@@ -292,6 +295,10 @@ pub(super) fn give(from: &mut BytesMut, buf: &mut ReadBuf<'_>) {
     let count = from.len().min(buf.remaining());
     buf.put_slice(from.get(..count).unwrap_or_default());
     from.advance(count);
+    if from.is_empty() {
+        // It is of the piece of memory that the head was read into, which need not outlive it.
+        *from = BytesMut::new();
+    }
 }
 
 const READ: usize = 64 * 1024;
