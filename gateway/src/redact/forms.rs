@@ -6,6 +6,7 @@
 use zeroize::Zeroizing;
 
 use super::base64::{Alphabet, Sextets};
+use super::index::PIECE;
 
 /// One shape of one value.
 pub(super) struct Pattern {
@@ -75,7 +76,11 @@ struct Patterns {
 }
 
 impl Patterns {
+    /// Unless nobody can look for it: of three characters beyond ASCII, UTF-16 is shorter than they are.
     fn push(&mut self, core: Zeroizing<Vec<u8>>, cover: Cover, escapable: bool) {
+        if core.len() < PIECE {
+            return;
+        }
         self.list.push(Pattern { value: self.value, core, cover, escapable });
     }
 

@@ -37,6 +37,7 @@ impl zeroize::DefaultIsZeroes for Piece {}
 impl Index {
     /// Of patterns that have [`PIECE`] bytes or more. `random` makes the hash one that nobody can foresee.
     pub(super) fn new(patterns: &[Pattern], random: u64) -> Self {
+        debug_assert!(patterns.iter().all(|pattern| pattern.core.len() >= PIECE));
         let shortest = patterns.iter().map(|pattern| pattern.core.len()).min().unwrap_or(2 * PIECE);
         let grid = (shortest + 1).saturating_sub(PIECE).clamp(1, PIECE);
         let mut index = Self {
