@@ -66,7 +66,7 @@ pub async fn fetch(
 /// As [`fetch`], or from the kept copy where `offline` says so.
 ///
 /// # Errors
-/// As [`fetch`]; [`Code::Network`] if there is no copy that may be used.
+/// As [`fetch`]; [`Code::Network`](crate::fault::Code::Network) if there is no copy that may be used.
 pub async fn fetch_or_kept(
     ctx: &Ctx,
     credential: &Credential,
@@ -167,7 +167,7 @@ struct Told {
 /// Every variable of the deployment that `name` means here: all of them, verified, or an error.
 ///
 /// # Errors
-/// As [`fetch`]; [`Code::NotFound`] if there is no such deployment.
+/// As [`fetch`]; [`Code::NotFound`](crate::fault::Code::NotFound) if there is no such deployment.
 pub async fn variables(
     ctx: &Ctx,
     name: &str,
@@ -220,7 +220,7 @@ impl Fetched {
     /// The key of this name or id.
     ///
     /// # Errors
-    /// [`Code::NotFound`], with what there is.
+    /// [`Code::NotFound`](crate::fault::Code::NotFound), with what there is.
     pub fn key(&self, name_or_id: &str) -> anyhow::Result<&ViewKeyEntry> {
         self.verified.key(name_or_id).map_err(|error| match error {
             VerifyError::NotThere { kind, name } => {
@@ -234,7 +234,7 @@ impl Fetched {
     /// The id of the deployment of this name or id.
     ///
     /// # Errors
-    /// [`Code::NotFound`], with what there is.
+    /// [`Code::NotFound`](crate::fault::Code::NotFound), with what there is.
     pub fn deployment(&self, name_or_id: &str) -> anyhow::Result<DeploymentId> {
         match self.verified.deployment(name_or_id) {
             Ok(deployment) => Ok(deployment.id),

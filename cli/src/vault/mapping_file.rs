@@ -157,9 +157,11 @@ fn read(path: &Path, file: &File) -> anyhow::Result<BTreeMap<String, DeploymentI
 
 /// What a file says, if it is of the one form.
 pub fn parse(bytes: &[u8]) -> Option<BTreeMap<String, DeploymentId>> {
-    // serde reads the fields of a list, too.
-    let is_object = bytes.trim_ascii_start().starts_with(b"{");
-    let file: MappingFile = is_object.then(|| keyward_wire::json::from_slice(bytes).ok()).flatten()?;
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        // serde would read the fields of a list, too.
+        return None;
+    }
+    let file: MappingFile = keyward_wire::json::from_slice(bytes).ok()?;
     Some(file.environment_mappings)
 }
 

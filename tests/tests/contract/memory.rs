@@ -60,6 +60,9 @@ engines! {
         for (bytes, path) in memory {
             fs::write(path, bytes).unwrap();
         }
+        let listed = robot.ok(&["key", "list"]);
+        assert!(listed.contains(BETA.0) && !listed.contains(ALPHA.0), "{listed}");
+        fs::write(copy(), format!("{tag}\n{body}")).unwrap();
         assert_eq!(read(&robot), [(BETA.0.to_owned(), BETA.1.to_owned())].into());
         let asked = statuses(&world.server);
         assert_eq!(&asked[asked.len() - 2..], ["304", "200"], "{asked:?}");
