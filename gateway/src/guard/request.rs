@@ -374,6 +374,23 @@ mod tests {
         assert!(text.contains("x-keyward-refused: large"));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn an_empty_line_in_two_pieces_starts_no_clock() {
+        let (mut client, server) = tokio::io::duplex(4096);
+        let (mut guard, _) = Guard::new(server);
+        let reading = tokio::spawn(async move {
+            let mut buf = [0; 4096];
+            guard.read(&mut buf).await.map(|count| buf[..count].to_vec())
+        });
+        let head = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
+        let (start, end) = head.split_at(9);
+        for (piece, wait) in [("\r", 1), ("\n", 60), (start, 1), (end, 0)] {
+            client.write_all(piece.as_bytes()).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(wait)).await;
+        }
+        assert_eq!(reading.await.unwrap().unwrap(), head.as_bytes());
+    }
+
     #[tokio::test]
     async fn after_connect_nothing_is_read_before_the_gate_is_open() {
         let connect = b"CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n";
