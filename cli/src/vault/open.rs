@@ -37,7 +37,7 @@ impl<'a> Opener<'a> {
         Ok(Self { credential, floors: freshness.floors(ctx, Local::default())? })
     }
 
-    /// Opens and verifies a body, at `now` in milliseconds UTC.
+    /// Opens a bundle and verifies it, at `now` in milliseconds UTC.
     ///
     /// # Errors
     /// If it is not what it must be.
