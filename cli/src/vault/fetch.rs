@@ -185,7 +185,7 @@ pub async fn variables(
         fetched.remember(ctx);
         return Ok(Variables { variables, fetched });
     }
-    let id = match fetched.deployment(&wanted) {
+    let id = match fetched.deployment(ctx, &wanted) {
         Ok(id) => id,
         Err(unknown) => choose::deployment(ctx, &fetched.verified.view, &wanted, unknown).await?,
     };
@@ -194,7 +194,7 @@ pub async fn variables(
         fetched.remember(ctx);
         fetched = fetch_or_kept(ctx, &credential, freshness, offline, Some(id)).await?;
     }
-    let id = fetched.deployment(&id.to_string())?;
+    let id = fetched.deployment(ctx, &id.to_string())?;
     let deployment = fetched.verified.view.deployment(id).ok_or_else(|| missing("the deployment"))?;
     let variables = fetched.verified.variables(deployment, &fetched.secrets, allowed).map_err(Fault::from)?;
     if variables.is_empty() {
@@ -205,7 +205,8 @@ pub async fn variables(
 }
 
 impl Fetched {
-    /// Remembers this state and keeps its sealed answer. Call it once everything that is wanted was opened.
+    /// Remembers this state and keeps its sealed answer. Call it once everything that is wanted was opened, or is known not to
+    /// be there.
     pub fn remember(&self, ctx: &Ctx) {
         notice::recovered(ctx, self.cred.id, &self.verified.recovered);
         self.pins.remember(ctx, &self.cred, &self.verified.seen);
@@ -220,10 +221,12 @@ impl Fetched {
     /// The key of this name or id.
     ///
     /// # Errors
-    /// [`Code::NotFound`](crate::fault::Code::NotFound), with what there is.
-    pub fn key(&self, name_or_id: &str) -> anyhow::Result<&ViewKeyEntry> {
+    /// [`Code::NotFound`](crate::fault::Code::NotFound), with what there is. That is remembered: what is not there any more
+    /// must not be had from an older answer that was kept.
+    pub fn key(&self, ctx: &Ctx, name_or_id: &str) -> anyhow::Result<&ViewKeyEntry> {
         self.verified.key(name_or_id).map_err(|error| match error {
             VerifyError::NotThere { kind, name } => {
+                self.remember(ctx);
                 let names = self.verified.view.keys.iter().map(|key| key.name.as_str());
                 Fault::unknown(kind, &name, names).into()
             }
@@ -234,11 +237,12 @@ impl Fetched {
     /// The id of the deployment of this name or id.
     ///
     /// # Errors
-    /// [`Code::NotFound`](crate::fault::Code::NotFound), with what there is.
-    pub fn deployment(&self, name_or_id: &str) -> anyhow::Result<DeploymentId> {
+    /// [`Code::NotFound`](crate::fault::Code::NotFound), with what there is. That is remembered, as it is of a key.
+    pub fn deployment(&self, ctx: &Ctx, name_or_id: &str) -> anyhow::Result<DeploymentId> {
         match self.verified.deployment(name_or_id) {
             Ok(deployment) => Ok(deployment.id),
             Err(VerifyError::NotThere { kind, name }) => {
+                self.remember(ctx);
                 let names = self.verified.view.deployments.iter().map(|deployment| deployment.name.as_str());
                 Err(Fault::unknown(kind, &name, names).into())
             }

@@ -135,6 +135,36 @@ fn what_was_refused_once_does_not_come_back_with_the_cable_pulled() {
 }
 
 #[test]
+fn a_deployment_that_is_not_there_any_more_does_not_come_back_with_the_cable_pulled() {
+    for way in ["its name", "its id", "a name that a file says means its id"] {
+        let trap = Trap::new();
+        let machine = warm(&trap);
+        let shown = trap.world.owner.ok(&["deployment", "show", DEPLOYMENT, "--json"]);
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        let id = shown["id"].as_str().unwrap().to_owned();
+        let name = if way == "its id" { id.as_str() } else { DEPLOYMENT };
+        if way.starts_with("a name") {
+            let mapping = format!(r#"{{"environment_mappings": {{"{DEPLOYMENT}": "{id}"}}}}"#);
+            fs::write(machine.path(".keyward-deployment"), mapping).unwrap();
+        }
+        let ask = |words: &[&str]| {
+            machine.keyward(&[&["deployment", "env-file", name, "--stdout"], words].concat())
+        };
+        assert_eq!(ask(&[]).stdout, trap.honest, "{way}");
+        trap.world.owner.ok(&["group", "unassign", GROUP, DEPLOYMENT]);
+        ask(FALLBACK).refused(4, way);
+        cut(&trap);
+        for words in [OFFLINE, FALLBACK] {
+            let code = ask(words).code;
+            assert!([4, 7].contains(&code), "{way}: {code}");
+            // Nor from what was kept of another way to ask.
+            let code = asked(&machine, words).code;
+            assert!([4, 7].contains(&code), "{way}, and then by name: {code}");
+        }
+    }
+}
+
+#[test]
 fn an_answer_that_is_wrong_or_a_no_is_never_replaced_by_a_kept_one() {
     let trap = Trap::new();
     let machine = warm(&trap);
