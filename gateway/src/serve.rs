@@ -13,11 +13,11 @@ use keyward_wire::rule::Host;
 use rustls::ServerConfig;
 use rustls::server::{Acceptor, ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 
-use crate::drive::{Alive, drive};
+use crate::drive::{Alive, Why, drive, drive_until_quiet, wakes};
 use crate::forward;
 use crate::guard::head::HEAD_LINES;
 use crate::guard::request::{Gate, Guard};
@@ -53,19 +53,48 @@ where
     }
 }
 
-async fn http1<S>(tunnel: Arc<Tunnel>, stream: S, pulse: &Pulse)
+/// Serves, rests, and serves again: idle tunnels are many, and a parser has 16 KiB for what it reads and writes.
+async fn http1<S>(tunnel: Arc<Tunnel>, mut stream: S, pulse: &Pulse)
+where
+    S: AsyncBufRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let alive = Alive { activity: &tunnel.activity, pulse, idle_time: IDLE_TIME };
+    loop {
+        // On the heap for as long as it takes, as the handshake is.
+        let Some(resting) = Box::pin(requests(&tunnel, stream, &alive)).await else { return };
+        stream = resting;
+        if !wakes(&tunnel.gateway, &alive, &mut stream, pin!(tunnel.ended())).await {
+            return;
+        }
+    }
+}
+
+/// Serves until nothing is asked for in a while. None: the connection is over.
+async fn requests<S>(tunnel: &Arc<Tunnel>, stream: S, alive: &Alive<'_>) -> Option<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (guard, gate) = Guard::new(stream);
-    let served = Arc::clone(&tunnel);
+    let (served, resting) = (Arc::clone(tunnel), gate.clone());
     let service = service_fn(move |request| {
         let (tunnel, gate) = (Arc::clone(&served), gate.clone());
         // hyper has room for it as long as the connection lasts: an idle one does without.
         Box::pin(async move { Ok::<_, Infallible>(forward::answer(&tunnel, request, &gate).await) })
     });
-    let connection = http1_settings().serve_connection(TokioIo::new(guard), service).with_upgrades();
-    serve_until_end(&tunnel, pulse, pin!(connection), UpgradeableConnection::graceful_shutdown).await;
+    let mut connection = http1_settings().serve_connection(TokioIo::new(guard), service).with_upgrades();
+    let why = drive_until_quiet(
+        &tunnel.gateway,
+        alive,
+        Pin::new(&mut connection),
+        UpgradeableConnection::graceful_shutdown,
+        |_| resting.rests(),
+        pin!(tunnel.ended()),
+    )
+    .await;
+    match (why, connection.into_parts()) {
+        (Why::Quiet, Some(parts)) if parts.read_buf.is_empty() => parts.io.into_inner().into_inner(),
+        _ => None,
+    }
 }
 
 async fn http2<S>(tunnel: Arc<Tunnel>, stream: S, pulse: &Pulse)

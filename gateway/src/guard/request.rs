@@ -47,18 +47,41 @@ enum State {
     Dead,
 }
 
-/// Opens a [`Guard`] from the side of the one who answers.
+/// Opens a [`Guard`] from the side of the one who answers, and tells of it.
 #[derive(Clone, Default)]
-pub(crate) struct Gate(Arc<AtomicBool>);
+pub(crate) struct Gate(Arc<Signs>);
+
+#[derive(Default)]
+struct Signs {
+    open: AtomicBool,
+    /// The last read waits for a request of which nothing has come.
+    waits: AtomicBool,
+    /// Something was written that is not known to have been sent.
+    unsent: AtomicBool,
+}
 
 impl Gate {
     /// From now on the connection carries what was agreed on: a tunnel, or WebSocket's frames.
     pub(crate) fn open(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.open.store(true, Ordering::Release);
     }
 
     fn is_open(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.open.load(Ordering::Acquire)
+    }
+
+    /// Whether guard and parser hold nothing, of either direction, that a new pair would not: all that came was handed on, and
+    /// all that was written is out. Whether an answer is still to come, others know.
+    pub(crate) fn rests(&self) -> bool {
+        self.0.waits.load(Ordering::Acquire) && !self.0.unsent.load(Ordering::Acquire)
+    }
+
+    fn waits(&self, waits: bool) {
+        self.0.waits.store(waits, Ordering::Release);
+    }
+
+    fn unsent(&self, unsent: bool) {
+        self.0.unsent.store(unsent, Ordering::Release);
     }
 }
 
@@ -80,6 +103,11 @@ impl<S> Guard<S> {
             drained: 0,
         };
         (guard, gate)
+    }
+
+    /// The connection again, of a guard that [rests](Gate::rests).
+    pub(crate) fn into_inner(self) -> Option<S> {
+        self.gate.rests().then_some(self.inner)
     }
 
     /// Looks for a whole head in what came.
@@ -159,6 +187,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        this.gate.waits(false);
         loop {
             if !this.plain.is_empty() {
                 give(&mut this.plain, buf);
@@ -188,6 +217,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
                         Poll::Pending if this.raw.is_empty() => {
                             // An idle connection does without its memory, and has not begun a head, whatever it passed over.
                             (this.raw, this.deadline) = (BytesMut::new(), None);
+                            this.gate.waits(!this.skipped);
                             return Poll::Pending;
                         }
                         Poll::Pending => return this.poll_in_time(cx),
@@ -237,6 +267,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.gate.unsent(true);
         Pin::new(&mut self.inner).poll_write(cx, buf)
     }
 
@@ -245,6 +276,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.gate.unsent(true);
         Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
     }
 
@@ -253,7 +285,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
+        self.gate.unsent(false);
+        Poll::Ready(Ok(()))
     }
 
     /// After a refusal, takes what is still coming for a moment: closing at once would send a reset, which can destroy the
@@ -389,6 +423,63 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(wait)).await;
         }
         assert_eq!(reading.await.unwrap().unwrap(), head.as_bytes());
+    }
+
+    #[tokio::test]
+    async fn a_guard_rests_between_requests_when_all_is_out_and_at_no_other_time() {
+        let get = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
+        let post = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\n\r\n";
+        let chunked = "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for (sent, rests) in [
+            (String::new(), true),
+            ("\r".to_owned(), false),
+            ("\r\n".to_owned(), false),
+            (get[..9].to_owned(), false),
+            (get.to_owned(), true),
+            (format!("{get}\r\n"), false),
+            (format!("{post}ab"), false),
+            (format!("{post}abc"), true),
+            (format!("{chunked}3\r\nabc\r\n0\r\n"), false),
+            (format!("{chunked}3\r\nabc\r\n0\r\n\r\n"), true),
+            ("CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n".to_owned(), false),
+            ("GET / HTTP/1.1\r\nHost : a.test\r\n\r\n".to_owned(), false),
+        ] {
+            let (mut client, server) = tokio::io::duplex(16);
+            let (mut guard, gate) = Guard::new(server);
+            assert!(!gate.rests(), "nobody has read");
+            let reading = async {
+                let mut buf = [0; 4096];
+                while guard.read(&mut buf).await.is_ok_and(|count| count > 0) {}
+            };
+            let mut reading = Box::pin(reading);
+            tokio::select! {
+                () = &mut reading => {}
+                () = async {
+                    client.write_all(sent.as_bytes()).await.unwrap();
+                    for _ in 0..100 {
+                        tokio::task::yield_now().await;
+                    }
+                } => {}
+            }
+            drop(reading);
+            assert_eq!(gate.rests(), rests, "{sent:?}");
+            // More than there is room for: it is not out before the client has read it.
+            let written = async {
+                guard.write_all(&[b'x'; 20]).await.unwrap();
+                guard.flush().await.unwrap();
+            };
+            let mut written = Box::pin(written);
+            let unsent = tokio::select! {
+                () = &mut written => unreachable!("there is no room"),
+                () = tokio::task::yield_now() => gate.rests(),
+            };
+            assert!(!unsent, "{sent:?}");
+            let mut read = [0; 20];
+            let ((), count) = tokio::join!(written, client.read_exact(&mut read));
+            assert_eq!(count.unwrap(), 20);
+            assert_eq!(gate.rests(), rests, "{sent:?}");
+            assert_eq!(guard.into_inner().is_some(), rests, "{sent:?}");
+        }
     }
 
     #[tokio::test]

@@ -44,6 +44,52 @@ pub(super) async fn p16_a_silent_answer_a_silent_tunnel_and_a_peer_that_does_not
     blind.rest().await;
 }
 
+/// A tunnel on which nothing happens for a moment is served by a new parser from then on.
+pub(super) async fn p10_p16_a_tunnel_that_rested_goes_on_where_it_was_and_ends_like_any_other() {
+    let (world, a, upstream) = World::with(echo()).await;
+    let rest = async || {
+        settle().await;
+        pass(Duration::from_secs(6)).await;
+        settle().await;
+    };
+    let get = |path: &str, host: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    let mut agent = world.tunnel(&a).await;
+    rest().await;
+    assert_eq!(agent.get(&a, "/1").await.status, 200);
+    rest().await;
+    for part in ["\r", "\n", "GET /2 HT", "TP/1.1\r\nHost: "] {
+        agent.say(part).await;
+        rest().await;
+    }
+    assert_eq!(agent.ask(format!("{a}\r\n\r\n")).await.status, 200);
+    rest().await;
+    agent.say(format!("POST /3 HTTP/1.1\r\nHost: {a}\r\nContent-Length: 6\r\n\r\none")).await;
+    rest().await;
+    let answer = agent.ask(["two", &get("/4", "x.test"), &get("/5", &a)].concat()).await;
+    assert!(answer.status == 200 && answer.text().ends_with("onetwo"), "{answer:?}");
+    assert_eq!(agent.answer().await.unwrap().status, 421);
+    assert_eq!(agent.answer().await.unwrap().status, 200);
+    rest().await;
+    agent.say(get("/6", &a).replace('\n', "")).await;
+    assert_eq!(agent.answer().await.unwrap().status, 400);
+    agent.rest().await;
+    let text = upstream.text();
+    let sent: Vec<_> = text.lines().filter_map(|line| line.strip_suffix(" HTTP/1.1")).collect();
+    assert_eq!(sent, ["GET /1", "GET /2", "POST /3", "onetwoGET /5"]);
+
+    let mut idle = world.tunnel(&a).await;
+    rest().await;
+    pass(Duration::from_mins(5)).await;
+    idle.rest().await;
+
+    let mut revoked = world.tunnel(&a).await;
+    assert_eq!(revoked.get(&a, "/7").await.status, 200);
+    rest().await;
+    world.source.revoke(&world.credential);
+    revoked.rest().await;
+    world.logged("cut").await;
+}
+
 pub(super) async fn p18_an_upload_may_take_longer_than_an_answer() {
     let (world, a, upstream) = World::with(echo()).await;
     let mut agent = world.tunnel(&a).await;
