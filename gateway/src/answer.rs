@@ -51,10 +51,24 @@ impl Relayed {
         busy: Busy,
     ) -> Self {
         let last = ((0, 0), Weak::new());
+        let read = body.is_end_stream();
         let mut relayed =
-            Self { body, lease, scrub, tunnel, last, _busy: busy, trailers: None, read: false, told: false };
+            Self { body, lease, scrub, tunnel, last, _busy: busy, trailers: None, read, told: false };
         relayed.tell();
         relayed
+    }
+
+    /// Nothing more comes from the upstream.
+    fn end(&mut self) {
+        self.read = true;
+        self.lease.give_back();
+        self.scrub.end();
+    }
+
+    /// Nothing more goes to the agent. Said with the last piece, and with the head of an answer without any: clients of gRPC take
+    /// an end in a piece of its own for a fault.
+    fn is_over(&self) -> bool {
+        self.read && self.scrub.is_spent() && self.trailers.is_none()
     }
 
     /// Has the log say once that a value was in the answer.
@@ -80,7 +94,13 @@ impl Relayed {
             }
             match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) => self.scrub.push(data),
+                    Ok(data) => {
+                        self.scrub.push(data);
+                        // Whoever asks for more to hear that there is none may have to wait for that.
+                        if self.body.is_end_stream() {
+                            self.end();
+                        }
+                    }
                     Err(frame) => {
                         self.trailers = frame.into_trailers().ok();
                         if let Some(trailers) = &mut self.trailers {
@@ -89,11 +109,7 @@ impl Relayed {
                     }
                 },
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(Broken))),
-                Poll::Ready(None) => {
-                    self.read = true;
-                    self.lease.give_back();
-                    self.scrub.end();
-                }
+                Poll::Ready(None) => self.end(),
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -132,7 +148,7 @@ impl Body for Answer {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(body) => body.is_none(),
-            Self::Relayed(_) => false,
+            Self::Relayed(relayed) => relayed.is_over(),
         }
     }
 

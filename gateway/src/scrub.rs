@@ -96,11 +96,15 @@ impl Body {
     /// [`Unreadable`]: the body is not what its head said, and the answer breaks off here.
     pub(crate) fn next(&mut self, scrubber: &Scrubber) -> Result<Option<Bytes>, Unreadable> {
         let Some(decoder) = &mut self.decoder else {
-            if !self.coded.is_empty() {
-                let came = std::mem::take(&mut self.coded);
-                return self.pass(scrubber, came).map(Some);
-            }
-            return Ok(std::mem::take(&mut self.ended).then(|| self.stream.finish(scrubber)));
+            let (came, ended) = (std::mem::take(&mut self.coded), std::mem::take(&mut self.ended));
+            let out = if came.is_empty() { Bytes::new() } else { self.pass(scrubber, came)? };
+            let rest = if ended { self.stream.finish(scrubber) } else { Bytes::new() };
+            return Ok(match (out.is_empty(), rest.is_empty()) {
+                (true, true) => None,
+                (false, true) => Some(out),
+                (true, false) => Some(rest),
+                (false, false) => Some([out, rest].concat().into()),
+            });
         };
         let mut rest: &[u8] = &self.coded;
         let read = decoder.read(&mut rest)?;
@@ -116,6 +120,11 @@ impl Body {
         let mut last = BytesMut::from(&*self.pass(scrubber, read.into())?);
         last.extend_from_slice(&self.stream.finish(scrubber));
         Ok(Some(last.freeze()))
+    }
+
+    /// Whether all that came, and its end if it was told of one, is looked through and given.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.coded.is_empty() && !self.ended
     }
 
     /// Whether a value was in the head or in what came of the body.

@@ -122,6 +122,7 @@ macro_rules! each_attack {
             }
             protocols {
                 l8_r10_http2_on_both_sides_with_trailers_and_a_key_that_no_table_keeps,
+                an_answer_ends_with_its_last_piece_and_one_without_a_body_with_its_head,
                 a_hundred_streams_side_by_side_share_one_connection_to_the_upstream,
                 p15_trailers_of_a_request_go_no_further_than_the_gateway,
                 an_agents_next_tunnel_takes_the_connection_that_an_ended_one_left,

@@ -1,4 +1,4 @@
-//! gRPC behind the gateway: calls and streams, with the key in the metadata that the service reads.
+//! gRPC behind the gateway: calls, streams and what services refuse, with the key in the metadata that the service reads.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ use keyward_tests::tools::python;
 use crate::{SECRET, Scene, Service};
 
 #[test]
-fn grpc_of_python_calls_and_streams_through_the_variables() {
+fn grpc_of_python_calls_streams_and_is_refused_through_the_variables() {
     let scene = Scene::of("bearer", service);
     let gateway = scene.start();
     let agent = scene.agent(&gateway.at);
@@ -21,7 +21,8 @@ fn grpc_of_python_calls_and_streams_through_the_variables() {
     assert_eq!(ended.code, 0, "{}", ended.said());
     assert_eq!(
         String::from_utf8_lossy(&ended.stdout),
-        "known\nknown 0\nknown 1\nknown 2\n",
+        "known\nknown 0\nknown 1\nknown 2\n\
+         INVALID_ARGUMENT bad none kept\nUNIMPLEMENTED Method not found! \nUNAVAILABLE after 1 kept\n",
         "{}",
         ended.stderr
     );
@@ -49,8 +50,21 @@ def one(request, context):
 def many(request, context):
     for number in range(3):
         yield who(context) + b' %d' % number
+def refuse(request, context):
+    context.set_trailing_metadata((('remark', 'kept'),))
+    context.abort(grpc.StatusCode.INVALID_ARGUMENT, 'bad none')
+def begin(request, context):
+    yield b'first'
+    context.set_trailing_metadata((('remark', 'kept'),))
+    context.abort(grpc.StatusCode.UNAVAILABLE, 'after 1')
 class Handler(grpc.GenericRpcHandler):
     def service(self, details):
+        if details.method == '/test.Test/Refuse':
+            return grpc.unary_unary_rpc_method_handler(refuse)
+        if details.method == '/test.Test/Begin':
+            return grpc.unary_stream_rpc_method_handler(begin)
+        if details.method == '/test.Test/None':
+            return None
         if details.method == '/test.Test/Many':
             return grpc.unary_stream_rpc_method_handler(many)
         return grpc.unary_unary_rpc_method_handler(one)
@@ -66,4 +80,13 @@ with grpc.secure_channel(sys.argv[1], grpc.ssl_channel_credentials()) as channel
     print(channel.unary_unary('/test.Test/One')(b'', timeout=60).decode())
     for message in channel.unary_stream('/test.Test/Many')(b'', timeout=60):
         print(message.decode())
+    def failed(call):
+        try:
+            call()
+        except grpc.RpcError as error:
+            remark = dict(error.trailing_metadata()).get('remark', '')
+            print(error.code().name, error.details(), remark)
+    failed(lambda: channel.unary_unary('/test.Test/Refuse')(b'', timeout=60))
+    failed(lambda: channel.unary_unary('/test.Test/None')(b'', timeout=60))
+    failed(lambda: list(channel.unary_stream('/test.Test/Begin')(b'', timeout=60)))
 ";

@@ -32,6 +32,10 @@ impl Body for Frames {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         Poll::Ready(self.0.pop_front().map(Ok))
     }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// An HTTP/2 upstream that answers with what it was told.
@@ -59,6 +63,35 @@ pub(super) fn echo_http2() -> Script {
         let io = TokioIo::new(talk.written_down());
         let _ = hyper::server::conn::http2::Builder::new(Quiet).serve_connection(io, service).await;
     })
+}
+
+/// Clients of gRPC take the end of an answer in a frame of its own for a fault.
+pub(super) async fn an_answer_ends_with_its_last_piece_and_one_without_a_body_with_its_head() {
+    let script = script(|talk| async move {
+        let service = service_fn(|request: Request<Incoming>| async move {
+            let frames = match request.uri().path() {
+                "/none" => VecDeque::new(),
+                _ => VecDeque::from([Frame::data(Bytes::from("one\n")), Frame::data(Bytes::from("two"))]),
+            };
+            Ok::<_, Infallible>(Response::new(Frames(frames)))
+        });
+        let io = TokioIo::new(talk.written_down());
+        let _ = hyper::server::conn::http2::Builder::new(Quiet).serve_connection(io, service).await;
+    });
+    let mut plan = Plan::new();
+    let (a, _upstream) = plan.upstream("a.test", &[b"h2"], script).await;
+    plan.bearer("A", SA, &a);
+    let world = plan.start().await;
+    let mut agent = http2_agent(&world, &a).await;
+    let answer = agent.send_request(request(&format!("https://{a}/none"), "")).await.unwrap();
+    assert!(answer.status() == 200 && answer.body().is_end_stream());
+    let mut body = agent.send_request(request(&format!("https://{a}/"), "")).await.unwrap().into_body();
+    let mut came = Vec::new();
+    while !body.is_end_stream() {
+        came.extend_from_slice(&body.frame().await.unwrap().unwrap().into_data().unwrap());
+    }
+    assert_eq!(came, b"one\ntwo");
+    assert!(body.frame().await.is_none());
 }
 
 pub(super) async fn http2_agent<B>(world: &World, to: &str) -> http2::SendRequest<B>
