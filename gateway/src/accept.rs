@@ -34,7 +34,7 @@ use crate::serve::{self, http1_settings};
 use crate::shared::Shared;
 use crate::strangers::Stranger;
 use crate::threads::Seat;
-use crate::tunnel::{Tunnel, Way};
+use crate::tunnel::{Base, Tunnel, Way};
 
 /// One connection from somebody.
 struct Connection {
@@ -77,6 +77,7 @@ where
 struct Asked {
     method: Method,
     host: String,
+    path: String,
     since: Instant,
 }
 
@@ -97,6 +98,7 @@ impl Connection {
         let asked = Asked {
             method: request.method().clone(),
             host: named_host(request.uri()),
+            path: auth::without_credential(request.uri().path()).into_owned(),
             since: Instant::now(),
         };
         let as_server = request.method() != Method::CONNECT && request.uri().authority().is_none();
@@ -144,6 +146,7 @@ impl Connection {
             agent: session.map(|session| &*session.agent.name).unwrap_or_default(),
             method: asked.method.as_str(),
             host: &asked.host,
+            path: session.map(|_| asked.path.as_str()).unwrap_or_default(),
             decision: "refuse",
             code: code.word(),
             status,
@@ -238,19 +241,20 @@ impl Connection {
         let Some((name, prefix)) = named_key(request.uri().path()) else {
             return Err((None, Code::NotFound.into()));
         };
-        let session = self.agent(auth::of_server(request.headers_mut())).await?;
+        let session = self.agent(auth::of_server(&mut request)).await?;
         let refuse = |code: Code| (Some(Arc::clone(&session)), Refusal::from(code));
         let grants = self.gateway.source.grants(&session.agent);
         let grant = grants.iter().find(|grant| *grant.name == *name);
         let grant = grant.ok_or_else(|| refuse(Code::AppNotConnected))?;
         let to = grant.destination().ok_or_else(|| refuse(Code::BlockedByPolicy))?;
-        self.forward(&session, to, Way::Server, Some(prefix), request).await
+        let base = Base { prefix, key: grant.key };
+        self.forward(&session, to, Way::Server, Some(base), request).await
     }
 
     /// `GET /-/`
     async fn list(&self, mut request: Request<Incoming>) -> Answered {
         let since = Instant::now();
-        let session = self.agent(auth::of_server(request.headers_mut())).await?;
+        let session = self.agent(auth::of_server(&mut request)).await?;
         let refuse = |code: Code| (Some(Arc::clone(&session)), Refusal::from(code));
         let answer =
             listing::answer(&request, &self.gateway.source.grants(&session.agent)).map_err(refuse)?;
@@ -272,7 +276,7 @@ impl Connection {
         session: &Arc<Session>,
         to: Authority,
         way: Way,
-        target: Option<String>,
+        base: Option<Base>,
         request: Request<Incoming>,
     ) -> Answered {
         let place = self.place(session).map_err(|code| (Some(Arc::clone(session)), code.into()))?;
@@ -282,13 +286,13 @@ impl Connection {
                 tunnel.session.agent == session.agent
                     && tunnel.to == to
                     && tunnel.way == way
-                    && tunnel.target == target
+                    && tunnel.base == base
             };
             if let Some(tunnel) = last.as_ref().filter(same) {
                 Arc::clone(tunnel)
             } else {
                 let activity = self.activity.clone();
-                let tunnel = Tunnel::new(&self.gateway, session, to, way, target, activity, place);
+                let tunnel = Tunnel::new(&self.gateway, session, to, way, base, activity, place);
                 *last = Some(Arc::clone(&tunnel));
                 tunnel
             }

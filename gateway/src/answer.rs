@@ -38,6 +38,8 @@ pub(crate) struct Relayed {
     trailers: Option<HeaderMap>,
     /// The upstream's part is over.
     read: bool,
+    /// The line that was written before the request was sent.
+    of: u64,
     /// The log says that a value was in it.
     told: bool,
 }
@@ -49,11 +51,12 @@ impl Relayed {
         scrub: scrub::Body,
         tunnel: Arc<Tunnel>,
         busy: Busy,
+        of: u64,
     ) -> Self {
         let last = ((0, 0), Weak::new());
         let read = body.is_end_stream();
         let mut relayed =
-            Self { body, lease, scrub, tunnel, last, _busy: busy, trailers: None, read, told: false };
+            Self { body, lease, scrub, tunnel, last, _busy: busy, trailers: None, read, of, told: false };
         relayed.tell();
         relayed
     }
@@ -75,7 +78,7 @@ impl Relayed {
     fn tell(&mut self) {
         if !self.told && self.scrub.covered() {
             self.told = true;
-            self.tunnel.covered();
+            self.tunnel.covered(self.of);
         }
     }
 

@@ -1,14 +1,18 @@
 //! Which agent is it? The credential of a request, and what guessing costs.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use data_encoding::BASE64;
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Request, Uri};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
+
+use crate::placeholder::MANAGED;
 
 /// The credential that a request to a proxy carries. None: none, or more than one.
 pub(crate) fn of_proxy(headers: &HeaderMap) -> Option<Zeroizing<String>> {
@@ -18,8 +22,9 @@ pub(crate) fn of_proxy(headers: &HeaderMap) -> Option<Zeroizing<String>> {
 }
 
 /// The credential that a request to the gateway as a server carries: where a program puts the key of the service that it takes
-/// the gateway for. It is taken out, wherever it stands.
-pub(crate) fn of_server(headers: &mut HeaderMap) -> Option<Zeroizing<String>> {
+/// the gateway for. It is taken out, wherever it stands; in the target, what says “here” takes its place.
+pub(crate) fn of_server<B>(request: &mut Request<B>) -> Option<Zeroizing<String>> {
+    let headers = request.headers_mut();
     let mut found = of_proxy(headers);
     for name in SLOTS {
         let here = headers.get(&name).and_then(|value| within(value).or_else(|| plain(value)));
@@ -28,7 +33,33 @@ pub(crate) fn of_server(headers: &mut HeaderMap) -> Option<Zeroizing<String>> {
             found.get_or_insert(credential);
         }
     }
+    let target = request.uri().path_and_query().map(PathAndQuery::as_str).unwrap_or_default();
+    if let Cow::Owned(without) = without_credential(target) {
+        let here = credential_in(target).map(|(_, credential, _)| Zeroizing::new(credential.to_owned()));
+        let without = PathAndQuery::try_from(without).ok()?;
+        found = found.or(here);
+        *request.uri_mut() = Uri::from(without);
+    }
     found
+}
+
+/// A text that may have credentials in it, with something that is worth nothing in their places.
+pub(crate) fn without_credential(text: &str) -> Cow<'_, str> {
+    let (mut plain, mut rest) = (String::new(), text);
+    while let Some((before, _, after)) = credential_in(rest) {
+        plain.push_str(before);
+        plain.push_str(HERE);
+        rest = after;
+    }
+    if rest.len() == text.len() { Cow::Borrowed(text) } else { Cow::Owned(plain + rest) }
+}
+
+/// The first credential in a text, what stands before it, and what after.
+fn credential_in(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_at(text.find(PREFIX)?);
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let (credential, after) = rest.split_at(rest.find(|letter| !is_part(letter)).unwrap_or(rest.len()));
+    Some((before, credential, after))
 }
 
 /// `Basic base64(any:credential)`, `Basic base64(credential:)` or `Bearer credential`.
@@ -51,6 +82,9 @@ fn plain(value: &HeaderValue) -> Option<Zeroizing<String>> {
 
 /// How every proxy credential begins.
 pub const PREFIX: &str = "kwp1_";
+
+/// “Inject here”, in a key's place.
+const HERE: &str = MANAGED[0];
 
 const SLOTS: [HeaderName; 4] = [
     AUTHORIZATION,
@@ -103,6 +137,13 @@ mod tests {
         headers
     }
 
+    fn asked(target: &str, list: &[(&'static str, &str)]) -> Request<()> {
+        let mut request = Request::new(());
+        *request.uri_mut() = target.parse().unwrap();
+        *request.headers_mut() = headers(list);
+        request
+    }
+
     fn basic(text: &str) -> String {
         format!("Basic {}", BASE64.encode(text.as_bytes()))
     }
@@ -135,13 +176,31 @@ mod tests {
             ("api-key", "kwp1_x".to_owned()),
             ("x-goog-api-key", "kwp1_x".to_owned()),
         ] {
-            let mut headers = headers(&[(name, &value)]);
-            assert_eq!(*of_server(&mut headers).unwrap(), "kwp1_x", "{name}");
-            assert!(headers.is_empty(), "{name}");
+            let mut asked = asked("/-/A/v1", &[(name, &value)]);
+            assert_eq!(*of_server(&mut asked).unwrap(), "kwp1_x", "{name}");
+            assert!(asked.headers().is_empty() && asked.uri() == "/-/A/v1", "{name}");
         }
-        let mut other = headers(&[("authorization", "Bearer sk-other")]);
+        let mut other = asked("/-/A/v1?key=sk-other", &[("authorization", "Bearer sk-other")]);
         assert!(of_server(&mut other).is_none());
-        assert_eq!(other.len(), 1, "what is no credential of ours stays");
+        assert_eq!(other.headers().len(), 1, "what is no credential of ours stays");
+        assert_eq!(other.uri(), "/-/A/v1?key=sk-other");
+    }
+
+    #[test]
+    fn s2_a_server_takes_it_from_the_target_and_leaves_nothing_of_it_there() {
+        for (target, left) in [
+            ("/-/A/v1?key=kwp1_ab_cd&x=1", "/-/A/v1?key=keyward-managed&x=1"),
+            ("/-/A/botkwp1_ab_cd/getMe", "/-/A/botkeyward-managed/getMe"),
+            ("/-/A/kwp1_ab_cd/x?key=kwp1_ab_cd", "/-/A/keyward-managed/x?key=keyward-managed"),
+            ("/-/A/kwp1_ab_cd/kwp1_other", "/-/A/keyward-managed/keyward-managed"),
+        ] {
+            let mut asked = asked(target, &[]);
+            assert_eq!(*of_server(&mut asked).unwrap(), "kwp1_ab_cd", "{target}");
+            assert_eq!(asked.uri(), left);
+        }
+        let mut both = asked("/-/A/v1?key=kwp1_target", &[("authorization", "Bearer kwp1_header")]);
+        assert_eq!(*of_server(&mut both).unwrap(), "kwp1_header");
+        assert!(both.headers().is_empty() && both.uri() == "/-/A/v1?key=keyward-managed");
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::headers::{clean_answer, clean_request};
 use crate::inject;
 use crate::line::Pulse;
 use crate::outgoing::Outgoing;
-use crate::policy;
+use crate::policy::{self, Meant};
 use crate::redact::coding;
 use crate::refuse::{Code, Refusal};
 use crate::scrub;
@@ -101,11 +101,16 @@ async fn relay(
         entry.decision = "pass";
     } else {
         let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
-        let grant = policy::judge(&grants, &tunnel.to, &method, path, account.as_deref())?;
+        let mine = &tunnel.session.placeholders;
+        let meant = Meant {
+            key: tunnel.base.as_ref().map(|base| base.key),
+            account: account.as_deref(),
+            shows: |grant: &Grant| inject::shows(grant, mine, &target, &headers),
+        };
+        let grant = policy::judge(&grants, &tunnel.to, &method, path, &meant)?;
         entry.key = Some(Arc::clone(&grant.name));
         busy.uses(grant);
         let value = open(tunnel, grant, revision, &busy)?;
-        let mine = &tunnel.session.placeholders;
         let head = inject::Head { method: &method, target: &mut target, headers: &mut headers };
         let mut wrong = |wrong| entry.note(wrong, &grants);
         let rewrite = inject::inject(&grant.rule, &value, mine, head).map_err(&mut wrong)?;
@@ -133,9 +138,9 @@ async fn relay(
     if let Some(on_upgrade) = on_upgrade {
         let (answer, lease) = Box::pin(tunnel.upstreams.send_alone(outgoing)).await?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return websocket::relay(tunnel, answer, &accept, on_upgrade, busy);
+            return websocket::relay(tunnel, answer, &accept, on_upgrade, busy, entry.sent);
         }
-        return relayed(tunnel, answer, lease, busy);
+        return relayed(tunnel, answer, lease, busy, entry.sent);
     }
     let (mut answer, lease) = tunnel.upstreams.send(outgoing).await?;
     let wants_key = matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
@@ -145,11 +150,11 @@ async fn relay(
     {
         entry.remark = refusal.code.word();
         scrub::unsay_coding(answer.headers_mut());
-        let mut answer = relayed(tunnel, answer, lease, busy)?;
+        let mut answer = relayed(tunnel, answer, lease, busy, entry.sent)?;
         let body = refusal.instead_of_body(answer.headers_mut());
         return Ok(answer.map(|_| Answer::own(body)));
     }
-    relayed(tunnel, answer, lease, busy)
+    relayed(tunnel, answer, lease, busy, entry.sent)
 }
 
 /// Whether a request proves nowhere who sends it. Only then does its answer say that a credential is missing: to one with a
@@ -204,6 +209,7 @@ fn relayed(
     answer: Response<Incoming>,
     lease: Lease,
     busy: Busy,
+    of: u64,
 ) -> Result<Response<Answer>, Refusal> {
     let (mut parts, body) = answer.into_parts();
     if parts.status.is_informational() {
@@ -223,7 +229,7 @@ fn relayed(
     }
     let scrub = scrub::body(&tunnel.scrubber(), &mut parts.headers, version);
     let scrub = scrub.map_err(|_| Code::ScrubUnreadable)?;
-    let body = Relayed::new(body, lease, scrub, Arc::clone(tunnel), busy);
+    let body = Relayed::new(body, lease, scrub, Arc::clone(tunnel), busy, of);
     Ok(Response::from_parts(parts, Answer::Relayed(Box::new(body))))
 }
 
@@ -317,10 +323,13 @@ fn target(request: &Request<Incoming>, tunnel: &Tunnel) -> Result<Zeroizing<Vec<
             same_host(name, &tunnel.to)?;
         }
     }
-    let target = match (&tunnel.target, uri.path_and_query()) {
-        (Some(prefix), Some(target)) => {
+    let target = match (&tunnel.base, uri.path_and_query()) {
+        (Some(base), Some(target)) => {
             // In base-URL mode what follows the key's name is the path.
-            target.as_str().get(prefix.len()..).filter(|rest| rest.starts_with(['/', '?']) || rest.is_empty())
+            target
+                .as_str()
+                .get(base.prefix.len()..)
+                .filter(|rest| rest.starts_with(['/', '?']) || rest.is_empty())
         }
         (None, target) => target.map(PathAndQuery::as_str),
         (Some(_), None) => None,

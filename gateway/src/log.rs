@@ -11,6 +11,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -107,6 +108,8 @@ pub struct Log {
 struct Fails {
     write: AtomicBool,
     sync: AtomicBool,
+    /// The file has no name any more: what is written into it nobody can read.
+    removed: AtomicBool,
 }
 
 struct Inner {
@@ -118,6 +121,8 @@ struct Inner {
     /// Something stands after that.
     torn: bool,
     unsynced: bool,
+    /// It had a name when it was opened.
+    named: bool,
 }
 
 /// How far a log goes: number of lines, and the hash of the last.
@@ -156,7 +161,8 @@ impl Log {
             file.set_len(good)?;
         }
         file.seek(SeekFrom::Start(good))?;
-        let inner = Inner { file, head, line: Vec::new(), good, torn: false, unsynced: false };
+        let named = has_name(&file)?;
+        let inner = Inner { file, head, line: Vec::new(), good, torn: false, unsynced: false, named };
         let log = Self { inner: Arc::new(Mutex::new(inner)), clock, fails: Arc::default() };
         if !part.is_empty() {
             let path = String::from_utf8_lossy(&part);
@@ -169,12 +175,15 @@ impl Log {
     /// a second it is on disk.
     ///
     /// # Errors
-    /// The file's; then nothing of the line is in it, or nothing more is written before that is so. A request that cannot be
-    /// recorded is not sent, and not answered with more than a refusal.
+    /// The file's; then nothing of the line is in it, or nothing more is written before that is so. [`io::ErrorKind::NotFound`]
+    /// once somebody removed the file. A request that cannot be recorded is not sent, and not answered with more than a refusal.
     pub fn record(&self, event: &Event<'_>) -> io::Result<u64> {
+        if self.fails.removed.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let time = (self.clock)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let Inner { file, head, line, good, torn, unsynced } = &mut *inner;
+        let Inner { file, head, line, good, torn, unsynced, .. } = &mut *inner;
         let seq = head.seq + 1;
         let time_ms = u64::try_from(time.as_millis()).unwrap_or_default();
         let Event { agent, method, host, path, key, placeholder_of, decision, code, status, .. } = *event;
@@ -211,18 +220,21 @@ impl Log {
         Ok(seq)
     }
 
-    /// Brings what was written since the last time to the disk.
+    /// Brings what was written since the last time to the disk, and looks whether the file is still there.
     ///
     /// # Errors
     /// The file's.
     pub fn sync(&self) -> io::Result<()> {
-        let file = {
+        let (file, unsynced, named) = {
             let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-            if !std::mem::take(&mut inner.unsynced) {
-                return Ok(());
-            }
-            inner.file.try_clone()?
+            (inner.file.try_clone()?, std::mem::take(&mut inner.unsynced), inner.named)
         };
+        if named && !has_name(&file)? {
+            self.fails.removed.store(true, Ordering::Relaxed);
+        }
+        if !unsynced {
+            return Ok(());
+        }
         let synced = file.sync_data();
         self.fails.sync.store(synced.is_err(), Ordering::Relaxed);
         if synced.is_err() {
@@ -231,9 +243,10 @@ impl Log {
         synced
     }
 
-    /// Whether what was to be written last was written, and what was to be brought to the disk last is there.
+    /// Whether what was to be written last was written, what was to be brought to the disk last is there, and so is the file.
     pub(crate) fn is_well(&self) -> bool {
-        !self.fails.write.load(Ordering::Relaxed) && !self.fails.sync.load(Ordering::Relaxed)
+        let Fails { write, sync, removed } = &*self.fails;
+        ![write, sync, removed].into_iter().any(|fails| fails.load(Ordering::Relaxed))
     }
 
     /// How far it goes.
@@ -243,6 +256,10 @@ impl Log {
 
     /// How often [`Self::sync`] is called.
     pub const SYNC: Duration = Duration::from_secs(1);
+}
+
+fn has_name(file: &File) -> io::Result<bool> {
+    Ok(file.metadata()?.nlink() > 0)
 }
 
 /// A file that grows at its end.
@@ -443,6 +460,22 @@ mod tests {
             assert_eq!((&lines[2]["decision"], &lines[3]["path"]), (&"torn".into(), &"/4".into()));
             assert_eq!(lines[2]["path"].as_str().unwrap().as_bytes(), &text[start..end]);
         }
+    }
+
+    #[test]
+    fn l9_what_nobody_could_read_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("log"), folder.path().join("log.1"));
+        let file = File::options().read(true).append(true).create(true).open(&path).unwrap();
+        let log = Log::open(file, || SystemTime::UNIX_EPOCH).unwrap();
+        log.record(&event("/1")).unwrap();
+        std::fs::rename(&path, &other).unwrap();
+        log.sync().unwrap();
+        log.record(&event("/2")).unwrap();
+        std::fs::remove_file(&other).unwrap();
+        log.sync().unwrap();
+        assert_eq!(log.record(&event("/3")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert!(!log.is_well() && log.head().seq == 2);
     }
 
     #[test]

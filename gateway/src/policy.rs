@@ -1,6 +1,7 @@
 //! May this request have a key, and which? Pure.
 
 use http::Method;
+use keyward_wire::KeyId;
 use keyward_wire::provider::minting;
 use keyward_wire::rule::{Authority, HostPattern, RequestPath};
 
@@ -33,19 +34,30 @@ pub(crate) fn known(grants: &[Grant], to: &Authority) -> Known {
     }
 }
 
+/// How a request says which of several keys it means.
+pub(crate) struct Meant<'a, P> {
+    /// The key whose name is in the address, in base-URL mode: no other is used.
+    pub(crate) key: Option<KeyId>,
+    /// What `X-Keyward-Account` says.
+    pub(crate) account: Option<&'a str>,
+    /// Whether the key's own placeholder stands where its rule puts the value. Asked only where nothing else decides.
+    pub(crate) shows: P,
+}
+
 /// The one key for this request.
 pub(crate) fn judge<'a>(
     grants: &'a [Grant],
     to: &Authority,
     method: &Method,
     path: &[u8],
-    account: Option<&str>,
+    meant: &Meant<'_, impl Fn(&Grant) -> bool>,
 ) -> Result<&'a Grant, Refusal> {
     if is_never(method) {
         return Err(Code::MethodNotAllowed.into());
     }
     let path = RequestPath::new(path).map_err(|_| Code::Malformed)?;
-    let here: Vec<&Grant> = grants.iter().filter(|grant| grant.rule.fits_host(to)).collect();
+    let is_meant = |grant: &&Grant| meant.key.is_none_or(|key| grant.key == key);
+    let here: Vec<&Grant> = grants.iter().filter(is_meant).filter(|grant| grant.rule.fits_host(to)).collect();
     if here.is_empty() {
         return Err(Code::AppNotConnected.into());
     }
@@ -54,10 +66,16 @@ pub(crate) fn judge<'a>(
     if fitting.is_empty() {
         return Err(Code::BlockedByPolicy.into());
     }
-    if let Some(account) = account {
+    if let Some(account) = meant.account {
         fitting.retain(|grant| calls_itself(grant) == account);
         if fitting.is_empty() {
             return Err(Code::AccessRestricted.into());
+        }
+    }
+    if fitting.len() > 1 {
+        let shown: Vec<&Grant> = fitting.iter().copied().filter(|grant| (meant.shows)(grant)).collect();
+        if let [_] = shown.as_slice() {
+            fitting = shown;
         }
     }
     match fitting.as_slice() {
@@ -94,7 +112,6 @@ fn calls_itself(grant: &Grant) -> &str {
 mod tests {
     use std::sync::Arc;
 
-    use keyward_wire::KeyId;
     use keyward_wire::rule::{Account, Approval, Injection, Rule, Terms};
 
     use super::*;
@@ -116,9 +133,14 @@ mod tests {
         Authority::parse(text, 443).unwrap()
     }
 
+    /// Of a request that says nothing.
+    fn nothing() -> Meant<'static, fn(&Grant) -> bool> {
+        Meant { key: None, account: None, shows: |_| false }
+    }
+
     fn code(grants: &[Grant], host: &str, method: &str, path: &str) -> Result<u8, Code> {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        judge(grants, &to(host), &method, path.as_bytes(), None)
+        judge(grants, &to(host), &method, path.as_bytes(), &nothing())
             .map(|grant| grant.key.as_bytes()[0])
             .map_err(|refusal| refusal.code)
     }
@@ -172,7 +194,8 @@ mod tests {
         ];
         let grants = &grants[..];
         let pick = |name| {
-            judge(grants, &to("a.test"), &Method::GET, b"/", name).map(|grant| grant.key.as_bytes()[0])
+            let meant = Meant { account: name, ..nothing() };
+            judge(grants, &to("a.test"), &Method::GET, b"/", &meant).map(|grant| grant.key.as_bytes()[0])
         };
         let refusal = pick(None).unwrap_err();
         assert_eq!(
@@ -183,6 +206,30 @@ mod tests {
         assert_eq!(pick(Some("KEY_2")), Ok(2));
         for other in ["KEY_1", "KEY_3", "", "WORK"] {
             assert_eq!(pick(Some(other)).unwrap_err().code, Code::AccessRestricted, "{other}");
+        }
+    }
+
+    #[test]
+    fn d23_a_key_in_the_address_is_the_only_one_and_a_placeholder_decides_between_those_that_fit() {
+        let reads = |terms: &mut Terms| terms.paths = Some(vec!["/v1/*".parse().unwrap()]);
+        let grants =
+            [grant(1, &["a.test"], reads), grant(2, &["a.test"], |_| ()), grant(3, &["b.test"], |_| ())];
+        let pick = |path: &str, key: Option<u8>, account, shown: &[u8]| {
+            let shows = |grant: &Grant| shown.contains(&grant.key.as_bytes()[0]);
+            let meant = Meant { key: key.map(|id| KeyId::from_bytes([id; 16])), account, shows };
+            judge(&grants, &to("a.test"), &Method::GET, path.as_bytes(), &meant)
+                .map(|grant| grant.key.as_bytes()[0])
+                .map_err(|refusal| refusal.code)
+        };
+        assert_eq!(pick("/v1/x", Some(1), None, &[]), Ok(1));
+        assert_eq!(pick("/v1/x", Some(2), None, &[1]), Ok(2));
+        assert_eq!(pick("/x", Some(1), None, &[]), Err(Code::BlockedByPolicy), "though another fits");
+        assert_eq!(pick("/v1/x", Some(3), None, &[]), Err(Code::AppNotConnected));
+        assert_eq!(pick("/v1/x", Some(1), Some("KEY_2"), &[]), Err(Code::AccessRestricted));
+        assert_eq!(pick("/v1/x", None, None, &[1]), Ok(1));
+        assert_eq!(pick("/v1/x", None, Some("KEY_2"), &[1]), Ok(2), "and its place is looked at later");
+        for shown in [&[][..], &[1, 2], &[3]] {
+            assert_eq!(pick("/v1/x", None, None, shown), Err(Code::MultipleConnections), "{shown:?}");
         }
     }
 

@@ -257,7 +257,7 @@ impl Code {
                 "log_failed",
                 503,
                 "The gateway cannot write its log, and answers nothing that it cannot record.",
-                "Its operator finds out why: a full disk, for one.",
+                "Its operator finds out why: a full disk, say, or the file was removed.",
             ),
             Self::NotFound => (
                 "not_found",

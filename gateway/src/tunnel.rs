@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use http::HeaderValue;
+use keyward_wire::KeyId;
 use keyward_wire::rule::Authority;
 
 use crate::activity::Activity;
@@ -26,6 +27,15 @@ pub(crate) enum Way {
     Plain,
 }
 
+/// The address that a service has at the gateway: `/-/KEY`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Base {
+    /// As it stands before the path that is meant.
+    pub(crate) prefix: String,
+    /// The key that it names.
+    pub(crate) key: KeyId,
+}
+
 /// One agent's way to one host.
 pub(crate) struct Tunnel {
     pub(crate) gateway: Arc<Shared>,
@@ -36,8 +46,8 @@ pub(crate) struct Tunnel {
     /// And for the upstream, as `Host` has it.
     pub(crate) host: Option<HeaderValue>,
     pub(crate) way: Way,
-    /// What stands before the path in the targets of base-URL mode.
-    pub(crate) target: Option<String>,
+    /// In base-URL mode, how its targets begin.
+    pub(crate) base: Option<Base>,
     pub(crate) upstreams: Arc<Upstreams>,
     pub(crate) activity: Activity,
     _place: Arc<Place>,
@@ -49,7 +59,7 @@ impl Tunnel {
         session: &Arc<Session>,
         to: Authority,
         way: Way,
-        target: Option<String>,
+        base: Option<Base>,
         activity: Activity,
         place: Arc<Place>,
     ) -> Arc<Self> {
@@ -62,7 +72,7 @@ impl Tunnel {
             Way::Tls | Way::Server => host_value(&to),
         };
         let (name, host) = (to.to_string().into(), HeaderValue::try_from(host).ok());
-        Arc::new(Self { gateway, session, to, name, host, way, target, upstreams, activity, _place: place })
+        Arc::new(Self { gateway, session, to, name, host, way, base, upstreams, activity, _place: place })
     }
 
     /// What is to be kept out of what the agent is told now.
@@ -86,10 +96,10 @@ impl Tunnel {
     }
 
     /// Writes into the log that an answer had a value in it, which was covered: this host repeats what it is sent, and an agent
-    /// that asks it for guesses would be told by the cover which is right.
-    pub(crate) fn covered(&self) {
+    /// that asks it for guesses would be told by the cover which is right. `of` is the line of the request that was answered.
+    pub(crate) fn covered(&self, of: u64) {
         let (agent, host) = (&self.session.agent.name, &self.name);
-        let event = Event { agent, host, decision: "cover", code: "value_in_answer", ..Event::default() };
+        let event = Event { agent, host, decision: "cover", code: "value_in_answer", of, ..Event::default() };
         // The request's own row is what nothing happens without.
         let _ = self.gateway.log.record(&event);
     }

@@ -50,6 +50,7 @@ macro_rules! each_attack {
                 d14_redirects_are_passed_on_and_not_followed,
                 d19_an_answer_names_no_way_around_the_gateway,
                 d23_d24_two_keys_for_one_request_are_refused_with_the_choices_until_one_is_named,
+                d23_d24_a_key_is_named_by_its_address_and_by_its_placeholder_in_its_place_too,
                 n1_n2_private_addresses_in_any_spelling_are_refused,
                 n3_a_name_that_is_rebound_is_judged_at_each_connection_and_asked_once_for_it,
                 n1_n4_names_that_lead_inside_are_refused_also_if_they_lead_outside_too,
@@ -148,6 +149,7 @@ macro_rules! each_attack {
             ways {
                 base_url_mode_serves_a_client_that_knows_no_proxy,
                 base_url_mode_has_the_same_checks,
+                s2_base_url_mode_takes_the_credential_from_the_place_of_the_key_in_a_target,
                 an_absolute_https_target_is_served_as_base_url_mode_is,
                 hosts_without_a_key_are_refused_by_default_with_the_way_to_connect_them,
                 plain_http_to_a_host_without_a_key_passes_where_egress_is_allowed,

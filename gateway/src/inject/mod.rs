@@ -11,6 +11,8 @@ mod percent;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use data_encoding::{BASE64, Encoding, Specification};
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderName, HeaderValue};
@@ -21,7 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::headers::as_servers_read;
 use crate::placeholder::{Mark, Placeholders};
-use crate::source::Value;
+use crate::source::{Grant, Value};
 
 /// The head of a request on its way to an upstream, without what ends at the gateway.
 pub struct Head<'a> {
@@ -60,6 +62,15 @@ pub enum Wrong {
     /// The body is not of the kind that the rule writes into.
     #[error("the body is not what the key's rule writes into")]
     Unreadable,
+}
+
+/// Whether the agent wrote this key's placeholder into the head, where the key's rule has a place for the value.
+pub(crate) fn shows(grant: &Grant, mine: &Placeholders, target: &[u8], headers: &HeaderMap) -> bool {
+    let into = &grant.rule.terms().into;
+    let is_it = |text: &[u8]| mine.marks(text).contains(&Mark::Key(grant.key));
+    let in_target = into.iter().any(|one| matches!(one, Injection::Query { .. } | Injection::Path(_)));
+    (in_target && is_it(target))
+        || headers.iter().any(|(name, value)| place(name, into).is_some() && is_it(&credential(name, value)))
 }
 
 /// Writes the value into the head.
@@ -243,16 +254,17 @@ impl Slots<'_> {
         Ok(!marks.is_empty())
     }
 
-    /// A header's value; of Basic, what it encodes.
     fn header(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<bool, Wrong> {
-        let text = value.as_bytes().trim_ascii();
-        let scheme = text.get(..5).filter(|scheme| scheme.eq_ignore_ascii_case(b"basic"));
-        let encoded = scheme.and(text.get(5..)).filter(|_| *name == AUTHORIZATION).map(<[u8]>::trim_ascii);
-        match encoded.and_then(|encoded| lenient_base64().decode(encoded).ok()) {
-            Some(pair) => self.text(&pair),
-            None => self.text(text),
-        }
+        self.text(&credential(name, value))
     }
+}
+
+/// A header's value; of Basic, what it encodes.
+fn credential<'v>(name: &HeaderName, value: &'v HeaderValue) -> Cow<'v, [u8]> {
+    let text = value.as_bytes().trim_ascii();
+    let scheme = text.get(..5).filter(|scheme| scheme.eq_ignore_ascii_case(b"basic"));
+    let encoded = scheme.and(text.get(5..)).filter(|_| *name == AUTHORIZATION).map(<[u8]>::trim_ascii);
+    encoded.and_then(|encoded| lenient_base64().decode(encoded).ok()).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 fn header_value(secret: Zeroizing<Vec<u8>>) -> Result<HeaderValue, Wrong> {

@@ -64,6 +64,7 @@ pub(crate) fn relay(
     accept: &str,
     agent: OnUpgrade,
     busy: Busy,
+    of: u64,
 ) -> Result<Response<Answer>, Refusal> {
     let headers = answer.headers();
     let agreed =
@@ -79,17 +80,21 @@ pub(crate) fn relay(
     parts.extensions.clear();
     parts.version = Version::HTTP_11;
     clean_answer(&mut parts.headers);
-    scrub::headers(&tunnel.scrubber(), &mut parts.headers);
+    let in_head = scrub::headers(&tunnel.scrubber(), &mut parts.headers);
+    if in_head {
+        tunnel.covered(of);
+    }
     parts.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     parts.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     let own = Arc::clone(tunnel);
+    let mut untold = Some(of).filter(|_| !in_head);
     tunnel.gateway.spawn(async move {
         let (Ok(agent), Ok(upstream)) = (agent.await, upstream.await) else { return };
         let pulse = Pulse::default();
         let (agent, upstream) = (Line::new(TokioIo::new(agent), pulse.clone(), ()), TokioIo::new(upstream));
         let mut stop = own.gateway.stop.subscribe();
         tokio::select! {
-            _ = carry(agent, upstream, &own) => {}
+            _ = carry(agent, upstream, &own, &mut untold) => {}
             () = own.ended() => {}
             () = pulse.still(LONG_QUIET_TIME) => {}
             () = stopped(&mut stop) => {}
@@ -99,7 +104,8 @@ pub(crate) fn relay(
     Ok(Response::from_parts(parts, Answer::own(Bytes::new())))
 }
 
-async fn carry<A, U>(agent: A, upstream: U, tunnel: &Tunnel) -> io::Result<()>
+/// `untold` is the line of the request, unless the log says already that a value was in its answer.
+async fn carry<A, U>(agent: A, upstream: U, tunnel: &Tunnel, untold: &mut Option<u64>) -> io::Result<()>
 where
     A: AsyncRead + AsyncWrite,
     U: AsyncRead + AsyncWrite,
@@ -110,18 +116,17 @@ where
         tokio::io::copy(&mut from_agent, &mut to_upstream).await?;
         to_upstream.shutdown().await
     };
-    tokio::try_join!(up, scrubbed(from_upstream, to_agent, tunnel)).map(|_| ())
+    tokio::try_join!(up, scrubbed(from_upstream, to_agent, tunnel, untold)).map(|_| ())
 }
 
 /// Carries frames to the agent.
-async fn scrubbed<F, T>(mut from: F, mut to: T, tunnel: &Tunnel) -> io::Result<()>
+async fn scrubbed<F, T>(mut from: F, mut to: T, tunnel: &Tunnel, untold: &mut Option<u64>) -> io::Result<()>
 where
     F: AsyncRead + Unpin,
     T: AsyncWrite + Unpin,
 {
     let mut frames = Frames::new();
     let mut came = BytesMut::with_capacity(8 * 1024);
-    let mut told = false;
     loop {
         // An upstream that breaks off has said what it said.
         if from.read_buf(&mut came).await.unwrap_or(0) == 0 {
@@ -130,9 +135,10 @@ where
             return to.shutdown().await;
         }
         let out = frames.push(&tunnel.scrubber(), &came.split()).ok_or(io::ErrorKind::InvalidData)?;
-        if frames.covered() && !told {
-            told = true;
-            tunnel.covered();
+        if frames.covered()
+            && let Some(of) = untold.take()
+        {
+            tunnel.covered(of);
         }
         to.write_all(&out).await?;
         to.flush().await?;

@@ -320,7 +320,8 @@ pub(super) async fn r18_r23_the_log_says_once_for_each_answer_that_a_value_was_i
         let (world, a, _upstream) = World::with(fixed(answer)).await;
         world.tunnel(&a).await.get(&a, "/").await;
         let log = world.log();
-        let covered = log.iter().filter(|line| line["decision"] == "cover");
+        let covered = log.iter().filter(|line| line["decision"] == "cover" && line["of"] == log[0]["seq"]);
+        assert_eq!(log[0]["decision"], "send");
         assert_eq!(covered.filter(|line| line["code"] == "value_in_answer").count(), rows, "{log:?}");
     }
 }

@@ -71,6 +71,33 @@ pub(super) async fn base_url_mode_has_the_same_checks() {
     assert!(upstream.text().starts_with("GET / HTTP/1.1\r\n"));
 }
 
+pub(super) async fn s2_base_url_mode_takes_the_credential_from_the_place_of_the_key_in_a_target() {
+    let mut plan = Plan::new();
+    let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], echo()).await;
+    for (name, place) in [("Q", "query:key"), ("P", "path:/bot{v}/")] {
+        plan.source.grant(&plan.agent, name, SA, &[&a], vec![place.parse().unwrap()], |_| ());
+    }
+    let world = plan.start().await;
+    let own = &world.credential;
+    for (target, sent) in [
+        (format!("/-/Q/v1?key={own}&x=1"), format!("/v1?key={SA}&x=1")),
+        (format!("/-/P/bot{own}/getMe"), format!("/bot{SA}/getMe")),
+    ] {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: gateway\r\n\r\n");
+        assert_eq!(world.dial().await.ask(request).await.status, 200, "{target}");
+        assert!(upstream.text().contains(&format!("GET {sent} HTTP/1.1\r\n")), "{}", upstream.text());
+    }
+    let wrong = own.replace("kwp1_", "kwp1_x");
+    let request = format!("GET /-/P/bot{wrong}/getMe HTTP/1.1\r\nHost: gateway\r\n\r\n");
+    assert_eq!(world.dial().await.ask(request).await.status, 401);
+    let request = format!("GET /-/NONE/bot{own}/getMe?{own} HTTP/1.1\r\nHost: gateway\r\n\r\n");
+    assert_eq!(world.dial().await.ask(request).await.status, 403);
+    assert!(!upstream.text().contains(own));
+    let log = world.log();
+    assert!(log.iter().any(|line| line["path"] == "/-/NONE/botkeyward-managed/getMe"), "{log:?}");
+    assert!(log.iter().all(|line| !line.to_string().contains("kwp1_")), "{log:?}");
+}
+
 pub(super) async fn an_absolute_https_target_is_served_as_base_url_mode_is() {
     let (world, a, upstream) = World::with(echo()).await;
     let auth = basic(&world.credential);
