@@ -12,6 +12,9 @@ use crate::export::Format;
 /// Whether a failure must print `false`: the words ask for `--stdout`, rightly spelt or not, or name no file to write.
 pub fn expected(args: &[OsString]) -> bool {
     let words = words(args);
+    if is_stub(&words) {
+        return false;
+    }
     (says_stdout(&words) || lacks_file(&words)) && !has_other_format(&words) || is_proxy_env(&words)
 }
 
@@ -28,6 +31,15 @@ fn words(args: &[OsString]) -> Vec<&OsStr> {
 
 fn says_stdout(words: &[&OsStr]) -> bool {
     words.iter().any(|word| word.as_encoded_bytes().starts_with(b"--std"))
+}
+
+/// `stub write --stdout` is for a file, to which it is added; nothing is to be added to it by a failure.
+fn is_stub(words: &[&OsStr]) -> bool {
+    words
+        .iter()
+        .skip(1)
+        .find(|word| !word.as_encoded_bytes().starts_with(b"-"))
+        .is_some_and(|word| *word == "stub")
 }
 
 /// `env-file` with fewer than two words after it: DEPLOYMENT and FILE. One that may be the value of an option is not counted.
@@ -84,6 +96,7 @@ mod tests {
             "keyward deployment env-file --format shell p",
             "keyward deployment envfile p --stdout",
             "keyward --stdout env-file p",
+            "keyward deployment env-file stub --stdout",
             "keyward deployment env-file p --stdout --format shell",
             "keyward deployment env-file p --stdout --format fish",
             "keyward deployment env-file p --format=fish",
@@ -117,6 +130,8 @@ mod tests {
             "keyward proxy env --agent bot --json",
             "keyward proxy --agent bot -- env",
             "keyward key list",
+            "keyward stub write npmrc --stdout",
+            "keyward --quiet stub write nosuch --stdout",
         ] {
             assert!(!expected(&args(line)), "{line}");
         }
