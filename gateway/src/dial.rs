@@ -226,7 +226,9 @@ impl Dialer {
         let mut stream = connect(&addresses).await?;
         match timeout(HANDSHAKE_TIME, ask(&mut stream, proxy, to)).await {
             Ok(Ok(200)) => Ok(stream),
-            Ok(Ok(_) | Err(_)) => Err(Code::ConnectRefused),
+            // What proxies say of a host that they cannot reach.
+            Ok(Ok(502..=504) | Err(_)) => Err(Code::ConnectRefused),
+            Ok(Ok(_)) => Err(Code::ProxyRefused),
             Err(_) => Err(Code::UpstreamTimeout),
         }
     }
@@ -418,6 +420,31 @@ mod tests {
         ] {
             let to = Authority::parse(name, 443).unwrap();
             assert_eq!(dialer.tcp(&to, &share).await.err(), Some(code), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_refuses_is_told_from_a_host_that_does() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = Authority::parse(&listener.local_addr().unwrap().to_string(), 80).unwrap();
+        let mut dialer = dialer(&[], &[], &[]);
+        dialer.proxy = Some(UpstreamProxy { at, authorization: None });
+        let share = Limits::of_this_process(0).half();
+        let to = Authority::parse("a.test", 443).unwrap();
+        for (answer, code) in [
+            ("407 Proxy Authentication Required", Code::ProxyRefused),
+            ("403 Forbidden", Code::ProxyRefused),
+            ("502 Bad Gateway", Code::ConnectRefused),
+            ("504 Gateway Timeout", Code::ConnectRefused),
+        ] {
+            let answers = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let text = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+                stream.write_all(text.as_bytes()).await.unwrap();
+                stream
+            };
+            let (dialled, _stream) = tokio::join!(dialer.tcp(&to, &share), answers);
+            assert_eq!(dialled.err(), Some(code), "{answer}");
         }
     }
 

@@ -66,6 +66,8 @@ pub enum Code {
     TlsFailed,
     /// No connection.
     ConnectRefused,
+    /// The proxy that the gateway itself must use does not let it through.
+    ProxyRefused,
     /// Nothing came in time.
     UpstreamTimeout,
     /// What came is not HTTP, or can be read in more than one way.
@@ -218,7 +220,7 @@ impl Code {
                 "scrub_unreadable",
                 502,
                 "The answer was withheld: it is in a form in which the key cannot be looked for.",
-                "Ask the service for an answer that is not compressed.",
+                "Ask the service for a whole answer, and one that is not compressed.",
             ),
             Self::GrantsStale => (
                 "grants_stale",
@@ -243,6 +245,12 @@ impl Code {
                 502,
                 "The host did not take the connection.",
                 "Check that it is up, and that the gateway may reach it.",
+            ),
+            Self::ProxyRefused => (
+                "proxy_refused",
+                502,
+                "The proxy that the gateway goes through did not let it pass.",
+                "The gateway's operator looks at --upstream-proxy: its name, its password, and what it allows.",
             ),
             Self::UpstreamTimeout => {
                 ("upstream_timeout", 504, "The host did not answer in time.", "Try again later.")
@@ -419,6 +427,7 @@ mod tests {
         Code::DnsFailed,
         Code::TlsFailed,
         Code::ConnectRefused,
+        Code::ProxyRefused,
         Code::UpstreamTimeout,
         Code::UpstreamProtocol,
         Code::LogFailed,
