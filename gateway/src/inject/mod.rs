@@ -84,16 +84,15 @@ pub fn inject(rule: &Rule, value: &Value, mine: &Placeholders, head: Head<'_>) -
     rule.check_values(&values(value)).map_err(|_| Wrong::BadValue)?;
     let slots = || Slots { mine, key: value.key(), seen: false };
     // Before anything is written, so that nothing of ours is taken for the agent's.
-    let mut seen: Vec<Place> = Vec::new();
+    let (mut seen, mut credentials): (Vec<Place>, Vec<HeaderName>) = Default::default();
     for (name, agents) in &*headers {
         let Some(place) = place(name, into) else { continue };
+        credentials.push(name.clone());
         if slots().header(name, agents)? {
             seen.push(place);
         }
     }
     check_places(&seen)?;
-    let credentials: Vec<HeaderName> =
-        headers.keys().filter(|name| place(name, into).is_some()).cloned().collect();
     for name in credentials {
         headers.remove(name);
     }
@@ -206,7 +205,6 @@ enum Place {
 
 /// The place that a header is, as servers may read its name.
 fn place(name: &HeaderName, into: &[Injection]) -> Option<Place> {
-    let plain = |name: &str| as_servers_read(name).trim_matches('-').to_owned();
     let own = plain(name.as_str());
     let of_rule = into.iter().any(|injection| match injection {
         Injection::Header { name, .. } => plain(name) == own,
@@ -214,9 +212,17 @@ fn place(name: &HeaderName, into: &[Injection]) -> Option<Place> {
         _ => false,
     });
     if of_rule {
-        return Some(Place::OfRule(own));
+        return Some(Place::OfRule(own.into_owned()));
     }
-    CREDENTIALS.contains(&own.as_str()).then_some(Place::Other)
+    CREDENTIALS.contains(&&*own).then_some(Place::Other)
+}
+
+/// A header's name as servers may read it, and without what some cut off.
+fn plain(name: &str) -> Cow<'_, str> {
+    match as_servers_read(name) {
+        Cow::Borrowed(name) => Cow::Borrowed(name.trim_matches('-')),
+        Cow::Owned(name) => Cow::Owned(name.trim_matches('-').to_owned()),
+    }
 }
 
 /// Whether the placeholder stands in each place once, and in none beside the rule's.

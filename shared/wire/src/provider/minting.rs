@@ -187,7 +187,8 @@ impl Table {
             for shape in provider.host_shapes() {
                 match shape.fixed_host() {
                     Some(host) => table.by_host.entry(host).or_default().push(row),
-                    None => table.own.push((shape.ending(), shape, row)),
+                    None if shape.fits_some() => table.own.push((shape.ending(), shape, row)),
+                    None => {}
                 }
             }
             table.rows.push(Row { provider, paths });

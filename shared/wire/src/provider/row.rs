@@ -40,8 +40,12 @@ impl HostShape {
         host.rsplit('}').next().unwrap_or(host)
     }
 
-    /// Whether this host is one of them. `{…}` stands for letters, digits and `-` of one label; a shape that is nothing else
-    /// says nothing about hosts, and fits none.
+    /// Whether any host is one of them. A shape that is nothing but what its user has to name says nothing about hosts.
+    pub(super) fn fits_some(self) -> bool {
+        !self.0.contains('{') || self.0.split(':').next().is_some_and(|host| host.contains('.'))
+    }
+
+    /// Whether this host is one of them. `{…}` stands for letters, digits and `-` of one label.
     pub fn fits(self, to: &Authority) -> bool {
         let (shape, port) = self.0.split_once(':').unwrap_or((self.0, "443"));
         let Host::Name(name) = &to.host else { return false };
@@ -51,7 +55,7 @@ impl HostShape {
         let mut labels = name.split('.');
         let fits =
             shape.split('.').all(|wanted| labels.next().is_some_and(|label| label_fits(wanted, label)));
-        shape.contains('.') && fits && labels.next().is_none() && port == to.port.to_string()
+        self.fits_some() && fits && labels.next().is_none() && port == to.port.to_string()
     }
 }
 
