@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use keyward_wire::rule::Authority;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use crate::activity::Activity;
 use crate::agent::{Place, Session};
@@ -24,7 +25,8 @@ use crate::blind;
 use crate::config::Egress;
 use crate::drive::{Alive, drive};
 use crate::forward::{self, same_host};
-use crate::guard::request::{Gate, Guard};
+use crate::guard::gate::Gate;
+use crate::guard::request::Guard;
 use crate::line::{Line, Pulse};
 use crate::listing;
 use crate::log::Event;
@@ -76,8 +78,7 @@ where
 /// A request before anything was decided, for the log.
 struct Asked {
     method: Method,
-    host: String,
-    path: String,
+    uri: Uri,
     since: Instant,
 }
 
@@ -95,12 +96,8 @@ impl Connection {
     }
 
     async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Response<Answer> {
-        let asked = Asked {
-            method: request.method().clone(),
-            host: named_host(request.uri()),
-            path: auth::without_credential(request.uri().path()).into_owned(),
-            since: Instant::now(),
-        };
+        let asked =
+            Asked { method: request.method().clone(), uri: request.uri().clone(), since: Instant::now() };
         let as_server = request.method() != Method::CONNECT && request.uri().authority().is_none();
         let busy = self.activity.begin();
         let answered = if let Err(refusal) = forward::shape(&request) {
@@ -145,8 +142,8 @@ impl Connection {
         let _ = self.gateway.log.record(&Event {
             agent: session.map(|session| &*session.agent.name).unwrap_or_default(),
             method: asked.method.as_str(),
-            host: &asked.host,
-            path: session.map(|_| asked.path.as_str()).unwrap_or_default(),
+            host: &named_host(&asked.uri),
+            path: &session.map(|_| auth::without_credential(asked.uri.path())).unwrap_or_default(),
             decision: "refuse",
             code: code.word(),
             status,
@@ -235,13 +232,14 @@ impl Connection {
 
     /// `GET /-/KEY/…`: the gateway is spoken to as if it were the service.
     async fn server(self: &Arc<Self>, mut request: Request<Incoming>) -> Answered {
+        let credential = auth::of_server(&mut request);
         if listing::is_asked(request.uri().path()) {
-            return self.list(request).await;
+            return self.list(request, credential).await;
         }
         let Some((name, prefix)) = named_key(request.uri().path()) else {
             return Err((None, Code::NotFound.into()));
         };
-        let session = self.agent(auth::of_server(&mut request)).await?;
+        let session = self.agent(credential).await?;
         let refuse = |code: Code| (Some(Arc::clone(&session)), Refusal::from(code));
         let grants = self.gateway.source.grants(&session.agent);
         let grant = grants.iter().find(|grant| *grant.name == *name);
@@ -252,9 +250,9 @@ impl Connection {
     }
 
     /// `GET /-/`
-    async fn list(&self, mut request: Request<Incoming>) -> Answered {
+    async fn list(&self, request: Request<Incoming>, credential: Credential) -> Answered {
         let since = Instant::now();
-        let session = self.agent(auth::of_server(&mut request)).await?;
+        let session = self.agent(credential).await?;
         let refuse = |code: Code| (Some(Arc::clone(&session)), Refusal::from(code));
         let answer =
             listing::answer(&request, &self.gateway.source.grants(&session.agent)).map_err(refuse)?;
@@ -297,7 +295,8 @@ impl Connection {
                 tunnel
             }
         };
-        Ok(forward::answer(&tunnel, request, &self.gate).await)
+        let busy = tunnel.activity.begin();
+        Ok(forward::answer(&tunnel, request, &self.gate, busy).await)
     }
 
     /// The place that this connection has among those of its agent.
@@ -313,7 +312,7 @@ impl Connection {
     }
 
     /// Whose request it is. The answer to all others is the same, and the same one again takes longer.
-    async fn agent(&self, credential: Option<zeroize::Zeroizing<String>>) -> Result<Arc<Session>, Refused> {
+    async fn agent(&self, credential: Credential) -> Result<Arc<Session>, Refused> {
         let Some(credential) = credential else { return Err((None, Code::ProxyAuthRequired.into())) };
         if let Some(agent) = self.gateway.source.agent(&credential) {
             let session = self.gateway.session(agent);
@@ -328,6 +327,8 @@ impl Connection {
     }
 }
 
+/// What a request shows, if anything.
+type Credential = Option<Zeroizing<String>>;
 type Refused = (Option<Arc<Session>>, Refusal);
 type Answered = Result<Response<Answer>, Refused>;
 

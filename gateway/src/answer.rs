@@ -38,6 +38,8 @@ pub(crate) struct Relayed {
     trailers: Option<HeaderMap>,
     /// The upstream's part is over.
     read: bool,
+    /// A value was in them.
+    in_trailers: bool,
     /// The line that was written before the request was sent.
     of: u64,
     /// The log says that a value was in it.
@@ -55,8 +57,19 @@ impl Relayed {
     ) -> Self {
         let last = ((0, 0), Weak::new());
         let read = body.is_end_stream();
-        let mut relayed =
-            Self { body, lease, scrub, tunnel, last, _busy: busy, trailers: None, read, of, told: false };
+        let mut relayed = Self {
+            body,
+            lease,
+            scrub,
+            tunnel,
+            last,
+            _busy: busy,
+            trailers: None,
+            in_trailers: false,
+            read,
+            of,
+            told: false,
+        };
         relayed.tell();
         relayed
     }
@@ -76,7 +89,7 @@ impl Relayed {
 
     /// Has the log say once that a value was in the answer.
     fn tell(&mut self) {
-        if !self.told && self.scrub.covered() {
+        if !self.told && (self.in_trailers || self.scrub.covered()) {
             self.told = true;
             self.tunnel.covered(self.of);
         }
@@ -107,7 +120,7 @@ impl Relayed {
                     Err(frame) => {
                         self.trailers = frame.into_trailers().ok();
                         if let Some(trailers) = &mut self.trailers {
-                            scrub::headers(&self.tunnel.scrubber(), trailers);
+                            self.in_trailers = scrub::headers(&self.tunnel.scrubber(), trailers);
                         }
                     }
                 },

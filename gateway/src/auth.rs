@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use data_encoding::BASE64;
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, ORIGIN, PROXY_AUTHORIZATION};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Uri};
 use sha2::{Digest as _, Sha256};
@@ -22,8 +22,12 @@ pub(crate) fn of_proxy(headers: &HeaderMap) -> Option<Zeroizing<String>> {
 }
 
 /// The credential that a request to the gateway as a server carries: where a program puts the key of the service that it takes
-/// the gateway for. It is taken out, wherever it stands; in the target, what says “here” takes its place.
+/// the gateway for, in a header or, where the service has its keys there, in the target. None: none, or more than one in the
+/// target, of which somebody else may have written one, or one in a target that a web page had its browser ask for.
+///
+/// Nothing of it goes on: it is taken out, and where that would leave a gap, something that says “here” takes its place.
 pub(crate) fn of_server<B>(request: &mut Request<B>) -> Option<Zeroizing<String>> {
+    let is_of_a_page = [ORIGIN, SEC_FETCH_SITE].iter().any(|name| request.headers().contains_key(name));
     let headers = request.headers_mut();
     let mut found = of_proxy(headers);
     for name in SLOTS {
@@ -33,12 +37,25 @@ pub(crate) fn of_server<B>(request: &mut Request<B>) -> Option<Zeroizing<String>
             found.get_or_insert(credential);
         }
     }
+    for value in headers.values_mut() {
+        if let Ok(Cow::Owned(without)) = value.to_str().map(without_credential) {
+            *value = HeaderValue::try_from(without).ok()?;
+        }
+    }
     let target = request.uri().path_and_query().map(PathAndQuery::as_str).unwrap_or_default();
     if let Cow::Owned(without) = without_credential(target) {
-        let here = credential_in(target).map(|(_, credential, _)| Zeroizing::new(credential.to_owned()));
+        let mut here: Vec<Zeroizing<String>> = Vec::new();
+        let mut rest = target;
+        while let Some((_, credential, after)) = credential_in(rest) {
+            here.push(Zeroizing::new(credential.to_owned()));
+            rest = after;
+        }
+        here.dedup();
         let without = PathAndQuery::try_from(without).ok()?;
-        found = found.or(here);
         *request.uri_mut() = Uri::from(without);
+        if found.is_none() && here.len() == 1 && !is_of_a_page {
+            found = here.pop();
+        }
     }
     found
 }
@@ -54,12 +71,21 @@ pub(crate) fn without_credential(text: &str) -> Cow<'_, str> {
     if rest.len() == text.len() { Cow::Borrowed(text) } else { Cow::Owned(plain + rest) }
 }
 
-/// The first credential in a text, what stands before it, and what after.
+/// The first credential in a text, what stands before it, and what after: `kwp1_`, and 26, 52 and 6 letters of base32 with `_`
+/// between them (CRYPTO.md §2.8).
 fn credential_in(text: &str) -> Option<(&str, &str, &str)> {
-    let (before, rest) = text.split_at(text.find(PREFIX)?);
-    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-    let (credential, after) = rest.split_at(rest.find(|letter| !is_part(letter)).unwrap_or(rest.len()));
-    Some((before, credential, after))
+    text.match_indices(PREFIX).find_map(|(at, _)| {
+        let (before, rest) = text.split_at(at);
+        let (credential, after) = rest.split_at_checked(LENGTH)?;
+        let mut parts = credential.split('_').skip(1);
+        let is_part = |length: usize| {
+            move |part: &str| {
+                part.len() == length && part.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'))
+            }
+        };
+        let is_one = PARTS.iter().all(|length| parts.next().is_some_and(is_part(*length)));
+        is_one.then_some((before, credential, after))
+    })
 }
 
 /// `Basic base64(any:credential)`, `Basic base64(credential:)` or `Bearer credential`.
@@ -82,6 +108,13 @@ fn plain(value: &HeaderValue) -> Option<Zeroizing<String>> {
 
 /// How every proxy credential begins.
 pub const PREFIX: &str = "kwp1_";
+
+/// The lengths of what follows the prefix, and of all of it.
+const PARTS: [usize; 3] = [26, 52, 6];
+const LENGTH: usize = PREFIX.len() + 26 + 1 + 52 + 1 + 6;
+
+/// Browsers say by these that a page asks.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// “Inject here”, in a key's place.
 const HERE: &str = MANAGED[0];
@@ -186,21 +219,49 @@ mod tests {
         assert_eq!(other.uri(), "/-/A/v1?key=sk-other");
     }
 
+    fn credential(letter: char) -> String {
+        let part = |length| letter.to_string().repeat(length);
+        format!("kwp1_{}_{}_{}", part(26), part(52), part(6))
+    }
+
     #[test]
     fn s2_a_server_takes_it_from_the_target_and_leaves_nothing_of_it_there() {
+        let own = credential('a');
         for (target, left) in [
-            ("/-/A/v1?key=kwp1_ab_cd&x=1", "/-/A/v1?key=keyward-managed&x=1"),
-            ("/-/A/botkwp1_ab_cd/getMe", "/-/A/botkeyward-managed/getMe"),
-            ("/-/A/kwp1_ab_cd/x?key=kwp1_ab_cd", "/-/A/keyward-managed/x?key=keyward-managed"),
-            ("/-/A/kwp1_ab_cd/kwp1_other", "/-/A/keyward-managed/keyward-managed"),
+            ("/-/A/v1?key=OWN&x=1", "/-/A/v1?key=keyward-managed&x=1"),
+            ("/-/A/botOWN/getMe", "/-/A/botkeyward-managed/getMe"),
+            ("/-/A/OWN/x?key=OWN", "/-/A/keyward-managed/x?key=keyward-managed"),
         ] {
-            let mut asked = asked(target, &[]);
-            assert_eq!(*of_server(&mut asked).unwrap(), "kwp1_ab_cd", "{target}");
+            let mut asked = asked(&target.replace("OWN", &own), &[]);
+            assert_eq!(*of_server(&mut asked).unwrap(), own, "{target}");
             assert_eq!(asked.uri(), left);
         }
-        let mut both = asked("/-/A/v1?key=kwp1_target", &[("authorization", "Bearer kwp1_header")]);
+        let target = format!("/-/A/v1?key={own}");
+        let referer = format!("http://127.0.0.1:8421{target}");
+        let mut both = asked(&target, &[("authorization", "Bearer kwp1_header"), ("referer", &referer)]);
         assert_eq!(*of_server(&mut both).unwrap(), "kwp1_header");
-        assert!(both.headers().is_empty() && both.uri() == "/-/A/v1?key=keyward-managed");
+        assert!(both.headers().len() == 1 && both.uri() == "/-/A/v1?key=keyward-managed");
+        assert_eq!(both.headers()["referer"], "http://127.0.0.1:8421/-/A/v1?key=keyward-managed");
+    }
+
+    #[test]
+    fn s1_a_credential_in_a_target_counts_only_where_nobody_else_can_have_written_it() {
+        let (own, other) = (credential('a'), credential('b'));
+        let two = format!("/-/A/geocode/{other}?key={own}");
+        assert!(of_server(&mut asked(&two, &[])).is_none(), "whose is it?");
+        let one = format!("/-/A/v1?key={own}");
+        for header in [("origin", "https://page.test"), ("origin", "null"), ("sec-fetch-site", "cross-site")]
+        {
+            assert!(of_server(&mut asked(&one, &[header])).is_none(), "{header:?}");
+        }
+        for text in
+            ["how+kwp1_+works", "kwp1_x", &own[..90], &own.to_uppercase(), &own.replace("kwp1_", "kwp1%5F")]
+        {
+            let target = format!("/-/A/v1?q={text}");
+            let mut asked = asked(&target, &[]);
+            assert!(of_server(&mut asked).is_none(), "{text}");
+            assert_eq!(asked.uri(), target.as_str(), "it is text like any other");
+        }
     }
 
     #[test]

@@ -223,12 +223,15 @@ impl Dialer {
             Host::V6(address) => vec![SocketAddr::from((*address, proxy.at.port))],
             Host::Name(name) => self.ask_resolver(name.clone(), proxy.at.port, share).await?,
         };
-        let mut stream = connect(&addresses).await?;
+        let mut stream = connect(&addresses).await.map_err(|failed| match failed {
+            Code::ConnectRefused => Code::ProxyRefused,
+            failed => failed,
+        })?;
         match timeout(HANDSHAKE_TIME, ask(&mut stream, proxy, to)).await {
             Ok(Ok(200)) => Ok(stream),
             // What proxies say of a host that they cannot reach.
-            Ok(Ok(502..=504) | Err(_)) => Err(Code::ConnectRefused),
-            Ok(Ok(_)) => Err(Code::ProxyRefused),
+            Ok(Ok(502..=504)) => Err(Code::ConnectRefused),
+            Ok(Ok(_) | Err(_)) => Err(Code::ProxyRefused),
             Err(_) => Err(Code::UpstreamTimeout),
         }
     }
@@ -415,8 +418,8 @@ mod tests {
             ("a.localhost", Code::AddressRefused),
             ("metadata.google.internal", Code::AddressRefused),
             ("b.local", Code::AddressRefused),
-            ("c.internal", Code::ConnectRefused),
-            ("a.test", Code::ConnectRefused),
+            ("c.internal", Code::ProxyRefused),
+            ("a.test", Code::ProxyRefused),
         ] {
             let to = Authority::parse(name, 443).unwrap();
             assert_eq!(dialer.tcp(&to, &share).await.err(), Some(code), "{name}");

@@ -20,7 +20,6 @@ pub(crate) struct Alive<'a> {
 }
 
 /// Why a connection is not driven any more.
-#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Why {
     /// It has ended, or must.
     Over,
@@ -37,7 +36,7 @@ pub(crate) async fn drive<C: Future>(
     shut_down: impl Fn(Pin<&mut C>),
     ended: Pin<&mut impl Future<Output = ()>>,
 ) {
-    drive_until_quiet(gateway, alive, connection, shut_down, |_| false, ended).await;
+    drive_until_quiet(gateway, alive, connection, shut_down, || false, ended).await;
 }
 
 /// The same, until nothing is under way and `rests` says that the connection can do without its parser. It is asked soon and then
@@ -47,7 +46,7 @@ pub(crate) async fn drive_until_quiet<C: Future>(
     alive: &Alive<'_>,
     mut connection: Pin<&mut C>,
     shut_down: impl Fn(Pin<&mut C>),
-    rests: impl Fn(&C) -> bool,
+    rests: impl Fn() -> bool,
     mut ended: Pin<&mut impl Future<Output = ()>>,
 ) -> Why {
     let mut stop = gateway.stop.subscribe();
@@ -69,7 +68,7 @@ pub(crate) async fn drive_until_quiet<C: Future>(
                     shut_down(connection.as_mut());
                 }
                 (Some(idle), Some(since)) if idle.min(since.elapsed()) >= CLOSE_TIME => return Why::Over,
-                (Some(idle), None) if idle >= QUIET && rests(&connection) => return Why::Quiet,
+                (Some(idle), None) if idle >= QUIET && rests() => return Why::Quiet,
                 _ => {}
             },
         }
@@ -90,7 +89,10 @@ where
     let mut stop = gateway.stop.subscribe();
     let left = alive.idle_time.saturating_sub(alive.activity.idle().unwrap_or_default());
     tokio::select! {
-        came = stream.fill_buf() => return came.is_ok_and(|bytes| !bytes.is_empty()),
+        came = stream.fill_buf() => match came {
+            Ok([]) => {}
+            came => return came.is_ok(),
+        },
         () = ended => return false,
         () = sleep(left) => {}
         () = stopped(&mut stop) => {}

@@ -6,6 +6,7 @@ use http::{Method, StatusCode};
 use keyward_wire::KeyId;
 use tokio::time::Instant;
 
+use crate::auth::without_credential;
 use crate::inject::Wrong;
 use crate::log::Event;
 use crate::refuse::Code;
@@ -36,7 +37,7 @@ impl Entry {
         Self {
             tunnel: Arc::clone(tunnel),
             method: method.clone(),
-            path: path.to_owned(),
+            path: without_credential(path).into_owned(),
             key: None,
             placeholder_of: None,
             decision: "refuse",

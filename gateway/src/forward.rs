@@ -21,8 +21,9 @@ use zeroize::Zeroizing;
 use crate::activity::Busy;
 use crate::answer::{Answer, Relayed};
 use crate::entry::Entry;
+use crate::guard::gate::Gate;
 use crate::guard::head::{self, HEAD_LINES, is_target};
-use crate::guard::request::{Gate, REFUSED};
+use crate::guard::request::REFUSED;
 use crate::headers::{clean_answer, clean_request};
 use crate::inject;
 use crate::line::Pulse;
@@ -37,14 +38,14 @@ use crate::tunnel::{Tunnel, Way};
 use crate::upstream::Lease;
 use crate::websocket;
 
-/// Answers a request that came through `tunnel`.
+/// Answers a request that came through `tunnel`. It is under way since it was read, which is before it is looked at.
 pub(crate) async fn answer(
     tunnel: &Arc<Tunnel>,
     request: Request<Incoming>,
     gate: &Gate,
+    busy: Busy,
 ) -> Response<Answer> {
     let mut entry = Entry::new(tunnel, request.method(), request.uri().path());
-    let busy = tunnel.activity.begin();
     let answered = relay(tunnel, request, busy, &mut entry).await;
     match answered {
         Ok(answer) => match entry.tell(entry.decision, entry.remark, answer.status()) {
@@ -328,7 +329,7 @@ fn target(request: &Request<Incoming>, tunnel: &Tunnel) -> Result<Zeroizing<Vec<
             // In base-URL mode what follows the key's name is the path.
             target
                 .as_str()
-                .get(base.prefix.len()..)
+                .strip_prefix(&*base.prefix)
                 .filter(|rest| rest.starts_with(['/', '?']) || rest.is_empty())
         }
         (None, target) => target.map(PathAndQuery::as_str),

@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use data_encoding::HEXLOWER;
@@ -35,7 +35,7 @@ pub struct Event<'a> {
     pub key: &'a str,
     /// Name of another key, the placeholder of which stood in that one's place.
     pub placeholder_of: &'a str,
-    /// `send`, `inject`, `pass`, `list`, `tunnel`, `refuse`, `cut` or `torn`; `cover`: an answer of this host had a value in it;
+    /// `send`, `inject`, `pass`, `list`, `tunnel`, `refuse`, `cut` or `torn`; `cover`: the request's answer had a value in it;
     /// `skip`: a placeholder stood elsewhere than in its key's place, and went on as it was.
     pub decision: &'a str,
     /// The word of a refusal, or a remark.
@@ -44,7 +44,7 @@ pub struct Event<'a> {
     pub status: u16,
     /// Milliseconds from the request's head to the answer's.
     pub latency_ms: u64,
-    /// Number of the `send` line of which this one says what came; 0: of none.
+    /// Number of the `send` line of the request that this one says something of; 0: of none.
     pub of: u64,
     /// So many more like it were not written one by one.
     pub more: u64,
@@ -154,6 +154,7 @@ impl Log {
     /// # Errors
     /// [`LogError`] if what is in it does not verify. It is evidence; nothing is written after it.
     pub fn open(mut file: File, clock: fn() -> SystemTime) -> Result<Self, LogError> {
+        let named = has_name(&file)?;
         let (good, part) = whole_lines(&mut file)?;
         file.seek(SeekFrom::Start(0))?;
         let head = verify(BufReader::new((&mut file).take(good)), |_| ())?;
@@ -161,7 +162,6 @@ impl Log {
             file.set_len(good)?;
         }
         file.seek(SeekFrom::Start(good))?;
-        let named = has_name(&file)?;
         let inner = Inner { file, head, line: Vec::new(), good, torn: false, unsynced: false, named };
         let log = Self { inner: Arc::new(Mutex::new(inner)), clock, fails: Arc::default() };
         if !part.is_empty() {
@@ -182,7 +182,7 @@ impl Log {
             return Err(io::ErrorKind::NotFound.into());
         }
         let time = (self.clock)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.inner();
         let Inner { file, head, line, good, torn, unsynced, .. } = &mut *inner;
         let seq = head.seq + 1;
         let time_ms = u64::try_from(time.as_millis()).unwrap_or_default();
@@ -225,22 +225,27 @@ impl Log {
     /// # Errors
     /// The file's.
     pub fn sync(&self) -> io::Result<()> {
-        let (file, unsynced, named) = {
-            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-            (inner.file.try_clone()?, std::mem::take(&mut inner.unsynced), inner.named)
+        let synced = self.look_and_sync();
+        self.fails.sync.store(synced.is_err(), Ordering::Relaxed);
+        synced
+    }
+
+    fn look_and_sync(&self) -> io::Result<()> {
+        let (file, named) = {
+            let inner = self.inner();
+            (inner.file.try_clone()?, inner.named)
         };
         if named && !has_name(&file)? {
             self.fails.removed.store(true, Ordering::Relaxed);
         }
-        if !unsynced {
+        if !std::mem::take(&mut self.inner().unsynced) {
             return Ok(());
         }
-        let synced = file.sync_data();
-        self.fails.sync.store(synced.is_err(), Ordering::Relaxed);
-        if synced.is_err() {
-            self.inner.lock().unwrap_or_else(PoisonError::into_inner).unsynced = true;
-        }
-        synced
+        file.sync_data().inspect_err(|_| self.inner().unsynced = true)
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether what was to be written last was written, what was to be brought to the disk last is there, and so is the file.
@@ -251,7 +256,7 @@ impl Log {
 
     /// How far it goes.
     pub fn head(&self) -> Head {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).head
+        self.inner().head
     }
 
     /// How often [`Self::sync`] is called.

@@ -19,8 +19,9 @@ use tokio_rustls::LazyConfigAcceptor;
 
 use crate::drive::{Alive, Why, drive, drive_until_quiet, wakes};
 use crate::forward;
+use crate::guard::gate::Gate;
 use crate::guard::head::HEAD_LINES;
-use crate::guard::request::{Gate, Guard};
+use crate::guard::request::Guard;
 use crate::line::{Line, Pulse};
 use crate::refuse::Code;
 use crate::tunnel::Tunnel;
@@ -77,9 +78,9 @@ where
     let (guard, gate) = Guard::new(stream);
     let (served, resting) = (Arc::clone(tunnel), gate.clone());
     let service = service_fn(move |request| {
-        let (tunnel, gate) = (Arc::clone(&served), gate.clone());
+        let (tunnel, gate, busy) = (Arc::clone(&served), gate.clone(), served.activity.begin());
         // hyper has room for it as long as the connection lasts: an idle one does without.
-        Box::pin(async move { Ok::<_, Infallible>(forward::answer(&tunnel, request, &gate).await) })
+        Box::pin(async move { Ok::<_, Infallible>(forward::answer(&tunnel, request, &gate, busy).await) })
     });
     let mut connection = http1_settings().serve_connection(TokioIo::new(guard), service).with_upgrades();
     let why = drive_until_quiet(
@@ -87,7 +88,7 @@ where
         alive,
         Pin::new(&mut connection),
         UpgradeableConnection::graceful_shutdown,
-        |_| resting.rests(),
+        || resting.rests(),
         pin!(tunnel.ended()),
     )
     .await;
@@ -103,11 +104,11 @@ where
 {
     let served = Arc::clone(&tunnel);
     let service = service_fn(move |request| {
-        let tunnel = Arc::clone(&served);
+        let (tunnel, busy) = (Arc::clone(&served), served.activity.begin());
         // Each stream is a task, which is moved about before it runs.
         Box::pin(async move {
             let gate = Gate::default();
-            Ok::<_, Infallible>(forward::answer(&tunnel, request, &gate).await)
+            Ok::<_, Infallible>(forward::answer(&tunnel, request, &gate, busy).await)
         })
     });
     let connection = h2::Builder::new(TokioExecutor::new())

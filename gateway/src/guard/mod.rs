@@ -7,5 +7,6 @@
 
 pub(crate) mod answer;
 mod chunk;
+pub(crate) mod gate;
 pub(crate) mod head;
 pub(crate) mod request;

@@ -3,8 +3,6 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::chunk::{Chunks, Step};
+use super::gate::Gate;
 use super::head::{self, Follows, HEAD_BYTES, Shape};
 
 /// Reads requests one at a time and hands on what is of the plain form.
@@ -45,44 +44,6 @@ enum State {
     Open,
     /// Something was refused here. What follows is not looked at.
     Dead,
-}
-
-/// Opens a [`Guard`] from the side of the one who answers, and tells of it.
-#[derive(Clone, Default)]
-pub(crate) struct Gate(Arc<Signs>);
-
-#[derive(Default)]
-struct Signs {
-    open: AtomicBool,
-    /// The last read waits for a request of which nothing has come.
-    waits: AtomicBool,
-    /// Something was written that is not known to have been sent.
-    unsent: AtomicBool,
-}
-
-impl Gate {
-    /// From now on the connection carries what was agreed on: a tunnel, or WebSocket's frames.
-    pub(crate) fn open(&self) {
-        self.0.open.store(true, Ordering::Release);
-    }
-
-    fn is_open(&self) -> bool {
-        self.0.open.load(Ordering::Acquire)
-    }
-
-    /// Whether guard and parser hold nothing, of either direction, that a new pair would not: all that came was handed on, and
-    /// all that was written is out. Whether an answer is still to come, others know.
-    pub(crate) fn rests(&self) -> bool {
-        self.0.waits.load(Ordering::Acquire) && !self.0.unsent.load(Ordering::Acquire)
-    }
-
-    fn waits(&self, waits: bool) {
-        self.0.waits.store(waits, Ordering::Release);
-    }
-
-    fn unsent(&self, unsent: bool) {
-        self.0.unsent.store(unsent, Ordering::Release);
-    }
 }
 
 /// In the place of a head that was refused: `odd` or `large`. An agent that sends it refuses itself.
@@ -294,6 +255,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     /// refusal before it is read.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        this.gate.waits(false);
         ready!(Pin::new(&mut this.inner).poll_shutdown(cx))?;
         if !matches!(this.state, State::Dead) {
             return Poll::Ready(Ok(()));
@@ -478,7 +440,11 @@ mod tests {
             let ((), count) = tokio::join!(written, client.read_exact(&mut read));
             assert_eq!(count.unwrap(), 20);
             assert_eq!(gate.rests(), rests, "{sent:?}");
-            assert_eq!(guard.into_inner().is_some(), rests, "{sent:?}");
+            // Who is about to close it does not give it up half closed.
+            let closing =
+                std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut guard).poll_shutdown(cx).is_ready()));
+            closing.await;
+            assert!(!gate.rests() && guard.into_inner().is_none(), "{sent:?}");
         }
     }
 

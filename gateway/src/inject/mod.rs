@@ -64,12 +64,20 @@ pub enum Wrong {
     Unreadable,
 }
 
-/// Whether the agent wrote this key's placeholder into the head, where the key's rule has a place for the value.
+/// Whether the agent wrote this key's placeholder into the head, where the key's rule has a place for the value. A place in a
+/// body is not looked at: the body has not come yet.
 pub(crate) fn shows(grant: &Grant, mine: &Placeholders, target: &[u8], headers: &HeaderMap) -> bool {
     let into = &grant.rule.terms().into;
     let is_it = |text: &[u8]| mine.marks(text).contains(&Mark::Key(grant.key));
-    let in_target = into.iter().any(|one| matches!(one, Injection::Query { .. } | Injection::Path(_)));
-    (in_target && is_it(target))
+    let (path, query) = split_query(target);
+    let in_target = into.iter().any(|one| match one {
+        Injection::Query { name, .. } => {
+            parameters::values(query.unwrap_or_default(), name).any(|value| is_it(&value))
+        }
+        Injection::Path(template) => template.split(path).is_some_and(|(_, slot, _)| is_it(slot)),
+        _ => false,
+    });
+    in_target
         || headers.iter().any(|(name, value)| place(name, into).is_some() && is_it(&credential(name, value)))
 }
 

@@ -5,6 +5,15 @@ use zeroize::Zeroizing;
 use super::percent::{UNRESERVED, decoded, percent};
 use super::{Slots, Wrong, joined};
 
+/// What the parameters of this name say, however they are encoded.
+pub(super) fn values<'a>(parameters: &'a [u8], name: &'a str) -> impl Iterator<Item = Vec<u8>> {
+    let parts = parameters.split(|byte| matches!(byte, b'&' | b';'));
+    parts.filter_map(move |part| {
+        let (own, value) = part.split_at(part.iter().position(|byte| *byte == b'=')?);
+        (decoded(own) == name.as_bytes()).then(|| decoded(value.get(1..).unwrap_or_default()))
+    })
+}
+
 /// The parameters with `name` once: where the agent had it first, or at the end. The agent's own of that name go, however
 /// they are encoded; behind a `;`, too, which some servers read as `&`.
 pub(super) fn replace(

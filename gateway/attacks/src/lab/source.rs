@@ -37,7 +37,7 @@ impl Memory {
         let number = u8::try_from(state.agents.len()).unwrap() + 1;
         let id = AgentId::from_bytes([number; 16]);
         let agent = Agent { id, name: name.into(), credential: Sha256::from_bytes([number; 32]) };
-        let credential = format!("kwp1_{name}_credential");
+        let credential = format!("kwp1_{name:a<26}_{:c<52}_{:d<6}", "", "");
         record::secret("an agent's credential", credential.as_bytes(), []);
         state.agents.insert(credential.clone(), agent.clone());
         drop(state);
