@@ -33,13 +33,14 @@ fn says_stdout(words: &[&OsStr]) -> bool {
     words.iter().any(|word| word.as_encoded_bytes().starts_with(b"--std"))
 }
 
-/// `stub write --stdout` is for a file, to which it is added; nothing is to be added to it by a failure.
+/// `stub write --stdout` is for a file, to which it is added; nothing is to be added to it by a failure. A first word that may be
+/// the value of an option is not the command.
 fn is_stub(words: &[&OsStr]) -> bool {
-    words
-        .iter()
-        .skip(1)
-        .find(|word| !word.as_encoded_bytes().starts_with(b"-"))
-        .is_some_and(|word| *word == "stub")
+    let is_option = |word: &OsStr| word.as_encoded_bytes().starts_with(b"-");
+    let takes_next = |word: &OsStr| is_option(word) && !word.as_encoded_bytes().contains(&b'=');
+    let pairs = words.iter().zip(words.iter().skip(1));
+    let mut plain = pairs.filter(|(before, word)| !is_option(word) && !takes_next(before));
+    plain.next().is_some_and(|(_, word)| *word == "stub")
 }
 
 /// `env-file` with fewer than two words after it: DEPLOYMENT and FILE. One that may be the value of an option is not counted.
@@ -97,6 +98,7 @@ mod tests {
             "keyward deployment envfile p --stdout",
             "keyward --stdout env-file p",
             "keyward deployment env-file stub --stdout",
+            "keyward --home stub deployment env-file p --stdout",
             "keyward deployment env-file p --stdout --format shell",
             "keyward deployment env-file p --stdout --format fish",
             "keyward deployment env-file p --format=fish",
@@ -131,7 +133,8 @@ mod tests {
             "keyward proxy --agent bot -- env",
             "keyward key list",
             "keyward stub write npmrc --stdout",
-            "keyward --quiet stub write nosuch --stdout",
+            "keyward --home /x stub write nosuch --stdout",
+            "keyward --home=/x stub write nosuch --stdout",
         ] {
             assert!(!expected(&args(line)), "{line}");
         }
