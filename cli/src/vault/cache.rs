@@ -131,9 +131,12 @@ impl Cached {
         if confirmed.sha256 == body { Ok(Some(confirmed.at)) } else { Err(Integrity) }
     }
 
-    /// Keeps a body that was verified, and has this hash. A folder that cannot be written only costs the next run a transfer.
+    /// Keeps a body that was verified, and has this hash. A folder that cannot be written only costs the next run a transfer; a
+    /// full disk costs the older copy, which would otherwise stand for what is no longer so.
     pub fn store(&self, body: &[u8], sha256: Sha256) {
-        self.write(ANSWER, &[format!("{sha256}\n").as_bytes(), body].concat());
+        if !self.write(ANSWER, &[format!("{sha256}\n").as_bytes(), body].concat()) {
+            let _ = self.answer().map(std::fs::remove_file);
+        }
     }
 
     /// Records that the server confirmed this body just now.
@@ -158,11 +161,11 @@ impl Cached {
         files::read(&path).ok()?.map(|mut bytes| std::mem::take(&mut *bytes))
     }
 
-    fn write(&self, ending: &str, bytes: &[u8]) {
-        if let Some((home, name)) = &self.place {
-            let path = home.file("cache", &format!("{name}.{ending}"));
-            let _ = path.and_then(|path| files::write(&path, bytes));
-        }
+    /// Whether it is written, or need not be.
+    fn write(&self, ending: &str, bytes: &[u8]) -> bool {
+        let Some((home, name)) = &self.place else { return true };
+        let path = home.file("cache", &format!("{name}.{ending}"));
+        path.and_then(|path| files::write(&path, bytes)).is_ok()
     }
 }
 

@@ -22,7 +22,7 @@ use super::pins::Pins;
 use crate::api::client::Answer;
 use crate::api::{Api, ApiError};
 use crate::ctx::Ctx;
-use crate::fault::Fault;
+use crate::fault::{Code, Fault, code_of};
 use crate::session::credential::Credential;
 
 /// A verified answer.
@@ -66,7 +66,7 @@ pub async fn fetch(
 /// As [`fetch`], or from the kept copy where `offline` says so.
 ///
 /// # Errors
-/// As [`fetch`]; [`Code::Network`](crate::fault::Code::Network) if there is no copy that may be used.
+/// As [`fetch`]; [`Code::Network`] if there is no copy that may be used.
 pub async fn fetch_or_kept(
     ctx: &Ctx,
     credential: &Credential,
@@ -167,7 +167,7 @@ struct Told {
 /// Every variable of the deployment that `name` means here: all of them, verified, or an error.
 ///
 /// # Errors
-/// As [`fetch`]; [`Code::NotFound`](crate::fault::Code::NotFound) if there is no such deployment.
+/// As [`fetch`]; [`Code::NotFound`] if there is no such deployment.
 pub async fn variables(
     ctx: &Ctx,
     name: &str,
@@ -185,18 +185,22 @@ pub async fn variables(
         fetched.remember(ctx);
         return Ok(Variables { variables, fetched });
     }
-    let id = match fetched.deployment(ctx, &wanted) {
+    let id = match fetched.deployment(&wanted) {
         Ok(id) => id,
-        Err(unknown) => choose::deployment(ctx, &fetched.verified.view, &wanted, unknown).await?,
+        Err(unknown) => {
+            let chosen = choose::deployment(ctx, &fetched.verified.view, &wanted, unknown).await;
+            fetched.settle(ctx, chosen)?
+        }
     };
     if fetched.verified.administers && fetched.secrets.is_empty() {
         // Owners and admins get the values of a deployment that they name by id. What its name means is kept as well.
         fetched.remember(ctx);
         fetched = fetch_or_kept(ctx, &credential, freshness, offline, Some(id)).await?;
     }
-    let id = fetched.deployment(ctx, &id.to_string())?;
+    let id = fetched.settle(ctx, fetched.deployment(&id.to_string()))?;
     let deployment = fetched.verified.view.deployment(id).ok_or_else(|| missing("the deployment"))?;
-    let variables = fetched.verified.variables(deployment, &fetched.secrets, allowed).map_err(Fault::from)?;
+    let variables = fetched.verified.variables(deployment, &fetched.secrets, allowed);
+    let variables = fetched.settle(ctx, variables.map_err(|error| Fault::from(error).into()))?;
     if variables.is_empty() {
         ctx.out.warn(&format!("{} holds no variable that may be read", deployment.name));
     }
@@ -205,8 +209,7 @@ pub async fn variables(
 }
 
 impl Fetched {
-    /// Remembers this state and keeps its sealed answer. Call it once everything that is wanted was opened, or is known not to
-    /// be there.
+    /// Remembers this state and keeps its sealed answer. Call it once everything that is wanted was opened.
     pub fn remember(&self, ctx: &Ctx) {
         notice::recovered(ctx, self.cred.id, &self.verified.recovered);
         self.pins.remember(ctx, &self.cred, &self.verified.seen);
@@ -218,15 +221,26 @@ impl Fetched {
         }
     }
 
+    /// [Remembers](Self::remember) this state if it is what the outcome comes of: that something is not there, or is refused.
+    /// What was taken away must not be had from an older answer that was kept.
+    ///
+    /// # Errors
+    /// The outcome's.
+    pub fn settle<T>(&self, ctx: &Ctx, outcome: anyhow::Result<T>) -> anyhow::Result<T> {
+        outcome.inspect_err(|error| {
+            if matches!(code_of(error), Code::NotFound | Code::Policy) {
+                self.remember(ctx);
+            }
+        })
+    }
+
     /// The key of this name or id.
     ///
     /// # Errors
-    /// [`Code::NotFound`](crate::fault::Code::NotFound), with what there is. That is remembered: what is not there any more
-    /// must not be had from an older answer that was kept.
-    pub fn key(&self, ctx: &Ctx, name_or_id: &str) -> anyhow::Result<&ViewKeyEntry> {
+    /// [`Code::NotFound`], with what there is.
+    pub fn key(&self, name_or_id: &str) -> anyhow::Result<&ViewKeyEntry> {
         self.verified.key(name_or_id).map_err(|error| match error {
             VerifyError::NotThere { kind, name } => {
-                self.remember(ctx);
                 let names = self.verified.view.keys.iter().map(|key| key.name.as_str());
                 Fault::unknown(kind, &name, names).into()
             }
@@ -237,12 +251,11 @@ impl Fetched {
     /// The id of the deployment of this name or id.
     ///
     /// # Errors
-    /// [`Code::NotFound`](crate::fault::Code::NotFound), with what there is. That is remembered, as it is of a key.
-    pub fn deployment(&self, ctx: &Ctx, name_or_id: &str) -> anyhow::Result<DeploymentId> {
+    /// [`Code::NotFound`], with what there is.
+    pub fn deployment(&self, name_or_id: &str) -> anyhow::Result<DeploymentId> {
         match self.verified.deployment(name_or_id) {
             Ok(deployment) => Ok(deployment.id),
             Err(VerifyError::NotThere { kind, name }) => {
-                self.remember(ctx);
                 let names = self.verified.view.deployments.iter().map(|deployment| deployment.name.as_str());
                 Err(Fault::unknown(kind, &name, names).into())
             }

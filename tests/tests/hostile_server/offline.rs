@@ -165,6 +165,27 @@ fn a_deployment_that_is_not_there_any_more_does_not_come_back_with_the_cable_pul
 }
 
 #[test]
+fn what_is_refused_of_a_newer_answer_does_not_come_back_from_the_older_one() {
+    let trap = Trap::new();
+    let machine = warm(&trap);
+    let owner = &trap.world.owner;
+    owner.ok(&["deployment", "unmap", DEPLOYMENT, ALPHA.0]);
+    owner.ok(&[
+        "deployment",
+        "map",
+        DEPLOYMENT,
+        &format!("{}=LD_PRELOAD", BETA.0),
+        "--allow-env",
+        "LD_PRELOAD",
+    ]);
+    asked(&machine, FALLBACK).refused(9, "a variable that steers programs");
+    cut(&trap);
+    for words in [OFFLINE, FALLBACK] {
+        asked(&machine, words).refused(9, "and the older answer is none any more");
+    }
+}
+
+#[test]
 fn an_answer_that_is_wrong_or_a_no_is_never_replaced_by_a_kept_one() {
     let trap = Trap::new();
     let machine = warm(&trap);

@@ -28,7 +28,7 @@ impl Options {
             .map_or_else(|| self.deployment.clone(), |id| id.to_string());
         let fetched = fetch(ctx, &credential, &Freshness::default(), None).await?;
         fetched.remember(ctx);
-        let id = match fetched.deployment(ctx, &wanted) {
+        let id = match fetched.deployment(&wanted) {
             Ok(id) => id,
             Err(unknown) => choose::deployment(ctx, &fetched.verified.view, &wanted, unknown).await?,
         };

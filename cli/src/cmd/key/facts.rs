@@ -45,7 +45,7 @@ pub(super) async fn value_of(ctx: &Ctx, text: &str, freshness: &Freshness) -> an
             Ok((key.name.clone(), desk.secret(key).await?))
         }
         Reader::Viewer(fetched) => {
-            let key = fetched.key(ctx, text)?;
+            let key = fetched.settle(ctx, fetched.key(text))?;
             let secret = fetched.verified.secret(key, &fetched.secrets).map_err(Fault::from)?;
             fetched.remember(ctx);
             Ok((key.name.clone(), secret))

@@ -50,7 +50,7 @@ impl Options {
                 (Facts::of_org(&desk.org, key), desk.secret(key).await?)
             }
             Reader::Viewer(fetched) => {
-                let key = fetched.key(ctx, &self.key)?;
+                let key = fetched.settle(ctx, fetched.key(&self.key))?;
                 let secret = fetched.verified.secret(key, &fetched.secrets).map_err(Fault::from)?;
                 fetched.remember(ctx);
                 (Facts::of_view(&fetched.verified.view, key), secret)
