@@ -1,11 +1,14 @@
-//! Files that only their owner may read: 0600, in folders of 0700, replaced atomically.
+//! Files that only their owner may read: 0600, in folders of 0700, replaced atomically, or added to in one write.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Seek as _, Write};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::Path;
 
 use anyhow::Context as _;
+use rustix::fs::OFlags;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
@@ -77,6 +80,61 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(exists(path).into()),
         done => done.with_context(|| format!("cannot write {}", path.display())),
     }
+}
+
+/// Appends to a file in one write, on a line of its own, after what is there; on disk when this returns. The file is made if
+/// it is not there, and from then on its owner's alone.
+///
+/// # Errors
+/// If it is not [`replaceable`] or somebody else's, or takes less than all of it: then nothing of it stays.
+pub fn append(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    replaceable(path)?;
+    // Not through a link that somebody laid meanwhile, and not waiting for a pipe.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file =
+        OpenOptions::new().read(true).append(true).create(true).mode(0o600).custom_flags(flags).open(path);
+    let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+    let facts = file.metadata().with_context(|| format!("cannot write {}", path.display()))?;
+    let user = rustix::process::geteuid().as_raw();
+    // root may: in a container the file is that of the runner outside.
+    if !facts.is_file() || (facts.uid() != user && user != 0) {
+        let fault = Fault::new(
+            Code::Policy,
+            format!("{} is not a file of your own; it was left alone", path.display()),
+        );
+        return Err(fault.next("name a file of your own, or one that is not there yet").into());
+    }
+    // An empty one may be new, and then its entry in the folder is, too.
+    let sync_entry = || if facts.len() == 0 { sync_folder(folder_of(path)) } else { Ok(()) };
+    append_to(&file, &facts, bytes)
+        .and_then(|()| sync_entry())
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn append_to(mut file: &File, facts: &fs::Metadata, bytes: &[u8]) -> std::io::Result<()> {
+    let mode = facts.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        file.set_permissions(fs::Permissions::from_mode(mode & 0o700))?;
+    }
+    let before = facts.len();
+    let mut last = [b'\n'];
+    if let Some(at) = before.checked_sub(1) {
+        file.read_exact_at(&mut last, at)?;
+    }
+    let mut block = Zeroizing::new(Vec::with_capacity(bytes.len() + 1));
+    if last != *b"\n" {
+        block.push(b'\n');
+    }
+    block.extend_from_slice(bytes);
+    let written = file.write(&block)?;
+    if written < block.len() {
+        // Only what is ours: if somebody wrote behind it, that stays.
+        if file.metadata()?.len() == before + written as u64 {
+            file.set_len(before)?;
+        }
+        return Err(std::io::Error::other("there is no room for all of it"));
+    }
+    file.sync_all()
 }
 
 /// A private file in the making: nobody sees it before it is whole.
@@ -281,6 +339,28 @@ mod tests {
         assert!(create_and(&path, b"one", failing).is_err());
         assert!(!path.exists(), "it would stand in the way");
         create(&path, b"one").unwrap();
+    }
+
+    #[test]
+    fn what_is_appended_stands_on_lines_of_its_own_after_what_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("env");
+        for (before, after) in
+            [(None, "A=1\n"), (Some(""), "A=1\n"), (Some("B=2\n"), "B=2\nA=1\n"), (Some("B=2"), "B=2\nA=1\n")]
+        {
+            let _ = fs::remove_file(&path);
+            if let Some(before) = before {
+                create(&path, before.as_bytes()).unwrap();
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+            }
+            append(&path, b"A=1\n").unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), after);
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        }
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert_eq!(crate::fault::code_of(&append(&link, b"A=1\n").unwrap_err()), Code::Policy);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "B=2\nA=1\n");
     }
 
     #[test]

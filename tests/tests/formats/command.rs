@@ -1,5 +1,7 @@
 //! The command itself: where it writes, what it says, and how it fails.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use keyward_tests::machine::Machine;
 use keyward_tests::server::Engine;
 use keyward_tests::world::{ALPHA, BETA, DEPLOYMENT, World, secret};
@@ -104,4 +106,28 @@ fn values_are_masked_where_github_would_log_them_and_shown_nowhere_else() {
     // What cannot be masked is not printed.
     let ended = runner.shell(&["sh"], &format!("keyward {} 2>/dev/full", words("github-actions").join(" ")));
     assert_eq!((ended.code, ended.stdout.as_slice()), (1, &b""[..]));
+}
+
+#[test]
+fn the_file_of_github_is_added_to_and_never_replaced() {
+    let world = World::new(Engine::Sqlite);
+    let words = ["deployment", "env-file", DEPLOYMENT, "env", "--format", "github-actions"];
+    let read = || std::fs::read_to_string(world.robot.path("env")).unwrap();
+    let mode = || std::fs::metadata(world.robot.path("env")).unwrap().permissions().mode() & 0o777;
+    for earlier in ["EARLIER=1\n", "EARLIER=1"] {
+        world.robot.write("env", earlier);
+        world.robot.ok(&words);
+        let (first, rest) = read().split_once('\n').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        assert_eq!((first.as_str(), mode()), ("EARLIER=1", 0o600));
+        assert!(rest.starts_with(&format!("{}<<kw_", ALPHA.0)), "{rest}");
+        let once = read();
+        world.robot.ok(&words);
+        assert!(read().starts_with(&once) && read().len() == 2 * once.len() - "EARLIER=1\n".len());
+    }
+    // Half a block would swallow what the next step writes.
+    let earlier = format!("EARLIER={}\n", "x".repeat(400));
+    world.robot.write("env", &earlier);
+    let ended =
+        world.robot.shell(&["dash"], &format!("trap '' XFSZ; ulimit -f 1; keyward {}", words.join(" ")));
+    assert_eq!((ended.code, read()), (1, earlier), "{}", ended.stderr);
 }

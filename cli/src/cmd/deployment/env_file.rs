@@ -18,7 +18,8 @@ use crate::vault::offline::Offline;
 ///
 /// Nothing is printed before every value was fetched, verified and opened. With --stdout in shell or fish format, every
 /// failure prints the word `false`, so that the script stops. A value that what reads the format would not find again is
-/// refused by its name, and then nothing is written.
+/// refused by its name, and then nothing is written. A FILE is replaced whole or not at all, and is its owner's alone
+/// (0600); with --format github-actions it is added to, for other steps of a job write to the same one.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Options {
@@ -51,7 +52,7 @@ Examples:
   keyward deployment env-file production --stdout --format fish | source
   keyward deployment env-file production .env
   keyward deployment env-file production production.yaml --format yaml
-  keyward deployment env-file production --stdout --format github-actions >> \"$GITHUB_ENV\"";
+  keyward deployment env-file production \"$GITHUB_ENV\" --format github-actions";
 
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
@@ -84,8 +85,15 @@ impl Options {
         match &self.file {
             None => ctx.out.bytes(&text),
             Some(path) => {
-                files::write(path, &text)?;
-                ctx.out.say(&format!("{} in {}", phrase::count(vars.len(), "variable"), path.display()));
+                let done = if format == Format::GithubActions {
+                    files::append(path, &text)?;
+                    "added to"
+                } else {
+                    files::write(path, &text)?;
+                    "in"
+                };
+                let count = phrase::count(vars.len(), "variable");
+                ctx.out.say(&format!("{count} {done} {}", path.display()));
                 if ctx.out.json {
                     ctx.out.json(&serde_json::json!({
                         "file": path,
