@@ -131,3 +131,12 @@ fn the_file_of_github_is_added_to_and_never_replaced() {
         world.robot.shell(&["dash"], &format!("trap '' XFSZ; ulimit -f 1; keyward {}", words.join(" ")));
     assert_eq!((ended.code, read()), (1, earlier), "{}", ended.stderr);
 }
+
+#[test]
+fn whoever_names_no_place_is_told_of_both() {
+    let world = World::new(Engine::Sqlite);
+    let ended = world.robot.keyward(&["deployment", "env-file", DEPLOYMENT]);
+    ended.refused(2, "neither FILE nor --stdout");
+    assert!(ended.stderr.contains("<FILE|--stdout>"), "{}", ended.stderr);
+    assert_eq!(world.robot.keyward(&["deployment", "env-file", DEPLOYMENT, "out", "--stdout"]).code, 2);
+}

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use keyward_wire::name::EnvName;
 
 use crate::cmd::phrase;
@@ -22,11 +22,11 @@ use crate::vault::offline::Offline;
 /// (0600); with --format github-actions it is added to, for other steps of a job write to the same one.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
+#[command(group(ArgGroup::new("place").required(true).args(["file", "stdout"])))]
 pub struct Options {
     /// Name in .keyward-deployment, or name, or id of the deployment
     deployment: String,
     /// Write to this regular file (0600; no link, device or pipe), as dotenv unless --format says otherwise
-    #[arg(required_unless_present = "stdout", conflicts_with = "stdout")]
     file: Option<PathBuf>,
     /// Print, for a shell's eval unless --format says otherwise
     #[arg(long)]
