@@ -3,7 +3,7 @@
 use super::document::{Document, text};
 use super::keyward;
 use super::problem::Problem;
-use super::record::{Content, Record, stands_for_another};
+use super::record::{Content, Record};
 
 /// keyward's own export, or any object of texts.
 pub(super) fn json(document: &Document<'_>) -> Result<Content, Vec<Problem>> {
@@ -31,10 +31,6 @@ fn object(document: &Document<'_>) -> Result<Content, Vec<Problem>> {
             problems.push(Problem::new(at, "its value is no text: write numbers and the like in quotes"));
             continue;
         };
-        if let Some(why) = stands_for_another(text.as_bytes()) {
-            problems.push(Problem::new(at, why));
-            continue;
-        }
         content.records.push(Record::new(name, std::mem::take(&mut *text).into_bytes().into(), at));
     }
     if problems.is_empty() { Ok(content) } else { Err(problems) }

@@ -41,7 +41,7 @@ pub fn read(tool: Tool, bytes: &[u8]) -> Result<Content, Vec<Problem>> {
             "a ZIP archive, perhaps a 1PUX file; export single items as JSON",
         )]);
     }
-    match tool {
+    let content = match tool {
         Tool::Dotenv => record::of_dotenv(bytes),
         Tool::Json => flat::json(&document::Document::new(bytes)?),
         Tool::Dotenvx => flat::dotenvx(&document::Document::new(bytes)?),
@@ -49,7 +49,15 @@ pub fn read(tool: Tool, bytes: &[u8]) -> Result<Content, Vec<Problem>> {
         Tool::Doppler => doppler::read(&document::Document::new(bytes)?),
         Tool::Infisical => infisical::read(&document::Document::new(bytes)?),
         Tool::OnePassword => one_password::read(&document::Document::new(bytes)?),
+    }?;
+    // What keyward itself wrote down was stored as it stands.
+    if content.complete {
+        return Ok(content);
     }
+    let reference =
+        |record: &Record| Some(Problem::new(record.at, record::stands_for_another(&record.value)?));
+    let problems: Vec<Problem> = content.records.iter().filter_map(reference).collect();
+    if problems.is_empty() { Ok(content) } else { Err(problems) }
 }
 
 const BOOKKEEPING: &[&str] = &[

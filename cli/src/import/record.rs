@@ -64,8 +64,6 @@ impl Record {
 }
 
 /// A value that stands for another one, which is not in the file: to store it would be to lose the other silently.
-///
-/// Only for files that programs read with another tool's help; what a secrets manager gives out is taken at its word.
 pub(super) fn stands_for_another(value: &[u8]) -> Option<&'static str> {
     let text = std::str::from_utf8(value).ok()?;
     let is_reference = text.strip_prefix("op://").is_some_and(|path| path.matches('/').count() >= 2);
@@ -88,17 +86,11 @@ pub(super) fn of_dotenv(bytes: &[u8]) -> Result<Content, Vec<Problem>> {
     })?;
     let mut content =
         Content { warnings: parsed.warnings.iter().map(ToString::to_string).collect(), ..Content::default() };
-    let mut problems = Vec::new();
     for mut entry in parsed.entries {
-        let value = Zeroizing::new(std::mem::take(&mut *entry.value).into_bytes());
-        let at = At::Line(entry.line);
-        match stands_for_another(&value) {
-            Some(why) => problems.push(Problem::new(at, why)),
-            None => content.records.push(Record::new(entry.name, value, at)),
-        }
+        let value = std::mem::take(&mut *entry.value).into_bytes().into();
+        content.records.push(Record::new(entry.name, value, At::Line(entry.line)));
     }
-    problems.extend(commented_out(bytes));
-    if problems.is_empty() { Ok(content) } else { Err(problems) }
+    commented_out(bytes).map_or(Ok(content), |problem| Err(vec![problem]))
 }
 
 /// `bws` writes secrets whose names are no variables as comments, and says so in the last line: they would be lost.

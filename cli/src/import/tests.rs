@@ -194,6 +194,26 @@ fn one_password_references_and_lists_without_values_are_no_values() {
     says(Tool::Dotenv, sample!("1password-references.env"), &[&lines[0], &lines[1]]);
     says(Tool::Json, b"{\"A\": \"op://v/i/f\"}", &[&format!("! record 1 (line 1): {why}")]);
     says(Tool::Dotenv, b"A=op://v\n", &["1: A = \"op://v\""]);
+    let record = format!("! record 1 (line 1): {why}");
+    for (tool, bytes) in [
+        (Tool::Bws, &br#"[{"key": "A", "value": "op://v/i/f"}]"#[..]),
+        (Tool::Doppler, br#"{"A": "op://v/i/f"}"#),
+        (Tool::Doppler, br#"{"A": {"computed": "op://v/i/f"}}"#),
+        (Tool::Infisical, br#"[{"key": "A", "value": "op://v/i/f"}]"#),
+        (Tool::Dotenvx, br#"{"A": "op://v/i/f"}"#),
+        (
+            Tool::OnePassword,
+            br#"{"title": "T", "fields": [{"type": "STRING", "label": "A", "value": "op://v/i/f"}]}"#,
+        ),
+    ] {
+        says(tool, bytes, &[&record]);
+    }
+    // What keyward wrote down was stored like this.
+    says(
+        Tool::Json,
+        br#"{"format": "keyward-export", "v": 1, "keys": [{"name": "A", "value": "op://v/i/f"}]}"#,
+        &["1: A = \"op://v/i/f\""],
+    );
     let why = "an item without its fields: export it with `op item get`, not `op item list`";
     says(Tool::OnePassword, sample!("1password-list.json"), &[&format!("! record 1 (line 2): {why}")]);
     let why = "a ZIP archive, perhaps a 1PUX file; export single items as JSON";
