@@ -30,6 +30,8 @@ pub struct Parsed {
     pub entries: Vec<Entry>,
     /// What was read, but perhaps not as it was meant.
     pub warnings: Vec<Warning>,
+    /// How many lines have a comment with text: values that are commented out, often enough.
+    pub comments: usize,
 }
 
 /// One `name=value`.
@@ -50,8 +52,8 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Vec<LineError>> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
 
     let mut errors = Vec::new();
-    let mut parsed = Parsed { entries: Vec::new(), warnings: Vec::new() };
-    let mut reader = Reader { bytes, at: 0, line: 1 };
+    let mut parsed = Parsed { entries: Vec::new(), warnings: Vec::new(), comments: 0 };
+    let mut reader = Reader { bytes, at: 0, line: 1, comments: 0 };
     while reader.at < bytes.len() {
         match reader.read_line(&mut parsed.warnings) {
             Ok(Some(entry)) => parsed.entries.push(entry),
@@ -59,6 +61,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Vec<LineError>> {
             Err(error) => errors.push(error),
         }
     }
+    parsed.comments = reader.comments;
     errors.extend(duplicates(&parsed.entries));
 
     // One error a line: that its bytes are no text explains any other.
@@ -104,6 +107,8 @@ struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     line: usize,
+    /// As [`Parsed::comments`].
+    comments: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -115,6 +120,7 @@ impl<'a> Reader<'a> {
 
         let visible = trim(text);
         if visible.is_empty() || visible.starts_with(b"#") {
+            self.note(visible);
             return if visible.contains(&b'\r') { fail(Reason::CarriageReturn) } else { Ok(None) };
         }
         let Some(equals) = text.iter().position(|byte| *byte == b'=') else {
@@ -139,7 +145,11 @@ impl<'a> Reader<'a> {
         let raw = match self.bytes.get(value_at) {
             Some(&mark @ (b'\'' | b'"' | b'`')) => self.take_quoted(line, value_at + 1, mark)?,
             _ if after.contains(&b'\r') => return fail(Reason::CarriageReturn),
-            _ => bare(after, 1 + blanks),
+            _ => {
+                let (raw, comment) = bare(after, 1 + blanks);
+                self.note(comment);
+                raw
+            }
         };
         // Bytes that are no text have been reported already.
         let Some((value, looks_expanded)) = raw.value() else { return Ok(None) };
@@ -147,6 +157,12 @@ impl<'a> Reader<'a> {
             warnings.push(Warning { line });
         }
         Ok(Some(Entry { name, value, line }))
+    }
+
+    /// Counts a comment that says something: a rule of dashes does not.
+    fn note(&mut self, comment: &[u8]) {
+        let says = comment.iter().any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
+        self.comments += usize::from(says);
     }
 
     /// The rest of the line from `from`, without its end; the reader then stands at the next line.
@@ -177,6 +193,7 @@ impl<'a> Reader<'a> {
         if comment.contains(&b'\r') {
             return Err(LineError { line, reason: Reason::CarriageReturn });
         }
+        self.note(comment);
         Ok(if mark == b'"' { Raw::Escaped(inside) } else { Raw::Literal(inside) })
     }
 }
@@ -190,13 +207,14 @@ fn closing_quote(text: &[u8], mark: u8) -> Option<usize> {
     })
 }
 
-/// `after` begins with `=`; the value begins at `from`.
-fn bare(after: &[u8], from: usize) -> Raw<'_> {
+/// The value and the comment. `after` begins with `=`; the value begins at `from`.
+fn bare(after: &[u8], from: usize) -> (Raw<'_>, &[u8]) {
     let comment = (from..after.len()).find(|&at| {
         let previous = at.checked_sub(1).and_then(|at| after.get(at));
         after.get(at) == Some(&b'#') && previous.is_some_and(|byte| is_blank(*byte))
     });
-    Raw::Bare(trim(after.get(from..comment.unwrap_or(after.len())).unwrap_or_default()))
+    let (value, comment) = after.split_at(comment.unwrap_or(after.len()));
+    (Raw::Bare(trim(value.get(from..).unwrap_or_default())), comment)
 }
 
 /// A value as the file has it.

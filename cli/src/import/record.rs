@@ -86,6 +86,9 @@ pub(super) fn of_dotenv(bytes: &[u8]) -> Result<Content, Vec<Problem>> {
     })?;
     let mut content =
         Content { warnings: parsed.warnings.iter().map(ToString::to_string).collect(), ..Content::default() };
+    let comments = parsed.comments;
+    let lines = if comments == 1 { "line" } else { "lines" };
+    content.not_kept.extend((comments > 0).then(|| format!("comments on {comments} {lines}")));
     for mut entry in parsed.entries {
         let value = std::mem::take(&mut *entry.value).into_bytes().into();
         content.records.push(Record::new(entry.name, value, At::Line(entry.line)));

@@ -172,6 +172,16 @@ fn one_password_fields_become_keys_named_after_item_and_label() {
 }
 
 #[test]
+fn comments_of_a_env_file_are_counted_as_not_kept() {
+    let text =
+        b"# STRIPE_OLD=hunter2\n#\n# ---- #\n\n#B=2\nA='x' # why\nC=x # \xc3\xa9\nD=x#y\nE='#z'\nF=x #\n";
+    let told = told(Tool::Dotenv, text);
+    assert!(told.contains("not kept: comments on 4 lines\n") && !told.contains("hunter2"), "{told}");
+    says(Tool::Dotenv, b"A=1 # one\n", &["1: A = \"1\"", "not kept: comments on 1 line"]);
+    says(Tool::Dotenv, b"#\n # --\nA=1\n", &["3: A = \"1\""]);
+}
+
+#[test]
 fn one_password_items_come_one_after_another_or_in_a_list() {
     let lines = [
         "7: DATABASE_PASSWORD = \"invented-one\", alias \"Database / password\" #vault:Shop",

@@ -68,6 +68,20 @@ fn a_file_with_what_no_key_can_keep_is_neither_stored_nor_removed() {
 }
 
 #[test]
+fn comments_are_a_reason_to_keep_a_file_and_are_counted_where_it_is_kept() {
+    let world = World::new(Engine::Sqlite);
+    let (owner, before) = (&world.owner, world.insider().org.seq);
+    let source = format!("# STRIPE_OLD=value-of-old\n{SOURCE}");
+    owner.write("new.env", &source);
+    let ended = owner.keyward(&["key", "import", "new.env", "--shred"]);
+    assert!(ended.code == 9 && ended.stderr.contains("comments on 1 line"), "{}", ended.said());
+    assert!(ended.stderr.contains("nothing was stored") && !ended.said().contains("STRIPE_OLD"));
+    assert_eq!((text(owner, "new.env"), world.insider().org.seq), (source, before));
+    let told = json(owner, &["key", "import", "new.env"]);
+    assert_eq!(told["not_kept"], serde_json::json!(["comments on 1 line"]));
+}
+
+#[test]
 fn ids_and_dates_of_another_tool_are_no_reason_to_keep_its_file() {
     let world = World::new(Engine::Sqlite);
     world.owner.write("bws.json", sample("bws.json"));
