@@ -82,6 +82,7 @@ const BOOKKEEPING: &[&str] = &[
     "additional_information",
     "category",
     "created_at",
+    "fields without a value",
     "last_edited_by",
     "updated_at",
     "version",

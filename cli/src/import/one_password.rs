@@ -4,7 +4,8 @@
 //! An item has many fields, and keyward's key one value: each field that a program could want becomes a key. A field whose
 //! label is a variable's name in capitals keeps it; others are named after item and label, `STRIPE_CREDENTIAL` for the
 //! field `credential` of `Stripe`, with `Stripe / credential` as their alias. The item's notes go with each, its tags and
-//! its vault become tags. One-time passwords, dates, menus and files are no values for programs: they are named as not kept.
+//! its vault become tags. One-time passwords, dates, menus and files are no values for programs: they are named as not kept, and so
+//! are fields without a value.
 
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
@@ -42,7 +43,7 @@ fn item(document: &Document<'_>, mut item: Fields<'_>, content: &mut Content) ->
             Field::Value(record) => records.push(*record),
             Field::Note(text) => note = Some(text),
             Field::NotKept(kind) => drop(content.not_kept.insert(kind)),
-            Field::Empty => {}
+            Field::NoNote => {}
         }
     }
     if records.is_empty() {
@@ -61,7 +62,7 @@ enum Field {
     Value(Box<Record>),
     Note(Zeroizing<String>),
     NotKept(String),
-    Empty,
+    NoNote,
 }
 
 fn field(document: &Document<'_>, item: At, part: &RawValue, title: &str) -> Result<Field, Problem> {
@@ -70,8 +71,14 @@ fn field(document: &Document<'_>, item: At, part: &RawValue, title: &str) -> Res
         At::Line(_) => At::Line(document.line(part)),
     };
     let mut field = Fields::of(at, part)?;
-    let Some(mut value) = field.words("value")? else { return Ok(Field::Empty) };
-    if field.text("purpose")?.is_some_and(|purpose| *purpose == "NOTES") {
+    let value = field.words("value")?;
+    let is_note = field.text("purpose")?.is_some_and(|purpose| *purpose == "NOTES");
+    let Some(mut value) = value else {
+        // Every item has this one, whether or not anybody wrote a note.
+        let empty = if is_note { Field::NoNote } else { Field::NotKept("fields without a value".to_owned()) };
+        return Ok(empty);
+    };
+    if is_note {
         return Ok(Field::Note(value));
     }
     let kind = field.required("type")?;

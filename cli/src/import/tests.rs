@@ -161,6 +161,7 @@ fn one_password_fields_become_keys_named_after_item_and_label() {
         "not kept: fields of type DATE",
         "not kept: fields of type MENU",
         "not kept: fields of type OTP",
+        "not kept: fields without a value",
         "not kept: id",
         "not kept: last_edited_by",
         "not kept: sections",
@@ -169,6 +170,14 @@ fn one_password_fields_become_keys_named_after_item_and_label() {
         "not kept: version",
     ];
     says(Tool::OnePassword, sample!("1password-item.json"), &lines.map(|line| line as &str));
+}
+
+#[test]
+fn an_item_without_a_note_has_lost_none() {
+    let fields = r#"{"type": "STRING", "purpose": "NOTES", "label": "notesPlain"},
+                    {"type": "STRING", "label": "A", "value": "x"}"#;
+    let item = format!("{{\"title\": \"T\", \"fields\": [{fields}]}}");
+    says(Tool::OnePassword, item.as_bytes(), &["2: A = \"x\""]);
 }
 
 #[test]
