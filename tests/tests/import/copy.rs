@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use keyward_tests::machine::{Machine, run};
 use keyward_tests::server::{Engine, program, wait_until};
+use keyward_tests::terminal::Terminal;
 use keyward_tests::world::{ALPHA, EXCLUDED, World};
 
 use super::text;
@@ -79,12 +80,32 @@ fn without_a_clipboard_the_terminal_is_asked_and_without_that_it_is_an_error() {
         "{}",
         ended.stderr
     );
-    let mut command = world.owner.command("script".into());
-    command.args(["-qefc", &format!("{} key copy {}", program("keyward").display(), ALPHA.0), "/dev/null"]);
-    let ended = run(command, b"");
-    let sequence = format!("\u{1b}]52;c;{}\u{7}", data_encoding::BASE64.encode(ALPHA.1.as_bytes()));
-    assert!(ended.code == 0 && ended.said().contains(&sequence), "{}", ended.said());
-    assert!(ended.said().contains("It is not cleared"), "{}", ended.said());
+    let put = format!("\u{1b}]52;c;{}\u{7}", data_encoding::BASE64.encode(ALPHA.1.as_bytes()));
+    let clear = "\u{1b}]52;c;IA==\u{7}\u{1b}]52;c;\u{7}";
+    let mut never = Terminal::open(&world.owner, &format!("key copy {} --clear-after never", ALPHA.0));
+    assert_eq!(never.ends(), 0, "{}", never.seen());
+    let seen = never.seen();
+    assert!(seen.contains(&put) && seen.contains("It stays there") && !seen.contains(clear), "{seen}");
+    let mut short = Terminal::open(&world.owner, &format!("key copy {} --clear-after 10ms", ALPHA.0));
+    assert_eq!(short.ends(), 0, "{}", short.seen());
+    let seen = short.seen();
+    let (before, after) = seen.split_once(&put).expect("the value first");
+    assert!(!before.contains(clear) && after.contains(clear), "{seen}");
+    assert!(after.contains("was asked to clear"), "{seen}");
+    // Ctrl-C ends the wait at once, and so does a terminal that is told to.
+    for signal in ["INT", "TERM", "HUP"] {
+        let line = format!(
+            "sh -c 'echo $$ > pid; exec {} key copy {} --clear-after 1h'",
+            program("keyward").display(),
+            ALPHA.0
+        );
+        let mut long = Terminal::run(&world.owner, &line);
+        long.shows("Ctrl-C does so at once");
+        let pid = text(&world.owner, "pid");
+        assert!(Command::new("kill").args([&format!("-{signal}"), pid.trim()]).status().unwrap().success());
+        assert_eq!(long.ends(), 0, "{signal}: {}", long.seen());
+        assert!(long.seen().contains(clear), "{signal}: {}", long.seen());
+    }
 }
 
 #[test]

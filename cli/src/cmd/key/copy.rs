@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use keyward_wire::name::Name;
+use zeroize::Zeroizing;
 
 use super::facts::value_of;
 use crate::clipboard::Clipboard;
@@ -15,8 +16,9 @@ use crate::vault::freshness::Freshness;
 /// Put the value of a key into the clipboard, for 45 seconds
 ///
 /// Uses wl-copy, xclip, xsel, pbcopy or clip.exe, whichever is there; else asks the terminal (OSC 52), over ssh too. Waits,
-/// and clears the clipboard if it still holds the value; Ctrl-C clears it at once. Programs that keep a history of the
-/// clipboard may keep the value.
+/// and clears the clipboard if it still holds the value; Ctrl-C clears it at once. A terminal does not tell what its
+/// clipboard holds: it is asked to clear it in any case. clip.exe does not tell either, and clears nothing. Programs that
+/// keep a history of the clipboard may keep the value.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  keyward key copy DATABASE_URL\n  keyward key copy DATABASE_URL --clear-after 10s"
@@ -51,7 +53,9 @@ impl Options {
         let clipboard = Clipboard::put(&ctx.env, &secret.value).map_err(|error| {
             Fault::new(Code::Unexpected, format!("the clipboard cannot be used: {error}"))
         })?;
-        let Some(clipboard) = clipboard else { return by_terminal(ctx, &name, &secret.value) };
+        let Some(clipboard) = clipboard else {
+            return by_terminal(ctx, &name, &secret.value, self.clear_after, &mut stops).await;
+        };
         let done = |text: &str, cleared: bool| {
             ctx.out.say(text);
             if ctx.out.json {
@@ -94,21 +98,48 @@ impl Options {
     }
 }
 
-/// Asks the terminal. It does not answer, so it cannot be told whether it still holds the value.
-fn by_terminal(ctx: &Ctx, name: &Name, value: &[u8]) -> anyhow::Result<()> {
-    let text = zeroize::Zeroizing::new(data_encoding::BASE64.encode(value));
-    let sequence = zeroize::Zeroizing::new(format!("\u{1b}]52;c;{}\u{7}", *text));
+/// Asks the terminal. It does not answer, so it cannot be told whether it still holds the value, nor whether it did as asked.
+async fn by_terminal(
+    ctx: &Ctx,
+    name: &Name,
+    value: &[u8],
+    clear_after: ClearAfter,
+    stops: &mut Stops,
+) -> anyhow::Result<()> {
+    let text = Zeroizing::new(data_encoding::BASE64.encode(value));
+    let sequence = Zeroizing::new(format!("\u{1b}]52;c;{}\u{7}", *text));
     if !ctx.out.control(sequence.as_bytes()) {
         return Err(Fault::new(Code::Missing, "there is no clipboard")
             .next("install wl-clipboard, xclip or xsel, or run this on a terminal; or use: keyward key get")
             .into());
     }
-    ctx.out.note(&format!(
-        "the terminal was asked to put {name} into its clipboard (OSC 52); not every one does. It is not cleared: copy \
-         something else when you are done"
-    ));
+    let asked =
+        format!("the terminal was asked to put {name} into its clipboard (OSC 52); not every one does");
+    let cleared = match clear_after {
+        ClearAfter::Millis(millis) => {
+            let span = Duration::from_millis(millis);
+            let shown = humantime::format_duration(span);
+            ctx.out.note(&format!("{asked}. In {shown} it is asked to clear it; Ctrl-C does so at once"));
+            // Either is the end of the wait.
+            let _ = tokio::time::timeout(span, stops.next()).await;
+            if !ctx.out.control(CLEAR) {
+                return Err(Fault::new(
+                    Code::Unexpected,
+                    "the clipboard is NOT cleared: the terminal is gone",
+                )
+                .next("copy something else over the value")
+                .into());
+            }
+            ctx.out.note("the terminal was asked to clear its clipboard");
+            None
+        }
+        ClearAfter::Never => {
+            ctx.out.note(&format!("{asked}. It stays there"));
+            Some(false)
+        }
+    };
     if ctx.out.json {
-        ctx.out.json(&serde_json::json!({ "name": name, "by": "terminal", "cleared": false }))?;
+        ctx.out.json(&serde_json::json!({ "name": name, "by": "terminal", "cleared": cleared }))?;
     }
     Ok(())
 }
@@ -119,3 +150,6 @@ fn clear_after(text: &str) -> Result<ClearAfter, String> {
     }
     parse_span(text).map(|millis| ClearAfter::Millis(millis.unsigned_abs()))
 }
+
+/// A blank in the value's place, and then nothing: tmux does not take an empty text, and keeps the blank.
+const CLEAR: &[u8] = b"\x1b]52;c;IA==\x07\x1b]52;c;\x07";
