@@ -59,6 +59,11 @@ impl Login {
         Self { url, ca_file: None, allow_http: false, org, identity, email: None, not_after: None, secret }
     }
 
+    /// Whether it is still good at this time, as far as this machine knows.
+    pub fn lives(&self, now: i64) -> bool {
+        self.not_after.is_none_or(|end| end > now)
+    }
+
     /// The credential.
     ///
     /// # Errors

@@ -102,7 +102,7 @@ impl Credential {
         };
         let home = Home::find(ctx).ok_or_else(not_signed_in)?;
         let login = Config::load(&home)?.login.ok_or_else(not_signed_in)?;
-        if login.not_after.is_some_and(|end| end <= ctx.now()) {
+        if !login.lives(ctx.now()) {
             return Err(Fault::new(Code::SignIn, "the login on this device has ended")
                 .next("run `keyward login` again")
                 .into());

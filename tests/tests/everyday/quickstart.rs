@@ -9,7 +9,7 @@ use keyward_tests::engines;
 use keyward_tests::machine::{Ended, Machine, run};
 use keyward_tests::server::{Engine, Server, program, wait_until};
 use keyward_tests::terminal::Terminal;
-use keyward_tests::world::{BETA, EMAIL, PASSWORD, World};
+use keyward_tests::world::{BETA, EMAIL, ORG, PASSWORD, World};
 
 const READ: &str = "eval $(keyward deployment env-file production --stdout); echo got $A $B";
 
@@ -117,7 +117,17 @@ engines! {
         let document: serde_json::Value = serde_json::from_str(&document).unwrap();
         assert_eq!(document["next"][0], "eval $(keyward deployment env-file canary-production --stdout)");
         assert_eq!(document["url"], world.server.url());
-        // Nobody is signed out by it.
+        // Nobody is signed out by it, and nothing is done for somebody else or elsewhere.
+        let seq = world.insider().org.seq;
+        for (option, other, shown) in [("--email", "zoe@canary.example", EMAIL), ("--org", "Other Ltd", ORG)] {
+            let ended = machine.keyward(&["quickstart", option, other]);
+            assert_eq!(ended.code, 2, "{option}: {}", ended.said());
+            for said in [other, shown, "keyward logout", "nothing was stored"] {
+                assert!(ended.stderr.contains(said), "{option}: {said}: {}", ended.stderr);
+            }
+        }
+        machine.ok(&["quickstart", "--email", EMAIL, "--org", ORG, "--deployment", "canary-production"]);
+        assert_eq!(world.insider().org.seq, seq);
         let other = machine.keyward(&["quickstart", "--url", "http://127.0.0.1:1"]);
         assert_eq!(other.code, 10, "{}", other.said());
     }
@@ -212,6 +222,7 @@ fn at_a_terminal_it_asks_for_what_it_needs() {
     terminal.asked("Number or address", "1");
     terminal.asked("Name of your new organisation", "Acme");
     terminal.asked("Your e-mail address", EMAIL);
+    terminal.asked("Import .env?", "q");
     terminal.asked("Import .env?", "");
     terminal.asked("Name of the deployment", "");
     terminal.asked("A token for", "robot");

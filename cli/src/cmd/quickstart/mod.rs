@@ -19,7 +19,7 @@ use keyward_crypto::state::org::Org;
 use keyward_wire::name::{Email, Name};
 use serde_json::json;
 
-use self::plan::{Place, Plan};
+use self::plan::{Place, Plan, signed_in};
 use self::steps::Steps;
 use crate::cmd::phrase::quoted;
 use crate::cmd::surroundings::Surroundings;
@@ -51,7 +51,8 @@ pub struct Options {
     /// Start that server as a plain process even where systemd could keep it
     #[arg(long, requires = "local")]
     background: bool,
-    /// Name of the organisation to found; without it, you sign in to one that is there
+    /// Name of the organisation to found; without it, you sign in to one that is there. Whoever is signed in to another one
+    /// already is refused
     #[arg(long, value_name = "NAME")]
     org: Option<Name>,
     /// Your e-mail address
@@ -125,6 +126,10 @@ struct Filled {
 async fn fill(ctx: &Ctx, steps: &Steps<'_>, plan: &Plan) -> anyhow::Result<Filled> {
     let fetched = fetch(ctx, &Credential::find(ctx)?, &Freshness::default(), None).await?;
     fetched.remember(ctx);
+    let here = &fetched.verified.view.org_name;
+    if let Some(asked) = plan.org.as_ref().filter(|asked| *asked != here) {
+        return Err(signed_in(&format!("this client is signed in to {here}, not {asked}")).into());
+    }
     if !fetched.verified.administers {
         ctx.out.note("you are no owner or admin here: this is what you may use");
         let first = fetched.verified.view.deployments.first().ok_or_else(|| {

@@ -42,7 +42,14 @@ impl Plan {
         let asks = prompt::on_terminal() && !ctx.out.json;
         let place = place(ctx, &options, login, asks)?;
         let (mut org, mut email) = (options.org, options.email);
-        let known = login.and_then(|login| login.email.as_ref()).and_then(|email| email.parse().ok());
+        let known: Option<Email> =
+            login.and_then(|login| login.email.as_ref()).and_then(|email| email.parse().ok());
+        if let (Some(login), Some(asked)) = (login.filter(|login| login.lives(ctx.now())), &email)
+            && known.as_ref() != Some(asked)
+        {
+            let who = login.email.as_deref().unwrap_or("an API user");
+            return Err(signed_in(&format!("{who} is signed in, not {asked}")).into());
+        }
         email = email.or(known);
         if login.is_none() && email.is_none() {
             if asks && org.is_none() {
@@ -86,6 +93,12 @@ impl Plan {
             group: options.group.unwrap_or_else(|| fixed(GROUP)),
         })
     }
+}
+
+/// Somebody else, or another organisation, is asked for than is signed in.
+pub(super) fn signed_in(what: &str) -> Fault {
+    Fault::usage(format!("{what}; nothing was stored"))
+        .next("run `keyward logout` first, use another folder with --home or KEYWARD_HOME, or leave that option out")
 }
 
 fn place(ctx: &Ctx, options: &Options, login: Option<&Login>, asks: bool) -> anyhow::Result<Place> {
@@ -140,8 +153,19 @@ fn found_env(asks: bool, yes: bool, ctx: &Ctx) -> anyhow::Result<Option<PathBuf>
         ctx.out.note("there is a .env here; it is not imported unless --env .env or --yes says so");
         return Ok(None);
     }
-    let take = yes || !prompt::line("Import .env? [Y/n]", "")?.to_lowercase().starts_with('n');
+    let take = yes || agreed("Import .env?", ctx)?;
     Ok(take.then(|| file.to_owned()))
+}
+
+/// The return key alone is a yes. What is neither yes nor no is asked again.
+fn agreed(question: &str, ctx: &Ctx) -> anyhow::Result<bool> {
+    loop {
+        match prompt::line(&format!("{question} [Y/n]"), "")?.to_lowercase().as_str() {
+            "" | "y" | "yes" => return Ok(true),
+            "n" | "no" => return Ok(false),
+            _ => ctx.out.note("answer y or n"),
+        }
+    }
 }
 
 fn named(question: &str, default: &'static str) -> anyhow::Result<Name> {

@@ -59,8 +59,7 @@ impl<'a> Steps<'a> {
 
     /// Signs up or in, unless somebody is signed in.
     pub(super) fn sign_in(&self, plan: &Plan, login: Option<&Login>, url: &str) -> anyhow::Result<()> {
-        let lives = |login: &Login| login.not_after.is_none_or(|end| end > self.ctx.now());
-        if let Some(login) = login.filter(|login| lives(login)) {
+        if let Some(login) = login.filter(|login| login.lives(self.ctx.now())) {
             let who = login.email.as_deref().unwrap_or("an API user");
             self.ctx.out.say(&format!("{who} is signed in at {}", login.url));
             return Ok(());
