@@ -117,6 +117,10 @@ engines! {
         let document: serde_json::Value = serde_json::from_str(&document).unwrap();
         assert_eq!(document["next"][0], "eval $(keyward deployment env-file canary-production --stdout)");
         assert_eq!(document["url"], world.server.url());
+        // The lines it shows work in any folder.
+        let there = machine.keyward(&["quickstart", "--deployment", "canary-production", "--home", ".keyward"]);
+        let line = format!("export KEYWARD_HOME={}", machine.path(".keyward").display());
+        assert!(there.stderr.contains(&line), "{}", there.stderr);
         // Nobody is signed out by it, and nothing is done for somebody else or elsewhere.
         let seq = world.insider().org.seq;
         for (option, other, shown) in [("--email", "zoe@canary.example", EMAIL), ("--org", "Other Ltd", ORG)] {

@@ -188,6 +188,8 @@ fn next_lines(ctx: &Ctx, deployment: &Filled) -> Vec<String> {
     let mut lines = Vec::new();
     let name = quoted(&deployment.name);
     if let Some(home) = &ctx.global.home {
+        // The lines are pasted anywhere.
+        let home = std::path::absolute(home).unwrap_or_else(|_| home.clone());
         lines.push(format!("export KEYWARD_HOME={}", quoted(&home.display().to_string())));
     }
     if deployment.is_empty {
