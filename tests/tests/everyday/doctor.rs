@@ -68,6 +68,29 @@ fn with_nothing_set_up_it_says_where_to_begin() {
 }
 
 #[test]
+fn who_else_can_use_the_token_file_is_said_and_is_no_failure() {
+    let world = World::new(Engine::Sqlite);
+    let machine = Machine::new(&world.server.url());
+    let file = machine.write("token", &world.token);
+    let machine = machine.with("KEYWARD_TOKEN_FILE", &file);
+    for (mode, state, says) in [
+        (0o600, "ok", "nobody else may read it"),
+        (0o440, "ok", "its group can read"),
+        (0o444, "ok", "every user of this machine can read"),
+        (0o620, "warn", "its group can change"),
+        (0o666, "warn", "every user of this machine can change"),
+    ] {
+        set_mode(&file, mode);
+        let found = Found::of(&machine, 0);
+        found.has(state, "token file", says);
+        // It is the doctor's to say, and nobody else's.
+        let ended = machine.keyward(&["deployment", "env-file", DEPLOYMENT, "--stdout"]);
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{mode:o}");
+    }
+    Found::of(&machine, 0).next("token file", "chmod go-w");
+}
+
+#[test]
 fn what_others_can_read_is_named_with_the_command_that_mends_it() {
     let world = World::new(Engine::Sqlite);
     world.owner.ok(&["key", "list"]);

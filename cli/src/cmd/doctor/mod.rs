@@ -11,6 +11,7 @@ mod programs;
 mod proxy;
 mod server;
 mod shell;
+mod token_file;
 
 use clap::Args;
 use serde_json::json;
@@ -62,6 +63,7 @@ async fn look(ctx: &Ctx, around: &Surroundings) -> Vec<Check> {
     checks.extend(kept);
     let (credential, found) = access::credential(ctx, login.as_ref());
     checks.push(credential);
+    checks.extend(token_file::look(ctx.env.token_file.as_deref()));
     let is_named = ctx.global.url.is_some() || login.is_some();
     let (server, is_there) = server::look(ctx, login.as_ref(), is_named).await;
     checks.extend(server);
