@@ -166,18 +166,23 @@ impl Pending {
         self.file.rewind()
     }
 
-    /// Becomes `path` atomically; on disk when this returns.
+    /// Becomes `path` atomically, in the place of what is there only if `replaces`; on disk when this returns.
     ///
     /// # Errors
-    /// If it cannot, or is not [`replaceable`]; then what was there is unchanged.
-    pub fn commit(self, path: &Path) -> anyhow::Result<()> {
+    /// [`Code::Conflict`] if something is there that it does not replace. If it cannot, or is not [`replaceable`]; then what
+    /// was there is unchanged.
+    pub fn commit(self, path: &Path, replaces: bool) -> anyhow::Result<()> {
         replaceable(path)?;
         let attempt = || -> std::io::Result<()> {
             self.file.as_file().sync_all()?;
-            self.file.persist(path).map_err(|error| error.error)?;
+            let done = if replaces { self.file.persist(path) } else { self.file.persist_noclobber(path) };
+            done.map_err(|error| error.error)?;
             sync_folder(folder_of(path))
         };
-        attempt().with_context(|| format!("cannot write {}", path.display()))
+        match attempt() {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(exists(path).into()),
+            done => done.with_context(|| format!("cannot write {}", path.display())),
+        }
     }
 
     /// Hands all of it to `take`, in pieces.

@@ -101,12 +101,12 @@ fn a_log_that_does_not_verify_is_not_exported_unless_it_says_so_in_every_line() 
             entry["entry"] = changed.into();
         });
     });
-    let ended = owner.keyward(&["audit", "export", "kept.jsonl"]);
+    let ended = owner.keyward(&["audit", "export", "--force", "kept.jsonl"]);
     assert_eq!(ended.code, 7, "{}", ended.said());
     assert_eq!(std::fs::read_to_string(owner.path("kept.jsonl")).unwrap(), "of before");
     let ended = owner.keyward(&["audit", "export"]);
     assert_eq!((ended.code, ended.stdout.len()), (7, 0), "{}", ended.said());
-    let words = ["audit", "export", "--unverified", "kept.jsonl"];
+    let words = ["audit", "export", "--unverified", "--force", "kept.jsonl"];
     owner.ok(&words);
     let all = lines(&owner.path("kept.jsonl"));
     assert!(all.len() > 10 && all.iter().all(|line| line["verified"] == false));
@@ -162,6 +162,31 @@ fn what_the_server_wrote_is_no_formula_and_moves_no_cursor() {
             }
         }
     }
+}
+
+#[test]
+fn a_file_says_by_its_ending_how_it_is_written_and_is_not_replaced_unasked() {
+    let (_server, owner) = founded(Engine::Sqlite);
+    let begins = |file: &str, with: &str| {
+        let text = std::fs::read_to_string(owner.path(file)).unwrap();
+        assert!(text.starts_with(with), "{file}: {text}");
+    };
+    for (words, file, with) in [
+        (&["a.csv"][..], "a.csv", "seq,time,"),
+        (&["a.CSV"], "a.CSV", "seq,time,"),
+        (&["a.jsonl"], "a.jsonl", "{"),
+        (&["b.csv", "--format", "jsonl"], "b.csv", "{"),
+        (&["b.log", "--format", "csv"], "b.log", "seq,time,"),
+    ] {
+        owner.ok(&[&["audit", "export"], words].concat());
+        begins(file, with);
+    }
+    let before = std::fs::read(owner.path("a.csv")).unwrap();
+    let ended = owner.keyward(&["audit", "export", "a.csv"]);
+    assert!(ended.code == 10 && ended.stderr.contains("--force"), "{}", ended.said());
+    assert_eq!(std::fs::read(owner.path("a.csv")).unwrap(), before);
+    owner.ok(&["audit", "export", "a.csv", "--force", "--format", "jsonl"]);
+    begins("a.csv", "{");
 }
 
 #[test]

@@ -17,23 +17,27 @@ use super::rows::{csv_head, csv_row, json_line};
 use super::walk::{beginning, page, record, walk};
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
-use crate::fault::Fault;
+use crate::fault::{Code, Fault};
 use crate::session::files;
 use crate::vault::admin::{Desk, Session};
 
 /// Write the audit log to a file, or to standard output
 ///
 /// The log is verified as `keyward audit verify` does it, and nothing is written unless it is unbroken. What cannot be verified
-/// says so in every line: what --key selects is the server's word, and --unverified asks for no more than that.
+/// says so in every line: what --key selects is the server's word, and --unverified asks for no more than that. A file that is
+/// there already is left alone without --force.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  keyward audit export audit.jsonl\n  \
-                        keyward audit export --since 2026-01-01 --until 2026-02-01 --format csv january.csv")]
+                        keyward audit export --since 2026-01-01 --until 2026-02-01 january.csv")]
 pub struct Options {
     /// Write to this regular file (0600) instead of standard output
     file: Option<PathBuf>,
-    /// How to write it
-    #[arg(long, value_enum, default_value_t = Format::Jsonl)]
-    format: Format,
+    /// Replace the file if it is there
+    #[arg(long, requires = "file")]
+    force: bool,
+    /// How to write it [default: csv to a file of that ending, else jsonl]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
     /// Only since this long ago, or this time (UTC): 24h, 2026-01-31, 2026-01-31T12:00:00Z
     #[arg(long, value_name = "SPAN|TIME", value_parser = parse_since)]
     since: Option<Since>,
@@ -72,6 +76,11 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         if let Some(path) = &self.file {
             files::replaceable(path)?;
+            if path.exists() && !self.force {
+                return Err(Fault::new(Code::Conflict, format!("{} exists already", path.display()))
+                    .next("name another file, or replace it with --force")
+                    .into());
+            }
         }
         let session = Session::start(ctx).await?;
         let desk = session.open(ctx).await?;
@@ -85,7 +94,7 @@ impl Options {
         let target = files::Pending::new(self.file.as_deref())?;
         let mut sheet = Sheet {
             names: Names::of(&desk.org),
-            format: self.format,
+            format: self.format(),
             verified,
             entries: 0,
             out: BufWriter::new(target),
@@ -102,7 +111,7 @@ impl Options {
         let Sheet { entries, out, .. } = sheet;
         let target = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
         let Some(path) = &self.file else { return target.copy_to(|bytes| ctx.out.bytes(bytes)) };
-        target.commit(path)?;
+        target.commit(path, self.force)?;
         let noun = if entries == 1 { "entry" } else { "entries" };
         let unbroken = if verified { "unbroken" } else { "NOT verified" };
         ctx.out.say(&format!("{entries} {noun} in {}, {unbroken}", path.display()));
@@ -115,6 +124,12 @@ impl Options {
             }))?;
         }
         Ok(())
+    }
+
+    fn format(&self) -> Format {
+        let ending = self.file.as_ref().and_then(|path| path.extension());
+        let is_csv = ending.is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
+        self.format.unwrap_or(if is_csv { Format::Csv } else { Format::Jsonl })
     }
 
     /// From the first entry in the range, or from where trust begins if that is earlier, to the end.
