@@ -2,8 +2,9 @@
 # /etc/profile.d/keyward.sh: an interactive login gets a deployment's variables.
 #
 # Set KEYWARD_DEPLOYMENT and KEYWARD_URL for logins (ENV in an image, /etc/environment elsewhere); the token is that of
-# KEYWARD_TOKEN_FILE, or of the user's own `keyward login`. Where anything is missing, nothing happens. Where something
-# fails, one line says so and the login goes on without the variables. Scripts, scp and the like are left alone.
+# KEYWARD_TOKEN_FILE, or of the user's own `keyward login`. Without a deployment, without keyward, and where there is
+# neither a token nor anybody signed in, nothing happens. Where something fails, one line says so and the login goes on
+# without the variables. Scripts, scp and the like are left alone.
 
 keyward_profile() {
     case $- in
@@ -12,6 +13,9 @@ keyward_profile() {
     esac
     [ -n "${KEYWARD_DEPLOYMENT:-}" ] || return 0
     command -v keyward >/dev/null 2>&1 || return 0
+    if [ -z "${KEYWARD_TOKEN_FILE:-}${KEYWARD_TOKEN:-}" ]; then
+        grep -q '^\[login\]' "${KEYWARD_HOME:-${HOME:-}/.keyward}/config.toml" 2>/dev/null || return 0
+    fi
     # No login waits for a server that does not answer.
     if command -v timeout >/dev/null 2>&1; then
         set -- timeout 10 keyward

@@ -83,12 +83,16 @@ fn whatever_fails_a_login_goes_on() {
     let token = world.token.clone();
     let wrong = settings(&url, "kwt1_wrong");
     let unknown = [("KEYWARD_URL", &*url), ("KEYWARD_TOKEN", &*token), ("KEYWARD_DEPLOYMENT", "elsewhere")];
-    let nothing = [("KEYWARD_DEPLOYMENT", DEPLOYMENT)];
+    // Somebody is signed in, if not well.
+    room.file("etc/signed-in/config.toml", "[login]\n", 0o644);
+    let signed_in = [("KEYWARD_DEPLOYMENT", DEPLOYMENT), ("KEYWARD_HOME", "/etc/signed-in")];
+    let no_file = [("KEYWARD_DEPLOYMENT", DEPLOYMENT), ("KEYWARD_TOKEN_FILE", "/run/secrets/none")];
     let strict = |typed: &str| format!("set -eu\n. /etc/profile.d/keyward.sh\nset +eu\n{typed}");
     let mut cases = vec![
         ("a wrong token", log_in(&room, INTERACTIVE, &wrong, SHOW)),
         ("no such deployment", log_in(&room, INTERACTIVE, &unknown, SHOW)),
-        ("neither address nor token", log_in(&room, INTERACTIVE, &nothing, SHOW)),
+        ("a login that is none", log_in(&room, INTERACTIVE, &signed_in, SHOW)),
+        ("a token file that is not there", log_in(&room, INTERACTIVE, &no_file, SHOW)),
         ("a strict shell", log_in(&room, INTERACTIVE, &wrong, &strict(SHOW))),
     ];
     world.server.stop();
@@ -99,9 +103,16 @@ fn whatever_fails_a_login_goes_on() {
         assert!(said.ends_with("<none> <none>\n"), "{case}: {}", ended.said());
         assert!(ended.stderr.contains("were not loaded"), "{case}: {}", ended.stderr);
     }
-    // Without a deployment, or without keyward, there is nothing to say.
-    let ended = log_in(&room, INTERACTIVE, &[], SHOW);
-    assert!(!ended.stderr.contains("keyward"), "{}", ended.stderr);
+    // Without a deployment, without keyward, or where nobody is signed in, there is nothing to say.
+    room.file("etc/signed-out/config.toml", "install = \"x\"\n", 0o644);
+    let nobody = [("KEYWARD_DEPLOYMENT", DEPLOYMENT), ("KEYWARD_URL", &*url)];
+    let signed_out = [nobody[0], nobody[1], ("KEYWARD_HOME", "/etc/signed-out")];
+    for env in [&[][..], &nobody, &signed_out] {
+        let ended = log_in(&room, INTERACTIVE, env, SHOW);
+        assert!(ended.code == 0 && !ended.stderr.contains("keyward"), "{env:?}: {}", ended.said());
+        let ended = log_in(&room, INTERACTIVE, env, &strict(SHOW));
+        assert!(ended.code == 0 && !ended.stderr.contains("keyward"), "{env:?}: {}", ended.said());
+    }
     std::fs::remove_file(room.path("usr/local/bin/keyward")).unwrap();
     let ended = log_in(&room, INTERACTIVE, &settings(&url, &token), SHOW);
     assert_eq!(ended.code, 0);
