@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::ApiError;
+use super::handshake::Failed;
 use super::tls::{Roots, config};
 use crate::fault::{Code, Fault, holds_token, printable, typed};
 use crate::session::credential::Server;
@@ -215,19 +216,22 @@ impl Api {
     pub(super) fn network(&self, error: &reqwest::Error) -> ApiError {
         let io = source_of::<std::io::Error>(error);
         let tls = source_of::<rustls::Error>(error).or_else(|| io.and_then(within));
-        let untrusted = matches!(tls, Some(rustls::Error::InvalidCertificate(_)));
-        let why = match (tls, io) {
-            (Some(tls), _) => format!("TLS: {}", printable(&tls.to_string(), 200)),
-            _ if error.is_timeout() => "it did not answer in time".to_owned(),
-            (None, Some(io)) => io.kind().to_string(),
-            _ if error.is_connect() => "no connection".to_owned(),
-            _ => "the connection broke".to_owned(),
-        };
-        ApiError::Network { host: self.host(), why, untrusted, sent: !error.is_connect() }
+        let failed = tls.map(|tls| Failed::of(tls, self.server.ca_file.is_some()));
+        let Failed { why, untrusted, next } = failed.unwrap_or_else(|| Failed {
+            why: match io {
+                _ if error.is_timeout() => "it did not answer in time".to_owned(),
+                Some(io) => io.kind().to_string(),
+                None if error.is_connect() => "no connection".to_owned(),
+                None => "the connection broke".to_owned(),
+            },
+            untrusted: false,
+            next: (!self.server.named).then_some(UNNAMED),
+        });
+        ApiError::Network { host: self.host(), why, untrusted, sent: !error.is_connect(), next }
     }
 
     fn broken(&self, why: &str) -> ApiError {
-        ApiError::Network { host: self.host(), why: why.to_owned(), untrusted: false, sent: true }
+        ApiError::Network { host: self.host(), why: why.to_owned(), untrusted: false, sent: true, next: None }
     }
 
     /// Host and port.
@@ -327,12 +331,15 @@ fn reason(body: &[u8]) -> Option<ErrorDetail> {
     })
 }
 
+const UNNAMED: &str =
+    "no address was given, so this machine's usual one was tried: name the server with --url or KEYWARD_URL";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn server(url: &str, allow_http: bool) -> Server {
-        Server { url: url.to_owned(), ca_file: None, allow_http }
+        Server { url: url.to_owned(), ca_file: None, allow_http, named: true }
     }
 
     #[test]

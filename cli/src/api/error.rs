@@ -19,6 +19,8 @@ pub enum ApiError {
         untrusted: bool,
         /// There was a connection: the request may have arrived.
         sent: bool,
+        /// What to do, where more is known than usual.
+        next: Option<&'static str>,
     },
     /// The server refused.
     #[error("the server refused ({status}): {}", .detail.as_ref().map_or("no reason given", |d| d.message.as_str()))]
@@ -84,6 +86,7 @@ impl From<ApiError> for Fault {
         let text = error.to_string();
         let code = |detail: &Option<ErrorDetail>| detail.as_ref().map(|detail| detail.code);
         match &error {
+            ApiError::Network { next: Some(next), .. } => Self::new(Code::Network, text).next(*next),
             ApiError::Network { untrusted: true, .. } => Self::new(Code::Network, text)
                 .next("if the server has a private certificate authority, name its file with --ca"),
             ApiError::Network { .. } => Self::new(Code::Network, text)

@@ -4,6 +4,7 @@
 pub mod agent;
 pub mod client;
 mod error;
+mod handshake;
 pub mod probe;
 mod tls;
 

@@ -182,8 +182,12 @@ fn is_same_person(former: &Login, session: &Session, server: &Server) -> bool {
 
 /// Ends the device credential of a former login on the server, as far as it still lives.
 pub(super) async fn forget(ctx: &Ctx, home: &Home, login: &Login) {
-    let server =
-        Server { url: login.url.clone(), ca_file: login.ca_file.clone(), allow_http: login.allow_http };
+    let server = Server {
+        url: login.url.clone(),
+        ca_file: login.ca_file.clone(),
+        allow_http: login.allow_http,
+        named: true,
+    };
     let attempt = async {
         let (id, keys) = login.halves()?.into_keys();
         cache::clear(home, id);

@@ -38,6 +38,8 @@ pub struct Server {
     pub ca_file: Option<PathBuf>,
     /// http:// beyond this machine is allowed.
     pub allow_http: bool,
+    /// Somebody named it: an option, a variable, or the login.
+    pub named: bool,
 }
 
 impl Server {
@@ -47,6 +49,7 @@ impl Server {
             url: ctx.global.url.clone().unwrap_or_else(|| DEFAULT_URL.to_owned()),
             ca_file: ca_file(ctx),
             allow_http: ctx.global.allow_http,
+            named: ctx.global.url.is_some(),
         }
     }
 }
@@ -60,6 +63,7 @@ impl Server {
             url: ctx.global.url.clone().unwrap_or_else(|| login.url.clone()),
             ca_file: ca_file(ctx).or_else(|| login.ca_file.clone()),
             allow_http: ctx.global.allow_http || (same && login.allow_http),
+            named: true,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Who gets in, and over what: TLS, the sign-up modes and the setup code, bad configuration.
 
+use std::path::Path;
+use std::process::Command;
+
 use keyward_tests::authority::Authority;
 use keyward_tests::engines;
 use keyward_tests::liar::{Liar, Reply};
@@ -44,6 +47,47 @@ fn a_clients_trust_is_what_it_was_told_and_is_remembered() {
     let signed_up = try_sign_up(&owner, ORG, EMAIL, &["--ca", ca.path("ca.pem").to_str().unwrap()]);
     assert_eq!(signed_up.code, 0, "{}", signed_up.said());
     owner.without("KEYWARD_URL").ok(&["whoami"]);
+}
+
+#[test]
+fn whoever_cannot_reach_a_server_is_told_what_would_help() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout key.pem -out cert.pem \
+                 -subj /CN=localhost -addext subjectAltName=DNS:localhost";
+    let made = Command::new("openssl").args(words.split_whitespace()).current_dir(folder.path()).output();
+    assert!(made.expect("openssl is installed").status.success());
+    let started = |cert: &Path, key: &Path| {
+        let flags = ["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+        let server = Server::start_with(Engine::Sqlite, &flags);
+        let machine = Machine::new(&format!("https://localhost:{}", server.address.port()));
+        (server, machine)
+    };
+    // What openssl makes of itself is the certificate of an authority, which is no server's, named with --ca or not.
+    let cert = folder.path().join("cert.pem");
+    let (_server, machine) = started(&cert, &folder.path().join("key.pem"));
+    let trusting = ["--ca", cert.to_str().unwrap()];
+    for more in [&[][..], &trusting] {
+        for ended in [try_sign_up(&machine, ORG, EMAIL, more), machine.keyward(&[&["doctor"], more].concat())]
+        {
+            assert_eq!(ended.code, 5, "{more:?}: {}", ended.said());
+            for said in ["is that of an authority", "basicConstraints=critical,CA:FALSE"] {
+                assert!(ended.said().contains(said), "{more:?}: {said}: {}", ended.said());
+            }
+        }
+    }
+    // An authority was named already.
+    let (ca, other) = (Authority::new(), Authority::new());
+    let (_server, machine) = started(&ca.path("server.pem"), &ca.path("server.key"));
+    let ended = try_sign_up(&machine, ORG, EMAIL, &["--ca", other.path("ca.pem").to_str().unwrap()]);
+    assert!(ended.code == 5 && ended.stderr.contains("not the one that signed it"), "{}", ended.said());
+    // A port without TLS.
+    let plain = Server::start(Engine::Sqlite);
+    let ended = try_sign_up(&Machine::new(&format!("https://{}", plain.address)), ORG, EMAIL, &[]);
+    assert!(ended.code == 5 && ended.stderr.contains("speaks no TLS"), "{}", ended.said());
+    // No address at all.
+    let ended = try_sign_up(&Machine::new("").without("KEYWARD_URL"), ORG, EMAIL, &[]);
+    assert!(ended.code == 5 && ended.stderr.contains("no address was given"), "{}", ended.said());
+    assert!(ended.stderr.contains("KEYWARD_URL"), "{}", ended.stderr);
 }
 
 #[test]

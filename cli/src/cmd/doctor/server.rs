@@ -36,14 +36,9 @@ pub(super) async fn look(ctx: &Ctx, login: Option<&Login>, is_named: bool) -> (V
 }
 
 fn unreachable(server: &Server, error: ApiError, is_named: bool) -> Vec<Check> {
-    if let ApiError::Network { untrusted: true, .. } = &error {
-        let found = error.to_string();
-        let next = if server.ca_file.is_some() {
-            "the file of --ca is not the one that signed it; or the certificate has ended, or names another host"
-        } else {
-            "if the server has a private certificate authority, name its file with --ca; look at this machine's clock, too"
-        };
-        return vec![Check::fail("TLS", Code::Network, found, next)];
+    if let ApiError::Network { untrusted: true, next, .. } = &error {
+        let usual = "if the server has a private certificate authority, name its file with --ca; look at this machine's clock, too";
+        return vec![Check::fail("TLS", Code::Network, error.to_string(), next.unwrap_or(usual))];
     }
     if !is_named {
         let found = format!("none is named, and there is none at {}", printable(&server.url, 100));

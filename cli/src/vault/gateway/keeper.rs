@@ -274,6 +274,7 @@ mod tests {
             why: "w".to_owned(),
             untrusted,
             sent: false,
+            next: None,
         };
         for error in [
             network(false),
