@@ -3,6 +3,8 @@
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
+use keyward_crypto::state::view::{View, ViewDeployment};
+use keyward_wire::KeyId;
 use keyward_wire::api::IdentityKind;
 
 use crate::ctx::Ctx;
@@ -19,6 +21,10 @@ const PATIENCE: Duration = Duration::from_millis(2_500);
 pub(super) enum Kind {
     Deployment,
     Key,
+    /// Keys of the deployment that was typed before.
+    Mapped,
+    Tag,
+    Set,
     Group,
     Identity,
     ApiUser,
@@ -31,12 +37,14 @@ pub(super) enum Kind {
 #[derive(Clone)]
 pub(super) struct Live {
     world: Option<Arc<Ctx>>,
+    deployment: Option<String>,
     seen: Arc<OnceLock<Vec<String>>>,
 }
 
 impl Live {
-    pub(super) fn of(world: Option<Ctx>) -> Self {
-        Self { world: world.map(Arc::new), seen: Arc::default() }
+    /// `deployment` is the one that was typed, for what is asked of one.
+    pub(super) fn of(world: Option<Ctx>, deployment: Option<String>) -> Self {
+        Self { world: world.map(Arc::new), deployment, seen: Arc::default() }
     }
 
     /// Sorted; none if nobody is signed in, or anything else stands in the way. A command line has one word to complete,
@@ -44,10 +52,11 @@ impl Live {
     pub(super) fn names(&self, kind: Kind) -> &[String] {
         self.seen.get_or_init(|| {
             let Some(ctx) = self.world.clone() else { return Vec::new() };
+            let deployment = self.deployment.clone();
             // On a thread of its own, which ends with the process: even a lock or a pipe in place of a file cannot hold
             // up the shell.
             let (send, receive) = mpsc::channel();
-            std::thread::spawn(move || send.send(ask(&ctx, kind)));
+            std::thread::spawn(move || send.send(ask(&ctx, kind, deployment.as_deref())));
             let mut names = receive.recv_timeout(PATIENCE).ok().and_then(Result::ok).unwrap_or_default();
             names.sort_unstable();
             names.dedup();
@@ -56,7 +65,7 @@ impl Live {
     }
 }
 
-fn ask(ctx: &Ctx, kind: Kind) -> anyhow::Result<Vec<String>> {
+fn ask(ctx: &Ctx, kind: Kind, deployment: Option<&str>) -> anyhow::Result<Vec<String>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     runtime.block_on(async {
         let credential = Credential::find(ctx)?;
@@ -76,11 +85,23 @@ fn ask(ctx: &Ctx, kind: Kind) -> anyhow::Result<Vec<String>> {
                     .collect())
             }
             Kind::Key => Ok(seen.view.keys.iter().map(|key| key.name.to_string()).collect()),
+            Kind::Mapped => {
+                let mapped = deployment.and_then(|typed| named(&seen.view, typed));
+                let is_there = |key: KeyId| {
+                    mapped.is_none_or(|one| one.mappings.iter().any(|mapping| mapping.key == key))
+                };
+                let keys = seen.view.keys.iter().filter(|key| is_there(key.id));
+                Ok(keys.map(|key| key.name.to_string()).collect())
+            }
             // Only owners and admins have these names; nobody else's client asks for them.
-            Kind::Group | Kind::Identity | Kind::ApiUser | Kind::Gateway | Kind::Agent | Kind::Member
-                if !seen.administers =>
-            {
-                Ok(Vec::new())
+            _ if !seen.administers => Ok(Vec::new()),
+            Kind::Tag => {
+                let org = Session::with(credential).await?.open(ctx).await?.org;
+                Ok(org.keys.iter().flat_map(|key| key.tags.iter().cloned()).collect())
+            }
+            Kind::Set => {
+                let org = Session::with(credential).await?.open(ctx).await?.org;
+                Ok(org.keys.iter().filter_map(|key| key.set.clone()).collect())
             }
             Kind::Group => {
                 let org = Session::with(credential).await?.open(ctx).await?.org;
@@ -100,4 +121,14 @@ fn ask(ctx: &Ctx, kind: Kind) -> anyhow::Result<Vec<String>> {
             }
         }
     })
+}
+
+/// The deployment that is meant: in the folder's own words, by its name, or by its id.
+fn named<'a>(view: &'a View, typed: &str) -> Option<&'a ViewDeployment> {
+    let mapped = mapping_file::nearest_here().ok().flatten().and_then(|(_, ids)| ids.get(typed).copied());
+    let is_it = |one: &&ViewDeployment| match mapped {
+        Some(id) => one.id == id,
+        None => one.name.as_str() == typed || one.id.to_string() == typed,
+    };
+    view.deployments.iter().find(is_it)
 }

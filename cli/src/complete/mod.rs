@@ -74,7 +74,7 @@ fn read_words() -> Option<Vec<OsString>> {
 /// The candidates for the last of these words.
 fn of_words(words: Vec<OsString>) -> Option<Vec<Found>> {
     let world = world(&words);
-    let mut command = names::attach(Cli::command(), &live::Live::of(world));
+    let mut command = names::attach(Cli::command(), &live::Live::of(world, unmapped_from(&words)));
     let (last, here) = (words.len().checked_sub(1)?, std::env::current_dir().ok());
     let is_option = |word: &OsStr| word.as_bytes().starts_with(b"-");
     let asks_for_options = is_option(words.last()?);
@@ -105,6 +105,13 @@ fn world(words: &[OsString]) -> Option<Ctx> {
         None => typed.get(at + 1).map(PathBuf::from),
     });
     Some(Ctx::new(Global { home, quiet: true, ..Global::default() }, Env::read()))
+}
+
+/// The deployment that keys are taken out of, as far as it was typed: the first word after `unmap` that is no option.
+fn unmapped_from(words: &[OsString]) -> Option<String> {
+    let (_, before) = words.split_last()?;
+    let mut after = before.iter().skip_while(|word| *word != "unmap").skip(1);
+    after.find(|word| !word.as_bytes().starts_with(b"-"))?.to_str().map(str::to_owned)
 }
 
 /// A candidate that a line can carry.

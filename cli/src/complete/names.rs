@@ -33,6 +33,9 @@ fn walk(command: Command, path: &str, live: &Live) -> Command {
 fn kind(path: &str, arg: &Arg) -> Option<Kind> {
     match (path, arg.get_id().as_str()) {
         (_, "deployment" | "map") => Some(Kind::Deployment),
+        ("keyward deployment unmap", "keys") => Some(Kind::Mapped),
+        (_, "tags") | ("keyward key tag", "add" | "remove") => Some(Kind::Tag),
+        (_, "set") => Some(Kind::Set),
         (_, "key" | "keys" | "exclude") => Some(Kind::Key),
         (_, "group") => Some(Kind::Group),
         ("keyward access" | "keyward group add" | "keyward group remove", "identity") => Some(Kind::Member),
@@ -89,6 +92,13 @@ mod tests {
             "keyward run deployment: Deployment",
             "keyward deployment env-file deployment: Deployment",
             "keyward deployment map keys: Key",
+            "keyward deployment unmap keys: Mapped",
+            "keyward key list tags: Tag",
+            "keyward key list set: Set",
+            "keyward key create tags: Tag",
+            "keyward key set set: Set",
+            "keyward key tag add: Tag",
+            "keyward key tag remove: Tag",
             "keyward key get key: Key",
             "keyward key import map: Deployment",
             "keyward group assign exclude: Key",
@@ -107,7 +117,7 @@ mod tests {
         }
         let free = |name: &str| known.iter().any(|known| known.starts_with(name));
         assert!(
-            !free("keyward key create")
+            !free("keyward key create name")
                 && !free("keyward deployment create")
                 && !free("keyward group create")
                 && !known.iter().any(|known| known.starts_with("keyward api-user create gateway"))

@@ -28,6 +28,17 @@ engines! {
         offers(owner, "keyward api-user revoke ", &[ROBOT]);
         offers(owner, "keyward access can", &[ROBOT]);
         offers(owner, "keyward key import --map=can", &[&format!("--map={DEPLOYMENT}")]);
+        owner.ok(&["key", "tag", ALPHA.0, "--add", "billing", "--set", "Main database"]);
+        owner.ok(&["deployment", "unmap", DEPLOYMENT, BETA.0]);
+        offers(owner, "keyward key list --tag b", &["billing"]);
+        offers(owner, "keyward key create NEW --set M", &["Main database"]);
+        offers(owner, &format!("keyward key tag {} --remove ", ALPHA.0), &["billing"]);
+        // What the owner looked at before may be a minute old.
+        let fresh = || std::fs::remove_dir_all(owner.path(".keyward/cache")).unwrap_or_default();
+        fresh();
+        offers(owner, &format!("keyward deployment unmap {DEPLOYMENT} "), &[ALPHA.0, EXCLUDED.0]);
+        offers(owner, "keyward deployment unmap nowhere ", &[ALPHA.0, BETA.0, EXCLUDED.0]);
+        assert_eq!(fish(&world.robot, "keyward key list --tag "), [""; 0], "tags are an administrator's");
     }
 }
 
