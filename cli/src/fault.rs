@@ -46,20 +46,22 @@ pub enum Code {
 impl Code {
     /// The code of a command of keyward that ended so.
     pub fn of_exit(code: u8) -> Option<Self> {
-        let all = [
-            Self::Unexpected,
-            Self::Usage,
-            Self::SignIn,
-            Self::NotFound,
-            Self::Network,
-            Self::Integrity,
-            Self::Stale,
-            Self::Missing,
-            Self::Policy,
-            Self::Conflict,
-        ];
-        all.into_iter().find(|one| *one as u8 == code)
+        Self::ALL.iter().map(|(one, _)| *one).find(|one| *one as u8 == code)
     }
+
+    /// Those that keyward's own commands end with, in the words of the manual.
+    pub const ALL: [(Self, &str); 10] = [
+        (Self::Unexpected, "Something unexpected: a fault of keyward or of its surroundings."),
+        (Self::Usage, "The command line, or a file that it names, cannot be understood."),
+        (Self::SignIn, "Not signed in, or the credential is refused or has ended."),
+        (Self::NotFound, "There is no such thing, or it is not yours: the server does not tell which."),
+        (Self::Network, "The server could not be reached, or did not answer properly."),
+        (Self::Integrity, "Something is not what was sealed for this reader."),
+        (Self::Stale, "Authentic, but older than what was seen before, or than what was asked for."),
+        (Self::Missing, "Something that must be there is missing."),
+        (Self::Policy, "Refused by a rule."),
+        (Self::Conflict, "Somebody or something else got there first."),
+    ];
 }
 
 /// An error that says which exit code it is and what to do.

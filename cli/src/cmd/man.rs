@@ -6,11 +6,12 @@ use std::process::{Command as Process, Stdio};
 use anyhow::Context as _;
 use clap::{Args, Command, CommandFactory as _};
 use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
 use serde_json::json;
 
 use crate::cmd::Cli;
 use crate::ctx::Ctx;
-use crate::fault::Fault;
+use crate::fault::{Code, Fault};
 use crate::out::Out;
 
 /// Show the manual, or write its pages to a folder
@@ -71,13 +72,40 @@ pub fn pages() -> Vec<Page> {
 }
 
 fn gather(command: &Command, name: &str, pages: &mut Vec<Page>) {
-    let mut roff = Vec::new();
-    let man = Man::new(command.clone()).title(name.to_uppercase()).manual("keyward");
-    man.render(&mut roff).expect("memory takes every byte");
-    pages.push(Page { name: name.to_owned(), roff });
+    pages.push(Page { name: name.to_owned(), roff: page(command.clone(), name) });
     for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set()) {
         gather(inner, &format!("{name}-{}", inner.get_name()), pages);
     }
+}
+
+/// What a command says last are its examples, which clap_mangen has another head for.
+fn page(mut command: Command, name: &str) -> Vec<u8> {
+    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    if let Some((_, examples)) = help.split_once('\n').filter(|(head, _)| head.starts_with("Example")) {
+        command = command.after_help(examples.to_owned());
+    }
+    let mut roff = Vec::new();
+    let man = Man::new(command).title(name.to_uppercase()).manual("keyward");
+    man.render(&mut roff).expect("memory takes every byte");
+    let text = String::from_utf8(roff).expect("help is text");
+    text.replacen(".SH EXTRA\n", &format!("{}.SH EXAMPLES\n", exit_status()), 1).into_bytes()
+}
+
+fn exit_status() -> String {
+    let mut roff = Roff::new();
+    roff.control("SH", ["EXIT STATUS"]);
+    let codes = Code::ALL.map(|(code, meaning)| ((code as u8).to_string(), meaning));
+    for (code, meaning) in [("0".to_owned(), "Done.")].into_iter().chain(codes) {
+        roff.control("TP", []);
+        roff.text([bold(code)]);
+        roff.text([roman(meaning)]);
+    }
+    roff.control("PP", []);
+    roff.text([roman(
+        "A command that starts a program ends with the code of that program; with 126 or 127 if it cannot be run or is \
+         not there, and with 128 + n if signal n ended it, as in a shell.",
+    )]);
+    roff.to_roff()
 }
 
 /// Pages are public: they have the modes that a package's files have.

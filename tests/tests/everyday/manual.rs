@@ -21,9 +21,18 @@ fn there_is_a_page_for_each_command_and_a_reader_finds_no_fault_in_it() {
     let mut reader = machine.command("mandoc".into());
     reader.args(["-T", "utf8"]).arg(machine.path("pages/man1/keyward-deployment-env-file.1"));
     let page = plain(&run(reader, b"").ok(&["man"]));
-    for said in ["keyward deployment env-file", "--stdout", "EXTRA", "eval $(keyward deployment env-file"] {
+    let parts = [
+        "keyward deployment env-file",
+        "--stdout",
+        "EXIT STATUS",
+        "10     Somebody or something else got there first.",
+        "EXAMPLES",
+        "eval $(keyward deployment env-file",
+    ];
+    for said in parts {
         assert!(page.contains(said), "{said}: {page}");
     }
+    assert!(!page.contains("EXTRA") && !page.contains("Examples:"), "{page}");
 }
 
 #[test]
