@@ -101,7 +101,16 @@ fn a_deployments_keys_leave_as_dotenv_or_it_is_said_why_not() {
     for (name, value) in [ALPHA, BETA, EXCLUDED] {
         assert_eq!(owner.ok(&["key", "get", &name.replace("CANARY_", "BACK_")]), value);
     }
-    for (key, why) in [("Name of é 🗝", "Name of é 🗝"), ("BINARY", "BINARY")] {
+    for name in ["PATH", "E-J"] {
+        let words = ["key", "create", name, "--value-stdin"];
+        owner.keyward_with(&words, b"x").ok(&words);
+    }
+    for (key, why) in [
+        ("Name of é 🗝", "none that a variable can have: Name of é 🗝"),
+        ("E-J", "none that a variable can have: E-J"),
+        ("PATH", "steer programs: PATH"),
+        ("BINARY", "BINARY"),
+    ] {
         let ended = owner.keyward(&["key", "export", "--format", "dotenv", "--out", "out.env", key]);
         assert!(ended.code == 9 && ended.stderr.contains(why), "{}", ended.said());
         assert!(!owner.path("out.env").exists());

@@ -217,12 +217,20 @@ fn describe<'a>(org: &'a Org, key: &'a KeyEntry, values: &'a Values) -> Key<'a> 
 
 /// Names and values, each under the key's own name; what else is known of a key is left out, and said.
 fn dotenv(ctx: &Ctx, keys: &[&KeyEntry], values: &[Values]) -> anyhow::Result<Zeroizing<Vec<u8>>> {
-    let variable =
-        |key: &&KeyEntry| key.name.as_str().parse::<EnvName>().ok().filter(|env| !env.steers_programs());
-    let unfit: Vec<&Name> = keys.iter().filter(|key| variable(key).is_none()).map(|key| &key.name).collect();
-    if !unfit.is_empty() {
-        let what = format!("these names are none that a .env file can have: {}", list(&unfit));
-        return Err(Fault::new(Code::Policy, what).next("nothing was written; use --format json").into());
+    let variable = |key: &&KeyEntry| key.name.as_str().parse::<EnvName>().ok();
+    let steers = |key: &&KeyEntry| variable(key).is_some_and(|env| env.steers_programs());
+    let refuse = |keys: &mut dyn Iterator<Item = &&KeyEntry>, why: &str| {
+        let names: Vec<&Name> = keys.map(|key| &key.name).collect();
+        let what = format!("{why}: {}", list(&names));
+        Err(Fault::new(Code::Policy, what).next("nothing was written; use --format json").into())
+    };
+    if keys.iter().any(|key| variable(key).is_none()) {
+        // Some libraries would read them. A shell that reads the file runs such a line, and shows the value as it fails.
+        let mut unfit = keys.iter().filter(|key| variable(key).is_none());
+        return refuse(&mut unfit, "these names are none that a variable can have");
+    }
+    if keys.iter().any(steers) {
+        return refuse(&mut keys.iter().filter(|key| steers(key)), "variables of these names steer programs");
     }
     let names: Vec<EnvName> = keys.iter().filter_map(variable).collect();
     let json_instead = |error: ExportError| {
