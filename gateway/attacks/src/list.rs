@@ -168,6 +168,7 @@ macro_rules! each_attack {
             alone {
                 p16_a_silent_answer_a_silent_tunnel_and_a_peer_that_does_not_close_end_by_the_clock,
                 p10_p16_a_tunnel_that_rested_goes_on_where_it_was_and_ends_like_any_other,
+                p10_a_request_behind_an_answer_that_is_not_read_is_answered_in_its_turn,
                 p18_an_upload_may_take_longer_than_an_answer,
                 s3_a_revocation_waits_for_no_disk_and_no_resolver,
                 p18_bodies_of_any_size_are_streamed_in_bounded_memory_to_whoever_reads_slowly_too,

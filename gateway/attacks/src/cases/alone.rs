@@ -4,11 +4,11 @@ use std::io::Write as _;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use keyward_gateway::Egress;
+use keyward_gateway::{Egress, Listener};
 use keyward_wire::rule::Injection;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::lab::agent::Agent;
+use crate::lab::agent::{Agent, trusting};
 use crate::lab::upstream::{echo, fixed, script, silent};
 use crate::lab::world::{Plan, SA, World};
 
@@ -88,6 +88,44 @@ pub(super) async fn p10_p16_a_tunnel_that_rested_goes_on_where_it_was_and_ends_l
     world.source.revoke(&world.credential);
     revoked.rest().await;
     world.logged("cut").await;
+}
+
+/// The answer to the first request is on its way, all of it written and not all of it sent, when the second comes: the parser
+/// reads that and does not begin it. How much fits on the way nobody says, so answers of many lengths are tried.
+pub(super) async fn p10_a_request_behind_an_answer_that_is_not_read_is_answered_in_its_turn() {
+    let big = script(|mut talk| async move {
+        while let Some(head) = talk.head().await {
+            let path = head.split(' ').nth(1).unwrap_or_default();
+            let length = path[1..].parse().unwrap_or(0);
+            talk.answer("200 OK", "", "x".repeat(length)).await;
+            if head.starts_with("POST") {
+                talk.take(6).await;
+            }
+        }
+    });
+    let (world, a, _upstream) = World::with(big).await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gateway.sock");
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    let serving = world.gateway.clone();
+    tokio::spawn(async move { serving.serve(Listener::Unix(listener)).await });
+    for length in (160..520).step_by(24) {
+        let mut agent = Agent::of(tokio::net::UnixStream::connect(&path).await.unwrap());
+        assert_eq!(agent.connect(&a, &world.credential).await.status, 200);
+        let mut agent = agent.tls("a.test", trusting(&world.ca, &[])).await.unwrap();
+        let length = length * 1024;
+        agent.say(format!("POST /{length} HTTP/1.1\r\nHost: {a}\r\nContent-Length: 6\r\n\r\none")).await;
+        settle().await;
+        agent.say(format!("twoGET /2 HTTP/1.1\r\nHost: {a}\r\n\r\n")).await;
+        settle().await;
+        pass(Duration::from_secs(6)).await;
+        settle().await;
+        assert_eq!(agent.answer().await.unwrap().body.len(), length);
+        pass(Duration::from_secs(6)).await;
+        settle().await;
+        assert_eq!(agent.get(&a, "/3").await.body.len(), 2, "behind {length} bytes");
+        assert_eq!(agent.answer().await.unwrap().body.len(), 3, "behind {length} bytes");
+    }
 }
 
 pub(super) async fn p18_an_upload_may_take_longer_than_an_answer() {
