@@ -44,6 +44,9 @@ impl State {
     }
 
     /// The gateway's authority; made, if there is none yet.
+        // Programs are told of what is in it, and may be started anywhere.
+        let path =
+            std::path::absolute(&path).with_context(|| format!("cannot tell where {} is", path.display()))?;
     ///
     /// # Errors
     /// If it cannot be read or written, or is of no use.

@@ -159,6 +159,8 @@ fn another_home_and_other_hosts_are_taken_and_keyward_home_is_not() {
     ] {
         assert_eq!(machine.keyward(line).code, code, "{line:?}");
     }
+    // Programs are told of these files, and may be started anywhere.
+    assert_eq!(write(&machine, "codex", &["--home", "container"]), [other.join(".codex/auth.json")]);
     let printed = machine.ok(&["stub", "write", "npmrc", "--stdout", "--host", "npm.example.com:8443"]);
     assert_eq!(printed, "//npm.example.com:8443/:_authToken=keyward-managed\n");
     assert!(!machine.path(".npmrc").exists());

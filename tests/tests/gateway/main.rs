@@ -13,6 +13,7 @@ mod commands;
 mod control;
 mod doctor;
 mod exposure;
+mod files;
 mod git;
 mod grpc;
 mod packages;

@@ -51,10 +51,10 @@ pub(super) struct Options {
     #[arg(long)]
     no_base_url: bool,
     /// The file of authorities, as the program sees it: keyward proxy ca --bundle [default: written to public/ in the gateway's folder]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = from_root)]
     bundle: Option<String>,
     /// The same for Java, as the program sees it: keyward proxy ca --java [default: with --bundle none, else beside it]
-    #[arg(long, value_name = "PATH", requires = "bundle")]
+    #[arg(long, value_name = "PATH", requires = "bundle", value_parser = from_root)]
     java_bundle: Option<String>,
     /// Hosts that are reached without the gateway, beside localhost
     #[arg(long, value_name = "HOST", value_delimiter = ',')]
@@ -211,6 +211,15 @@ fn gateway(text: &str) -> Result<Authority, String> {
         );
     }
     host_and_port(text)
+}
+
+/// A path that leads to one file wherever a program is started. From here nobody knows in which folder that will be.
+fn from_root(text: &str) -> Result<String, String> {
+    if text.starts_with('/') {
+        Ok(text.to_owned())
+    } else {
+        Err("write the path from / on, as it is where the program runs".to_owned())
+    }
 }
 
 fn not_one() -> Fault {

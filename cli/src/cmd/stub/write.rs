@@ -56,6 +56,9 @@ impl Options {
             );
             return Err(fault.next("make it first, or name another with --home").into());
         }
+        // Programs are told of these files, and may be started anywhere.
+        let home =
+            std::path::absolute(&home).with_context(|| format!("cannot tell where {} is", home.display()))?;
         let missing = missing(&home, &files)?;
         write(&home, &missing)?;
         self.report(ctx, &home, &files, missing.len())
