@@ -203,6 +203,19 @@ fn a_registrys_client_signs_in_with_the_docker_file() {
     assert!(!credentials.is_empty() && credentials.iter().all(|shown| shown == BASIC), "{credentials:?}");
 }
 
+/// One rule writes one thing at a host, and GitHub's registry wants two: a file for it would promise what cannot be.
+#[test]
+fn only_registries_that_can_be_served_are_in_the_docker_file_unasked() {
+    let machine = machine();
+    let text = machine.ok(&["stub", "write", "docker", "--stdout"]);
+    assert!(text.contains("https://index.docker.io/v1/") && !text.contains("ghcr.io"), "{text}");
+    let ended = machine.keyward(&["stub", "write", "docker"]);
+    assert!(ended.stderr.contains("--egress allow"), "{}", ended.said());
+    let shown = machine.keyward(&["provider", "show", "github-ghcr"]);
+    assert!(shown.stderr.contains("not supported yet"), "{}", shown.said());
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("base64"), "{}", shown.said());
+}
+
 #[test]
 fn githubs_command_line_finds_its_token() {
     let machine = machine();

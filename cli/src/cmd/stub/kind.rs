@@ -50,9 +50,10 @@ impl Kind {
         matches!(self, Self::Netrc | Self::Npmrc | Self::Docker)
     }
 
-    /// What else the program needs.
-    pub(super) fn advice(self) -> Option<&'static str> {
+    /// What else the program needs. `usual`: no hosts were named.
+    pub(super) fn advice(self, usual: bool) -> Option<&'static str> {
         match self {
+            Self::Docker if usual => Some(docker::ADVICE),
             Self::GoogleCalendar => Some(google::CALENDAR_ADVICE),
             Self::Aws => Some(aws::ADVICE),
             _ => None,

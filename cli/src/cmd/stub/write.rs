@@ -86,7 +86,7 @@ impl Options {
         for path in &paths {
             ctx.out.say(&format!("{} {path}", if written > 0 { "wrote" } else { "already there:" }));
         }
-        if let Some(advice) = self.kind.advice() {
+        if let Some(advice) = self.kind.advice(self.hosts.is_empty()) {
             ctx.out.say(advice);
         }
         Ok(())
