@@ -24,6 +24,7 @@ pub mod logout;
 pub mod man;
 mod new_password;
 pub mod org;
+mod nowhere;
 mod phrase;
 pub mod pin;
 pub mod provider;

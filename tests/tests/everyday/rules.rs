@@ -266,6 +266,21 @@ fn what_can_be_guessed_is_warned_of_wherever_the_rule_writes_it_as_a_secret() {
     assert!(create("PASSWORD", &password).contains("short: the field pin"));
     let user = create("USER", &["--inject", "basic", "--field", "user=me"]);
     assert!(!user.contains("short"), "a user is no secret: {user}");
+    // One that the gateway does not send is not said to be sent.
+    let set = |more: &[&str]| {
+        let line = [&["key", "set", "PIN", "--value-stdin"][..], more].concat();
+        let ended = owner.keyward_with(&line, b"1234567");
+        assert_eq!(ended.code, 0, "{}", ended.said());
+        ended.stderr
+    };
+    let line = ["key", "create", "TINY", "--value-stdin", "--host", "a.test", "--inject", "bearer"];
+    let created = owner.keyward_with(&line, b"hunter2").stderr.replace("TINY", "PIN");
+    for said in [created, set(&[]), set(&["--host", "b.test", "--inject", "bearer"])] {
+        let nowhere =
+            "the gateway sends PIN nowhere: a value of fewer than 8 bytes cannot be kept out of answers";
+        assert!(said.contains(nowhere), "{said}");
+        assert!(!said.contains("may send it") && !said.contains("short:"), "{said}");
+    }
     owner.write(
         "keys.json",
         file(&json!([{ "name": "SHORT", "value": "hunter2", "inject": bearer(&["a.test"]) }])),

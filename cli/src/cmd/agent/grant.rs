@@ -7,9 +7,9 @@ use clap::Args;
 use keyward_wire::KeyId;
 use serde_json::json;
 
-use super::nowhere::nowhere;
 use super::uses::{Use, uses};
 use super::waits::why;
+use crate::cmd::nowhere::{nowhere, said};
 use crate::cmd::phrase::{count, list};
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
@@ -88,9 +88,7 @@ async fn look(ctx: &Ctx, session: &Session, agent: &str, new: &BTreeSet<KeyId>) 
     let mut faults = Vec::new();
     for (key, secret) in keys.iter().zip(desk.each_secret(&keys).await?) {
         match secret.map(|secret| (nowhere(key.name.as_str(), &secret), why(&secret))) {
-            Ok((Some(reason), _)) => {
-                ctx.out.warn(&format!("the gateway sends {} nowhere: {reason}", key.name));
-            }
+            Ok((Some(reason), _)) => ctx.out.warn(&said(&key.name, &reason)),
             Ok((None, None)) => {}
             Ok((None, Some(why))) => ctx.out.warn(&format!(
                 "{} makes all answers of {agent} come late, whether it is used or not: {why}. Leave it granted only if {agent} \

@@ -4,7 +4,6 @@ pub mod create;
 pub mod grant;
 mod issued;
 pub mod list;
-mod nowhere;
 pub mod remove;
 pub mod resume;
 pub mod revoke;

@@ -3,7 +3,7 @@
 use keyward_crypto::state::secret::Secret;
 use keyward_wire::rule::Rule;
 
-use super::nowhere::LONGEST;
+use crate::cmd::nowhere::LONGEST;
 
 /// Why a key makes all answers of each agent that it is granted to come late, used or not. Nothing: it does not, to be felt.
 pub(super) fn why(secret: &Secret) -> Option<&'static str> {

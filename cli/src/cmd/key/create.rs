@@ -13,6 +13,7 @@ use super::source::Source;
 use super::told::{RuleChange, Whose, say};
 use super::words::Words;
 use super::{name_taken, quoted};
+use crate::cmd::nowhere::unusable;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::vault::admin::Session;
@@ -62,9 +63,10 @@ impl Options {
         let mut fields = fields.read(Fields::new())?;
         if let Some(wanted) = &wanted {
             ask(&wanted.rule, &mut fields)?;
-            fit(ctx, &wanted.rule, &value, &fields)?;
+            fit(ctx, &name, &wanted.rule, &value, &fields)?;
         }
         let inject = wanted.as_ref().map(|wanted| Zeroizing::new(wanted.rule.to_json()));
+        let is_used = unusable(&value).is_none();
         let secret = Secret { value, fields, inject, note: words.note(None) };
         let preset = wanted.as_ref().and_then(|wanted| wanted.provider);
         let id = session
@@ -84,6 +86,7 @@ impl Options {
         ));
         let provider = words.provider().or(preset.map(|preset| preset.name));
         let rule = wanted.map(|wanted| RuleChange::new(None, Some(wanted.rule), Whose::still(provider)));
+        let rule = rule.map(|rule| rule.of_value(is_used));
         match &rule {
             Some(rule) => say(ctx, &rule.lines(None)),
             None => propose(ctx, &name, words.provider()),

@@ -11,6 +11,7 @@ use keyward_wire::rule::{FieldName, Injection, Rule, ValueError, Values};
 use zeroize::Zeroizing;
 
 use super::source::{read_all, unreadable};
+use crate::cmd::nowhere::{said, unusable};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::session::prompt;
@@ -64,13 +65,16 @@ pub(super) fn ask(rule: &Rule, fields: &mut Fields) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether the rule can write this value and these fields, and a warning of one that can be guessed.
-pub(super) fn fit(ctx: &Ctx, rule: &Rule, value: &[u8], fields: &Fields) -> anyhow::Result<()> {
+/// Whether the rule can write this value and these fields. A warning of one that can be guessed, or that none of it is sent.
+pub(super) fn fit(ctx: &Ctx, key: &Name, rule: &Rule, value: &[u8], fields: &Fields) -> anyhow::Result<()> {
     check_values(rule, value, fields).map_err(|error| {
         Fault::new(Code::Policy, format!("the gateway could not send this value: {error}"))
             .next(format!("nothing was stored; {}", error.advice()))
     })?;
-    warn_of_short(ctx, None, &short(rule, value, fields));
+    match unusable(value) {
+        Some(reason) => ctx.out.warn(&said(key, &reason)),
+        None => warn_of_short(ctx, None, &short(rule, value, fields)),
+    }
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use super::source::{Source, Value};
 use super::told::{RuleChange, Telling, Whose};
 use super::words::Words;
 use super::{remind_to_revoke, replace};
+use crate::cmd::nowhere::unusable;
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
@@ -182,7 +183,7 @@ impl Options {
             return Ok(done);
         }
         let current = desk.secret(key).await?;
-        let (secret, wanted) = self.secret(ctx, read, &current)?;
+        let (secret, wanted) = self.secret(ctx, &key.name, read, &current)?;
         if says_of_rule || is_anothers {
             let (rule, preset) = match wanted {
                 Some(wanted) => (Some(wanted.rule), wanted.provider),
@@ -198,8 +199,8 @@ impl Options {
             });
             let former = current.inject.as_ref().map(|json| json.as_str());
             let whose = Whose { before: key.provider.as_deref(), now: now.as_deref() };
-            done.rule =
-                Some(RuleChange::new(former, rule, whose)).filter(|change| says_of_rule || change.is_one());
+            let change = RuleChange::new(former, rule, whose).of_value(unusable(&secret.value).is_none());
+            done.rule = Some(change).filter(|change| says_of_rule || change.is_one());
         }
         if read.value.is_none() && !says_of_value {
             return Ok(done);
@@ -225,7 +226,13 @@ impl Options {
     }
 
     /// The value with all that belongs to it, as it will be; and the rule, if that is said. What is not said of it stays.
-    fn secret(&self, ctx: &Ctx, read: &Read, current: &Secret) -> anyhow::Result<(Secret, Option<Wanted>)> {
+    fn secret(
+        &self,
+        ctx: &Ctx,
+        key: &Name,
+        read: &Read,
+        current: &Secret,
+    ) -> anyhow::Result<(Secret, Option<Wanted>)> {
         let value = read.value.clone().unwrap_or_else(|| current.value.clone());
         let note = self.words.note(current.note.clone());
         if self.no_rule {
@@ -239,14 +246,14 @@ impl Options {
         let mut said = None;
         if self.rule.are_given() {
             let wanted = self.rule(read, current)?;
-            fit(ctx, &wanted.rule, &value, &fields)?;
+            fit(ctx, key, &wanted.rule, &value, &fields)?;
             inject = Some(Zeroizing::new(wanted.rule.to_json()));
             said = Some(wanted);
         } else if let Some(json) = &inject
             && (value != current.value || fields != current.fields)
         {
             match Rule::from_json(json.as_bytes()) {
-                Ok(rule) => fit(ctx, &rule, &value, &fields)?,
+                Ok(rule) => fit(ctx, key, &rule, &value, &fields)?,
                 Err(error) => ctx.out.warn(&format!(
                     "its rule cannot be read, so nobody can tell whether the value fits it: {error}"
                 )),

@@ -13,6 +13,8 @@ pub(super) struct RuleChange {
     former: Former,
     /// None: it has none any more.
     rule: Option<Rule>,
+    /// Whether the gateway uses a value like the one it is for.
+    is_used: bool,
     /// What the rule covers that makes or shows credentials.
     minting: Vec<Minting>,
     /// The same if the key's provider were the one that it was.
@@ -78,7 +80,13 @@ impl RuleChange {
             Some(Ok(rule)) => Former::Rule(rule),
         };
         let minting = |provider| rule.as_ref().map(|rule| of_rule(rule, provider)).unwrap_or_default();
-        Self { minting: minting(whose.now), minting_before: minting(whose.before), former, rule }
+        let (minting, minting_before) = (minting(whose.now), minting(whose.before));
+        Self { former, rule, is_used: true, minting, minting_before }
+    }
+
+    /// The same, said of a value that the gateway uses, or does not.
+    pub(super) fn of_value(self, is_used: bool) -> Self {
+        Self { is_used, ..self }
     }
 
     /// Whether the key may be used otherwise than before.
@@ -125,7 +133,8 @@ impl RuleChange {
             }
             Former::None | Former::Rule(_) => {}
         }
-        say(format!("the gateway may send it {}", summary(rule)));
+        let may = if self.is_used { "the gateway may send it" } else { "its rule is:" };
+        say(format!("{may} {}", summary(rule)));
         let refused: Vec<&Minting> = refused(&self.minting).collect();
         if !refused.is_empty() {
             let refused = briefly(&refused);

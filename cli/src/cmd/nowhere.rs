@@ -1,12 +1,13 @@
 //! Why the gateway sends a key nowhere, whoever it is granted to (GATEWAY.md, What comes back).
 
 use keyward_crypto::state::secret::Secret;
+use keyward_wire::name::Name;
 use keyward_wire::rule::Rule;
 
-use crate::cmd::phrase::quoted;
+use super::phrase::quoted;
 
 /// The reason, and what to do about it. Nothing: it goes where its rule says.
-pub(super) fn nowhere(name: &str, secret: &Secret) -> Option<String> {
+pub(in crate::cmd) fn nowhere(name: &str, secret: &Secret) -> Option<String> {
     let name = quoted(name);
     let Some(json) = &secret.inject else {
         return Some(format!(
@@ -17,7 +18,12 @@ pub(super) fn nowhere(name: &str, secret: &Secret) -> Option<String> {
     if Rule::from_json(json.as_bytes()).is_err() {
         return Some("its rule cannot be read by this version".to_owned());
     }
-    match secret.value.len() {
+    unusable(&secret.value)
+}
+
+/// The reason, if it is the value alone.
+pub(in crate::cmd) fn unusable(value: &[u8]) -> Option<String> {
+    match value.len() {
         ..SHORTEST => Some(format!("a value of fewer than {SHORTEST} bytes cannot be kept out of answers")),
         length if length > LONGEST => {
             Some("a value of more than 16 KiB cannot be kept out of answers".to_owned())
@@ -26,11 +32,16 @@ pub(super) fn nowhere(name: &str, secret: &Secret) -> Option<String> {
     }
 }
 
+/// How that is said.
+pub(in crate::cmd) fn said(key: &Name, reason: &str) -> String {
+    format!("the gateway sends {key} nowhere: {reason}")
+}
+
 /// Bytes of the shortest value that the gateway uses.
 const SHORTEST: usize = 8;
 
 /// Bytes of the longest.
-pub(super) const LONGEST: usize = 16 * 1024;
+pub(in crate::cmd) const LONGEST: usize = 16 * 1024;
 
 // A client may be built without the gateway.
 #[cfg(feature = "gateway")]
