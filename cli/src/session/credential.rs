@@ -82,15 +82,7 @@ impl Credential {
     pub fn find(ctx: &Ctx) -> anyhow::Result<Self> {
         match from_environment(ctx)? {
             Some((text, source)) => {
-                let (id, keys) = parse(&text).map_err(|error| {
-                    let what = if text.is_empty() {
-                        "is empty".to_owned()
-                    } else {
-                        format!("holds no token: {error}")
-                    };
-                    Fault::new(Code::SignIn, format!("{source} {what}"))
-                        .next("issue a new one: keyward api-user rotate")
-                })?;
+                let (id, keys) = parse(&text).map_err(|error| no_token(&source, &text, &error))?;
                 // With a token from outside, nothing is kept unless a folder was named for it.
                 let home = ctx.global.home.is_some().then(|| Home::find(ctx)).flatten();
                 Ok(Self { id, keys, server: Server::of_options(ctx), home })
@@ -126,9 +118,13 @@ pub fn parse(text: &str) -> anyhow::Result<(CredentialId, CredentialKeys)> {
         return Ok(Halves::parse(text).map_err(Fault::from)?.into_keys());
     }
     if text.starts_with(PROXY_PREFIX) {
-        let what = "this is the proxy credential of an agent (kwp1_…), which no server takes";
+        let what =
+            "this is the proxy credential of an agent (kwp1_…), which no server takes: it opens nothing";
         return Err(Fault::new(Code::SignIn, what)
-            .next("show it to the agent's gateway, as the password of HTTPS_PROXY")
+            .next(
+                "a program shows it to its gateway, as the password of HTTPS_PROXY; here a token is needed, for keyward proxy the \
+                 gateway's own (keyward api-user create NAME --gateway). Another one for the agent: keyward agent rotate NAME",
+            )
             .into());
     }
     let token = Token::parse(text).map_err(Fault::from)?;
@@ -138,6 +134,19 @@ pub fn parse(text: &str) -> anyhow::Result<(CredentialId, CredentialKeys)> {
         );
     }
     Ok((token.id, derive_secret(token.id, &token.secret)))
+}
+
+/// What is wrong with a token from the environment; the advice is that of its fault, if that has some.
+fn no_token(source: &str, text: &str, error: &anyhow::Error) -> Fault {
+    const ANOTHER: &str = "issue a new one: keyward api-user rotate";
+    if text.is_empty() {
+        return Fault::new(Code::SignIn, format!("{source} is empty")).next(ANOTHER);
+    }
+    let (what, advice) = match error.downcast_ref::<Fault>() {
+        Some(fault) => (fault.what().to_owned(), fault.advice()),
+        None => (error.to_string(), None),
+    };
+    Fault::new(Code::SignIn, format!("{source} holds no token: {what}")).next(advice.unwrap_or(ANOTHER))
 }
 
 /// The token, and where it is from.

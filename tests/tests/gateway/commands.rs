@@ -100,7 +100,13 @@ fn s10_s6_a_gateway_stays_on_its_machine_and_takes_a_gateways_token_only() {
     let ended = robot.keyward(&["proxy", "--listen", "127.0.0.1:0"]);
     assert!(ended.code == 9 && ended.stdout.is_empty(), "{}: {}", ended.code, ended.stderr);
     let agent = Machine::new(&scene.world.server.url()).with("KEYWARD_TOKEN", &scene.credential);
-    assert_eq!(agent.keyward(&["proxy", "--listen", "127.0.0.1:0"]).code, 3);
+    let ended = agent.keyward(&["proxy", "--listen", "127.0.0.1:0"]);
+    assert_eq!(ended.code, 3, "{}", ended.said());
+    // Another token would not be of use: what it has is an agent's.
+    let (said, next) = ended.stderr.split_once('→').expect("what to do");
+    assert!(said.contains("kwp1_") && !said.contains(&scene.credential), "{said}");
+    assert!(next.contains("agent rotate") && next.contains("--gateway"), "{next}");
+    assert!(!next.contains("api-user rotate") && !next.contains('→'), "{next}");
 }
 
 #[test]
