@@ -1,7 +1,16 @@
 //! The files of a gateway, and who finds them: programs that start elsewhere, other users, and nobody if it did not start.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use keyward_tests::machine::Machine;
+
 use crate::behind::start;
 use crate::{Scene, private};
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
 
 #[test]
 fn what_a_program_is_told_leads_there_from_every_folder() {
@@ -26,5 +35,25 @@ fn what_a_program_is_told_leads_there_from_every_folder() {
         let words = [&env.split(' ').collect::<Vec<_>>()[..], more].concat();
         let ended = scene.gateway.keyward(&words);
         assert!(ended.code == 2 && ended.stderr.contains("from / on"), "{}", ended.said());
+    }
+}
+
+#[test]
+fn everybody_may_read_a_certificate_that_is_written_to_a_file() {
+    let machine = Machine::new("http://127.0.0.1:9");
+    let ca = |to: &str| {
+        let ended = machine.shell(&["sh"], &format!("umask 077; keyward proxy ca {to}"));
+        assert_eq!(ended.code, 0, "{}", ended.said());
+    };
+    for _ in 0..2 {
+        ca("--out ca.crt");
+        assert_eq!(mode(&machine.path("ca.crt")), 0o644);
+        std::fs::set_permissions(machine.path("ca.crt"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    // Where a shell sends it is the shell's to say.
+    for to in [">plain.crt", "--out /dev/stdout >linked.crt"] {
+        ca(to);
+        let path = machine.path(to.split('>').next_back().unwrap());
+        assert_eq!((mode(&path), std::fs::read(&path).unwrap().is_empty()), (0o600, false), "{to}");
     }
 }

@@ -1,9 +1,9 @@
 //! `keyward proxy ca`: the certificate that programs behind the gateway trust.
 
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -63,14 +63,24 @@ impl Options {
             }
             None => ctx.out.bytes(&bytes)?,
             Some(path) => {
-                let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o644).open(path);
-                file.and_then(|mut file| file.write_all(&bytes))
-                    .with_context(|| format!("cannot write {}", path.display()))?;
+                write(path, &bytes).with_context(|| format!("cannot write {}", path.display()))?;
             }
         }
         ctx.out.say(&format!("SHA-256 {fingerprint}"));
         Ok(())
     }
+}
+
+/// To a file that everybody may read. A pipe or device is written to as it is.
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o644).open(path)?;
+    file.write_all(bytes)?;
+    let facts = std::fs::symlink_metadata(path)?;
+    // A new one got what the umask leaves of that. A link, as /dev/stdout, may lead to a file that is not meant.
+    if facts.is_file() && facts.permissions().mode() & 0o444 != 0o444 {
+        file.set_permissions(Permissions::from_mode(0o644))?;
+    }
+    Ok(())
 }
 
 /// As it is said here, or with colons and capitals, as other programs say it.
