@@ -59,6 +59,8 @@ impl Prepared {
         listen: Listen<'_>,
         serves: Serves<'_>,
     ) -> anyhow::Result<Self> {
+        // Before anything is made: who is not signed in leaves nothing behind.
+        let credential = Credential::find(ctx)?;
         // The folder first: a socket may be in it.
         let state = State::find(ctx, reach.state.as_deref())?;
         let (ca, control) = match serves {
@@ -69,7 +71,6 @@ impl Prepared {
         let bound = listen.bind()?;
         let control = control.map(|place| place.bind(listen.beyond)).transpose()?;
         let config = reach.config(bound.iter().chain(&control).filter_map(Bound::address).collect())?;
-        let credential = Credential::find(ctx)?;
         let log = state.log()?;
         let clock = Arc::new(SystemClock::new());
         let keeper = Keeper::start(ctx, credential, freshness.clone(), clock).await?;

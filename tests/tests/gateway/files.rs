@@ -57,3 +57,17 @@ fn everybody_may_read_a_certificate_that_is_written_to_a_file() {
         assert_eq!((mode(&path), std::fs::read(&path).unwrap().is_empty()), (0o600, false), "{to}");
     }
 }
+
+#[test]
+fn who_is_not_signed_in_leaves_nothing_behind() {
+    let machine = Machine::new("http://127.0.0.1:9");
+    let home = machine.path("nobody");
+    let machine = machine.with("HOME", &home);
+    for words in
+        [&["proxy"][..], &["proxy", "--agent", "bot", "--", "true"], &["run", "--proxy", "--", "true"]]
+    {
+        let ended = machine.keyward(words);
+        assert!(ended.code == 3 && ended.stderr.contains("not signed in"), "{words:?}: {}", ended.said());
+        assert!(!home.exists(), "{words:?}");
+    }
+}
