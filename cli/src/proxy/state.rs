@@ -33,20 +33,25 @@ impl State {
                     home.path().join("gateway")
                 }
                 None => {
-                    return Err(Fault::usage("there is no folder for the gateway's authority and log")
-                        .next("name one: --state DIR, or set KEYWARD_HOME")
-                        .into());
+                    return Err(Fault::usage(
+                        "there is neither HOME nor KEYWARD_HOME, so no folder for the gateway's log and authority",
+                    )
+                    .next(
+                        "name one: --state DIR. A gateway for one program, too, keeps its log: what was done with your keys \
+                         can be read there afterwards",
+                    )
+                    .into());
                 }
             },
         };
+        // Programs are told of what is in it, and may be started anywhere.
+        let path =
+            std::path::absolute(&path).with_context(|| format!("cannot tell where {} is", path.display()))?;
         files::folder(&path)?;
         Ok(Self(path))
     }
 
     /// The gateway's authority; made, if there is none yet.
-        // Programs are told of what is in it, and may be started anywhere.
-        let path =
-            std::path::absolute(&path).with_context(|| format!("cannot tell where {} is", path.display()))?;
     ///
     /// # Errors
     /// If it cannot be read or written, or is of no use.

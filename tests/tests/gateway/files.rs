@@ -71,3 +71,20 @@ fn who_is_not_signed_in_leaves_nothing_behind() {
         assert!(!home.exists(), "{words:?}");
     }
 }
+
+/// Its authority is in memory, but what it did with the keys is to be read afterwards.
+#[test]
+fn a_gateway_for_one_program_says_why_it_needs_a_folder() {
+    let scene = Scene::new();
+    let machine = Machine::new(&scene.world.server.url()).with("KEYWARD_TOKEN", &scene.token);
+    let machine = machine.without("HOME");
+    let words = ["run", "--proxy", "--agent", "bot", "--", "true"];
+    let ended = machine.keyward(&words);
+    assert_eq!(ended.code, 2, "{}", ended.said());
+    for part in ["--state", "neither HOME", "one program, too, keeps its log"] {
+        assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+    }
+    let state = machine.path("state").display().to_string();
+    machine.ok(&["run", "--proxy", "--agent", "bot", "--state", &state, "--", "true"]);
+    assert!(machine.path("state").join("requests.log").exists());
+}

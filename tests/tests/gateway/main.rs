@@ -40,6 +40,8 @@ const SECRET: &str = "sk-canary-6Qf2vN8xRk3ZtYw7LmPb4HdC";
 struct Scene {
     world: World,
     gateway: Machine,
+    /// The gateway's token.
+    token: String,
     credential: String,
     authority: Authority,
     service: Service,
@@ -59,16 +61,17 @@ impl Scene {
         let host = format!("localhost:{}", service.port);
         let words = ["key", "set", BETA.0, "--value-stdin", "--host", &host, "--inject", inject];
         owner.keyward_with(&words, SECRET.as_bytes()).ok(&words);
-        let token = owner.ok(&["api-user", "create", "edge", "--gateway", "--group", GROUP]);
+        let token =
+            owner.ok(&["api-user", "create", "edge", "--gateway", "--group", GROUP]).trim_end().to_owned();
         let credential = owner
             .ok(&["agent", "create", "bot", "--gateway", "edge", "--group", GROUP])
             .trim_end()
             .to_owned();
         owner.ok(&["agent", "grant", "bot", BETA.0, ALPHA.0]);
-        let gateway = Machine::new(&world.server.url()).with("KEYWARD_TOKEN", token.trim_end());
+        let gateway = Machine::new(&world.server.url()).with("KEYWARD_TOKEN", &token);
         let home = gateway.path("keyward");
         let gateway = gateway.with("KEYWARD_HOME", home);
-        Self { world, gateway, credential, authority, service }
+        Self { world, gateway, token, credential, authority, service }
     }
 
     /// An address of the service.
