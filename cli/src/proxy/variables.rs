@@ -96,6 +96,8 @@ const BUNDLES: &[&str] = &[
     "NODE_EXTRA_CA_CERTS",
     "npm_config_cafile",
     "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+    "HTTPLIB2_CA_CERTS",
+    "NIX_SSL_CERT_FILE",
 ];
 
 #[cfg(test)]

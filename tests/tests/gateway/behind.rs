@@ -181,6 +181,8 @@ fn a_program_does_not_inherit_what_would_be_used_in_the_place_of_the_gateway() {
             "ALL_PROXY",
             "GIT_SSL_NO_VERIFY",
             "Npm_Config_Proxy",
+            "HTTPLIB2_CA_CERTS",
+            "NIX_SSL_CERT_FILE",
         ];
         command.envs(inherited.map(|name| (name, "of-whoever-called"))).env("EDITOR", "ed");
         command.args(words).args(scene.reach()).args(["--", "env", "-0"]);
@@ -196,6 +198,9 @@ fn a_program_does_not_inherit_what_would_be_used_in_the_place_of_the_gateway() {
             assert!(ended.stderr.contains(name), "{words:?}: {name}: {}", ended.stderr);
         }
         assert_ne!(told[BETA.0], "of-whoever-called");
+        for name in ["HTTPLIB2_CA_CERTS", "NIX_SSL_CERT_FILE"] {
+            assert_eq!(told[name], told["SSL_CERT_FILE"], "{name}");
+        }
         assert_eq!(told["EDITOR"], "ed");
     }
     // What is said not to be set is not set.
