@@ -13,6 +13,7 @@ use keyward_wire::rule::{
 use zeroize::Zeroizing;
 
 use super::source::{Source, read_all, unreadable};
+use crate::cmd::meant::advice;
 use crate::fault::{Code, Fault, nearest, printable, typed};
 
 #[derive(Args)]
@@ -259,8 +260,9 @@ fn no_preset(text: &str) -> Fault {
     let names = provider::all().map(|provider| provider.name).chain(["bearer", "basic"]);
     let fault =
         Fault::new(Code::NotFound, "--inject names no provider that is known, and no way to send a key");
-    match nearest(text, names) {
-        Some(name) => fault.next(format!("did you mean {name}?")),
+    let near = || nearest(text, names).map(|name| format!("did you mean {name}?"));
+    match advice(text).or_else(near) {
+        Some(advice) => fault.next(advice),
         None => fault.next("see `keyward provider list`, or say bearer, basic:USER, header:NAME, query:NAME"),
     }
 }

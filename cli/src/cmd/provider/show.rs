@@ -5,6 +5,7 @@ use keyward_wire::provider;
 
 use super::list::{hosts, places};
 use crate::cmd::key::rule::cannot;
+use crate::cmd::meant::advice;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 
@@ -24,10 +25,12 @@ impl Options {
             let names: Vec<&str> = provider::all().map(|provider| provider.name).collect();
             let fault = Fault::unknown("provider", &self.provider, names.into_iter());
             let near = fault.advice().is_some_and(|advice| advice.starts_with("did you mean"));
-            if near {
-                fault
-            } else {
-                fault.next("see `keyward provider list`, or say yourself where it goes: --host, --inject")
+            match advice(&self.provider) {
+                Some(advice) => fault.next(advice),
+                None if near => fault,
+                None => {
+                    fault.next("see `keyward provider list`, or say yourself where it goes: --host, --inject")
+                }
             }
         })?;
         let paths: Vec<String> =
