@@ -3,22 +3,54 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::fault;
+
 /// Stands for what was typed.
 const HIDDEN: &str = "…";
 
 /// Longest name of an option that is shown, in bytes.
 const FLAG_BYTES: usize = 24;
 
-/// The error with every word and value of the command line replaced, but for what looks like the name of an option.
+/// The error with every word and value of the command line replaced, but for what looks like the name of an option, and for places
+/// in the network.
 /// What is ours stays: usage, possible values, suggestions.
 pub fn without_typed(mut error: clap::Error) -> clap::Error {
     match error.kind() {
         ErrorKind::UnknownArgument => hide(&mut error, ContextKind::InvalidArg),
         ErrorKind::InvalidSubcommand => hide(&mut error, ContextKind::InvalidSubcommand),
-        _ => hide(&mut error, ContextKind::InvalidValue),
+        _ => match shown(&error) {
+            Some(place) => {
+                error.insert(ContextKind::InvalidValue, ContextValue::String(place));
+            }
+            None => hide(&mut error, ContextKind::InvalidValue),
+        },
     }
     error
 }
+
+/// What was typed for an option that takes a place in the network and no secret, so that one of several can be told. Before an `@`
+/// there may be a password.
+fn shown(error: &clap::Error) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let (option, typed) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
+    let is_place = PLACES.contains(&option.split(' ').next()?) && !typed.contains('@');
+    (is_place && !typed.is_empty()).then(|| fault::typed(typed, 100))
+}
+
+/// Options whose values are hosts, ports and addresses.
+const PLACES: &[&str] = &[
+    "--allow-private",
+    "--at",
+    "--control",
+    "--control-name",
+    "--from",
+    "--gateway",
+    "--listen",
+    "--resolve",
+];
 
 fn hide(error: &mut clap::Error, kind: ContextKind) {
     let Some(ContextValue::String(typed)) = error.get(kind) else { return };
@@ -73,10 +105,46 @@ mod tests {
             &["key", "rollback", "X", "hunter2"],
             &["init", "--password-stdin=hunter2"],
             &["deployment", "env-file", "p", "--format", "hunter2"],
+            #[cfg(feature = "gateway")]
+            &["proxy", "--resolve", "me:hunter2@a.test:443"],
+            #[cfg(feature = "gateway")]
+            &["proxy", "--resolve", "kwt1_hunter2"],
+            #[cfg(feature = "gateway")]
+            &["proxy", "--upstream-proxy", "http://me:hunter2@a.test:1"],
         ] {
             let said = said(words);
             assert!(!said.contains("hunter2"), "{words:?}: {said}");
             assert!(said.contains("--help"), "{words:?}: {said}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "gateway")]
+    fn of_several_places_the_one_that_is_none_is_named() {
+        for words in [
+            &[
+                "proxy",
+                "--resolve",
+                "a.test:443:127.0.0.1",
+                "--resolve",
+                "b.test:444",
+                "--resolve",
+                "c.test:443:::1",
+            ][..],
+            &[
+                "run",
+                "--proxy",
+                "--allow-private",
+                "a.test:1",
+                "--allow-private",
+                "b.test:444:1",
+                "--",
+                "true",
+            ],
+            &["proxy", "env", "--agent", "a", "--credential-file", "f", "--at", "b.test:444:1"],
+        ] {
+            let said = said(words);
+            assert!(said.contains("'b.test:444") && !said.contains("a.test:443"), "{said}");
         }
     }
 

@@ -28,7 +28,7 @@ pub struct Reach {
     /// Trust the certificate authorities in this PEM file, too, for the services that are called
     #[arg(long, value_name = "FILE")]
     upstream_ca: Option<PathBuf>,
-    /// Use this address for a host and port, instead of asking a resolver
+    /// Use this address for a host and port, instead of asking a resolver; the port is the service's own, there and here
     #[arg(long, value_name = "HOST:PORT:ADDR")]
     resolve: Vec<Resolved>,
     /// Let this host and port be at a private address
