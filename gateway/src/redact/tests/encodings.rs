@@ -238,3 +238,26 @@ fn r_a_value_of_one_letter_over_and_over_is_covered_at_each_place_in_base64() {
         }
     }
 }
+
+/// Known, and said in docs/GATEWAY.md (What this cannot stop): what a service makes of a value in a way of its own.
+#[test]
+fn forms_that_are_not_looked_for_are_those_of_the_document() {
+    let joined = |parts: Vec<String>, between: &str| parts.join(between);
+    let each = |form: fn(&u8) -> String| SECRET.iter().map(form).collect::<Vec<_>>();
+    let bytes = joined(each(u8::to_string), ",");
+    let hex = || each(|byte| format!("{byte:02x}"));
+    for form in [
+        format!("{{\"type\":\"Buffer\",\"data\":[{bytes}]}}"),
+        joined(hex(), ":"),
+        joined(hex(), " "),
+        joined(each(|byte| format!("\\u{{{byte:x}}}")), ""),
+        BASE64.encode(BASE64.encode(SECRET).as_bytes()),
+        text(SECRET).to_ascii_uppercase(),
+    ] {
+        assert_eq!(text(&scrub(form.as_bytes())), form);
+    }
+    let key = b"9f2c7be04d1a86035e7fd2c91ab840631d5e0f7a";
+    let scrubber = Scrubber::new(&[Held::new(key, None).unwrap()], 7);
+    assert!(scrubber.text(key).is_some());
+    assert!(scrubber.text(text(key).to_ascii_uppercase().as_bytes()).is_none());
+}
