@@ -49,7 +49,7 @@ pub struct Reach {
 enum Beyond {
     /// They are refused
     Deny,
-    /// They are reached, untouched
+    /// They are reached, untouched: at port 443 with TLS, at others with anything
     Allow,
 }
 
