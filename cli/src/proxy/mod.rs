@@ -7,6 +7,7 @@ mod control;
 pub mod keys;
 pub mod listen;
 mod reach;
+pub mod requests;
 pub mod running;
 mod source;
 mod state;

@@ -35,6 +35,16 @@ fn a_revoked_key_and_a_removed_agent_are_gone_while_the_gateway_runs() {
     assert!(log.contains("\"code\":\"proxy_auth_required\""), "{log}");
     assert!(!log.contains("canary-query") && !log.contains(SECRET), "{log}");
     assert!(scene.gateway.ok(&["proxy", "log", "--verify"]).contains("lines, the last is "));
+    // For people: a line a request, and no more of them than are asked for.
+    let table =
+        scene.gateway.ok(&["proxy", "log", "--format", "table", "--host", "localhost", "--since", "1h"]);
+    assert!(table.starts_with("TIME ") && table.contains("/x ") && !table.contains(" send "), "{table}");
+    assert!(table.contains(" inject ") && table.contains(" 200 "), "{table}");
+    let none = scene.gateway.ok(&["proxy", "log", "--format", "table", "--agent", "nobody"]);
+    assert_eq!(none.lines().count(), 1, "{none}");
+    let raw = scene.gateway.ok(&["proxy", "log", "--agent", "bot"]);
+    assert!(!raw.is_empty() && raw.lines().all(|line| log.contains(line)), "{raw}");
+    assert!(raw.lines().count() < log.lines().count(), "{raw}");
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub struct Options {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Since {
+pub(in crate::cmd) enum Since {
     /// Milliseconds before now.
     Ago(i64),
     /// Milliseconds UTC.
@@ -44,7 +44,7 @@ pub(super) enum Since {
 
 impl Since {
     /// In milliseconds UTC.
-    pub(super) fn at(self, now: i64) -> i64 {
+    pub(in crate::cmd) fn at(self, now: i64) -> i64 {
         match self {
             Self::Ago(span) => now.saturating_sub(span),
             Self::At(time) => time,
@@ -131,7 +131,7 @@ fn show(ctx: &Ctx, names: &Names, entries: &[AuditEntry]) -> anyhow::Result<()> 
     ctx.out.table(&["SEQ", "TIME", "ACTOR", "ACTION", "FROM", "OBJECTS"], &rows)
 }
 
-pub(super) fn parse_since(text: &str) -> Result<Since, String> {
+pub(in crate::cmd) fn parse_since(text: &str) -> Result<Since, String> {
     // A day alone is its beginning.
     let time = if text.len() == "2026-01-31".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
     match humantime::parse_rfc3339_weak(&time) {
