@@ -396,7 +396,7 @@ mod tests {
             (String::new(), true),
             ("\r".to_owned(), false),
             ("\r\n".to_owned(), false),
-            (get[..9].to_owned(), false),
+            ("GET / HTT".to_owned(), false),
             (get.to_owned(), true),
             (format!("{get}\r\n"), false),
             (format!("{post}ab"), false),
