@@ -124,7 +124,13 @@ pub(super) async fn text(answer: Response<Incoming>) -> (String, HeaderMap) {
 
 pub(super) async fn l8_r10_http2_on_both_sides_with_trailers_and_a_key_that_no_table_keeps() {
     let mut plan = Plan::new();
-    let (a, upstream) = plan.upstream("a.test", &[b"h2"], echo_http2()).await;
+    let (a, upstream) = loop {
+        let (a, upstream) = plan.upstream("a.test", &[b"h2"], echo_http2()).await;
+        // Coded by Huffman, a port such as 46911 has the very bytes in it that are counted below.
+        if !a.contains("691") {
+            break (a, upstream);
+        }
+    };
     plan.bearer("A", SA, &a);
     let world = plan.start().await;
     let mut agent = http2_agent(&world, &a).await;
