@@ -31,6 +31,10 @@ macro_rules! each_attack {
                 r20_a_link_with_the_key_in_it_has_a_placeholder_with_which_it_works,
                 r23_a_value_that_is_turned_around_or_told_a_character_at_a_time_is_not_covered,
             }
+            choice {
+                d23_d24_two_keys_for_one_request_are_refused_with_the_choices_until_one_is_named,
+                d23_d24_a_key_is_named_by_its_address_and_by_its_placeholder_in_its_place_too,
+            }
             control {
                 a_gateway_says_whether_it_is_well_and_which_certificate_is_its_own,
                 l9_a_gateway_that_cannot_write_its_log_says_that_it_is_not_well,
@@ -49,8 +53,6 @@ macro_rules! each_attack {
                 d13_an_upstream_that_cannot_prove_its_name_gets_no_byte_of_http,
                 d14_redirects_are_passed_on_and_not_followed,
                 d19_an_answer_names_no_way_around_the_gateway,
-                d23_d24_two_keys_for_one_request_are_refused_with_the_choices_until_one_is_named,
-                d23_d24_a_key_is_named_by_its_address_and_by_its_placeholder_in_its_place_too,
                 n1_n2_private_addresses_in_any_spelling_are_refused,
                 n3_a_name_that_is_rebound_is_judged_at_each_connection_and_asked_once_for_it,
                 n1_n4_names_that_lead_inside_are_refused_also_if_they_lead_outside_too,

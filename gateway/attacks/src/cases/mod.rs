@@ -4,6 +4,7 @@
 mod alone;
 mod answers;
 mod asking;
+mod choice;
 mod control;
 mod destination;
 mod floods;
