@@ -36,6 +36,7 @@ mod resolve;
 pub mod run;
 #[cfg(test)]
 mod sample;
+mod since;
 pub mod stub;
 mod surroundings;
 pub mod whoami;

@@ -11,11 +11,12 @@ use keyward_wire::limits::AUDIT_PAGE;
 use keyward_wire::{IdentityId, KeyId};
 use serde_json::json;
 
-use super::list::{Since, named, parse_since};
+use super::list::named;
 use super::names::Names;
 use super::rows::{csv_head, csv_row, json_line};
 use super::walk::{beginning, page, record, walk};
 use crate::cmd::resolve;
+use crate::cmd::since::{Since, parse_since};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::session::files;
