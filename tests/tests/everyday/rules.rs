@@ -281,12 +281,17 @@ fn what_can_be_guessed_is_warned_of_wherever_the_rule_writes_it_as_a_secret() {
         assert!(said.contains(nowhere), "{said}");
         assert!(!said.contains("may send it") && !said.contains("short:"), "{said}");
     }
-    owner.write(
-        "keys.json",
-        file(&json!([{ "name": "SHORT", "value": "hunter2", "inject": bearer(&["a.test"]) }])),
-    );
-    let ended = owner.keyward(&["key", "import", "keys.json"]);
-    assert!(ended.code == 0 && ended.stderr.contains("SHORT: short: the value"), "{}", ended.said());
+    let import = |value: &str| {
+        let keys = json!([{ "name": "SHORT", "value": value, "inject": bearer(&["a.test"]) }]);
+        owner.write("keys.json", file(&keys));
+        let ended = owner.keyward(&["key", "import", "keys.json", "--on-conflict", "version"]);
+        assert_eq!(ended.code, 0, "{}", ended.said());
+        ended.stderr
+    };
+    let said = import("hunter2");
+    assert!(said.contains("sends SHORT nowhere: a value of fewer than 8"), "{said}");
+    assert!(!said.contains("may send it") && !said.contains("short:"), "{said}");
+    assert!(import("hunter23").contains("SHORT: short: the value"));
 }
 
 #[test]

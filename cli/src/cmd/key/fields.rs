@@ -71,15 +71,30 @@ pub(super) fn fit(ctx: &Ctx, key: &Name, rule: &Rule, value: &[u8], fields: &Fie
         Fault::new(Code::Policy, format!("the gateway could not send this value: {error}"))
             .next(format!("nothing was stored; {}", error.advice()))
     })?;
-    match unusable(value) {
-        Some(reason) => ctx.out.warn(&said(key, &reason)),
-        None => warn_of_short(ctx, None, &short(rule, value, fields)),
+    if let Some(doubt) = doubt(key, rule, value, fields) {
+        ctx.out.warn(&doubt);
     }
     Ok(())
 }
 
+/// What to warn of, of a value that a rule is there for: that the gateway does not send it, or that somebody could guess it.
+pub(super) fn doubt(key: &Name, rule: &Rule, value: &[u8], fields: &Fields) -> Option<String> {
+    if let Some(reason) = unusable(value) {
+        return Some(said(key, &reason));
+    }
+    let short = short(rule, value, fields);
+    if short.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "{key}: short: {}. An agent that makes the provider repeat its guesses could find it out; use a longer one, if it is \
+         secret and the provider lets you",
+        short.join(", ")
+    ))
+}
+
 /// What the rule sends as a secret and somebody could guess: the value, and fields. The user of Basic is none.
-pub(super) fn short(rule: &Rule, value: &[u8], fields: &Fields) -> Vec<String> {
+fn short(rule: &Rule, value: &[u8], fields: &Fields) -> Vec<String> {
     let mut short: Vec<String> = Vec::new();
     if value.len() < SHORT {
         short.push("the value".to_owned());
@@ -92,18 +107,6 @@ pub(super) fn short(rule: &Rule, value: &[u8], fields: &Fields) -> Vec<String> {
     let names: BTreeSet<FieldName> = rule.terms().into.iter().flat_map(secret).collect();
     short.extend(names.iter().filter(|name| is_short(name.as_str())).map(|name| format!("the field {name}")));
     short
-}
-
-/// Warns of them. `key` where several are told of.
-pub(super) fn warn_of_short(ctx: &Ctx, key: Option<&Name>, short: &[String]) {
-    if !short.is_empty() {
-        let of = key.map(|key| format!("{key}: ")).unwrap_or_default();
-        ctx.out.warn(&format!(
-            "{of}short: {}. An agent that makes the provider repeat its guesses could find it out; use a longer one, if it \
-             is secret and the provider lets you",
-            short.join(", ")
-        ));
-    }
 }
 
 /// Whether every place of the rule can hold what would be written there.

@@ -12,10 +12,11 @@ use keyward_wire::{DeploymentId, KeyId};
 use super::Options;
 use super::items::Item;
 use super::plan::{Step, plan, variables};
-use crate::cmd::key::fields::{check_values, short};
+use crate::cmd::key::fields::{check_values, doubt};
 use crate::cmd::key::rule::{Wildcards, stored};
 use crate::cmd::key::told::{Line, RuleChange, Whose};
 use crate::cmd::key::{list, replace};
+use crate::cmd::nowhere::unusable;
 use crate::cmd::resolve;
 use crate::fault::{Code, Fault};
 use crate::vault::admin::Desk;
@@ -51,8 +52,8 @@ pub(super) struct Decision {
     pub knowing: Vec<Name>,
     /// The rule that it gets, if that is another one than it had.
     pub rule: Option<RuleChange>,
-    /// What of it its rule sends, and somebody could guess.
-    pub short: Vec<String>,
+    /// Why its rule sends nothing of it, or what of it somebody could guess.
+    pub doubt: Option<String>,
     /// What is stored: what the file has, and beside it what the key has now.
     secret: Option<Secret>,
 }
@@ -199,7 +200,7 @@ fn decision(item: &Item, step: Step, met: Option<&KeyEntry>) -> Decision {
         env: None,
         knowing: Vec::new(),
         rule: None,
-        short: Vec::new(),
+        doubt: None,
         secret: None,
     }
 }
@@ -254,13 +255,14 @@ fn settle(
                 "nothing was stored; mend the value in the file, or first take its rule away: --no-rule"
             })
         })?;
-        decision.short = short(&rule, &secret.value, &secret.fields);
+        decision.doubt = doubt(&decision.name, &rule, &secret.value, &secret.fields);
         let former = former.map(|json| json.as_str());
         wildcards.check(&rule, former).map_err(|fault| {
             Fault::new(fault.code, format!("{}: {}", item.name, fault.what()))
                 .next(format!("nothing was stored; {}", fault.advice().unwrap_or_default()))
         })?;
-        decision.rule = Some(RuleChange::new(former, Some(rule), whose)).filter(RuleChange::is_one);
+        let change = RuleChange::new(former, Some(rule), whose).of_value(unusable(&secret.value).is_none());
+        decision.rule = Some(change).filter(RuleChange::is_one);
     }
     decision.secret = Some(secret);
     Ok(())

@@ -18,7 +18,6 @@ use self::decide::{Action, Decided, Decision, apply, decide};
 use self::items::{Item, Taken, items};
 use self::plan::OnConflict;
 use self::shred::Doomed;
-use super::fields::warn_of_short;
 use super::opening::Opening;
 use super::rule::Wildcards;
 use super::source::{Value, unreadable};
@@ -214,8 +213,8 @@ impl Options {
         for decision in decisions {
             remind_to_revoke(ctx, &decision.name, &decision.knowing);
         }
-        for decision in decisions {
-            warn_of_short(ctx, Some(&decision.name), &decision.short);
+        for doubt in decisions.iter().filter_map(|decision| decision.doubt.as_deref()) {
+            ctx.out.warn(doubt);
         }
         let with_items = || items.iter().zip(decisions);
         let keys = with_items().map(|(item, decision)| {
