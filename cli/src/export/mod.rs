@@ -59,7 +59,7 @@ impl Format {
     fn refusal(self, var: &Var<'_>, vars: &[Var<'_>]) -> Option<&'static str> {
         let name = var.name.as_str();
         match self {
-            Self::Shell => return None,
+            Self::Shell => return shell::refusal(name),
             Self::Fish => return fish::refusal(name),
             _ => {}
         }

@@ -50,6 +50,12 @@ pub fn shell(vars: &[Var<'_>]) -> Zeroizing<Vec<u8>> {
     })
 }
 
+/// What is in the way of a variable of this name.
+pub(super) fn refusal(name: &str) -> Option<&'static str> {
+    OWN.contains(&name)
+        .then_some("a variable of a shell's own, which bash, zsh, ksh or mksh does not export as it is set")
+}
+
 /// Opens the `if` and defines a variable for each byte of `used`, the backslash first, since the others are made with it.
 ///
 /// The output of `printf` is code: in quotes, line ends survive the backquotes that would drop them at the end.
@@ -181,6 +187,20 @@ fn free_prefix(vars: &[Var<'_>]) -> String {
 
 /// References in one word.
 const PIECE: usize = 100;
+
+/// What bash, zsh, ksh93 or mksh keeps for itself: the value is lost, changed, or read as something else.
+#[rustfmt::skip]
+const OWN: &[&str] = &[
+    "ARGC", "ARGV0", "BASHOPTS", "BASH_ALIASES", "BASH_ARGC", "BASH_ARGV", "BASH_CMDS", "BASH_COMMAND", "BASH_LINENO",
+    "BASH_SOURCE", "BASH_SUBSHELL", "BASH_VERSINFO", "DIRSTACK", "FUNCNAME", "GROUPS", "HISTCHARS", "JOBMAX",
+    "KEYBOARD_HACK", "KSH_VERSION", "TTYIDLE", "USERNAME", "WATCH", "ZSH_EVAL_CONTEXT", "ZSH_SUBSHELL", "_", "aliases",
+    "argv", "builtins", "commands", "dirstack", "dis_aliases", "dis_builtins", "dis_functions", "dis_functions_source",
+    "dis_galiases", "dis_patchars", "dis_reswords", "dis_saliases", "fignore", "funcfiletrace", "funcsourcetrace",
+    "funcstack", "functions", "functions_source", "functrace", "galiases", "histchars", "history", "historywords",
+    "jobdirs", "jobstates", "jobtexts", "keymaps", "mailpath", "manpath", "modules", "nameddirs", "options",
+    "parameters", "patchars", "pipestatus", "psvar", "reswords", "saliases", "signals", "termcap", "terminfo",
+    "userdirs", "usergroups", "watch", "widgets", "zsh_eval_context", "zsh_scheduled_events",
+];
 
 #[cfg(test)]
 mod tests {

@@ -178,21 +178,25 @@ macro_rules! as_text {
 as_text!(EnvName, Email, Name);
 
 /// Loaders, shells and interpreters take orders from these. Shells evaluate a value of some as arithmetic, and so run what
-/// stands in it: bash `RANDOM`, mksh `LINES` and many more.
+/// stands in it: bash `RANDOM`, mksh `LINES`, zsh `HISTSIZE` and many more.
 #[rustfmt::skip]
 const STEERING: &[&str] = &[
     // Where programs and code are looked for.
     "PATH", "path", "CDPATH", "cdpath", "FPATH", "fpath", "MODULE_PATH", "module_path", "MAILPATH", "GCONV_PATH",
-    "BASH_LOADABLES_PATH", "NODE_PATH", "PYTHONPATH", "PYTHONHOME", "PERL5LIB", "RUBYLIB",
-    // What is run at a start, a prompt or an empty command.
-    "ENV", "BASH_ENV", "ZDOTDIR", "PROMPT", "PROMPT_COMMAND", "PS0", "PS1", "PS2", "PS4", "NULLCMD", "READNULLCMD",
-    "PYTHONSTARTUP",
+    "BASH_LOADABLES_PATH", "fish_function_path", "fish_complete_path", "NODE_PATH", "PYTHONPATH", "PYTHONHOME",
+    "PERL5LIB", "RUBYLIB",
+    // What is run at a start, a prompt, an empty or an unknown command.
+    "COMMAND_NOT_FOUND_HANDLER", "ENV", "BASH_ENV", "ZDOTDIR", "PROMPT", "PROMPT_COMMAND", "PS0", "PS1", "PS2", "PS4",
+    "NULLCMD", "READNULLCMD", "PYTHONSTARTUP",
     // How words are read.
     "IFS", "BASHOPTS", "SHELLOPTS", "GLOBIGNORE", "BASH_XTRACEFD",
     // Numbers of the shell itself.
-    "BASHPID", "COLUMNS", "EPOCHREALTIME", "EPOCHSECONDS", "EUID", "HISTCMD", "KSHEGID", "KSHGID", "KSHUID", "LINENO",
-    "LINES", "OPTIND", "PGRP", "PIPESTATUS", "PPID", "RANDOM", "SECONDS", "SHLVL", "SRANDOM", "TMOUT", "UID", "USER_ID",
-    "status",
+    "BASHPID", "COLUMNS", "DIRSTACKSIZE", "EPOCHREALTIME", "EPOCHSECONDS", "ERRNO", "FUNCNEST", "HISTCMD", "HISTSIZE",
+    "KEYTIMEOUT", "LINENO", "LINES", "LISTMAX", "MAILCHECK", "OPTIND", "PGRP", "PIPESTATUS", "PPID", "RANDOM",
+    "REPORTMEMORY", "REPORTTIME", "SAVEHIST", "SECONDS", "SHLVL", "SRANDOM", "TMOUT", "TRY_BLOCK_ERROR",
+    "TRY_BLOCK_INTERRUPT", "ZLE_RPROMPT_INDENT", "status",
+    // Whose process the shell is: zsh becomes somebody else.
+    "EGID", "EUID", "GID", "KSHEGID", "KSHGID", "KSHUID", "UID", "USER_ID",
     // Options of loaders and interpreters.
     "GLIBC_TUNABLES", "JAVA_TOOL_OPTIONS", "NODE_OPTIONS", "PERL5OPT", "RUBYOPT",
     // Programs that git runs.
@@ -200,7 +204,8 @@ const STEERING: &[&str] = &[
     "GIT_TEMPLATE_DIR",
 ];
 
-const STEERING_PREFIXES: &[&str] = &["BASH_FUNC_", "LD_", "DYLD_", "GIT_SSH", "GIT_CONFIG", "KEYWARD_"];
+const STEERING_PREFIXES: &[&str] =
+    &["BASH_FUNC_", "LD_", "DYLD_", "GIT_SSH", "GIT_CONFIG", "KEYWARD_", "YASH_"];
 
 /// In either case: programs read both.
 const PROXIES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "FTP_PROXY"];
