@@ -104,6 +104,9 @@ async fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(kind = %error.kind(), "TCP_NODELAY");
     }
+    if let Err(error) = limit_waiting(&stream) {
+        tracing::debug!(kind = %error.kind(), "TCP_USER_TIMEOUT");
+    }
     let _connected = metrics.connected();
     let Some(tls) = tls else { return requests(stream, peer, router, metrics, watcher).await };
     if let Ok(Ok(stream)) = tokio::time::timeout(HEADER_TIME, tls.accept(stream)).await {
@@ -111,6 +114,19 @@ async fn connection(
     } else {
         tracing::debug!("a TLS handshake failed");
     }
+}
+
+/// Has the system end the connection if the other side takes nothing of what it is sent for [`TAKE_TIME`] (RFC 5482): hyper
+/// waits for it without a limit.
+#[cfg(target_os = "linux")]
+fn limit_waiting(stream: &TcpStream) -> io::Result<()> {
+    let time = u32::try_from(TAKE_TIME.as_millis()).unwrap_or(u32::MAX);
+    Ok(rustix::net::sockopt::set_tcp_user_timeout(stream, time)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_waiting(_: &TcpStream) -> io::Result<()> {
+    Ok(())
 }
 
 async fn requests(
@@ -140,6 +156,10 @@ async fn requests(
 /// Within which a request's head, or a TLS handshake, must have arrived.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 
+/// Within which the other side must take something of what it is sent.
+#[cfg(target_os = "linux")]
+const TAKE_TIME: Duration = Duration::from_secs(20);
+
 /// Largest head of a request.
 const HEADER_BYTES: usize = 32 * 1024;
 
@@ -164,6 +184,25 @@ mod tests {
         assert!(!answers_after_256(|_| {}).await);
         let trusted = ["127.0.0.0/8".parse().unwrap()];
         assert!(answers_after_256(|config| config.trusted_proxies = trusted.into()).await);
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_of_the_answers_is_let_go() {
+        let server = TestServer::start().await;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(serve(listener, server.app.clone(), std::future::pending()));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        // More than the system keeps for a client that reads nothing.
+        let asked = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
+        client.write_all(&asked).await.unwrap();
+        let reset = async {
+            while client.take_error().unwrap().is_none() && client.write(b"G").await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        tokio::time::timeout(TAKE_TIME * 3, reset).await.expect("it is let go");
+        serving.abort();
     }
 
     /// Whether one more is answered while 256 idle ones of the same address are open; they end within [`HEADER_TIME`].
