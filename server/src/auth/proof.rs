@@ -37,14 +37,19 @@ pub(crate) struct Claim {
     verifier: Sha256,
 }
 
+impl Claim {
+    /// That `auth` is the auth half of `credential`.
+    pub(crate) fn new(credential: CredentialId, auth: &AuthHalf) -> Self {
+        Self { credential, verifier: auth.verifier() }
+    }
+}
+
 impl Proof {
     /// What the request's own proof claims; none if it has a session.
     pub(crate) fn claim(&self) -> Option<Claim> {
         match self {
             Self::Session(_) => None,
-            Self::Credential(credential, auth) => {
-                Some(Claim { credential: *credential, verifier: auth.verifier() })
-            }
+            Self::Credential(credential, auth) => Some(Claim::new(*credential, auth)),
         }
     }
 }

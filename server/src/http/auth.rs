@@ -13,7 +13,7 @@ use super::dispatch::refuse_login;
 use super::{Answer, Call, Failure, Work, answer};
 use crate::access::Action;
 use crate::audit::{self, Event, Origin};
-use crate::auth::{self, Proof, Proved, Verdict};
+use crate::auth::{self, Claim, Proof, Proved, Verdict};
 use crate::metrics::Refused;
 use crate::store::Tx;
 
@@ -50,18 +50,21 @@ pub(super) async fn prelogin(call: Call) -> Answer {
 ))]
 pub(super) async fn login(call: Call) -> Answer {
     let request: LoginRequest = call.json()?;
-    let (throttle, now) = (call.server.app.throttle(), Instant::now());
-    let metrics = call.server.app.metrics();
-    if let Some(wait) = throttle.wait(call.ip, now) {
-        metrics.refused(Refused::Network);
-        return Err(Failure::TooMany { wait });
-    }
+    let (throttle, metrics) = (call.server.app.throttle(), call.server.app.metrics());
     auth::refused_in_step(async {
+        // Others behind the same address may guess: whoever shows a right token or device does not wait for them.
+        if let Some(wait) = throttle.wait(call.ip, Instant::now())
+            && !is_of_machine(&call, &request).await?
+        {
+            metrics.refused(Refused::Network);
+            return Err(Failure::TooMany { wait });
+        }
         let mut tx = call.server.app.store().begin().await?;
         let verdict = auth::prove(&mut tx, request.cred, &request.auth, EVERY_KIND).await?;
         let guessable = !is_beyond_guessing(&verdict);
+        let now = Instant::now();
         // Once more, for right and wrong alike: many that came together were all let in by the first look.
-        if guessable && let Some(wait) = throttle.wait(call.ip, Instant::now()) {
+        if guessable && let Some(wait) = throttle.wait(call.ip, now) {
             metrics.refused(Refused::Network);
             return Err(Failure::TooMany { wait });
         }
@@ -84,6 +87,15 @@ pub(super) async fn login(call: Call) -> Answer {
         }
     })
     .await
+}
+
+/// Whether it is the right proof of a token or a device. Locks nothing, so that guesses make no write wait.
+async fn is_of_machine(call: &Call, request: &LoginRequest) -> Result<bool, Failure> {
+    let mut tx = call.server.app.store().snapshot().await?;
+    let now = tx.now().await?;
+    let held = auth::hold(&mut tx, &[Claim::new(request.cred, &request.auth)], now).await?;
+    tx.rollback().await?;
+    Ok(held.iter().any(Option::is_some))
 }
 
 /// A right proof of 256 random bits. Nobody arrives at one by trying.
