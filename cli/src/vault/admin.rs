@@ -16,8 +16,9 @@ use keyward_crypto::state::roots::open_root;
 use keyward_crypto::state::secret::Secret;
 use keyward_crypto::verify::{Floors, Verified, VerifiedOrg, verify_bundle, verify_org};
 use keyward_crypto::{OrgKey, RootKey};
+use keyward_wire::api::Role;
 use keyward_wire::api::bundle::SecretItem;
-use keyward_wire::api::org::{AuditHead, OrgAnswer, SecretRef};
+use keyward_wire::api::org::{AuditHead, OrgAnswer, RootItem, SecretRef};
 use keyward_wire::api::write::Base;
 use keyward_wire::limits::SECRETS_PER_REQUEST;
 use keyward_wire::{Envelope, KeyId};
@@ -137,18 +138,31 @@ impl Session {
             ctx.out
                 .warn("so much has changed since this client last looked that continuity cannot be verified");
         }
-        let root = match &answer.root {
-            Some(item) => Some(
-                open_root(&self.cred.ik, self.cred.org, self.cred.id, item.generation, &item.env)
-                    .map_err(Fault::from)?,
-            ),
-            None => None,
-        };
+        let root = self.root(&org, answer.root.as_ref())?;
         notice::recovered(ctx, self.cred.id, &recovered);
         pins.remember(ctx, &self.cred, &seen);
         self.seen.replace(seen);
         let (api, cred, audit_head) = (&self.api, &self.cred, answer.audit_head);
         Ok(Desk { api, cred, org: Rc::new(org), root, audit_head, ok, answer, floors, pins })
+    }
+
+    /// The root key, which every owner has and nobody else. Without it an owner would enrol as an admin does, and no other owner
+    /// could open what was enrolled.
+    fn root(&self, org: &Org, item: Option<&RootItem>) -> Result<Option<RootKey>, Fault> {
+        let is_owner = org.identity(self.cred.id).is_some_and(|own| own.role == Role::Owner);
+        match (is_owner, item) {
+            (true, Some(item)) => {
+                Ok(Some(open_root(&self.cred.ik, self.cred.org, self.cred.id, item.generation, &item.env)?))
+            }
+            (false, None) => Ok(None),
+            (true, None) => {
+                Err(Fault::new(Code::Missing, "the server left out the root key, which every owner has"))
+            }
+            (false, Some(_)) => Err(Fault::new(
+                Code::Integrity,
+                "the server sent a root key, though this identity is no owner",
+            )),
+        }
     }
 
     /// Carries a change through: opens, changes, seals, writes; again from the start if somebody else wrote meanwhile, for

@@ -136,6 +136,20 @@ fn ms_40_whom_the_server_calls_an_owner_gets_no_organisation_key() {
 }
 
 #[test]
+fn ms_40_an_owner_without_the_root_key_enrols_nobody() {
+    let court = Court::new();
+    court.liar.lie(READ, |request, honest| {
+        let mut answer = honest(request);
+        answer.edit(|value| drop(value.as_object_mut().unwrap().remove("root")));
+        Reply::Whole(answer)
+    });
+    let ended = court.owner(&["api-user", "create", "late", "--group", "canary-agents"]);
+    assert_eq!(ended.code, 8, "{}", ended.said());
+    assert!(ended.stdout.is_empty() && court.writes().is_empty());
+    assert!(ended.stderr.contains("left out the root key"), "{}", ended.stderr);
+}
+
+#[test]
 fn ms_41_an_exclusion_that_the_server_hides_still_holds_in_rebuilt_views() {
     let court = Court::new();
     let insider = court.world.insider();
