@@ -2,8 +2,10 @@
 //! shape, and always the same one (CRYPTO.md §2.12 S11).
 
 use keyward_wire::api::auth::PreloginAnswer;
+use keyward_wire::api::credentials::NewCredential;
 use keyward_wire::name::Email;
 use keyward_wire::{CredentialId, Salt, Sha256};
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::store::{StoreError, Tx};
@@ -33,16 +35,42 @@ impl PreloginSecret {
     }
 }
 
+impl PreloginSecret {
+    /// The credential of an e-mail that nobody has. The last 6 bytes tell this server that it is one.
+    fn invented(&self, email: &Email) -> CredentialId {
+        let mut bytes = as_uuid_v4(self.derive(b"cred", email));
+        let (start, end) = bytes.split_at_mut(10);
+        end.copy_from_slice(&self.mark(start));
+        CredentialId::from_bytes(bytes)
+    }
+
+    /// Refuses credentials with the id that an e-mail has that nobody has, as if somebody had: whoever tries which ids are taken
+    /// is not told which e-mails there are. One random id in 2^48 is refused, too.
+    pub(crate) fn check_free(&self, credentials: &[NewCredential]) -> Result<(), StoreError> {
+        let taken = credentials.iter().any(|new| self.is_invented(new.id));
+        if taken { Err(StoreError::Taken) } else { Ok(()) }
+    }
+
+    fn is_invented(&self, credential: CredentialId) -> bool {
+        let (start, end) = credential.as_bytes().split_at(10);
+        self.mark(start).ct_eq(end).into()
+    }
+
+    /// First 6 bytes of `SHA-256(secret ‖ "invented" ‖ start)`.
+    fn mark(&self, start: &[u8]) -> [u8; 6] {
+        let hash = Sha256::of_parts(&[&self.0, b"invented", start]);
+        let (mark, _) = hash.as_bytes().split_at(6);
+        mark.try_into().expect("6 of 32 bytes")
+    }
+}
+
 /// Credential and salt of the e-mail's password, or what looks like them.
 pub(crate) async fn prelogin(
     tx: &mut Tx,
     secret: &PreloginSecret,
     email: &Email,
 ) -> Result<PreloginAnswer, StoreError> {
-    let invented = (
-        CredentialId::from_bytes(as_uuid_v4(secret.derive(b"cred", email))),
-        Salt::from_bytes(secret.derive(b"salt", email)),
-    );
+    let invented = (secret.invented(email), Salt::from_bytes(secret.derive(b"salt", email)));
     let (cred, salt) = tx.password_of(email).await?.unwrap_or(invented);
     Ok(PreloginAnswer { cred, suite: keyward_wire::envelope::SUITE, salt })
 }
@@ -61,11 +89,13 @@ mod tests {
     #[test]
     fn an_invented_answer_is_stable_and_looks_like_a_real_one() {
         let (secret, email) = (PreloginSecret::new([7; 32]), "nobody@example.com".parse::<Email>().unwrap());
-        let cred = as_uuid_v4(secret.derive(b"cred", &email));
-        assert_eq!(cred, as_uuid_v4(secret.derive(b"cred", &email)));
-        assert_ne!(cred, secret.derive(b"salt", &email));
-        assert_ne!(cred, as_uuid_v4(PreloginSecret::new([8; 32]).derive(b"cred", &email)));
-        let text = CredentialId::from_bytes(cred).to_string();
+        let (cred, other) = (secret.invented(&email), PreloginSecret::new([8; 32]));
+        assert_eq!(cred, secret.invented(&email));
+        assert_ne!(*cred.as_bytes(), secret.derive(b"salt", &email));
+        assert_ne!(cred, other.invented(&email));
+        assert!(secret.is_invented(cred) && !other.is_invented(cred));
+        assert!(!secret.is_invented(CredentialId::from_bytes(as_uuid_v4([9; 16]))));
+        let text = cred.to_string();
         assert_eq!(text.as_bytes()[14], b'4');
         assert!(b"89ab".contains(&text.as_bytes()[19]), "{text}");
     }

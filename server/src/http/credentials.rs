@@ -21,7 +21,7 @@ pub(super) async fn list(_: Call, mut work: Work) -> Answer {
     Ok(answer::ok(&CredentialsAnswer { credentials }))
 }
 
-/// Adds a device credential for the caller, or gives the organisation a new recovery kit in the place of its former one
+/// Adds a device credential for the caller, of which the last 64 are kept, or gives the organisation a new recovery kit in the place of its former one
 /// (owners only). Needs a session made with the password within the last 10 minutes.
 #[utoipa::path(post, path = "/v1/credentials", operation_id = "add_credential", tag = "credentials", request_body = NewCredential, responses(
     (status = 201, description = "It is there", body = CredentialInfo),
@@ -30,10 +30,15 @@ pub(super) async fn list(_: Call, mut work: Work) -> Answer {
 ))]
 pub(super) async fn add(call: Call, mut work: Work) -> Answer {
     let new: NewCredential = call.json()?;
-    check_own(&work.actor, &new, work.now)?;
+    let permit = check_own(&work.actor, &new, work.now)?;
     let mut events = Vec::new();
     match new.kind {
-        CredentialKind::Device => {}
+        CredentialKind::Device => {
+            for device in work.tx.oldest_devices(&permit, DEVICES - 1).await? {
+                work.tx.delete_credential(work.org.id, device).await?;
+                events.push(Event::credential_removed(work.actor.identity, device));
+            }
+        }
         CredentialKind::Recovery => {
             for (identity, kit) in work.tx.recovery_kits(work.org.id).await? {
                 work.tx.delete_credential(work.org.id, kit).await?;
@@ -46,6 +51,7 @@ pub(super) async fn add(call: Call, mut work: Work) -> Answer {
             return Err(Refusal::Unprocessable { field: "kind".to_owned(), reason }.into());
         }
     }
+    call.server.app.prelogin_secret().check_free(std::slice::from_ref(&new))?;
     work.tx.insert_credential(work.org.id, &new, work.now).await?;
     let info = CredentialInfo {
         id: new.id,
@@ -77,3 +83,6 @@ pub(super) async fn remove(call: Call, mut work: Work) -> Answer {
     let event = Event::credential_removed(work.actor.identity, id);
     work.answer(&[event], answer::empty()).await
 }
+
+/// Most devices that somebody is signed in on: every write of the organisation reads them all.
+const DEVICES: i64 = 64;

@@ -46,6 +46,7 @@ pub(super) async fn write(call: Call, mut work: Work) -> Answer {
     }
     let before = work.tx.state(&work.org).await?;
     let change = rule::check(&work.actor, work.now, &before, &request)?;
+    call.server.app.prelogin_secret().check_free(&request.credentials)?;
     work.tx.apply(&change, &request, work.now).await?;
     let events: Vec<Event> = change.events().iter().map(Event::from).collect();
     let now = Base { seq: change.after().seq, sha256: request.org.sha256() };

@@ -47,6 +47,7 @@ pub(super) async fn recover(call: Call, mut work: Work) -> Answer {
     }
     let before = work.tx.state(&work.org).await?;
     let (change, write) = rule::check(&work.actor, work.now, &before, request)?;
+    call.server.app.prelogin_secret().check_free(&write.credentials)?;
     work.tx.apply(&change, &write, work.now).await?;
     let events: Vec<Event> = change.events().iter().map(Event::from).collect();
     let now = Base { seq: change.after().seq, sha256: write.org.sha256() };

@@ -43,6 +43,7 @@ pub(super) async fn create(call: Call) -> Answer {
     }
     let now = tx.now().await?;
     check(&request, now)?;
+    app.prelogin_secret().check_free(&request.credentials)?;
     store(&mut tx, &request, now).await?;
     if let Some(ip) = call.ip {
         // Where the first owner signed up, he will sign in.

@@ -110,6 +110,16 @@ impl Tx {
         rows.iter().map(info).collect()
     }
 
+    /// The permit holder's own devices but for the `newest` ones, ended ones among them.
+    pub async fn oldest_devices(
+        &mut self,
+        permit: &Permit,
+        newest: i64,
+    ) -> Result<Vec<CredentialId>, StoreError> {
+        let args = vec![id(permit.org()), id(permit.identity()), newest.into()];
+        self.all(OLDEST_DEVICES, args).await?.iter().map(|row| row.id("id")).collect()
+    }
+
     /// The organisation's recovery kits, and whose they are.
     pub async fn recovery_kits(&mut self, org: OrgId) -> Result<Vec<(IdentityId, CredentialId)>, StoreError> {
         let rows = self.all(KITS, vec![id(org)]).await?;
@@ -183,6 +193,15 @@ statements! {
         from credentials
         where org_id = $1 and identity_id = $2
         order by created_at, id";
+    OLDEST_DEVICES = "
+        select id
+        from credentials
+        where org_id = $1 and identity_id = $2 and kind = 'device' and id not in (
+            select id
+            from credentials
+            where org_id = $1 and identity_id = $2 and kind = 'device'
+            order by created_at desc, id
+            limit $3)";
     KITS = "select id, identity_id from credentials where org_id = $1 and kind = 'recovery' order by id";
     DELETE = "delete from credentials where org_id = $1 and id = $2";
 }

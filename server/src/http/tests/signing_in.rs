@@ -1,13 +1,13 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use keyward_wire::api::auth::{MeAnswer, PreloginAnswer};
-use keyward_wire::api::credentials::CredentialKind;
+use keyward_wire::api::credentials::{CredentialKind, CredentialsAnswer};
 use keyward_wire::error::{ErrorBody, ErrorCode};
 use keyward_wire::{AuthHalf, CredentialId};
 use zeroize::Zeroizing;
 
 use crate::config::Signup;
-use crate::testing::{TestOwner, TestServer, id, login_request};
+use crate::testing::{TestOwner, TestServer, credential, id, login_request};
 
 #[tokio::test]
 async fn a_first_owner_signs_up_and_is_signed_in() {
@@ -132,6 +132,41 @@ async fn prelogin_does_not_tell_who_is_known() {
     let first: PreloginAnswer = first.json();
     assert_ne!((first.cred, first.salt), (other.cred, other.salt));
     assert_eq!(ask("nonsense").await.status, StatusCode::BAD_REQUEST);
+    // Nor does the attempt to have what it named.
+    for taken in [known.cred, first.cred, other.cred] {
+        let mut own = credential(owner.signup.identity, CredentialKind::Device);
+        own.id = taken;
+        let answer = server.post(&owner.session, "/v1/credentials", &own).await;
+        assert_eq!(answer.json::<ErrorBody>().error.code, ErrorCode::Conflict, "{taken}");
+    }
+    let mut bob = TestOwner::new("bob@example.com");
+    bob.signup.credentials[0].id = first.cred;
+    let open = TestServer::start_with(|config| config.signup = Signup::Open).await;
+    assert_eq!(
+        open.post("", "/v1/signup", &bob.signup).await.status,
+        StatusCode::CREATED,
+        "another server's"
+    );
+}
+
+#[tokio::test]
+async fn somebody_has_so_many_devices_and_the_newest_ones_stay() {
+    let server = TestServer::start().await;
+    let owner = server.owner("alice@example.com").await;
+    let first = owner.credential(CredentialKind::Device);
+    let mut added = Vec::new();
+    for _ in 0..64 {
+        server.clock.advance(1);
+        let device = credential(owner.signup.identity, CredentialKind::Device);
+        added.push(device.id);
+        let answer = server.post(&owner.session, "/v1/credentials", &device).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+    }
+    let answer: CredentialsAnswer = server.get(&owner.session, "/v1/credentials").await.json();
+    let devices = answer.credentials.iter().filter(|one| one.kind == CredentialKind::Device);
+    assert!(devices.map(|device| device.id).eq(added), "the first is gone, and those after it are there");
+    let old = server.post("", "/v1/auth/login", &login_request(first, 1)).await;
+    assert_eq!(old.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
@@ -153,6 +188,10 @@ async fn an_address_that_guesses_is_slowed_and_nobody_else() {
     assert!(["1", "2"].contains(&wait.as_str()), "{wait}");
     assert!(error.message.contains(&format!("in {wait} seconds")), "{}", error.message);
     assert_eq!(server.login("192.0.2.2", password, 1).await.status, StatusCode::OK);
+    // With a device or token nobody waits for what others guess behind the same address.
+    let device = server.owner.credential(CredentialKind::Device);
+    assert_eq!(server.login("192.0.2.1", device, 1).await.status, StatusCode::OK);
+    assert_eq!(server.login("192.0.2.1", device, 2).await.status, StatusCode::TOO_MANY_REQUESTS);
 }
 
 #[tokio::test]

@@ -192,17 +192,7 @@ fn decision(item: &Item, step: Step, met: Option<&KeyEntry>) -> Decision {
         Step::Rename { to, number } => (Action::Rename, to, set.map(|set| format!("{set} {number}"))),
     };
     let id = met.map(|key| key.id).filter(|_| action != Action::Rename);
-    Decision {
-        action,
-        name,
-        id,
-        set,
-        env: None,
-        knowing: Vec::new(),
-        rule: None,
-        doubt: None,
-        secret: None,
-    }
+    Decision { action, name, id, set, env: None, knowing: Vec::new(), rule: None, doubt: None, secret: None }
 }
 
 /// What each key that may get a new version has now.
