@@ -1,4 +1,4 @@
-//! What every command is given: the world, read once.
+//! What every command is given: its options, keyward's settings in the environment (read once), and where output goes.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -78,7 +78,7 @@ pub struct Ctx {
 }
 
 impl Env {
-    /// Reads the process's environment: the one place that does.
+    /// Reads keyward's settings from the process's environment: the one place that does.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn read() -> Self {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());

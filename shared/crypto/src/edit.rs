@@ -1,7 +1,7 @@
 //! Changes of ORG that need no cryptography: groups, deployments, mappings, exclusions. Pure.
 //!
-//! Each leaves ORG consistent: nothing refers to what is gone, names are unique in their kind, and a group that takes no
-//! new keys by itself gets none.
+//! Each change leaves ORG consistent: nothing refers to something removed, names are unique in their kind, and a group that takes
+//! no new keys by itself gets none.
 
 use std::collections::BTreeSet;
 
@@ -18,10 +18,10 @@ pub enum EditError {
     /// Another thing of the same kind has this name.
     #[error("the name {0} is taken")]
     NameTaken(Name),
-    /// Another key is mapped to this variable.
+    /// Another key is mapped to this variable in the deployment.
     #[error("another key is already mapped to {0} there")]
     VariableTaken(EnvName),
-    /// What the change refers to is not in ORG.
+    /// ORG does not have what the change refers to.
     #[error("it is not there (any more)")]
     NotThere,
 }
@@ -58,8 +58,8 @@ impl Org {
         Ok(())
     }
 
-    /// Maps a key to a variable. Where the deployment is assigned with `new_keys: deny`, a key that was not mapped in it
-    /// before is excluded at once.
+    /// Maps a key to a variable. A key that was not mapped in the deployment before is excluded at once for groups with
+    /// `new_keys: deny`.
     ///
     /// # Errors
     /// [`EditError::VariableTaken`], [`EditError::NotThere`].
@@ -78,7 +78,7 @@ impl Org {
         Ok(())
     }
 
-    /// Removes every mapping of a key in a deployment. Exclusions of it stay: mapped again, it is still excluded.
+    /// Removes every mapping of a key in a deployment. Exclusions of the key stay: mapped again, the key is still excluded.
     ///
     /// # Errors
     /// [`EditError::NotThere`].
@@ -142,7 +142,7 @@ impl Org {
         Ok(())
     }
 
-    /// Removes an identity; a gateway's agents too.
+    /// Removes an identity; of a gateway, its agents too.
     ///
     /// # Errors
     /// [`EditError::NotThere`].
@@ -170,7 +170,7 @@ impl Org {
         if self.groups_mut(identity)?.remove(&group) { Ok(()) } else { Err(EditError::NotThere) }
     }
 
-    /// Assigns a deployment to a group, or changes how it is assigned: `excluded` is added to what was excluded before.
+    /// Assigns a deployment to a group, or changes its assignment: `excluded` is added to the keys that were excluded before.
     ///
     /// # Errors
     /// [`EditError::NotThere`].
@@ -193,7 +193,7 @@ impl Org {
         Ok(())
     }
 
-    /// Takes a deployment from a group, its exclusions with it.
+    /// Takes a deployment from a group, and with it the group's exclusions there.
     ///
     /// # Errors
     /// [`EditError::NotThere`].
@@ -243,7 +243,7 @@ impl Org {
     }
 }
 
-/// Refuses a name that stands among `others`.
+/// Refuses a name that is among `others`.
 pub(crate) fn free<'a>(name: &Name, mut others: impl Iterator<Item = &'a Name>) -> Result<(), EditError> {
     if others.any(|other| other == name) { Err(EditError::NameTaken(name.clone())) } else { Ok(()) }
 }

@@ -56,7 +56,8 @@ pub enum ErrorCode {
     NotJson,
     /// 422: understood, but it would break a rule of the organisation's state.
     Unprocessable,
-    /// 429: too many refused log-ins from this address, or too many requests of this identity that wait; wait a little.
+    /// 429: too many refused log-ins from this network, or of this credential from networks where its holder never signed in; or
+    /// too many requests of this identity that wait. Wait a little.
     TooMany,
     /// 503: the server has no room for this now.
     Unavailable,
