@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::fault::{Code, Fault};
 
-/// How to write.
+/// How output is written.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Out {
     /// Data as JSON.

@@ -42,7 +42,7 @@ impl Stops {
         Self::of(|_| true)
     }
 
-    /// Those of them that are not ignored: for what runs until it is told to end, as under `nohup`.
+    /// Those of these signals that are not ignored: for a command that runs until it is told to end, as under `nohup`.
     ///
     /// # Errors
     /// If signals cannot be waited for.

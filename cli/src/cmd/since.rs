@@ -1,4 +1,4 @@
-//! Since when: what several commands ask.
+//! The option `--since`, which several commands have.
 
 use std::time::SystemTime;
 
@@ -14,7 +14,7 @@ pub(super) enum Since {
 }
 
 impl Since {
-    /// In milliseconds UTC.
+    /// The moment in milliseconds UTC.
     pub(super) fn at(self, now: i64) -> i64 {
         match self {
             Self::Ago(span) => now.saturating_sub(span),

@@ -13,7 +13,7 @@ use crate::vault::admin::Session;
 use crate::vault::glance::glance;
 use crate::vault::mapping_file;
 
-/// How long somebody who pressed TAB waits at most.
+/// The longest time that somebody who pressed TAB waits.
 const PATIENCE: Duration = Duration::from_millis(2_500);
 
 /// Things that have names.

@@ -14,7 +14,7 @@ pub fn leads_around(name: &OsStr, value: &OsStr) -> bool {
     is_named || (is_javas && STEERING.iter().any(|option| value.contains(option)))
 }
 
-/// Their names as they are written, for a shell that unsets them.
+/// The names of these variables as they are written, for a shell that unsets them.
 pub fn spellings() -> impl Iterator<Item = String> {
     AROUND.iter().flat_map(|name| [(*name).to_owned(), name.to_ascii_uppercase()])
 }

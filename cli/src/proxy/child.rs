@@ -52,7 +52,7 @@ impl Child {
         }
     }
 
-    /// Ends it: without its gateway it can do nothing.
+    /// Ends the program: without its gateway it can do nothing.
     pub async fn end(&mut self) {
         self.send(Signal::TERM);
         self.signals.forget();
@@ -82,7 +82,7 @@ impl Child {
     }
 }
 
-/// Those that a program is sent by people and by what supervises it.
+/// The signals that a program is sent by people and by what supervises it.
 struct Signals(Vec<(tokio::signal::unix::Signal, Signal)>);
 
 impl Signals {
@@ -110,7 +110,7 @@ impl Signals {
         while matches!(self.next().await, Signal::USR1 | Signal::USR2) {}
     }
 
-    /// Those that came already.
+    /// Forgets the signals that came already.
     fn forget(&mut self) {
         while self.poll(&mut Context::from_waker(Waker::noop())).is_some() {}
     }
@@ -131,5 +131,5 @@ fn in_foreground() -> bool {
     foreground == Some(rustix::process::getpgrp())
 }
 
-/// Between being asked to end and being ended.
+/// Time between asking the program to end and killing it.
 const GRACE: Duration = Duration::from_secs(10);

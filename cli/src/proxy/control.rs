@@ -43,10 +43,10 @@ impl Control {
         Err(Fault::new(code, what).next("see what keyward proxy says on its terminal").into())
     }
 
-    /// Its certificate, if it is the one with this SHA-256. Whoever stands between could have answered with another.
+    /// The gateway's certificate, if its SHA-256 is this one: whoever stands between could have answered with another.
     ///
     /// # Errors
-    /// If it does not answer, or with anything else.
+    /// If the gateway does not answer, or with anything else.
     pub async fn certificate(&self, sha256: &str) -> anyhow::Result<CertificateDer<'static>> {
         let (status, body) = self.ask(control::CA).await?;
         if status != 200 {

@@ -10,13 +10,13 @@ use zeroize::Zeroizing;
 
 /// A key that an agent may use.
 pub struct UsableKey {
-    /// Its name.
+    /// The key's name.
     pub name: String,
-    /// Whose service it is for, as its owner says.
+    /// The provider whose service the key is for, as the key's owner says.
     pub provider: Option<String>,
     /// Where the gateway sends what comes under the key's own address.
     pub host: Option<Authority>,
-    /// What stands for its value.
+    /// The placeholder that stands for the key's value.
     pub placeholder: Zeroizing<String>,
     /// The variables that it is mapped to; none: that of its own name.
     pub mapped: Vec<EnvName>,
@@ -87,7 +87,7 @@ fn own(key: &UsableKey) -> Vec<EnvName> {
     all.into_iter().filter(|name: &EnvName| !name.steers_programs()).collect()
 }
 
-/// As its owner says, else by where it goes.
+/// The key's provider as its owner says, or else by the hosts that its rule names.
 fn provider_of(key: &UsableKey) -> Option<Provider> {
     let named = key.provider.as_deref().and_then(provider::find);
     named.or_else(|| key.host.as_ref().and_then(|host| provider::of_host(host).next()))

@@ -15,7 +15,7 @@ use super::{now, upstream_roots};
 use crate::fault::{Code, Fault};
 use crate::session::files;
 
-/// What is decided on the command line.
+/// The options that decide what a gateway reaches.
 #[derive(Args)]
 #[group(id = "reach")]
 pub struct Reach {

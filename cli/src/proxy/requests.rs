@@ -27,13 +27,13 @@ pub struct Row {
     more: u64,
 }
 
-/// Which lines are wanted. Nothing said: all.
+/// A filter of the log's lines. Without any condition: all lines.
 pub struct Wanted {
-    /// Of this agent, by its name.
+    /// Only lines of the agent of this name.
     pub agent: Option<String>,
-    /// To this host, at any port or at the one that is named.
+    /// Only lines about this host, at any port or at the one that is named.
     pub host: Option<String>,
-    /// From here on, milliseconds UTC.
+    /// Only lines from this time on, milliseconds UTC.
     pub since_ms: Option<i64>,
 }
 
@@ -55,7 +55,7 @@ impl Wanted {
     }
 }
 
-/// What stands above the cells.
+/// The headings of the columns.
 pub const HEAD: &[&str] = &["TIME", "AGENT", "METHOD", "WHERE", "KEY", "DECISION", "STATUS", "MS"];
 
 /// The cells of each request. What was written before it was sent is left out where what came of it is there, too.

@@ -16,16 +16,16 @@ use crate::session::credential::Credential;
 use crate::vault::freshness::Freshness;
 use crate::vault::gateway::{Keeper, Live, SystemClock};
 
-/// What a gateway needs, before it serves anybody.
+/// A gateway that is prepared and does not serve yet.
 pub struct Prepared {
     config: Config,
     bound: Vec<Bound>,
-    /// For those who run it, if they are served.
+    /// The listener for those who run the gateway, if they are served.
     pub control: Option<Bound>,
     log: Log,
-    /// Its authority.
+    /// The gateway's certificate authority.
     pub ca: Arc<Ca>,
-    /// What it knows.
+    /// The gateway's knowledge.
     pub live: Live,
     /// Keeps that current, once it is asked to.
     pub keeper: Keeper,
@@ -77,7 +77,7 @@ impl Prepared {
         Ok(Self { config, bound, control, log, ca, live: keeper.live(), keeper })
     }
 
-    /// Where it listens.
+    /// The places where the gateway listens.
     pub fn bound(&self) -> &[Bound] {
         &self.bound
     }
@@ -131,8 +131,8 @@ impl Running {
         Fault::new(Code::Unexpected, what).next("start the gateway again").into()
     }
 
-    /// Ends it: what is under way has a moment to end by itself, unless meanwhile it is to end `at_once`. How far its log
-    /// goes.
+    /// Ends the gateway. Requests under way have a moment to end by themselves, unless `at_once` says meanwhile that they must
+    /// end. Returns the log's head.
     pub async fn end(self, ctx: &Ctx, at_once: impl Future<Output = ()>) -> Head {
         let Self { gateway, listeners } = self;
         gateway.stop();
@@ -149,7 +149,7 @@ impl Running {
     }
 }
 
-/// What is served, beside what this thread does.
+/// The listeners that are served, beside what this thread does.
 struct Listeners {
     threads: Threads,
     /// What is said of the listener that failed first; empty: none has.
@@ -167,7 +167,7 @@ impl Listeners {
         Ok(())
     }
 
-    /// Has what comes at a place served.
+    /// Serves the connections that arrive at a place.
     fn spawn<S>(&self, bound: Bound, serve: impl FnOnce(Listener) -> S) -> anyhow::Result<()>
     where
         S: Future<Output = std::io::Result<()>> + Send + 'static,
@@ -191,5 +191,5 @@ impl Listeners {
     }
 }
 
-/// For requests that are under way when the gateway ends.
+/// How long requests that are under way may take when the gateway ends.
 const DRAIN: Duration = Duration::from_secs(10);

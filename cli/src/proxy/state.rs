@@ -130,13 +130,13 @@ impl State {
         Ok(path)
     }
 
-    /// Where the log is.
+    /// The path of the log.
     pub fn log_path(&self) -> PathBuf {
         self.0.join("requests.log")
     }
 }
 
-/// What is wrong with a log.
+/// The fault that a log is not sound.
 pub fn broken(path: &Path, error: LogError) -> anyhow::Error {
     match error {
         LogError::Read(error) => anyhow::Error::new(error).context(format!("cannot read {}", path.display())),
@@ -154,7 +154,7 @@ fn unusable(path: &Path, error: CaError) -> Fault {
         .next("move it away for a new one; programs must then be told to trust that one")
 }
 
-/// What time it is.
+/// The present time.
 #[expect(clippy::disallowed_methods, reason = "the clock of a running gateway")]
 pub(crate) fn now() -> SystemTime {
     SystemTime::now()

@@ -39,10 +39,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     replace(path, bytes, 0o600)
 }
 
-/// The same for a file that everybody may read.
+/// Writes a file that everybody may read, and otherwise as [`write()`].
 ///
 /// # Errors
-/// Those of [`write()`].
+/// The errors of [`write()`].
 pub fn write_public(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     replace(path, bytes, 0o644)
 }
@@ -143,7 +143,7 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// In the folder that `path` will be in, or anywhere if it goes nowhere in the end.
+    /// Makes the file in the folder that `path` will be in, or anywhere if it is not moved in the end.
     ///
     /// # Errors
     /// If it cannot be made there.

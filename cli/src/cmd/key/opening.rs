@@ -1,4 +1,4 @@
-//! Another provider of a key, by which the gateway no longer refuses paths that make or show credentials.
+//! A change of a key's provider, by which the gateway stops refusing paths that make or show credentials.
 
 use clap::Args;
 use keyward_wire::name::Name;
