@@ -15,10 +15,10 @@ use tokio_rustls::client::TlsStream;
 
 use crate::common::http::{Head, answer, head_end};
 
-/// One that is measured.
+/// A way to the upstream that is measured.
 #[derive(Clone)]
 pub(super) struct Way {
-    /// What the tables call it.
+    /// The name of the way in the tables.
     pub(super) name: &'static str,
     /// The proxy; none: directly.
     pub(super) proxy: Option<SocketAddr>,
