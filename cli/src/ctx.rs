@@ -133,7 +133,7 @@ pub fn rfc3339(millis: i64) -> String {
 /// A span such as `12h` or `90d`, in milliseconds.
 ///
 /// # Errors
-/// A text for the user.
+/// A text for the user, if it is not such a span.
 pub fn parse_span(text: &str) -> Result<i64, String> {
     let span = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 12h or 90d"))?;
     let millis = i64::try_from(span.as_millis()).ok().filter(|millis| *millis <= LONGEST_SPAN);

@@ -15,7 +15,7 @@ use crate::ignored::Ignored;
 /// signal that the parent ignores counts: to stop is the safe mistake.
 ///
 /// # Errors
-/// Those of `work`; or that it was stopped.
+/// The error of `work`, or that it was stopped.
 pub async fn unless_stopped(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let mut stops = Stops::new()?;
     let mut work = pin!(work);

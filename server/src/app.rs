@@ -41,7 +41,7 @@ struct Inner {
 impl App {
     /// Makes the data directory, opens the database, brings it up to date.
     ///
-    /// `clock` is [`ClockOffset::default`] but in tests.
+    /// `clock` is [`ClockOffset::default`], except in tests.
     pub async fn open(config: &Config, clock: ClockOffset) -> Result<Self, ConfigError> {
         config.check()?;
         let tls = config.tls.clone().map(Tls::load).transpose()?;
@@ -141,7 +141,7 @@ impl App {
 }
 
 /// Opens the configured database and brings its schema up to date.
-/// `clock` is [`ClockOffset::default`], but in tests.
+///
 /// With SQLite, the data directory belongs to this process alone while the lock is held; PostgreSQL may be shared.
 pub async fn open_store(
     config: &Config,

@@ -20,7 +20,7 @@ use crate::common::http::{Head, answer, head_end};
 pub(super) struct Way {
     /// The name of the way in the tables.
     pub(super) name: &'static str,
-    /// The proxy; none: directly.
+    /// The proxy. `None` if the way is direct.
     pub(super) proxy: Option<SocketAddr>,
     /// `Proxy-Authorization: …`, ended, if it asks for that.
     pub(super) credential: String,

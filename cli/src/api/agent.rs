@@ -14,7 +14,7 @@ pub struct AgentKey {
     pub name: String,
     /// The provider whose service the key is for.
     pub provider: Option<String>,
-    /// Where the gateway sends what comes under the key's own address; none if that could be several hosts.
+    /// The host that base-URL mode leads to with this key. `None` if it could be several.
     pub host: Option<String>,
 }
 

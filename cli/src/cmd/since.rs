@@ -26,7 +26,7 @@ impl Since {
 /// A span before now, or a time in UTC.
 ///
 /// # Errors
-/// What to write instead.
+/// A text that says what to write instead.
 pub(super) fn parse_since(text: &str) -> Result<Since, String> {
     // A day alone is its beginning.
     let time = if text.len() == "2026-01-31".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };

@@ -14,11 +14,11 @@ pub struct UsableKey {
     pub name: String,
     /// The provider whose service the key is for, as the key's owner says.
     pub provider: Option<String>,
-    /// Where the gateway sends what comes under the key's own address.
+    /// The host that base-URL mode leads to with this key, if it is a single one.
     pub host: Option<Authority>,
     /// The placeholder that stands for the key's value.
     pub placeholder: Zeroizing<String>,
-    /// The variables that it is mapped to; none: that of its own name.
+    /// The variables that the key is mapped to. If there are none, the one of its own name.
     pub mapped: Vec<EnvName>,
 }
 
@@ -30,8 +30,9 @@ pub struct Base<'a> {
     pub credential: &'a str,
 }
 
-/// Each variable with its value: those that the keys are mapped to or called, and those in which their providers' own clients
-/// look. Where several keys could be meant, and none is called so, there is none: a client would use the wrong one.
+/// Each variable with its value: those that the keys are mapped to or named as, and those that their providers' own clients read.
+/// If several keys could be meant by a variable, and none is named as it, the variable is left out: a client would use the wrong
+/// key.
 ///
 /// With `base`, the variables by which clients are pointed at another address, too, where a provider has one.
 pub fn variables(keys: &[UsableKey], base: Option<&Base<'_>>) -> BTreeMap<EnvName, Zeroizing<String>> {

@@ -33,7 +33,7 @@ impl Listen<'_> {
     /// Binds them all, or none.
     ///
     /// # Errors
-    /// Those of [`Place::bind`].
+    /// If one of them cannot be bound ([`Place::bind`]).
     pub fn bind(&self) -> anyhow::Result<Vec<Bound>> {
         self.places.iter().map(|place| place.bind(self.beyond)).collect()
     }

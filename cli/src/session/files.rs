@@ -188,7 +188,7 @@ impl Pending {
     /// Hands all of it to `take`, in pieces.
     ///
     /// # Errors
-    /// Of reading, or of `take`.
+    /// If reading fails; or the error of `take`.
     pub fn copy_to(mut self, mut take: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<()> {
         self.file.rewind()?;
         let mut piece = vec![0; 64 * 1024];
@@ -216,7 +216,7 @@ impl Write for Pending {
 /// link, which is not followed either, since somebody else may have laid it.
 ///
 /// # Errors
-/// [`Code::Policy`].
+/// [`Code::Policy`], if it is no regular file.
 pub fn replaceable(path: &Path) -> Result<(), Fault> {
     match fs::symlink_metadata(path) {
         Ok(facts) if !facts.is_file() => {

@@ -14,7 +14,6 @@
 //!
 //! A request for which something has changed (a write, a revoked credential, a wrong proof) is declined here and answered in a
 //! transaction of its own, as every other request is: nothing is refused here.
-//! transaction of its own, as every other request is: nothing is refused here.
 
 mod answer;
 mod group;

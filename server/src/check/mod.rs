@@ -3,7 +3,6 @@
 //!
 //! What is sealed is checked by those who can open it. This check finds a damaged disk, a database changed by hand, a restore
 //! gone wrong and faults of this program.
-//! wrong and faults of this program.
 
 mod audit;
 mod envelopes;

@@ -86,7 +86,7 @@ impl Envelope {
     /// Checks header and length; nothing else can be checked without the key.
     ///
     /// # Errors
-    /// [`EnvelopeError`].
+    /// [`EnvelopeError`], if the bytes are not an envelope.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, EnvelopeError> {
         let (b"KWE1", [purpose, SUITE, 0, 0, ..]) = bytes.split_at_checked(4).ok_or(EnvelopeError)? else {
             return Err(EnvelopeError);

@@ -33,7 +33,7 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
 /// Refuses nesting deeper than [`JSON_DEPTH`] before a parser recurses into it.
 ///
 /// # Errors
-/// [`JsonError::TooDeep`].
+/// [`JsonError::TooDeep`], if the nesting is deeper.
 pub fn check_depth(bytes: &[u8]) -> Result<(), JsonError> {
     let mut depth = 0_usize;
     let mut rest = bytes;

@@ -80,7 +80,7 @@ fn parts(proxy: &str) -> Option<(&str, &str)> {
     credential.starts_with(PREFIX).then_some((credential, at.trim_end_matches('/')))
 }
 
-/// What becomes of a program's request; none if the program has not what it takes to make one.
+/// Looks at what becomes of a program's request. `None` if the program lacks something to make one.
 async fn found(trial: &Trial, program: &'static Program) -> Option<Check> {
     let mut said = String::new();
     for (at, way) in program.ways.iter().enumerate() {

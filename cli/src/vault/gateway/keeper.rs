@@ -3,7 +3,6 @@
 //! The server's list of what it does not forbid comes first and counts at once. Then, if the gateway's GRANT is another one, the
 //! view that belongs to it is fetched and verified like any client's, with the memory that refuses older states. If an answer
 //! does not verify, the keeper ends: nothing is allowed after that, and the server is not asked again.
-//! verify ends it: nothing is allowed any more, and that server is asked for nothing more.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;

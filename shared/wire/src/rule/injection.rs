@@ -127,10 +127,10 @@ impl Injection {
         Self::Header { name: AUTHORIZATION.to_owned(), template }
     }
 
-    /// A header; letters of either case are taken.
+    /// A header. Its name may have letters of either case.
     ///
     /// # Errors
-    /// [`InjectionError`].
+    /// [`InjectionError`], if the name or the template cannot be used.
     pub fn header(name: &str, template: Template) -> Result<Self, InjectionError> {
         let name = name.to_ascii_lowercase();
         if !matches!(name.len(), 1..=64) || !name.bytes().all(is_token) {
@@ -150,10 +150,10 @@ impl Injection {
         Ok(Self::Header { name, template })
     }
 
-    /// User and password. One of them may be without placeholder.
+    /// Basic of a user and a password. One of them may be without placeholder.
     ///
     /// # Errors
-    /// [`InjectionError`].
+    /// [`InjectionError`], if a template cannot be used.
     pub fn basic(user: Template, password: Template) -> Result<Self, InjectionError> {
         if user.literal().any(|byte| byte == b':') {
             return Err(InjectionError::BasicUser);
@@ -167,16 +167,16 @@ impl Injection {
     /// A parameter of the query.
     ///
     /// # Errors
-    /// [`InjectionError`].
+    /// [`InjectionError`], if the name or the template cannot be used.
     pub fn query(name: &str, template: Template) -> Result<Self, InjectionError> {
         secret(&template)?;
         Ok(Self::Query { name: parameter(name)?, template })
     }
 
-    /// Part of the path.
+    /// A part of the path.
     ///
     /// # Errors
-    /// [`InjectionError`].
+    /// [`InjectionError`], if the template cannot be used.
     pub fn path(template: Template) -> Result<Self, InjectionError> {
         PathTemplate::new(template).map(Self::Path)
     }
@@ -184,7 +184,7 @@ impl Injection {
     /// A string in a JSON body.
     ///
     /// # Errors
-    /// [`InjectionError`].
+    /// [`InjectionError`], if the pointer or the template cannot be used.
     pub fn json_field(pointer: &str, template: Template) -> Result<Self, InjectionError> {
         secret(&template)?;
         Ok(Self::JsonField { pointer: check_pointer(pointer)?, template })
@@ -193,7 +193,7 @@ impl Injection {
     /// A field of a form.
     ///
     /// # Errors
-    /// [`InjectionError`].
+    /// [`InjectionError`], if the name or the template cannot be used.
     pub fn form_field(name: &str, template: Template) -> Result<Self, InjectionError> {
         secret(&template)?;
         Ok(Self::FormField { name: parameter(name)?, template })

@@ -95,7 +95,7 @@ impl Rule {
     /// Checks the terms as a whole: the parts are valid already.
     ///
     /// # Errors
-    /// [`RuleError`].
+    /// [`RuleError`] names the part that is wrong.
     pub fn new(terms: Terms) -> Result<Self, RuleError> {
         let Terms { hosts, methods, paths, into, approval: _, account: _, limits: _ } = &terms;
         check_list("hosts", hosts, HOSTS)?;

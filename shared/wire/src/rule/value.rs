@@ -53,10 +53,10 @@ impl ValueError {
 }
 
 impl Rule {
-    /// Whether every place of the rule can hold what would be written there.
+    /// Checks that every place of the rule can hold what would be written there.
     ///
     /// # Errors
-    /// [`ValueError`].
+    /// [`ValueError`] names the first place that cannot.
     pub fn check_values<'a, F: Fn(&FieldName) -> Option<&'a [u8]>>(
         &self,
         values: &Values<'a, F>,

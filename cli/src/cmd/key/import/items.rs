@@ -47,7 +47,7 @@ pub(super) struct Taken {
 /// Reads a file.
 ///
 /// # Errors
-/// With every line that cannot be taken, and none of their text.
+/// A fault that lists every line that cannot be taken, without any of their text.
 pub(super) fn items(tool: Tool, bytes: &[u8]) -> Result<Taken, Fault> {
     let Content { mut records, warnings, not_kept, complete } =
         read(tool, bytes).map_err(|problems| refused(tool, &problems))?;
