@@ -29,7 +29,7 @@ pub(crate) struct Session {
     used: Mutex<HashMap<KeyId, Bucket>>,
 }
 
-/// How many requests a rule still allows: a leaking bucket.
+/// How many requests a rule still allows: a token bucket.
 struct Bucket {
     left: f64,
     at: Instant,

@@ -22,11 +22,11 @@ pub struct UsableKey {
     pub mapped: Vec<EnvName>,
 }
 
-/// How programs speak to the gateway as if it were the service.
+/// What programs need to call the gateway as if it were the service.
 pub struct Base<'a> {
-    /// The gateway, as they see it.
+    /// The gateway's address, as programs see it.
     pub at: &'a str,
-    /// The agent's credential, which then stands where the service's key would.
+    /// The agent's credential, which stands in the place of the service's key.
     pub credential: &'a str,
 }
 

@@ -25,12 +25,12 @@ pub enum Place {
 pub struct Listen<'a> {
     /// The places to listen at: at least one.
     pub places: &'a [Place],
-    /// Whether they may be beyond this machine.
+    /// Whether the places may be reachable beyond this machine.
     pub beyond: bool,
 }
 
 impl Listen<'_> {
-    /// Binds them all, or none.
+    /// Binds all places, or none.
     ///
     /// # Errors
     /// If one of them cannot be bound ([`Place::bind`]).
@@ -39,7 +39,7 @@ impl Listen<'_> {
     }
 }
 
-/// A listener that is bound already: what comes waits for the gateway.
+/// A bound listener: connections wait until the gateway serves them.
 pub enum Bound {
     /// A TCP socket, and its address.
     Tcp(TcpListener, SocketAddr),
@@ -53,10 +53,10 @@ impl Place {
         Self::Tcp(SocketAddr::from(([127, 0, 0, 1], port)))
     }
 
-    /// Binds it. What is `beyond` this machine is refused unless that was said.
+    /// Binds the place. A place that is reachable `beyond` this machine is refused unless that is allowed.
     ///
     /// # Errors
-    /// If it is taken, or others would reach it.
+    /// If the place is taken, or would be reachable for others.
     pub fn bind(&self, beyond: bool) -> anyhow::Result<Bound> {
         match self {
             Self::Tcp(address) => {
@@ -73,7 +73,7 @@ impl Place {
             }
             Self::Unix(path) => {
                 let shown = path.display();
-                // One that a gateway left behind when it was killed answers nobody.
+                // A socket that a gateway left behind when it was killed answers nobody.
                 if UnixStream::connect(path).is_err() && is_socket(path) {
                     std::fs::remove_file(path).with_context(|| format!("cannot replace {shown}"))?;
                 }

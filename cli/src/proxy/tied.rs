@@ -29,7 +29,7 @@ pub fn is_asked(args: &[OsString]) -> bool {
     args.get(1).is_some_and(|word| word == WORD)
 }
 
-/// Becomes the program. The code to end with, if it cannot.
+/// Becomes the program. Returns the exit code if it cannot.
 pub fn become_it(args: &[OsString]) -> u8 {
     let [_, _, parent, program @ ..] = args else { return 2 };
     let ([program, arguments @ ..], Some(parent)) = (program, process(parent)) else { return 2 };
