@@ -147,8 +147,8 @@ impl Throttle {
     }
 }
 
-/// Forgets the half that was refused least often: a client that wants to be forgotten has to have as many others refused as
-/// often.
+/// Forgets those that were refused least often, half of all or more: a client that wants to be forgotten has to have as many
+/// others refused as often.
 fn forget_half(counts: &mut HashMap<[u8; 32], u32>) {
     let mut all: Vec<u32> = counts.values().copied().collect();
     let middle = all.len() / 2;
