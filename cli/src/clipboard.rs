@@ -33,7 +33,7 @@ impl Clipboard {
         Ok(None)
     }
 
-    /// What it is called.
+    /// The program's name.
     pub fn name(self) -> &'static str {
         self.copy.first().copied().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! What every command is given: the world, read once.
+//! What every command is given: its options, keyward's settings in the environment (read once), and where output goes.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -78,7 +78,7 @@ pub struct Ctx {
 }
 
 impl Env {
-    /// Reads the process's environment: the one place that does.
+    /// Reads keyward's settings from the process's environment: the one place that does.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn read() -> Self {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -133,7 +133,7 @@ pub fn rfc3339(millis: i64) -> String {
 /// A span such as `12h` or `90d`, in milliseconds.
 ///
 /// # Errors
-/// A text for the user.
+/// A text for the user, if it is not such a span.
 pub fn parse_span(text: &str) -> Result<i64, String> {
     let span = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 12h or 90d"))?;
     let millis = i64::try_from(span.as_millis()).ok().filter(|millis| *millis <= LONGEST_SPAN);

@@ -15,7 +15,7 @@ pub enum Code {
     Unexpected = 1,
     /// The command line cannot be understood.
     Usage = 2,
-    /// Not signed in, or the credential is refused or expired.
+    /// Nobody is signed in, or the credential is refused or expired.
     SignIn = 3,
     /// No such thing, or not yours.
     NotFound = 4,
@@ -49,7 +49,7 @@ impl Code {
         Self::ALL.iter().map(|(one, _)| *one).find(|one| *one as u8 == code)
     }
 
-    /// Those that keyward's own commands end with, in the words of the manual.
+    /// The codes that keyward's own commands end with, in the words of the manual.
     pub const ALL: [(Self, &str); 10] = [
         (Self::Unexpected, "Something unexpected: a fault of keyward or of its surroundings."),
         (Self::Usage, "The command line, or a file that it names, cannot be understood."),
@@ -79,7 +79,7 @@ impl Fault {
         Self { code, what: what.into(), next: None }
     }
 
-    /// What to do about it.
+    /// Adds what the user can do about the fault.
     #[must_use]
     pub fn next(mut self, next: impl Into<String>) -> Self {
         self.next = Some(next.into());
@@ -91,7 +91,7 @@ impl Fault {
         &self.what
     }
 
-    /// What to do about it, if that is known.
+    /// What the user can do about the fault, if that is known.
     pub fn advice(&self) -> Option<&str> {
         self.next.as_deref()
     }
@@ -118,7 +118,7 @@ impl Fault {
     }
 }
 
-/// Of `names`, the one that was probably meant.
+/// The one of `names` that was probably meant.
 pub fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let near = names.map(|other| (likeness(name, other), other)).filter(|(likeness, _)| *likeness > 0.8);
     near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, other)| other)
@@ -204,7 +204,7 @@ impl From<TokenError> for Fault {
     }
 }
 
-/// How alike two names are, from 0 to 1.
+/// The similarity of two names, from 0 to 1.
 pub fn likeness(one: &str, other: &str) -> f64 {
     strsim::jaro_winkler(&one.to_lowercase(), &other.to_lowercase())
 }

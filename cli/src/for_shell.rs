@@ -24,7 +24,7 @@ pub fn asked(args: &[OsString]) -> bool {
     says_stdout(&words) && !has_other_format(&words)
 }
 
-/// What follows `--` is another program's.
+/// The words before `--`: what follows it is another program's.
 fn words(args: &[OsString]) -> Vec<&OsStr> {
     args.iter().map(OsString::as_os_str).take_while(|word| *word != "--").collect()
 }

@@ -10,7 +10,8 @@ use tokio::signal::unix::SignalKind;
 pub struct Ignored(u64);
 
 impl Ignored {
-    /// As it is now; before anything listens to a signal, as it was at the start. Where the system does not say, none is.
+    /// The signals that are ignored now; before anything listens to a signal, those that were ignored at the start. If the system
+    /// does not tell, none are.
     pub fn read() -> Self {
         Self::of(&fs::read_to_string("/proc/self/status").unwrap_or_default())
     }

@@ -25,7 +25,7 @@ pub fn command(words: &[OsString], only: Option<&[OsString]>) -> anyhow::Result<
     Ok(command)
 }
 
-/// Why it did not start, as shells say it.
+/// The fault that a program did not start, in the words of shells.
 pub fn not_started(command: &Command, error: &io::Error) -> Fault {
     let shown = printable(&command.get_program().to_string_lossy(), 200);
     let (code, why) = match error.kind() {

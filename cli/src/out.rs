@@ -1,4 +1,5 @@
-//! The only writer of stdout and stderr. stdout is data, stderr is talk.
+//! The writer of stdout, and of stderr but for the questions of `session::prompt` and for progress bars. stdout is data, stderr
+//! is talk.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +8,7 @@ use serde::Serialize;
 
 use crate::fault::{Code, Fault};
 
-/// How to write.
+/// How output is written.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Out {
     /// Data as JSON.

@@ -1,4 +1,4 @@
-//! From the command line to the exit code.
+//! The program from its command line to its exit code.
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};

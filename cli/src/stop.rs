@@ -15,7 +15,7 @@ use crate::ignored::Ignored;
 /// signal that the parent ignores counts: to stop is the safe mistake.
 ///
 /// # Errors
-/// Those of `work`; or that it was stopped.
+/// The error of `work`, or that it was stopped.
 pub async fn unless_stopped(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let mut stops = Stops::new()?;
     let mut work = pin!(work);
@@ -42,7 +42,7 @@ impl Stops {
         Self::of(|_| true)
     }
 
-    /// Those of them that are not ignored: for what runs until it is told to end, as under `nohup`.
+    /// Those of these signals that are not ignored: for a command that runs until it is told to end, as under `nohup`.
     ///
     /// # Errors
     /// If signals cannot be waited for.

@@ -226,7 +226,7 @@ fn yash_refuses_bytes_that_are_no_text() {
     }
 }
 
-/// Also shows that splitting and globbing do happen in these shells, so that the other tests can fail.
+/// A naive form breaks: this shows that splitting and globbing do happen in these shells, so that the other tests can fail.
 #[test]
 fn a_naive_form_breaks_in_this_place() {
     let place = Place::new();
@@ -317,7 +317,7 @@ fn values() -> Vec<Vec<u8>> {
     values
 }
 
-/// Those of `values` that the shell can hold at all.
+/// The values among `values` that the shell can hold at all.
 fn held(shell: &Shell, locale: &str, mut values: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     if shell.command == YASH {
         values.retain(|value| value.is_ascii() || locale == "C.UTF-8" && std::str::from_utf8(value).is_ok());

@@ -41,7 +41,7 @@ fn follow(entries: &[AuditEntry], head: AuditHead) -> bool {
     chain.extend(entries).is_ok() && chain.finish().is_ok_and(|end| end.seq >= head.seq)
 }
 
-/// The same, said naively.
+/// The check, recomputed naively.
 fn recomputed(entries: &[AuditEntry], head: AuditHead) -> bool {
     let mut hash = genesis(ORG);
     let mut seen = head.seq == 0 && head.hash == hash;

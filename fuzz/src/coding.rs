@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use keyward_gateway::redact::coding::{Coding, Decoder, Unreadable};
 
-/// One byte for the coding and for whether the rest is to be coded first.
+/// The claim. The input is one byte for the coding and for whether the rest is to be coded first, and the rest.
 pub fn holds(bytes: &[u8]) {
     let [choice, rest @ ..] = bytes else { return };
     let coding = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd][usize::from(choice % 4)];

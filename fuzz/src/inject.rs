@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 const RULES: [&str; 6] = ["query:key", "path:/bot{v}/", "bearer", "basic:user", "json:/a/key", "form:key"];
 
-/// One byte for the rule, one for the length of the value, the value, and what the agent sent.
+/// The claim. The input is one byte for the rule, one for the length of the value, the value, and what the agent sent.
 pub fn holds(bytes: &[u8]) {
     let [rule, length, rest @ ..] = bytes else { return };
     let injection: Injection = RULES[usize::from(*rule) % RULES.len()].parse().expect("a rule of ours");

@@ -1,4 +1,4 @@
-//! Connections from agents: who is it, and which of the three ways does a request take?
+//! Connections from agents: which agent is it, and which of the three ways does a request take?
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -38,15 +38,15 @@ use crate::strangers::Stranger;
 use crate::threads::Seat;
 use crate::tunnel::{Base, Tunnel, Way};
 
-/// One connection from somebody.
+/// A connection whose client is not known until a request shows a credential.
 struct Connection {
     gateway: Arc<Shared>,
     activity: Activity,
     gate: Gate,
-    /// The last way that its requests took in the clear.
+    /// The tunnel that the last plain HTTP request took.
     last: Mutex<Option<Arc<Tunnel>>>,
     stranger: Stranger,
-    /// Whose connection it is.
+    /// The session of the agent whose connection this is, and the connection's place among the agent's.
     place: Mutex<Option<(Arc<Session>, Arc<Place>)>>,
 }
 
@@ -66,7 +66,7 @@ where
     let own = Arc::clone(&connection);
     let service = service_fn(move |request| {
         let connection = Arc::clone(&own);
-        // hyper has room for it as long as the connection lasts: an idle one does without.
+        // On the heap: hyper keeps room for the future as long as the connection lasts, and an idle connection does without.
         Box::pin(async move { Ok::<_, Infallible>(connection.answer(request).await) })
     });
     let served = http1_settings().serve_connection(TokioIo::new(guard), service).with_upgrades();
@@ -75,7 +75,7 @@ where
     drive(&gateway, &alive, pin!(served), UpgradeableConnection::graceful_shutdown, pin!(ended)).await;
 }
 
-/// A request before anything was decided, for the log.
+/// What the log says of a request before anything was decided.
 struct Asked {
     method: Method,
     uri: Uri,
@@ -83,7 +83,7 @@ struct Asked {
 }
 
 impl Connection {
-    /// Waits until what it serves in the clear must end. Tunnels look after themselves.
+    /// Waits until the plain HTTP that this connection serves must end. Tunnels look after themselves.
     async fn ended(&self) {
         let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         tokio::select! {
@@ -120,7 +120,7 @@ impl Connection {
                 let mut answer = refusal.answer(as_server).map(Answer::own);
                 self.record(&asked, session.as_deref(), refusal.code, answer.status().as_u16());
                 if is_connect {
-                    // What follows was meant for the tunnel.
+                    // The bytes that follow were meant for the refused tunnel.
                     let close = http::HeaderValue::from_static("close");
                     answer.headers_mut().insert(http::header::CONNECTION, close);
                 }
@@ -130,7 +130,8 @@ impl Connection {
     }
 
     fn record(&self, asked: &Asked, session: Option<&Session>, code: Code, status: u16) {
-        // What anybody can have written must not fill the disk, or agents would be refused for want of a log.
+        // Requests that anybody can send must not fill the disk with log lines: without room for the log, agents would be
+        // refused.
         let more = match session {
             Some(_) => 0,
             None => match self.gateway.strangers.refused(Instant::now()) {
@@ -153,12 +154,12 @@ impl Connection {
         });
     }
 
-    /// `CONNECT host:port`
+    /// Answers `CONNECT host:port`.
     async fn connect(self: &Arc<Self>, request: Request<Incoming>) -> Answered {
         let session = self.agent(auth::of_proxy(request.headers())).await?;
         let refuse = |code: Code| (Some(Arc::clone(&session)), Refusal::from(code));
         let named = request.uri().authority().map(http::uri::Authority::as_str).unwrap_or_default();
-        // It has a port, always.
+        // A target of `CONNECT` always names its port.
         if request.uri().port().is_none() {
             return Err(refuse(Code::Malformed));
         }
@@ -189,7 +190,7 @@ impl Connection {
                 let place = self.place(&session).map_err(refuse)?;
                 let tunnel = Tunnel::new(&self.gateway, &session, to, Way::Tls, None, activity, place);
                 let upstream = self.gateway.dialer.tcp(&tunnel.to, &session.share).await.map_err(refuse)?;
-                // That took its time.
+                // Connecting took a while: the agent may have been revoked meanwhile.
                 if !tunnel.stands() {
                     return Err(refuse(Code::AccessRestricted));
                 }
@@ -204,7 +205,7 @@ impl Connection {
         Ok(Response::new(Answer::own(Bytes::new())))
     }
 
-    /// `GET http://host/…`
+    /// Answers `GET http://host/…`.
     async fn absolute(self: &Arc<Self>, request: Request<Incoming>) -> Answered {
         let session = self.agent(auth::of_proxy(request.headers())).await?;
         let refuse = |code: Code| (Some(Arc::clone(&session)), Refusal::from(code));
@@ -230,7 +231,7 @@ impl Connection {
         self.forward(&session, to, way, None, request).await
     }
 
-    /// `GET /-/KEY/…`: the gateway is spoken to as if it were the service.
+    /// Answers `GET /-/KEY/…`: base-URL mode, in which the client speaks to the gateway as if it were the service.
     async fn server(self: &Arc<Self>, mut request: Request<Incoming>) -> Answered {
         let credential = auth::of_server(&mut request);
         if listing::is_asked(request.uri().path()) {
@@ -249,7 +250,7 @@ impl Connection {
         self.forward(&session, to, Way::Server, Some(base), request).await
     }
 
-    /// `GET /-/`
+    /// Answers `GET /-/`.
     async fn list(&self, request: Request<Incoming>, credential: Credential) -> Answered {
         let since = Instant::now();
         let session = self.agent(credential).await?;
@@ -299,7 +300,7 @@ impl Connection {
         Ok(forward::answer(&tunnel, request, &self.gate, busy).await)
     }
 
-    /// The place that this connection has among those of its agent.
+    /// This connection's place among the connections of its agent.
     fn place(&self, session: &Arc<Session>) -> Result<Arc<Place>, Code> {
         let mut own = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, place)) = own.as_ref().filter(|(of, _)| Arc::ptr_eq(of, session)) {
@@ -311,7 +312,8 @@ impl Connection {
         Ok(place)
     }
 
-    /// Whose request it is. The answer to all others is the same, and the same one again takes longer.
+    /// The session of the agent whose credential this is. All other credentials get the same answer, and a repeated one gets it
+    /// later each time.
     async fn agent(&self, credential: Credential) -> Result<Arc<Session>, Refused> {
         let Some(credential) = credential else { return Err((None, Code::ProxyAuthRequired.into())) };
         if let Some(agent) = self.gateway.source.agent(&credential) {
@@ -327,26 +329,27 @@ impl Connection {
     }
 }
 
-/// What a request shows, if anything.
+/// The credential that a request shows. `None` if it shows none.
 type Credential = Option<Zeroizing<String>>;
 type Refused = (Option<Arc<Session>>, Refusal);
 type Answered = Result<Response<Answer>, Refused>;
 
-/// The host and port that a target names, if they are that and no more: a name and password before them are nobody's to read.
+/// The host and port that a target names. Empty if the target has more than that: a name and password before the host are
+/// nobody's to read.
 fn named_host(uri: &Uri) -> String {
     let port = if uri.scheme_str() == Some("http") { 80 } else { 443 };
     let authority = uri.authority().and_then(|named| Authority::parse(named.as_str(), port).ok());
     authority.map(|authority| authority.to_string()).unwrap_or_default()
 }
 
-/// `/-/KEY/…`: the key's name, and what stands before the path that is meant.
+/// The parts of `/-/KEY/…`: the key's name, and what stands before the path that is meant.
 fn named_key(path: &str) -> Option<(String, String)> {
     let rest = path.strip_prefix("/-/")?;
     let name = rest.split('/').next().filter(|name| !name.is_empty())?;
     Some((decoded(name)?, format!("/-/{name}")))
 }
 
-/// Names may have blanks and other letters than ASCII.
+/// A key's name, percent-decoded: names may have blanks and letters beyond ASCII.
 fn decoded(name: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(name.len());
     let mut rest = name.as_bytes();
@@ -363,7 +366,7 @@ fn decoded(name: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// A connection on which nothing is asked for.
+/// How long a connection may go without a request.
 const IDLE_TIME: Duration = Duration::from_mins(1);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What is under way on one connection: which keys are in use, and since when nothing is.
+//! Requests under way on one connection: which keys are in use, and since when nothing is under way.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::opened::Use;
 use crate::source::Grant;
 
-/// Requests that are under way on one connection. Cheap to clone.
+/// The requests that are under way on one connection. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Activity(Arc<Mutex<State>>);
 
@@ -18,15 +18,15 @@ struct State {
     since: Instant,
 }
 
-/// What is known of one request.
+/// What is known of one request under way.
 struct Under {
     id: u64,
     grant: Option<Grant>,
-    /// Its value, which stays opened for so long.
+    /// The request's use of a value, which keeps the value open until the request is over.
     used: Option<Use>,
 }
 
-/// One request under way. Dropped: it is over.
+/// One request under way. Dropping this ends it.
 pub(crate) struct Busy {
     activity: Activity,
     id: u64,
@@ -37,7 +37,7 @@ impl Activity {
         Self(Arc::new(Mutex::new(State { next: 0, requests: Vec::new(), since: Instant::now() })))
     }
 
-    /// A request begins.
+    /// Begins a request.
     pub(crate) fn begin(&self) -> Busy {
         let mut state = self.state();
         let id = state.next;
@@ -46,13 +46,13 @@ impl Activity {
         Busy { activity: self.clone(), id }
     }
 
-    /// For how long nothing was under way; none: something is.
+    /// For how long nothing was under way. `None` if something is.
     pub(crate) fn idle(&self) -> Option<Duration> {
         let state = self.state();
         state.requests.is_empty().then(|| state.since.elapsed())
     }
 
-    /// Whether all keys in use are ones that `still` says yes to.
+    /// Whether `still` is true for every key in use.
     pub(crate) fn all(&self, still: impl Fn(&Grant) -> bool) -> bool {
         self.state().requests.iter().filter_map(|request| request.grant.as_ref()).all(still)
     }
@@ -63,12 +63,12 @@ impl Activity {
 }
 
 impl Busy {
-    /// The request uses this key.
+    /// Notes that the request uses this key.
     pub(crate) fn uses(&self, grant: &Grant) {
         self.note(|request| request.grant = Some(grant.clone()));
     }
 
-    /// The request uses this value.
+    /// Notes that the request uses this value.
     pub(crate) fn keeps(&self, used: Use) {
         self.note(|request| request.used = Some(used));
     }

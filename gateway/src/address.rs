@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether `address` is one of the public Internet. Everything that is not certainly so is refused: this host, private and
+/// Whether `address` is one of the public Internet. Every address that is not certainly public is refused: this host, private and
 /// shared networks, link-local (metadata services), multicast, documentation, and IPv6 forms that hold an IPv4 address.
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
@@ -11,7 +11,8 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// Addresses that are allowed by themselves or not at all: those of every network of this kind, where a name says nothing.
+/// Whether this address can be allowed as an address only, never by a name: such addresses (link-local, multicast, metadata
+/// services) exist in every network, so a name does not say which machine is meant.
 pub(crate) fn is_by_literal_only(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
@@ -56,7 +57,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         [0x2001, 0x0db8, ..] => true,          // documentation
         [0x2002, ..] => true,                  // 6to4 holds an IPv4 address
         [0x3fff, 0x0000..=0x0fff, ..] => true, // documentation
-        // Only 2000::/3 is given out at all. It leaves out ::, ::1, mapped and translated IPv4 (::ffff:…, 64:ff9b::…), unique
+        // Only 2000::/3 is assigned at all. That leaves out ::, ::1, mapped and translated IPv4 (::ffff:…, 64:ff9b::…), unique
         // local (fc00::/7; fd00:ec2::254 is a metadata service), link-local, site-local and multicast.
         [first, ..] => first & 0xe000 != 0x2000,
     };

@@ -17,25 +17,25 @@ use crate::redact::Scrubber;
 use crate::source::{Agent, Grant, SecretSource, made_of};
 use crate::upstream::Pool;
 
-/// One agent, by one of its credentials.
+/// What is kept for one agent with one of its credentials.
 pub(crate) struct Session {
     pub(crate) agent: Agent,
     pub(crate) pool: Arc<Pool>,
     pub(crate) placeholders: Placeholders,
     scrubber: Mutex<Option<(u64, Made)>>,
-    /// Something was looked through for it since that was asked last.
+    /// Whether an answer was scrubbed for this agent since [`Self::stay`] last asked.
     at_work: AtomicBool,
     pub(crate) share: Arc<Share>,
     used: Mutex<HashMap<KeyId, Bucket>>,
 }
 
-/// Requests that a rule still allows.
+/// How many requests a rule still allows: a token bucket.
 struct Bucket {
     left: f64,
     at: Instant,
 }
 
-/// One of an agent's connections.
+/// One connection of an agent, counted against its limit and the gateway's while this lives.
 pub(crate) struct Place(#[expect(dead_code, reason = "held, not looked at")] [OwnedSemaphorePermit; 2]);
 
 impl Session {
@@ -52,7 +52,7 @@ impl Session {
         })
     }
 
-    /// What keeps values out of what this agent is told: made anew if it may use others, or others are open.
+    /// The scrubber of what this agent is told. It is made anew if the agent may use other values, or other values are open.
     pub(crate) fn scrubber(&self, opened: &Opened, source: &dyn SecretSource) -> Arc<Scrubber> {
         self.at_work.store(true, Ordering::Relaxed);
         let mut last = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,26 +75,26 @@ impl Session {
         scrubber
     }
 
-    /// What it may use stays open if it was at work since this was asked last.
+    /// Keeps the values that the agent may use open, if the agent was at work since the last call.
     pub(crate) fn stay(&self, opened: &Opened, source: &dyn SecretSource, now: Instant) {
         if self.at_work.swap(false, Ordering::Relaxed) {
             opened.stay(&self.agent, &source.grants(&self.agent), now);
         }
     }
 
-    /// Lets go of values that are no longer open.
+    /// Drops the scrubber if values that it covers were closed.
     pub(crate) fn forget(&self, opened: &Opened) {
-        // If one is being made, it is for what is open now; the next time is soon enough, and nobody waits here.
+        // If a scrubber is being made, it is of the values that are open now. The next call is soon enough, so nobody waits here.
         let Ok(mut last) = self.scrubber.try_lock() else { return };
         last.take_if(|(_, made)| !opened.is_of_now(made));
     }
 
-    /// A place for one more connection. None: there are as many as this agent, or all together, may have.
+    /// Takes a place for one more connection. `None` if the agent, or all agents together, have as many as they may.
     pub(crate) fn place(&self, all: &Share) -> Option<Arc<Place>> {
         self.share.connection(all).map(|places| Arc::new(Place(places)))
     }
 
-    /// Counts a request by a rule's limit. `Err`: how long to wait for the next.
+    /// Counts a request against a rule's limit. `Err` says how long to wait for the next.
     pub(crate) fn count(&self, grant: &Grant) -> Result<(), Duration> {
         let Some(limits) = grant.rule.terms().limits else { return Ok(()) };
         let most = f64::from(limits.requests_per_minute());

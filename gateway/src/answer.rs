@@ -1,5 +1,5 @@
-//! Answers on their way to an agent, piece by piece: nothing is collected, and the upstream is read no faster than the agent takes
-//! it.
+//! Answers on their way to an agent, piece by piece. No body is collected, and the upstream is read no faster than the agent
+//! takes the bytes.
 
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
@@ -17,32 +17,32 @@ use crate::scrub;
 use crate::tunnel::Tunnel;
 use crate::upstream::Lease;
 
-/// What is sent to an agent.
+/// The body of an answer that is sent to an agent.
 pub(crate) enum Answer {
-    /// One of the gateway's own.
+    /// The body of one of the gateway's own answers.
     Own(Option<Bytes>),
-    /// An upstream's.
+    /// The body of an upstream's answer.
     Relayed(Box<Relayed>),
 }
 
-/// An upstream's answer, and what must happen when it has ended.
+/// The body of an upstream's answer, and what must happen when it has ended.
 pub(crate) struct Relayed {
     body: Incoming,
     lease: Lease,
     scrub: scrub::Body,
-    /// Has what is to be kept out, as it is at the time.
+    /// The tunnel, which knows the values that are to be kept out at the time.
     tunnel: Arc<Tunnel>,
     last: ((u64, u64), Weak<Scrubber>),
-    /// Dropped with the body: then the request is over.
+    /// Marks the request as under way until the body is dropped.
     _busy: Busy,
     trailers: Option<HeaderMap>,
-    /// The upstream's part is over.
+    /// Whether the upstream's part is over.
     read: bool,
-    /// A value was in them.
+    /// Whether a value was in the trailers.
     in_trailers: bool,
-    /// The line that was written before the request was sent.
+    /// Number of the log line that was written before the request was sent.
     of: u64,
-    /// The log says that a value was in it.
+    /// Whether the log says that a value was in the answer.
     told: bool,
 }
 
@@ -74,15 +74,15 @@ impl Relayed {
         relayed
     }
 
-    /// Nothing more comes from the upstream.
+    /// Notes that nothing more comes from the upstream.
     fn end(&mut self) {
         self.read = true;
         self.lease.give_back();
         self.scrub.end();
     }
 
-    /// Nothing more goes to the agent. Said with the last piece, and with the head of an answer without any: clients of gRPC take
-    /// an end in a piece of its own for a fault.
+    /// Whether nothing more goes to the agent. This is said with the last piece, and with the head of an answer without a body:
+    /// clients of gRPC take an end in a piece of its own for an error.
     fn is_over(&self) -> bool {
         self.read && self.scrub.is_spent() && self.trailers.is_none()
     }
@@ -112,7 +112,7 @@ impl Relayed {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) => {
                         self.scrub.push(data);
-                        // Whoever asks for more to hear that there is none may have to wait for that.
+                        // Asking the body for its next frame may mean waiting, even if only the end comes.
                         if self.body.is_end_stream() {
                             self.end();
                         }
@@ -132,7 +132,7 @@ impl Relayed {
     }
 }
 
-/// Whoever sends a body of known length does not ask for its end.
+/// A client of a body of known length may never ask for its end, so the end is handled here as well.
 impl Drop for Relayed {
     fn drop(&mut self) {
         if self.body.is_end_stream() {
@@ -171,7 +171,7 @@ impl Body for Answer {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Own(body) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
-            // As many bytes come out as went in; how many are left to come, only what was not held back knows.
+            // As many bytes come out as went in, but how many are still to come is not known here: some are held back.
             Self::Relayed(_) => SizeHint::default(),
         }
     }

@@ -14,18 +14,20 @@ use zeroize::Zeroizing;
 
 use crate::placeholder::MANAGED;
 
-/// The credential that a request to a proxy carries. None: none, or more than one.
+/// The credential that a request to a proxy carries. `None` if it carries none, or more than one.
 pub(crate) fn of_proxy(headers: &HeaderMap) -> Option<Zeroizing<String>> {
     let mut values = headers.get_all(PROXY_AUTHORIZATION).iter();
     let value = values.next()?;
     if values.next().is_some() { None } else { within(value) }
 }
 
-/// The credential that a request to the gateway as a server carries: where a program puts the key of the service that it takes
-/// the gateway for, in a header or, where the service has its keys there, in the target. None: none, or more than one in the
-/// target, of which somebody else may have written one, or one in a target that a web page had its browser ask for.
+/// The credential of a request in base-URL mode, in which the client takes the gateway for the service: where the program puts
+/// the service's key, in a header or, if the service has its keys there, in the target. `None` if there is no credential, more
+/// than one in the target (somebody else may have written one of them), or one in a target that a web page had its browser ask
+/// for.
 ///
-/// Nothing of it goes on: it is taken out, and where that would leave a gap, something that says “here” takes its place.
+/// The credential is not sent on: it is taken out of the request, and where that would leave a gap, the word that means “inject
+/// here” takes its place.
 pub(crate) fn of_server<B>(request: &mut Request<B>) -> Option<Zeroizing<String>> {
     let is_of_a_page = [ORIGIN, SEC_FETCH_SITE].iter().any(|name| request.headers().contains_key(name));
     let headers = request.headers_mut();
@@ -60,7 +62,7 @@ pub(crate) fn of_server<B>(request: &mut Request<B>) -> Option<Zeroizing<String>
     found
 }
 
-/// A text that may have credentials in it, with something that is worth nothing in their places.
+/// A text with a worthless word in the place of each credential in it.
 pub(crate) fn without_credential(text: &str) -> Cow<'_, str> {
     let (mut plain, mut rest) = (String::new(), text);
     while let Some((before, _, after)) = credential_in(rest) {
@@ -71,8 +73,8 @@ pub(crate) fn without_credential(text: &str) -> Cow<'_, str> {
     if rest.len() == text.len() { Cow::Borrowed(text) } else { Cow::Owned(plain + rest) }
 }
 
-/// The first credential in a text, what stands before it, and what after: `kwp1_`, and 26, 52 and 6 letters of base32 with `_`
-/// between them (CRYPTO.md §2.8).
+/// The first credential in a text, the text before it, and the text after it. A credential is `kwp1_`, and 26, 52 and 6 letters
+/// of base32 with `_` between them (CRYPTO.md §2.8).
 fn credential_in(text: &str) -> Option<(&str, &str, &str)> {
     text.match_indices(PREFIX).find_map(|(at, _)| {
         let (before, rest) = text.split_at(at);
@@ -88,7 +90,7 @@ fn credential_in(text: &str) -> Option<(&str, &str, &str)> {
     })
 }
 
-/// `Basic base64(any:credential)`, `Basic base64(credential:)` or `Bearer credential`.
+/// The credential in `Basic base64(any:credential)`, `Basic base64(credential:)` or `Bearer credential`.
 fn within(value: &HeaderValue) -> Option<Zeroizing<String>> {
     let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
@@ -106,17 +108,17 @@ fn plain(value: &HeaderValue) -> Option<Zeroizing<String>> {
     value.to_str().ok().map(|text| Zeroizing::new(text.to_owned()))
 }
 
-/// How every proxy credential begins.
+/// The prefix of every proxy credential.
 pub const PREFIX: &str = "kwp1_";
 
-/// The lengths of what follows the prefix, and of all of it.
+/// Lengths of the parts after the prefix.
 const PARTS: [usize; 3] = [26, 52, 6];
 const LENGTH: usize = PREFIX.len() + 26 + 1 + 52 + 1 + 6;
 
-/// Browsers say by these that a page asks.
+/// The header by which browsers say that a web page sends the request.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// “Inject here”, in a key's place.
+/// The word that means “inject here”, in a key's place.
 const HERE: &str = MANAGED[0];
 
 const SLOTS: [HeaderName; 4] = [
@@ -126,13 +128,13 @@ const SLOTS: [HeaderName; 4] = [
     HeaderName::from_static("x-goog-api-key"),
 ];
 
-/// Makes those wait who come again with a credential that was refused. By credential and not by address: behind one address
-/// may be many agents, and a credential has 256 random bits, so what is kept off is noise, not luck.
+/// Delays the answers to a credential that was refused before. Counted by credential and not by address: many agents may be
+/// behind one address, and nobody guesses 256 random bits, so this keeps off noise, not luck.
 #[derive(Default)]
 pub(crate) struct Throttle(Mutex<HashMap<[u8; 32], u32>>);
 
 impl Throttle {
-    /// Counts a refusal. How long its answer waits.
+    /// Counts a refusal. Returns how long its answer waits.
     pub(crate) fn refused(&self, credential: &str) -> Duration {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let digest = Sha256::digest(credential.as_bytes()).into();
@@ -145,7 +147,8 @@ impl Throttle {
     }
 }
 
-/// Those that were refused least often: whoever wants to be forgotten has to have as many others refused as often.
+/// Forgets those that were refused least often, half of all or more: a client that wants to be forgotten has to have as many
+/// others refused as often.
 fn forget_half(counts: &mut HashMap<[u8; 32], u32>) {
     let mut all: Vec<u32> = counts.values().copied().collect();
     let middle = all.len() / 2;

@@ -1,4 +1,5 @@
-//! Tunnels to hosts that no key is for: TLS goes from end to end, and the gateway sees a name and byte counts.
+//! Tunnels that the gateway does not look into, to hosts that no key is for: TLS goes from end to end, and the gateway sees a
+//! name and byte counts.
 
 use std::io;
 use std::sync::Arc;
@@ -18,15 +19,15 @@ use crate::tunnel::Tunnel;
 
 /// Carries bytes until one side ends, the agent may act no more, or the gateway stops.
 ///
-/// What begins as TLS must be for the host that the tunnel was made for, and on the port of https nothing else may begin:
-/// another name would be a way to a host that was not judged, past whoever shares its address.
+/// A TLS connection must name the host that the tunnel was made for, and on port 443 nothing but TLS may begin: by another name
+/// the agent would reach, behind a shared address, a host that was not judged.
 pub(crate) async fn relay<A, U>(tunnel: &Arc<Tunnel>, agent: A, mut upstream: U)
 where
     A: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
     let mut stop = tunnel.gateway.stop.subscribe();
-    // Whatever the upstream says is written to the agent, so one side tells of both.
+    // One pulse tells of both directions: whatever the upstream says is written to the agent.
     let pulse = Pulse::default();
     let mut agent = Line::new(agent, pulse.clone(), ());
     let carried = async {
@@ -46,8 +47,7 @@ where
     }
 }
 
-/// The first bytes that the agent sends, if they may be the first. On other ports than that of https the upstream may be the
-/// one who speaks first.
+/// The first bytes that the agent sends, if they may come first. On ports other than 443 the upstream may speak first.
 async fn beginning<A, U>(tunnel: &Tunnel, agent: &mut A, upstream: &mut U) -> io::Result<Vec<u8>>
 where
     A: AsyncRead + AsyncWrite + Unpin,
@@ -103,7 +103,7 @@ async fn hello<A: AsyncRead + Unpin>(agent: &mut A, begun: &mut Vec<u8>) -> io::
     }
 }
 
-/// The first byte of a TLS record that may be the first.
+/// The first byte of a TLS handshake record, the only kind that may come first.
 const TLS_HANDSHAKE: u8 = 0x16;
 const BUFFER: usize = 16 * 1024;
 const MOST_HELLO: usize = 64 * 1024;

@@ -1,7 +1,7 @@
-//! The gateway's own certificate authority: agents trust it, and it vouches for the hosts that have a key, and for no other.
+//! The gateway's own certificate authority. Agents trust it, and it vouches for the hosts that have a key, and for no other.
 //!
-//! One per gateway, P-256. Its key is in the gateway's memory and one private file. Certificates for hosts live less than a
-//! day and are made when they are needed; all of one process share one key, which never leaves it.
+//! There is one per gateway, P-256. Its key is in the gateway's memory and in one private file. Certificates for hosts live less
+//! than a day and are made when they are needed; those of one process share one key, which never leaves the process.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 
 use crate::random;
 
-/// Why there is no authority to work with.
+/// Why a certificate authority cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CaError {
     /// The text is not one key and one certificate in PEM.
@@ -57,7 +57,7 @@ struct Leaf {
 }
 
 impl Ca {
-    /// A new one, valid for ten years from `now`.
+    /// Makes an authority that is valid for ten years from `now`.
     ///
     /// # Errors
     /// [`CaError::Make`], which would be an error in this program.
@@ -65,7 +65,7 @@ impl Ca {
         Self::made(now, CA_LIFE)
     }
 
-    /// A new one for one run of a program, valid for 90 days from `now`. Nobody else is told to trust it.
+    /// Makes an authority for one run of a program, valid for 90 days from `now`. Only that program is told to trust it.
     ///
     /// # Errors
     /// [`CaError::Make`], which would be an error in this program.
@@ -82,7 +82,7 @@ impl Ca {
         Self::assemble(key, certificate)
     }
 
-    /// The one that [`Self::to_pem`] wrote.
+    /// Reads the authority that [`Self::to_pem`] wrote.
     ///
     /// # Errors
     /// [`CaError`] says what is wrong with it.
@@ -104,7 +104,7 @@ impl Ca {
         Ok(Self { issuer, certificate, leaf_key, cache: Mutex::default() })
     }
 
-    /// Whether a client that trusts the certificate believes what this authority signs at `now`.
+    /// Checks that a client that trusts the certificate believes what this authority signs at `now`.
     fn check(&self, now: SystemTime) -> Result<(), CaError> {
         let leaf = self.sign(&Host::Name(PROBE.to_owned()), now)?;
         let mut roots = RootCertStore::empty();
@@ -116,8 +116,8 @@ impl Ca {
         let name = ServerName::try_from(PROBE).map_err(|_| CaError::Foreign)?;
         let at = now.duration_since(SystemTime::UNIX_EPOCH).map_err(|_| CaError::Expired)?;
         let at = UnixTime::since_unix_epoch(at);
-        // A root's own dates are looked at by agents, not by this verifier; as the certificate of a server, which it is not,
-        // they are the first thing that is.
+        // Agents look at the dates of a root, but this verifier does not. As the certificate of a server, which it is not, its
+        // dates are checked first.
         if let Err(rustls::Error::InvalidCertificate(error)) =
             verifier.verify_server_cert(&self.certificate, &[], &name, &[], at)
             && is_of_another_time(&error)
@@ -127,13 +127,13 @@ impl Ca {
         verifier.verify_server_cert(&leaf, &[], &name, &[], at).map(|_| ()).map_err(|_| CaError::Foreign)
     }
 
-    /// Key and certificate, to be kept in a private file.
+    /// Key and certificate as PEM, to be kept in a private file.
     pub fn to_pem(&self) -> Zeroizing<String> {
         let key = Zeroizing::new(self.issuer.key().serialize_pem());
         Zeroizing::new(format!("{}{}", key.as_str(), self.certificate_pem()))
     }
 
-    /// The certificate, for everybody.
+    /// The certificate as PEM, for everybody.
     pub fn certificate_pem(&self) -> String {
         pem(&self.certificate)
     }
@@ -143,12 +143,12 @@ impl Ca {
         &self.certificate
     }
 
-    /// SHA-256 of the certificate, in hexadecimal digits: what two people compare.
+    /// SHA-256 of the certificate, in hexadecimal digits: the text that two people compare.
     pub fn fingerprint(&self) -> String {
         fingerprint(&self.certificate)
     }
 
-    /// What a TLS connection to `host` is answered with: HTTP/2 and HTTP/1.1, a certificate that has hours to live.
+    /// The TLS settings that answer a connection to `host`: HTTP/2 and HTTP/1.1, and a certificate that is valid for hours.
     ///
     /// # Errors
     /// [`CaError::Make`], which would be an error in this program.
@@ -179,7 +179,7 @@ impl Ca {
         Ok(config)
     }
 
-    /// A certificate for one host, as strict verifiers want it: subject and authority key ids, no authority itself, one name.
+    /// A certificate for one host, as strict verifiers want it: subject and authority key ids, not an authority itself, one name.
     fn sign(&self, host: &Host, now: SystemTime) -> Result<CertificateDer<'static>, CaError> {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
@@ -188,7 +188,7 @@ impl Ca {
             Host::V4(address) => SanType::IpAddress((*address).into()),
             Host::V6(address) => SanType::IpAddress((*address).into()),
         }];
-        // A common name is 64 characters at most, and no client has looked at it for years.
+        // A common name has at most 64 characters, and clients have not looked at it for years.
         let name = host.to_string();
         let common = if name.len() <= 64 { name.as_str() } else { "keyward gateway" };
         params.distinguished_name.push(DnType::CommonName, common);
@@ -204,7 +204,7 @@ impl Ca {
     }
 }
 
-/// A certificate as text.
+/// A certificate as PEM text.
 pub fn pem(certificate: &CertificateDer<'_>) -> String {
     let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
     let text = data_encoding::BASE64.encode(certificate);
@@ -221,14 +221,14 @@ pub fn fingerprint(certificate: &CertificateDer<'_>) -> String {
     HEXLOWER.encode(&Sha256::digest(certificate))
 }
 
-/// Names the certificate only; the key is nobody's to print.
+/// Shows the certificate only; the key is nobody's to print.
 impl fmt::Debug for Ca {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Ca({})", self.fingerprint())
     }
 }
 
-/// What an authority with this key is called and may do. A function of the key, so that a stored one is found again.
+/// The name and the rights of an authority with this key: a function of the key, so that a stored authority is recognised.
 fn authority(key: &KeyPair) -> CertificateParams {
     let mut params = CertificateParams::default();
     let id = Sha256::digest(key.subject_public_key_info());
@@ -252,7 +252,7 @@ fn is_of_another_time(error: &CertificateError) -> bool {
     )
 }
 
-/// 16 random bytes, positive and not zero.
+/// A serial number: 16 random bytes, positive and not zero.
 fn serial() -> SerialNumber {
     let mut bytes = random::bytes::<16>();
     let [first, ..] = &mut *bytes;
@@ -260,14 +260,14 @@ fn serial() -> SerialNumber {
     SerialNumber::from_slice(&*bytes)
 }
 
-/// Clocks of containers and hosts differ.
+/// How far clocks of containers and hosts may differ.
 const SKEW: Duration = Duration::from_hours(1);
 const LEAF_LIFE: Duration = Duration::from_hours(24);
-/// Longer than programs run between two updates of their machines.
+/// How long an authority for one run is valid: longer than programs run between two updates of their machines.
 const RUN_LIFE: Duration = Duration::from_hours(90 * 24);
 const CA_LIFE: Duration = Duration::from_hours(10 * 365 * 24);
 const CACHE_HOSTS: usize = 4096;
-/// A name that nobody has (RFC 6761).
+/// A name that nobody can have (RFC 6761).
 const PROBE: &str = "keyward.invalid";
 
 #[cfg(test)]

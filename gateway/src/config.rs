@@ -1,4 +1,4 @@
-//! What the operator decides.
+//! The operator's settings.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
@@ -17,26 +17,26 @@ pub struct Config {
     pub allow_private: Vec<Authority>,
     /// Addresses that are used instead of asking a resolver. They are judged like any other.
     pub resolve: Vec<(Authority, IpAddr)>,
-    /// Who is asked for the addresses of all other names: [`system_resolver`].
+    /// The resolver for all other names: [`system_resolver`], but in tests.
     pub resolver: Arc<Resolver>,
     /// Sockets that no agent reaches, whatever else is allowed: the gateway's own.
     pub own: Vec<SocketAddr>,
-    /// Authorities that vouch for upstreams.
+    /// Certificate authorities that vouch for upstreams.
     pub roots: RootCertStore,
     /// A proxy through which the gateway itself must go.
     pub upstream_proxy: Option<UpstreamProxy>,
-    /// Address of the web console, for `connect_url`. Configured here, never taken from a server.
+    /// Address of the web console, for `connect_url`. Set by the operator, never taken from a server.
     pub console: Option<String>,
-    /// The service at a host, if one is known.
+    /// The name of the service at a host, if one is known.
     pub provider: fn(&Authority) -> Option<&'static str>,
-    /// What time it is.
+    /// The clock.
     pub clock: fn() -> SystemTime,
 }
 
-/// Asks for the addresses of a name, at a port. It may block.
+/// Resolves a name, for a port. May block.
 pub type Resolver = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
-/// The resolver of this machine. It follows aliases: what they lead to is judged.
+/// The resolver of this machine. It follows aliases; the addresses that they lead to are judged.
 pub fn system_resolver() -> Arc<Resolver> {
     Arc::new(|name, port| Ok((name, port).to_socket_addrs()?.collect()))
 }
@@ -44,17 +44,17 @@ pub fn system_resolver() -> Arc<Resolver> {
 /// What happens to hosts that no key of the agent is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Egress {
-    /// They are refused, before anything is asked of a resolver.
+    /// Such hosts are refused, before a resolver is asked anything.
     #[default]
     Deny,
-    /// They are reached, untouched: TLS goes from end to end.
+    /// Such hosts are reached, untouched: TLS goes from end to end.
     Allow,
 }
 
 /// An HTTP proxy with `CONNECT`.
 pub struct UpstreamProxy {
-    /// Where it is.
+    /// The proxy's host and port.
     pub at: Authority,
-    /// `Basic …`, if it asks for that.
+    /// The header `Basic …`, if the proxy asks for one.
     pub authorization: Option<Zeroizing<String>>,
 }

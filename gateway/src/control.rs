@@ -1,9 +1,9 @@
 //! What a gateway tells those who run it: whether it is well, and the certificate that programs must trust.
 //!
-//! On a listener of its own, since agents reach the proxy's. Nothing secret is told and nothing can be changed here, so whoever
-//! reaches it may ask; but for web pages, which reach a loopback address through the browser of somebody who sits there. A page
-//! is told apart by what browsers add: `Origin`, `Sec-Fetch-Site`, and in `Host` the name by which the page reached it, which
-//! after a DNS rebinding is still the page's. No answer says that another site may read it.
+//! It has a listener of its own, since agents reach the proxy's. No answer is secret and nothing can be changed here, so whoever
+//! reaches the listener may ask, except web pages, which reach a loopback address through the browser of somebody who sits there.
+//! A page is recognised by what browsers add: `Origin`, `Sec-Fetch-Site`, and in `Host` the name by which the page reached the
+//! listener, which after a DNS rebinding is still the page's. No answer allows another site to read it.
 
 use std::convert::Infallible;
 use std::io;
@@ -34,7 +34,7 @@ use crate::strangers::Strangers;
 #[derive(Clone)]
 pub(crate) struct Control {
     gateway: Arc<Shared>,
-    /// Names by which it is reached, beside addresses and `localhost`.
+    /// Names by which the listener is reached, beside addresses and `localhost`.
     names: Arc<[Host]>,
     callers: Arc<Strangers>,
 }
@@ -90,7 +90,7 @@ impl Control {
         answer
     }
 
-    /// Whether a request of an agent would be served now. Nothing else is told.
+    /// Whether a request of an agent would be served now. The answer says nothing else.
     fn health(&self) -> (StatusCode, &'static str, String) {
         let wrong = if !self.gateway.source.is_current() {
             Some(Code::GrantsStale)
@@ -111,15 +111,15 @@ fn refused(code: Code) -> Response<Full<Bytes>> {
     answer
 }
 
-/// Tells browsers that no other page may use an answer, in whatever way.
+/// Tells browsers that no page of another site may use the answer, in whatever way.
 fn for_nobody_else(headers: &mut HeaderMap) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
 }
 
-/// Whether it is no page of another site that asks. A name may belong to anybody, who may have it lead here; an address in
-/// `Host` is one that the browser was told to go to.
+/// Whether the request does not come from a page of another site. A name in `Host` may belong to anybody, who may have it resolve
+/// to this machine; an address in `Host` is one that the browser was told to go to.
 fn may_ask(headers: &HeaderMap, names: &[Host]) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
@@ -132,10 +132,10 @@ fn may_ask(headers: &HeaderMap, names: &[Host]) -> bool {
     is_own && !headers.contains_key(ORIGIN) && matches!(site, None | Some(b"none" | b"same-origin"))
 }
 
-/// Asks a control listener for a path. Its status, and what it said.
+/// Asks a control listener for a path. Returns the status and the body of its answer.
 ///
 /// # Errors
-/// If it does not answer as one does, within some seconds.
+/// If the listener does not answer in HTTP within some seconds.
 pub async fn ask<S>(stream: S, host: &str, path: &str) -> io::Result<(u16, Bytes)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -155,23 +155,23 @@ where
         tokio::select! {
             biased;
             answer = &mut answered => answer,
-            // It may have ended with the answer's last byte.
+            // The connection may have ended with the answer's last byte.
             _ = &mut connection => answered.await,
         }
     };
     timeout(TIME, asked).await.map_err(|_| io::ErrorKind::TimedOut)?
 }
 
-/// Where it is told whether the gateway is well.
+/// The path that tells whether the gateway is well.
 pub const HEALTH: &str = "/health";
-/// Where its certificate is.
+/// The path of the gateway's certificate.
 pub const CA: &str = "/ca.pem";
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const TIME: Duration = Duration::from_secs(5);
 const BUFFER: usize = 16 * 1024;
-/// Callers at once. One more, and the one who has been silent for longest must go.
+/// The most connections at once. If one more comes, the oldest is closed.
 const MOST: usize = 64;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The way to an upstream: resolve, judge every address, connect to one that was judged, and have it prove its name.
+//! The way to an upstream: resolve its name, judge every address, connect to one that was judged, and have it prove its name.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -23,14 +23,14 @@ use crate::limits::{Share, both};
 use crate::line::{Line, Pulse};
 use crate::refuse::Code;
 
-/// Connects. One per gateway; it holds nothing of any agent.
+/// Makes connections to upstreams. One per gateway; it holds nothing of any agent.
 pub(crate) struct Dialer {
     allow_private: Vec<Authority>,
     resolve: Vec<(Authority, IpAddr)>,
     own: Vec<SocketAddr>,
     proxy: Option<UpstreamProxy>,
     tls: Arc<ClientConfig>,
-    /// Of all agents.
+    /// The limits that all agents share.
     share: Arc<Share>,
     resolver: Arc<Resolver>,
 }
@@ -44,12 +44,12 @@ pub(crate) struct AgentTls {
     http1: Arc<ClientConfig>,
 }
 
-/// Which versions of HTTP may be agreed on.
+/// The versions of HTTP that may be agreed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Offer {
-    /// HTTP/2, else HTTP/1.1.
+    /// HTTP/2, or else HTTP/1.1.
     Any,
-    /// HTTP/1.1: what WebSocket begins with.
+    /// HTTP/1.1 only, with which WebSocket begins.
     Http1,
 }
 
@@ -71,7 +71,7 @@ impl Dialer {
         })
     }
 
-    /// TLS settings of a new agent.
+    /// TLS settings for a new agent.
     pub(crate) fn agent_tls(&self) -> AgentTls {
         let with = |protocols: &[&[u8]]| {
             let mut config = ClientConfig::clone(&self.tls);
@@ -82,7 +82,7 @@ impl Dialer {
         AgentTls { any: with(&[b"h2", b"http/1.1"]), http1: with(&[b"http/1.1"]) }
     }
 
-    /// A connection to `to` over which nothing was sent yet. It counts against the agent's `share`.
+    /// A new connection to `to`, over which nothing was sent. It counts against the agent's `share`.
     pub(crate) async fn tcp(&self, to: &Authority, share: &Share) -> Result<Socket, Code> {
         let places = timeout(PLACE_TIME, both(&share.dials, &self.share.dials)).await;
         let places = places.ok().flatten().ok_or(Code::RateLimited)?;
@@ -98,7 +98,8 @@ impl Dialer {
         Ok(Line::new(stream, Pulse::default(), places))
     }
 
-    /// Whether a public address turned out to be this machine's own: what listens on all of its addresses is not for agents.
+    /// Whether a public address turned out to be this machine's own: a service that listens on all addresses of this machine is
+    /// not for agents.
     fn is_here(&self, to: &Authority, stream: &TcpStream) -> bool {
         match (stream.local_addr(), stream.peer_addr()) {
             (Ok(own), Ok(peer)) => own.ip() == peer.ip() && !self.is_allowed(to, peer),
@@ -106,7 +107,8 @@ impl Dialer {
         }
     }
 
-    /// A connection to `to`, which proved its name. Nothing but its ClientHello reached whoever could not.
+    /// A new TLS connection to `to`, which has proved its name. A server that could not prove it was sent nothing but a
+    /// ClientHello.
     pub(crate) async fn tls(
         &self,
         to: &Authority,
@@ -131,7 +133,7 @@ impl Dialer {
         }
     }
 
-    /// All addresses of a host. One that is refused refuses the host: whoever answers for its name may answer differently the
+    /// All addresses of a host. One refused address refuses the host: whoever answers for the name may answer differently the
     /// next time.
     async fn addresses(&self, to: &Authority, share: &Share) -> Result<Vec<SocketAddr>, Code> {
         let addresses = match &to.host {
@@ -159,13 +161,13 @@ impl Dialer {
         if !fixed.is_empty() {
             return Ok(fixed);
         }
-        // The final dot keeps search domains of the resolver's configuration from being tried.
+        // The final dot keeps the resolver from trying its search domains.
         let absolute = if name.contains('.') { format!("{name}.") } else { name.to_owned() };
         self.ask_resolver(absolute, to.port, share).await
     }
 
-    /// Asks it in a thread, of which each agent has few: a name whose server never answers keeps one for long after nobody waits
-    /// any more.
+    /// Asks the resolver in a thread, of which each agent has few: a name whose server never answers keeps a thread for long
+    /// after the request has given up.
     async fn ask_resolver(&self, name: String, port: u16, share: &Share) -> Result<Vec<SocketAddr>, Code> {
         let asked = async {
             let places = both(&share.lookups, &self.share.lookups).await?;
@@ -187,8 +189,9 @@ impl Dialer {
         is_public(address.ip().to_canonical()) || self.is_allowed(to, address)
     }
 
-    /// Whether the operator allowed it: by the name that was asked for, or by the address itself. By name, no address is reached
-    /// that only a machine's own network has: whoever answers for the name would choose which.
+    /// Whether the operator allowed this address: by the name that was asked for, or by the address itself. An address that
+    /// exists in every machine's own network (link-local) is not allowed by a name: whoever answers for the name would choose the
+    /// machine.
     fn is_allowed(&self, to: &Authority, address: SocketAddr) -> bool {
         let ip = address.ip().to_canonical();
         (self.allow_private.contains(to) && !is_by_literal_only(ip))
@@ -202,7 +205,8 @@ impl Dialer {
             })
     }
 
-    /// Through the proxy that the gateway itself must use. That resolves the name; what it may reach is its operator's to say.
+    /// Connects through the proxy that the gateway itself must use. That proxy resolves the name; its operator decides what it
+    /// may reach.
     async fn through(&self, proxy: &UpstreamProxy, to: &Authority, share: &Share) -> Result<TcpStream, Code> {
         let literal = match &to.host {
             Host::V4(address) => Some(IpAddr::from(*address)),
@@ -229,7 +233,7 @@ impl Dialer {
         })?;
         match timeout(HANDSHAKE_TIME, ask(&mut stream, proxy, to)).await {
             Ok(Ok(200)) => Ok(stream),
-            // What proxies say of a host that they cannot reach.
+            // The statuses by which proxies say that they cannot reach a host.
             Ok(Ok(502..=504)) => Err(Code::ConnectRefused),
             Ok(Ok(_) | Err(_)) => Err(Code::ProxyRefused),
             Err(_) => Err(Code::UpstreamTimeout),
@@ -237,13 +241,13 @@ impl Dialer {
     }
 }
 
-/// Tries one after the other.
+/// Tries the addresses one after the other.
 async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Code> {
     let mut failed = Code::ConnectRefused;
     for address in addresses.iter().take(MOST_ADDRESSES) {
         match timeout(CONNECT_TIME, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
-                // Without it, small writes wait for the answer to the one before.
+                // Without it, a small write waits until the previous one is acknowledged.
                 stream.set_nodelay(true).map_err(|_| Code::ConnectRefused)?;
                 return Ok(stream);
             }
@@ -254,7 +258,8 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Code> {
     Err(failed)
 }
 
-/// `CONNECT`, and the status of the answer. Byte by byte: what follows the head is the upstream's.
+/// Sends `CONNECT`, and returns the status of the answer. The answer is read byte by byte: what follows its head is the
+/// upstream's.
 async fn ask(stream: &mut TcpStream, proxy: &UpstreamProxy, to: &Authority) -> io::Result<u16> {
     let mut request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n");
     if let Some(authorization) = &proxy.authorization {
@@ -282,18 +287,18 @@ fn is_same_socket(own: SocketAddr, address: SocketAddr) -> bool {
     let (mine, theirs) = (own.ip().to_canonical(), address.ip().to_canonical());
     let is_here = theirs.is_loopback() || theirs.is_unspecified();
     let same = mine == theirs || (is_here && (mine.is_loopback() || mine.is_unspecified()));
-    // A listener on all addresses is at every private one that this machine may have.
+    // A listener on all addresses is reached at every private one that this machine may have.
     own.port() == address.port() && (same || (mine.is_unspecified() && !is_public(theirs)))
 }
 
-/// Names that mean something else at each machine, so that a proxy would lead into its own network (RFC 6761, 6762; `internal`
-/// is where metadata services are).
+/// Whether a name means something else at each machine, so that a proxy would look for it in its own network (RFC 6761, 6762;
+/// `internal` is where metadata services are).
 fn is_local_name(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
     !name.contains('.') || matches!(last, "localhost" | "internal" | "local")
 }
 
-/// How long one waits for a place among the connections of its agent.
+/// How long a request waits for a free connection in its agent's share.
 const PLACE_TIME: Duration = Duration::from_secs(10);
 const RESOLVE_TIME: Duration = Duration::from_secs(10);
 const CONNECT_TIME: Duration = Duration::from_secs(10);

@@ -1,5 +1,5 @@
-//! How long a connection lives: until a side ends it, it must end, or nothing has happened for too long. Before that, one on
-//! which nothing happens rests: it does without its parser and that one's memory until something comes.
+//! How long a connection lives: until a side ends it, it must end, or nothing has happened for too long. Before that, a
+//! connection on which nothing happens rests: it gives up its parser and the parser's memory until the next byte comes.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -11,24 +11,25 @@ use crate::activity::Activity;
 use crate::line::Pulse;
 use crate::shared::{Shared, stopped};
 
-/// How it is seen that a connection is still used.
+/// What shows that a connection is still used.
 pub(crate) struct Alive<'a> {
     pub(crate) activity: &'a Activity,
     pub(crate) pulse: &'a Pulse,
-    /// Without a request for so long, it is closed.
+    /// How long the connection may go without a request before it is closed.
     pub(crate) idle_time: Duration,
 }
 
 /// Why a connection is not driven any more.
 pub(crate) enum Why {
-    /// It has ended, or must.
+    /// The connection has ended, or must.
     Over,
-    /// Nothing was asked for in a while.
+    /// No request was under way for a while: the connection may rest.
     Quiet,
 }
 
-/// Drives a connection; `ended` cuts it off. So does the peer's silence in the midst of something, and closing that takes long:
-/// whoever does not read would keep its place for good.
+/// Drives a connection until it is over; `ended` cuts it off. It is also cut off if no byte was sent or received for
+/// [`QUIET_TIME`], or if shutting it down takes longer than [`CLOSE_TIME`]: a peer that does not read must not keep its place for
+/// good.
 pub(crate) async fn drive<C: Future>(
     gateway: &Shared,
     alive: &Alive<'_>,
@@ -39,8 +40,9 @@ pub(crate) async fn drive<C: Future>(
     drive_until_quiet(gateway, alive, connection, shut_down, || false, ended).await;
 }
 
-/// The same, until nothing is under way and `rests` says that the connection can do without its parser. It is asked soon and then
-/// seldom: of a connection that is used, few looks find it so, and one that had a single request for now should be found at once.
+/// Drives a connection until it is over, or until nothing is under way and `rests` says that the connection can do without its
+/// parser. The first look comes after two times [`QUIET`], later ones every [`LOOK`], or every quarter of the idle time if that
+/// is shorter: a connection that had a single request rests at once, and a busy one is rarely looked at.
 pub(crate) async fn drive_until_quiet<C: Future>(
     gateway: &Shared,
     alive: &Alive<'_>,
@@ -75,8 +77,8 @@ pub(crate) async fn drive_until_quiet<C: Future>(
     }
 }
 
-/// Waits for the next byte on a connection that rests, and leaves it there. False: there is none; it has ended, or must, or has
-/// rested for too long.
+/// Waits for the next byte on a resting connection, and leaves the byte there. False if the connection has ended, must end, or
+/// has rested for too long.
 pub(crate) async fn wakes<S>(
     gateway: &Shared,
     alive: &Alive<'_>,
@@ -97,16 +99,16 @@ where
         () = sleep(left) => {}
         () = stopped(&mut stop) => {}
     }
-    // Whoever does not take the end is not waited for.
+    // A peer that does not take the closing bytes is not waited for.
     let _ = timeout(CLOSE_TIME, stream.shutdown()).await;
     false
 }
 
-/// Longer than an upstream may think.
+/// How long a connection may be without any byte sent or received: longer than an upstream may think.
 const QUIET_TIME: Duration = Duration::from_mins(20);
-/// Connections into which nobody looks, and WebSockets, have silences of their own kind.
+/// The same limit for tunnels that the gateway does not look into and for WebSockets, which may be silent for longer.
 pub(crate) const LONG_QUIET_TIME: Duration = Duration::from_hours(1);
 const CLOSE_TIME: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_secs(5);
-/// Longer than between the requests of somebody who is busy.
+/// How long nothing must be under way before a connection may rest: longer than the pause between the requests of a busy client.
 const QUIET: Duration = Duration::from_millis(100);

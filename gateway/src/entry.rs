@@ -1,4 +1,4 @@
-//! What the log says of a request, as it is found out.
+//! The log lines of one request, written as its outcome is found out.
 
 use std::sync::Arc;
 
@@ -19,20 +19,20 @@ pub(crate) struct Entry {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) key: Option<Arc<str>>,
-    /// The key whose placeholder stood in the place of that one.
+    /// Name of the key whose placeholder stood in the place of the rule's key.
     placeholder_of: Option<Arc<str>>,
     pub(crate) decision: &'static str,
     /// A remark on an answer that was not refused.
     pub(crate) remark: &'static str,
     since: Instant,
-    /// The line that was written before the request was sent; 0: it was not.
+    /// Number of the line that was written before the request was sent; 0 if it was not sent.
     pub(crate) sent: u64,
-    /// What came of it stands in the log.
+    /// Whether the outcome stands in the log.
     told: bool,
 }
 
 impl Entry {
-    /// Of a request that begins.
+    /// The entry of a request that begins.
     pub(crate) fn new(tunnel: &Arc<Tunnel>, method: &Method, path: &str) -> Self {
         Self {
             tunnel: Arc::clone(tunnel),
@@ -48,7 +48,7 @@ impl Entry {
         }
     }
 
-    /// What an agent is told of a value that was not written. Whose placeholder stood there, only the log says.
+    /// The refusal code for a value that was not written. Whose placeholder stood there, only the log says.
     pub(crate) fn note(&mut self, wrong: Wrong, grants: &[Grant]) -> Code {
         match wrong {
             Wrong::WrongDestination(other) => {
@@ -68,7 +68,7 @@ impl Entry {
         Ok(())
     }
 
-    /// Writes what came of it.
+    /// Writes the outcome.
     pub(crate) fn tell(&mut self, decision: &str, code: &str, status: StatusCode) -> std::io::Result<()> {
         self.told = true;
         self.record(decision, code, status.as_u16()).map(|_| ())
@@ -93,7 +93,8 @@ impl Entry {
     }
 }
 
-/// An agent that goes away while its request is under way drops what would have answered it. The request was sent all the same.
+/// If the agent goes away while its request is under way, the future that would have answered is dropped. The request was sent
+/// all the same, so the log gets a line here.
 impl Drop for Entry {
     fn drop(&mut self) {
         if self.sent != 0 && !self.told {
@@ -102,7 +103,7 @@ impl Drop for Entry {
     }
 }
 
-/// The name of a key of the agent's; of one that was taken away since it got the placeholder, its number.
+/// The name of one of the agent's keys. If the key was taken away since the placeholder was made, its id.
 fn name(grants: &[Grant], key: KeyId) -> Arc<str> {
     let grant = grants.iter().find(|grant| grant.key == key);
     grant.map_or_else(|| key.to_string().into(), |grant| Arc::clone(&grant.name))

@@ -38,7 +38,7 @@ use crate::tunnel::{Tunnel, Way};
 use crate::upstream::Lease;
 use crate::websocket;
 
-/// Answers a request that came through `tunnel`. It is under way since it was read, which is before it is looked at.
+/// Answers a request that came through `tunnel`. `busy` marks the request as under way since it was read.
 pub(crate) async fn answer(
     tunnel: &Arc<Tunnel>,
     request: Request<Incoming>,
@@ -81,7 +81,7 @@ async fn relay(
     let mut target = target(&request, tunnel)?;
     let upgrades = wants_websocket(&request)?;
     let account = account(request.headers())?;
-    // Read before what it belongs to: what changes meanwhile is asked again.
+    // Read the revision first: if the grants change after this, the cached value is looked up again.
     let revision = tunnel.gateway.source.revision();
     if !tunnel.gateway.source.is_current() {
         return Err(Code::GrantsStale.into());
@@ -95,7 +95,7 @@ async fn relay(
     clean_request(&mut headers);
     let mut body = if has_no_body(&method) { nothing(body).await? } else { Carried::Agent(body) };
     let is_bare = tunnel.way == Way::Plain && is_surely_bare(&method, &target, &headers);
-    // Held until the answer is there.
+    // Held until the answer is there: room for a body that is collected.
     let mut _room = None;
     let grants = tunnel.gateway.source.grants(&tunnel.session.agent);
     if tunnel.way == Way::Plain {
@@ -158,26 +158,26 @@ async fn relay(
     relayed(tunnel, answer, lease, busy, entry.sent)
 }
 
-/// Whether a request proves nowhere who sends it. Only then does its answer say that a credential is missing: to one with a
-/// credential, wherever that is, it says what is wrong with it.
+/// Whether the request certainly carries no proof of who sends it. Only to such a request does the answer say that a credential
+/// is missing: a request with a credential, wherever that is, is told by the service what is wrong with it.
 fn is_surely_bare(method: &Method, target: &[u8], headers: &HeaderMap) -> bool {
     let may_prove = |name: &HeaderName| PROOFS.iter().any(|word| name.as_str().contains(word));
     has_no_body(method) && !target.contains(&b'?') && !headers.keys().any(may_prove)
 }
 
-/// Every answer is looked through, which takes a whole one in a form that can be read.
+/// Has the upstream send a whole answer in a coding that can be decoded: every answer is looked through.
 fn ask_readable(headers: &mut HeaderMap) -> Result<(), Code> {
     headers.remove(RANGE);
     headers.remove(IF_RANGE);
     let accepted = coding::accepted(headers.get_all(ACCEPT_ENCODING).iter().map(HeaderValue::as_bytes));
     headers.insert(ACCEPT_ENCODING, HeaderValue::try_from(accepted).map_err(|_| Code::Malformed)?);
-    // Its messages, too. Without these headers none may be compressed.
+    // The messages of gRPC and Connect must be readable, too: without these headers, none may be compressed.
     headers.remove("grpc-accept-encoding");
     headers.remove("connect-accept-encoding");
     Ok(())
 }
 
-/// The value, opened for this request, or for one before it if nothing has changed since.
+/// The value: opened for this request, or for an earlier one if nothing has changed since.
 fn open(
     tunnel: &Tunnel,
     grant: &Grant,
@@ -204,7 +204,7 @@ fn open(
     Ok(value)
 }
 
-/// An upstream's answer, without what must not be told.
+/// An upstream's answer, with what must not be told kept out of it.
 fn relayed(
     tunnel: &Arc<Tunnel>,
     answer: Response<Incoming>,
@@ -216,16 +216,16 @@ fn relayed(
     if parts.status.is_informational() {
         return Err(Code::UpstreamProtocol.into());
     }
-    // A part of a body was not asked for, and a key may be cut in two.
+    // No range was asked for, and a partial body might begin in the middle of a value.
     if parts.status == StatusCode::PARTIAL_CONTENT {
         return Err(Code::ScrubUnreadable.into());
     }
-    // Its text in HTTP/1.1 says whatever the upstream likes.
+    // The reason phrase of an HTTP/1.1 answer may say whatever the upstream likes.
     parts.extensions.clear();
     let version = std::mem::replace(&mut parts.version, Version::HTTP_11);
     clean_answer(&mut parts.headers);
     if parts.status == StatusCode::NO_CONTENT {
-        // None follows, and whoever believes it would take the next answer for it.
+        // No body follows, and a client that believed the length would take the next answer for the body.
         parts.headers.remove(CONTENT_LENGTH);
     }
     let scrub = scrub::body(&tunnel.scrubber(), &mut parts.headers, version);
@@ -234,7 +234,7 @@ fn relayed(
     Ok(Response::from_parts(parts, Answer::Relayed(Box::new(body))))
 }
 
-/// What every request must be, wherever it goes.
+/// Checks what must hold of every request, wherever it goes.
 pub(crate) fn shape(request: &Request<Incoming>) -> Result<(), Refusal> {
     if let Some(why) = request.headers().get(REFUSED) {
         return Err(if why == "large" { Code::HeadTooLarge } else { Code::Malformed }.into());
@@ -244,7 +244,7 @@ pub(crate) fn shape(request: &Request<Incoming>) -> Result<(), Refusal> {
     if request.headers().len() > HEAD_LINES {
         return Err(Code::HeadTooLarge.into());
     }
-    // HTTP/1.1 has passed a guard that asks for more; of HTTP/2 the same must be true, since it may go on as HTTP/1.1.
+    // HTTP/1.1 has passed a guard that asks for more. HTTP/2 must satisfy the same, since the request may go on as HTTP/1.1.
     let target = request.uri().path_and_query().map(PathAndQuery::as_str).unwrap_or_default();
     let length = length(request.headers())?;
     let has_two_meanings = !target.bytes().all(is_target)
@@ -259,7 +259,7 @@ pub(crate) fn shape(request: &Request<Incoming>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What the head says of the body's length, once and in digits.
+/// The body's length as the head states it: once, in digits.
 fn length(headers: &HeaderMap) -> Result<Option<u64>, Code> {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     match (lengths.next(), lengths.next()) {
@@ -269,12 +269,13 @@ fn length(headers: &HeaderMap) -> Result<Option<u64>, Code> {
     }
 }
 
-/// Methods with which no body is sent: to a server that does not expect it, it would be the next request.
+/// Whether a request with this method is sent without a body: a server that does not expect one would take it for the next
+/// request.
 fn has_no_body(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::CONNECT)
 }
 
-/// Waits until it is certain that nothing follows. In HTTP/2 an empty body may have its end in a frame of its own.
+/// Waits until it is certain that the body is empty. In HTTP/2 an empty body may have its end in a frame of its own.
 async fn nothing(mut body: Incoming) -> Result<Carried, Refusal> {
     if body.is_end_stream() {
         return Ok(Carried::Nothing);
@@ -293,14 +294,14 @@ async fn nothing(mut body: Incoming) -> Result<Carried, Refusal> {
     }
 }
 
-/// The target in origin form, byte for byte as it came, of a request that names no other host than the tunnel's.
+/// The request's target in origin form, byte for byte as it came. Refused if the request names another host than the tunnel's.
 fn target(request: &Request<Incoming>, tunnel: &Tunnel) -> Result<Zeroizing<Vec<u8>>, Refusal> {
     if request.method() == Method::CONNECT {
         return Err(Code::MethodNotAllowed.into());
     }
     let uri = request.uri();
     let mut named = None;
-    // What stands in the target of a request in the clear was judged when the tunnel was made for it.
+    // The host in the target of a plain HTTP request was judged when the tunnel was made for it.
     if tunnel.way == Way::Tls {
         if request.version() == Version::HTTP_2 {
             if uri.scheme_str() != Some("https") {
@@ -352,7 +353,7 @@ pub(crate) fn same_host(name: &str, to: &Authority) -> Result<(), Code> {
     }
 }
 
-/// Whether WebSocket is asked for. Any other change of protocol is refused: what follows it would not be looked at.
+/// Whether the request asks for WebSocket. Any other change of protocol is refused: what follows it could not be looked at.
 fn wants_websocket(request: &Request<Incoming>) -> Result<bool, Refusal> {
     let mut upgrades = request.headers().get_all(UPGRADE).iter();
     let Some(upgrade) = upgrades.next() else { return Ok(false) };
@@ -376,7 +377,7 @@ fn account(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     }
 }
 
-/// The target as it will be written: the same bytes, or refused.
+/// The target as a URI with exactly the same bytes, or refused.
 fn raw(target: Zeroizing<Vec<u8>>) -> Result<Uri, Refusal> {
     let target = inject::wiped(target);
     let parsed = PathAndQuery::from_maybe_shared(target.clone()).map_err(|_| Code::Malformed)?;
@@ -386,7 +387,7 @@ fn raw(target: Zeroizing<Vec<u8>>) -> Result<Uri, Refusal> {
     Ok(Uri::from(parsed))
 }
 
-/// The body on its way.
+/// The request's body on its way.
 enum Carried {
     Nothing,
     Agent(Incoming),
@@ -394,7 +395,7 @@ enum Carried {
 }
 
 impl Carried {
-    /// All of it, because something is written into it.
+    /// The whole body, because a rule writes something into it.
     async fn collect(&mut self) -> Result<Vec<u8>, Refusal> {
         let Self::Agent(body) = self else { return Err(Code::BodyUnreadable.into()) };
         match timeout(COLLECT_TIME, Limited::new(body, MOST_WRITTEN).collect()).await {
@@ -405,7 +406,8 @@ impl Carried {
     }
 }
 
-/// Room for the body that a rule writes into. One of unknown length takes that of the largest.
+/// Reserves memory for a body that a rule writes into, from the agent's share and from the gateway's. A body of unknown length
+/// takes as much as the largest one.
 async fn room(tunnel: &Tunnel, headers: &HeaderMap) -> Result<[OwnedSemaphorePermit; 2], Code> {
     let length = length(headers)?.and_then(|length| usize::try_from(length).ok()).unwrap_or(MOST_WRITTEN);
     let kib = u32::try_from(length.min(MOST_WRITTEN) / 1024 + 1).unwrap_or(u32::MAX);
@@ -434,9 +436,9 @@ const PROOFS: [&str; 10] =
     ["auth", "token", "key", "secret", "session", "signature", "cookie", "pass", "cred", "jwt"];
 /// Largest body that a rule can write into.
 const MOST_WRITTEN: usize = 10 * 1024 * 1024;
-/// For the end of a body in which nothing is.
+/// How long the end of a body that must be empty is waited for.
 const EMPTY_TIME: Duration = Duration::from_secs(10);
-/// For a body that is collected to come.
+/// How long a body that is collected may take to arrive.
 const COLLECT_TIME: Duration = Duration::from_mins(5);
-/// For those before it to go.
+/// How long a request waits for memory that earlier ones hold.
 const ROOM_TIME: Duration = Duration::from_secs(30);

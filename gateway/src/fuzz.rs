@@ -1,4 +1,4 @@
-//! What fuzzing reaches of the private parts (`fuzz/`), and nobody else.
+//! Private parts of the gateway, opened for fuzzing (`fuzz/`) and for nothing else.
 
 use std::io;
 use std::pin::Pin;
@@ -10,20 +10,20 @@ use crate::guard::{answer, request};
 use crate::redact::Scrubber;
 use crate::websocket::Frames;
 
-/// What a parser gets of a connection.
+/// What a parser is given of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Handed {
-    /// Every byte that it reads.
+    /// Every byte that the parser reads.
     pub bytes: Vec<u8>,
-    /// In the end it is told that something is not of the plain form.
+    /// Whether the parser is told in the end that something is not of the plain form.
     pub refused: bool,
 }
 
-/// What hyper is shown of an agent's connection over which `bytes` come, `size` at a time.
+/// What hyper is shown of an agent's connection on which `bytes` arrive, `size` at a time.
 pub fn requests(bytes: &[u8], size: usize) -> Handed {
     let (mut guard, _) = request::Guard::new(Pieces { bytes, size });
     let mut handed = read(&mut guard);
-    // A refusal is a request of the guard's own.
+    // A refusal reaches the parser as a request that the guard wrote.
     let sign = format!("{}: ", request::REFUSED);
     if guard.is_dead() && !handed.refused {
         let start = memchr::memmem::rfind(&handed.bytes, b"GET / HTTP/1.1\r\nhost: refused.invalid\r\n");
@@ -33,14 +33,14 @@ pub fn requests(bytes: &[u8], size: usize) -> Handed {
     handed
 }
 
-/// What hyper is shown of an upstream's connection, of which the head of an answer is expected.
+/// What hyper is shown of an upstream's connection on which the head of an answer is expected.
 pub fn answer(bytes: &[u8], size: usize) -> Handed {
     let (mut guard, expect) = answer::Guard::new(Pieces { bytes, size });
     expect.head();
     read(&mut guard)
 }
 
-/// What an agent is shown of a WebSocket over which `bytes` come. None: the connection ends before.
+/// What an agent is shown of a WebSocket on which `bytes` arrive. `None` if the connection ends before.
 pub fn messages(scrubber: &Scrubber, bytes: &[u8], size: usize) -> Option<Vec<u8>> {
     let mut frames = Frames::new();
     let mut out = Vec::new();
@@ -64,13 +64,13 @@ fn read(guard: &mut (impl AsyncRead + Unpin)) -> Handed {
                 handed.refused = true;
                 return handed;
             }
-            // Nothing is to come that it could wait for.
+            // Nothing can arrive that would be worth waiting for.
             Poll::Pending => return handed,
         }
     }
 }
 
-/// A connection over which bytes come in pieces, and which then ends.
+/// A connection on which bytes arrive in pieces, and which then ends.
 struct Pieces<'a> {
     bytes: &'a [u8],
     size: usize,

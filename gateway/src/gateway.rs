@@ -1,4 +1,4 @@
-//! The gateway as its owner has it: begun, served at listeners, watched, ended.
+//! The gateway as the program that runs it uses it: made, served at listeners, watched, ended.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ use crate::threads::{Seat, Threads};
 #[derive(Clone)]
 pub struct Gateway {
     shared: Arc<Shared>,
-    /// All senders gone: nothing is open any more.
+    /// Closed when all senders are gone: then no connection is open.
     open: Arc<Mutex<Option<mpsc::Receiver<()>>>>,
 }
 
@@ -31,12 +31,12 @@ pub struct Gateway {
 pub enum Listener {
     /// A TCP socket.
     Tcp(TcpListener),
-    /// A Unix socket. Who may open it is said by its file.
+    /// A Unix socket. The permissions of its file decide who may connect.
     Unix(UnixListener),
 }
 
 impl Gateway {
-    /// A gateway that listens nowhere yet. Connections from agents will live on `threads`.
+    /// Makes a gateway that listens nowhere yet. Connections from agents will live on `threads`.
     ///
     /// # Errors
     /// If the TLS library has no usable protocol version.
@@ -51,14 +51,14 @@ impl Gateway {
         Ok(Self { shared: Arc::new(shared), open: Arc::new(Mutex::new(Some(open))) })
     }
 
-    /// Serves what comes in at `listener`, until [`Self::stop`]. Several may be served at once.
+    /// Serves the connections that arrive at `listener`, until [`Self::stop`]. Several listeners may be served at once.
     ///
     /// # Errors
-    /// The listener's.
+    /// The listener's error.
     pub async fn serve(&self, listener: Listener) -> io::Result<()> {
         while let Some(stream) = self.next(&listener).await? {
             let Some((thread, seat)) = self.shared.seat() else { return Ok(()) };
-            // One that ended meanwhile, or that no thread has room for, is closed.
+            // A connection that ended meanwhile, or for which no thread has room, is closed.
             let Ok(stream) = stream.moved() else { continue };
             let shared = Arc::clone(&self.shared);
             self.shared.spawn_on(thread, accepted(shared, stream, seat));
@@ -66,11 +66,11 @@ impl Gateway {
         Ok(())
     }
 
-    /// Serves those who run the gateway, not agents (see [`crate::control`]): the same way, until the same end. `names` are those
-    /// by which the listener is reached, beside addresses and `localhost`.
+    /// Serves those who run the gateway, not agents (see [`crate::control`]), until [`Self::stop`]. `names` are the names by
+    /// which the listener is reached, beside addresses and `localhost`.
     ///
     /// # Errors
-    /// The listener's.
+    /// The listener's error.
     pub async fn serve_control(&self, listener: Listener, names: Vec<Host>) -> io::Result<()> {
         let control = Control::new(Arc::clone(&self.shared), names.into());
         while let Some(stream) = self.next(&listener).await? {
@@ -83,7 +83,7 @@ impl Gateway {
         Ok(())
     }
 
-    /// The next connection. None: the gateway has ended.
+    /// The next connection. `None` if the gateway has ended.
     async fn next(&self, listener: &Listener) -> io::Result<Option<Stream>> {
         let mut stop = self.shared.stop.subscribe();
         loop {
@@ -91,7 +91,7 @@ impl Gateway {
                 () = stopped(&mut stop) => return Ok(None),
                 accepted = listener.accept() => match accepted {
                     Ok(stream) => return Ok(Some(stream)),
-                    // A client that is already gone, or a moment without file descriptors.
+                    // The client is already gone, or file descriptors are short for the moment.
                     Err(error) if is_passing(&error) => tokio::time::sleep(Duration::from_millis(20)).await,
                     Err(error) => return Err(error),
                 },
@@ -99,7 +99,7 @@ impl Gateway {
         }
     }
 
-    /// Looks after what is open: tells it of changes, forgets what is old, brings the log to the disk. Ends with the gateway.
+    /// Looks after what is open until the gateway ends: tells connections of changes, forgets old values, syncs the log to disk.
     pub async fn watch(&self) {
         let shared = &self.shared;
         let mut stop = shared.stop.subscribe();
@@ -131,7 +131,7 @@ impl Gateway {
         self.shared.end();
     }
 
-    /// What this agent may use, each with what it holds instead of the value, in the session that it has now.
+    /// The keys that this agent may use, each with its placeholder in the agent's present session.
     pub fn placeholders(&self, agent: &Agent) -> Vec<(Grant, Arc<str>)> {
         let session = self.shared.session(agent.clone());
         let grants = self.shared.source.grants(agent);
@@ -139,13 +139,13 @@ impl Gateway {
         grants.iter().map(|grant| (grant.clone(), own(grant))).collect()
     }
 
-    /// How far the log goes. As far as it can, that is on the disk then.
+    /// The last line's number and hash, after trying to sync the log to disk.
     pub fn log_head(&self) -> Head {
         let _ = self.shared.log.sync();
         self.shared.log.head()
     }
 
-    /// Waits until nothing is open any more, but not longer than `at_most`. Whether that is so.
+    /// Waits until no connection is open, but not longer than `at_most`. Returns whether none is open.
     pub async fn drained(&self, at_most: Duration) -> bool {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut open) = open else { return true };
@@ -158,7 +158,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
-                // Without it, small writes wait for the answer to the one before.
+                // Without it, a small write waits until the previous one is acknowledged.
                 stream.set_nodelay(true)?;
                 Ok(Stream::Tcp(stream))
             }
@@ -187,7 +187,7 @@ impl Stream {
     }
 }
 
-/// Serves a connection on the thread that it is on from now on.
+/// Serves a connection on the thread on which it will stay.
 async fn accepted(shared: Arc<Shared>, stream: Moved, seat: Seat) {
     match stream {
         Moved::Tcp(stream) => {

@@ -4,14 +4,15 @@ use std::borrow::Cow;
 
 use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TE, TRAILER};
 
-/// Takes out of a request what is between the agent and the gateway, and what claims to say where the request comes from or
-/// where it is really going.
+/// Removes from a request the headers that are between the agent and the gateway, and those that claim where the request comes
+/// from or where it is going.
 ///
-/// What `Connection` names goes too, before anything is injected, so that no agent can have the injected header removed.
+/// Headers that `Connection` names are removed too, before anything is injected, so that no agent can have the injected header
+/// removed.
 pub(crate) fn clean_request(headers: &mut HeaderMap) {
     let trailers = wants_trailers(headers);
     named_by_connection(headers, |_| true);
-    // Such a header would be one that ends here, or says what is not theirs to say.
+    // Such a header ends at the gateway, or says what is not the agent's to say.
     remove(headers, |name| match as_servers_read(name) {
         Cow::Owned(read) => {
             ends_here(&read) || SETTLED.contains(&&*read) || read.starts_with("sec-websocket-")
@@ -23,8 +24,8 @@ pub(crate) fn clean_request(headers: &mut HeaderMap) {
     }
 }
 
-/// A name as servers may read it that have a header as a variable: there `X-A`, `x_a`, `x.a` and `x+a` are one. Owned if it is
-/// written in another way than with `-`.
+/// A header's name as some servers may read it that turn headers into variables: to them `X-A`, `x_a`, `x.a` and `x+a` are one
+/// name. Owned if the name is written in another way than with `-`.
 pub(crate) fn as_servers_read(name: &str) -> Cow<'_, str> {
     let is_sign = |sign: char| !sign.is_ascii_alphanumeric();
     if name.contains(|sign: char| is_sign(sign) && sign != '-') {
@@ -36,16 +37,17 @@ pub(crate) fn as_servers_read(name: &str) -> Cow<'_, str> {
 
 fn ends_here(name: &str) -> bool {
     is_hop_by_hop(name)
-        // A request's trailers end here.
+        // The trailers of a request end here.
         || name == "trailer"
         || ROUTING.contains(&name)
         || ["x-keyward-", "x-onecli-", "x-forwarded-", "proxy-"].iter().any(|own| name.starts_with(own))
 }
 
-/// Takes out of an answer what is between the upstream and the gateway, and what would lead an agent around it.
+/// Removes from an answer the headers that are between the upstream and the gateway, and those that would lead an agent around
+/// the gateway.
 ///
-/// What says how a body is written stays even if `Connection` names it: without `Content-Encoding` or `Grpc-Encoding`, a body
-/// would go through as if it could be read. Without `Trailer`, no trailer would go on over HTTP/1.1.
+/// Headers that say how a body is coded stay even if `Connection` names them: without `Content-Encoding` or `Grpc-Encoding`, a
+/// coded body would pass as if it could be read. Without `Trailer`, no trailer would be sent on over HTTP/1.1.
 pub(crate) fn clean_answer(headers: &mut HeaderMap) {
     named_by_connection(headers, |name| {
         let says_how = name.as_str().starts_with("content-") || name.as_str().ends_with("-encoding");
@@ -58,7 +60,7 @@ pub(crate) fn clean_answer(headers: &mut HeaderMap) {
     });
 }
 
-/// Whether this header line of `Connection` has the word.
+/// Whether a header line of `Connection` contains the word.
 pub(crate) fn connection_has(headers: &HeaderMap, word: &str) -> bool {
     words(headers, &CONNECTION).any(|own| own.eq_ignore_ascii_case(word))
 }
@@ -67,17 +69,17 @@ fn named_by_connection(headers: &mut HeaderMap, may_be_named: fn(&HeaderName) ->
     let named = words(headers, &CONNECTION).filter_map(|word| word.parse().ok());
     let named: Vec<HeaderName> = named.filter(may_be_named).collect();
     for name in named {
-        // A request's host is the gateway's to set.
+        // The host of a request is the gateway's to set.
         headers.remove(name);
     }
 }
 
-/// Between two neighbours; so are `Proxy-…`, which the callers name.
+/// Whether a header is between two neighbours only. So are `Proxy-…` headers, which the callers name.
 fn is_hop_by_hop(name: &str) -> bool {
     matches!(name, "connection" | "te" | "transfer-encoding" | "upgrade" | "keep-alive")
 }
 
-/// gRPC needs it, and HTTP/2 allows nothing else there.
+/// Whether the request asks for trailers: gRPC needs the header `TE: trailers`, and HTTP/2 allows no other value.
 fn wants_trailers(headers: &HeaderMap) -> bool {
     words(headers, &TE).any(|word| word.eq_ignore_ascii_case("trailers"))
 }
@@ -87,7 +89,7 @@ fn words<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = 
     values.flat_map(|value| value.split(',')).map(str::trim)
 }
 
-/// Looks at each name once: most requests have few, and none of these.
+/// Removes the headers for which `goes` is true. Each name is looked at once: most requests have few headers, and none of these.
 fn remove(headers: &mut HeaderMap, goes: impl Fn(&str) -> bool) {
     let named: Vec<HeaderName> = headers.keys().filter(|name| goes(name.as_str())).cloned().collect();
     for name in named {
@@ -95,7 +97,7 @@ fn remove(headers: &mut HeaderMap, goes: impl Fn(&str) -> bool) {
     }
 }
 
-/// Behind some servers, these are the method, host or path instead of those that were judged.
+/// Headers that some servers take for the method, host or path, instead of those that were judged.
 const ROUTING: &[&str] = &[
     "x-original-url",
     "x-original-uri",
@@ -113,19 +115,20 @@ const ROUTING: &[&str] = &[
     "true-client-ip",
     "max-forwards",
     "alt-used",
-    // What says so itself, or is answered by the gateway.
+    // Headers that say where a request comes from, or that the gateway answers itself.
     "forwarded",
     "via",
     "expect",
 ];
 
-/// What the gateway reads, sets or takes out under these names, so that no other spelling says it as well.
+/// Headers that the gateway reads, sets or removes under these names. Any other spelling is removed, so that it does not say the
+/// same a second time.
 const SETTLED: &[&str] = &[
     "host",
     "content-length",
     "content-encoding",
     "http2-settings",
-    // How an answer would be written that cannot be looked through.
+    // Asks for an answer in a coding that could not be looked through.
     "accept-encoding",
     "grpc-accept-encoding",
     "connect-accept-encoding",

@@ -4,7 +4,7 @@
 //! It gets values through a [`SecretSource`] and cannot decrypt anything: of keyward's packages it has `keyward-wire` only.
 //! So it is fuzzed, tested and read without a server.
 //!
-//! Every request goes `accept → agent → policy → inject → upstream → redact`, and each step may refuse it.
+//! Every request goes `accept → auth → policy → inject → upstream → redact`, and each step may refuse it.
 
 #![warn(missing_docs, clippy::missing_errors_doc, clippy::indexing_slicing)]
 

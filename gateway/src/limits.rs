@@ -1,66 +1,66 @@
 //! How much of the machine agents may use: all together, and each of them.
 //!
-//! An agent gets half of what there is, so that no one of them keeps the others out.
+//! An agent gets half of what there is, so that no agent keeps the others out.
 
 use std::sync::Arc;
 
 use rustix::process::{Resource, getrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// One share: of the gateway, or of one agent.
+/// The limits of the gateway as a whole, or of one agent.
 pub(crate) struct Share {
-    /// Connections from agents.
+    /// How many connections from agents there may be.
     pub(crate) connections: Arc<Semaphore>,
-    /// Connections to upstreams.
+    /// How many connections to upstreams there may be.
     pub(crate) dials: Arc<Semaphore>,
-    /// Names that are being looked up. Each has a thread.
+    /// How many names may be looked up at once. Each takes a thread.
     pub(crate) lookups: Arc<Semaphore>,
-    /// KiB of request bodies that are collected because a rule writes into them.
+    /// How many KiB of request bodies may be collected because a rule writes into them.
     pub(crate) collected: Arc<Semaphore>,
 }
 
-/// Everything, as numbers.
+/// All limits, as numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
     connections: usize,
     dials: usize,
-    /// Connections of those who have not shown a credential.
+    /// How many connections there may be without a credential.
     pub(crate) strangers: usize,
 }
 
 impl Limits {
-    /// What this process may open, of which its threads have some.
+    /// The limits of this process, of whose file descriptors its threads take some.
     pub(crate) fn of_this_process(threads: usize) -> Self {
         let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         Self::of(usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(threads))
     }
 
-    /// A process with so many descriptors: all of these at once leave some for everything else.
+    /// The limits of a process with so many descriptors: all of them in use at once leave some for everything else.
     fn of(descriptors: usize) -> Self {
         let free = descriptors.clamp(128, 32 * 1024) - 64;
         Self { connections: free / 10 * 4, dials: free / 10 * 4, strangers: (free / 10).min(256) }
     }
 
-    /// What all agents have.
+    /// The limits of all agents together.
     pub(crate) fn whole(self) -> Share {
         share(self.connections, self.dials, LOOKUPS, COLLECTED)
     }
 
-    /// What one of them has.
+    /// The limits of one agent.
     pub(crate) fn half(self) -> Share {
         share(self.connections / 2, self.dials / 2, LOOKUPS / 2, COLLECTED / 2)
     }
 }
 
 impl Share {
-    /// A place of each, if both have one.
+    /// Takes a connection from this share and from `all`. `None` if either has none left.
     pub(crate) fn connection(&self, all: &Self) -> Option<[OwnedSemaphorePermit; 2]> {
         let own = Arc::clone(&self.connections).try_acquire_owned().ok()?;
         Some([own, Arc::clone(&all.connections).try_acquire_owned().ok()?])
     }
 }
 
-/// Waits for a place in each of two.
+/// Waits for a place in each of the two.
 pub(crate) async fn both(own: &Arc<Semaphore>, all: &Arc<Semaphore>) -> Option<[OwnedSemaphorePermit; 2]> {
     let own = Arc::clone(own).acquire_owned().await.ok()?;
     Some([own, Arc::clone(all).acquire_owned().await.ok()?])
@@ -76,7 +76,7 @@ fn share(connections: usize, dials: usize, lookups: usize, collected: usize) -> 
     }
 }
 
-/// Far below the 512 threads that the runtime has for such work.
+/// Far below the 512 threads that the runtime has for blocking work.
 const LOOKUPS: usize = 64;
 const COLLECTED: usize = 64 * 1024;
 

@@ -1,4 +1,5 @@
-//! A connection of which it is known when a byte last went over it, and which gives back what it counts against when it ends.
+//! A connection that knows when a byte was last sent or received over it, and that releases its places in the limits when it
+//! ends.
 
 use std::io;
 use std::pin::Pin;
@@ -10,13 +11,13 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until};
 
-/// When something last happened. Cheap to clone.
+/// When something last happened on a connection. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Pulse(Arc<Beats>);
 
 struct Beats {
     start: Instant,
-    /// Milliseconds after that.
+    /// Milliseconds from the start to the last beat.
     last: AtomicU64,
 }
 
@@ -27,13 +28,13 @@ impl Default for Pulse {
 }
 
 impl Pulse {
-    /// Something happens.
+    /// Notes that something happens.
     pub(crate) fn beat(&self) {
         let after = self.0.start.elapsed().as_millis();
         self.0.last.store(u64::try_from(after).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Waits until nothing has happened for so long.
+    /// Waits until nothing has happened for this long.
     pub(crate) async fn still(&self, limit: Duration) {
         loop {
             let last = Duration::from_millis(self.0.last.load(Ordering::Relaxed));
@@ -46,7 +47,7 @@ impl Pulse {
     }
 }
 
-/// A connection. What it counts against is held while it is open.
+/// A connection, and the places in limits that it holds while it is open.
 pub(crate) struct Line<S, H> {
     inner: S,
     pulse: Pulse,

@@ -1,5 +1,5 @@
-//! `GET /-/`: what an agent may use, so that its programs can be told under which variables and addresses. No value, no rule,
-//! nothing of keys that are not its own.
+//! `GET /-/`: what an agent may use, so that its programs can be told the variables and addresses. The answer has no value, no
+//! rule, and nothing of keys that are not the agent's.
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
@@ -19,16 +19,16 @@ struct Listing<'a> {
 struct Key<'a> {
     name: &'a str,
     provider: Option<&'a str>,
-    /// Where `/-/NAME/` leads; none if that could be several.
+    /// The host that `/-/NAME/` leads to. `None` if there could be several.
     host: Option<String>,
 }
 
-/// Whether that is what a request asks for.
+/// Whether a request asks for the list.
 pub(crate) fn is_asked(path: &str) -> bool {
     path == "/-/"
 }
 
-/// Its answer.
+/// The list as an answer.
 pub(crate) fn answer<B>(request: &Request<B>, grants: &[Grant]) -> Result<Response<Answer>, Code> {
     if *request.method() != Method::GET {
         return Err(Code::MethodNotAllowed);

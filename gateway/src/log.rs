@@ -1,13 +1,14 @@
 //! The gateway's own record of every request: one line of JSON each, chained by hashes, written before the answer leaves.
 //!
 //! `h_n = SHA-256(h_(n-1) ‖ line_n without its hash)`, `h_0` = SHA-256("keyward gateway log v1"). A line that was changed,
-//! removed or moved breaks the chain. What was cut off at the end shows only to somebody who knows a later hash, which is why
-//! the last one is told when the gateway ends.
+//! removed or moved breaks the chain. Lines that were cut off at the end are missed only by somebody who knows a later hash,
+//! which is why the last hash is printed when the gateway ends.
 //!
-//! A request that goes to an upstream has two lines: `send` before its first byte leaves, and what came of it, which names the
-//! first one in `of`. So what an agent did is there even if it did not wait for the answer.
+//! A request that goes to an upstream has two lines: `send` before its first byte leaves, and the outcome, which names the number
+//! of the `send` line in `of`. So the log has what an agent did even if the agent did not wait for the answer.
 //!
-//! Hosts and paths are in it, which keyward's server must not know. Queries, headers and bodies are not: they may hold secrets.
+//! The log has hosts and paths, which keyward's server must not know. It has no queries, headers or bodies: they may hold
+//! secrets.
 
 #[cfg(test)]
 mod tests;
@@ -26,30 +27,30 @@ use sha2::{Digest as _, Sha256};
 /// What happened to one request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Event<'a> {
-    /// Whose it was; empty: nobody's that is known.
+    /// The agent's name. Empty if no agent is known.
     pub agent: &'a str,
-    /// Its method.
+    /// The request's method.
     pub method: &'a str,
-    /// The host and port it was for.
+    /// The host and port that the request was for.
     pub host: &'a str,
-    /// Its path as the agent sent it, without the query.
+    /// The request's path as the agent sent it, without the query.
     pub path: &'a str,
     /// Name of the key whose rule was used.
     pub key: &'a str,
-    /// Name of another key, the placeholder of which stood in that one's place.
+    /// Name of another key, whose placeholder stood in the place of the rule's key.
     pub placeholder_of: &'a str,
     /// `send`, `inject`, `pass`, `list`, `tunnel`, `refuse`, `cut` or `torn`; `cover`: the request's answer had a value in it;
     /// `skip`: a placeholder stood elsewhere than in its key's place, and went on as it was.
     pub decision: &'a str,
     /// The word of a refusal, or a remark.
     pub code: &'a str,
-    /// Status of the answer; 0: there was none.
+    /// Status of the answer; 0 if there was none.
     pub status: u16,
     /// Milliseconds from the request's head to the answer's.
     pub latency_ms: u64,
-    /// Number of the `send` line of the request that this one says something of; 0: of none.
+    /// Number of the `send` line of the request that this line is about; 0 if it is about none.
     pub of: u64,
-    /// So many more like it were not written one by one.
+    /// How many more refusals like this one were not written one by one.
     pub more: u64,
 }
 
@@ -87,13 +88,13 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// Why a log is not believed, and from which line on.
+/// Why a log is not believed, and from which line.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The file could not be read.
     #[error("the log cannot be read")]
     Read(#[from] io::Error),
-    /// This line is not one that was written after the one before it.
+    /// This line was not written after the one before it.
     #[error("line {0} does not follow from the one before it")]
     Broken(u64),
 }
@@ -106,12 +107,12 @@ pub struct Log {
     fails: Arc<Fails>,
 }
 
-/// What did not succeed the last time.
+/// Failures of the last attempts.
 #[derive(Default)]
 struct Fails {
     write: AtomicBool,
     sync: AtomicBool,
-    /// The file has no name any more: what is written into it nobody can read.
+    /// Whether the file has no name left: nobody could read what is written into it.
     removed: AtomicBool,
 }
 
@@ -119,21 +120,21 @@ struct Inner {
     file: File,
     head: Head,
     line: Vec<u8>,
-    /// Where the last whole line ends.
+    /// The offset at which the last whole line ends.
     good: u64,
-    /// Something stands after that.
+    /// Whether part of a line stands after that offset.
     torn: bool,
     unsynced: bool,
-    /// It had a name when it was opened.
+    /// Whether the file had a name when it was opened.
     named: bool,
 }
 
-/// How far a log goes: number of lines, and the hash of the last.
+/// How far a log goes: the number of its lines, and the hash of the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
     /// Number of lines.
     pub seq: u64,
-    /// Hash of the last one.
+    /// Hash of the last line.
     pub hash: [u8; 32],
 }
 
@@ -149,13 +150,13 @@ impl Head {
 }
 
 impl Log {
-    /// Goes on with `file`, which is private, open for reading and appending, and written by nobody else.
+    /// Opens the log in `file`, which is private, open for reading and appending, and written by nobody else.
     ///
-    /// A last line without its end is what a power cut leaves: it is taken out of the chain's way, and stands in the next line
-    /// as its `path`.
+    /// A last line without its end is what a power cut leaves. It is removed from the file, and stands in the next line as that
+    /// line's `path`.
     ///
     /// # Errors
-    /// [`LogError`] if what is in it does not verify. It is evidence; nothing is written after it.
+    /// [`LogError`] if the lines in the file do not verify. They are evidence; nothing is written after them.
     pub fn open(mut file: File, clock: fn() -> SystemTime) -> Result<Self, LogError> {
         let named = has_name(&file)?;
         let (good, part) = whole_lines(&mut file)?;
@@ -174,12 +175,13 @@ impl Log {
         Ok(log)
     }
 
-    /// Writes one line; its number. It is in the operating system's hands when this returns, and so outlives the gateway; within
-    /// a second it is on disk.
+    /// Writes one line, and returns its number. The line is in the operating system's hands when this returns, so it outlives the
+    /// gateway; within a second it is on disk.
     ///
     /// # Errors
-    /// The file's; then nothing of the line is in it, or nothing more is written before that is so. [`io::ErrorKind::NotFound`]
-    /// once somebody removed the file. A request that cannot be recorded is not sent, and not answered with more than a refusal.
+    /// The file's error: then nothing of the line is in the file, or nothing more is written until that is so.
+    /// [`io::ErrorKind::NotFound`] if somebody removed the file. A request that cannot be recorded is not sent, and gets no
+    /// answer but a refusal.
     pub fn record(&self, event: &Event<'_>) -> io::Result<u64> {
         if self.fails.removed.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::NotFound.into());
@@ -223,10 +225,10 @@ impl Log {
         Ok(seq)
     }
 
-    /// Brings what was written since the last time to the disk, and looks whether the file is still there.
+    /// Syncs the lines since the last call to disk, and checks that the file is still there.
     ///
     /// # Errors
-    /// The file's.
+    /// The file's error.
     pub fn sync(&self) -> io::Result<()> {
         let synced = self.look_and_sync();
         self.fails.sync.store(synced.is_err(), Ordering::Relaxed);
@@ -251,13 +253,13 @@ impl Log {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether what was to be written last was written, what was to be brought to the disk last is there, and so is the file.
+    /// Whether the last write and the last sync succeeded, and the file is still there.
     pub(crate) fn is_well(&self) -> bool {
         let Fails { write, sync, removed } = &*self.fails;
         ![write, sync, removed].into_iter().any(|fails| fails.load(Ordering::Relaxed))
     }
 
-    /// How far it goes.
+    /// How far the log goes.
     pub fn head(&self) -> Head {
         self.inner().head
     }
@@ -270,9 +272,9 @@ fn has_name(file: &File) -> io::Result<bool> {
     Ok(file.metadata()?.nlink() > 0)
 }
 
-/// A file that grows at its end.
+/// A file that only grows at its end.
 trait Tail: io::Write {
-    /// Takes away what stands after the first so many bytes.
+    /// Cuts the file to this length.
     fn cut(&mut self, length: u64) -> io::Result<()>;
 }
 
@@ -283,7 +285,8 @@ impl Tail for File {
     }
 }
 
-/// Writes a whole line after the first `good` bytes, or leaves nothing of it. `torn`: that did not succeed the last time.
+/// Writes a whole line after the first `good` bytes, or leaves nothing of the line. `torn` says that leaving nothing did not
+/// succeed the last time.
 fn append(file: &mut impl Tail, good: u64, torn: &mut bool, line: &[u8]) -> io::Result<()> {
     if *torn {
         file.cut(good)?;
@@ -292,24 +295,24 @@ fn append(file: &mut impl Tail, good: u64, torn: &mut bool, line: &[u8]) -> io::
     file.write_all(line).inspect_err(|_| *torn = file.cut(good).is_err())
 }
 
-/// Where the last whole line ends, and what stands after it.
+/// The offset at which the last whole line ends, and the bytes after it.
 fn whole_lines(file: &mut File) -> Result<(u64, Vec<u8>), LogError> {
     let length = file.seek(SeekFrom::End(0))?;
     let from = length.saturating_sub(MAX_LINE);
     file.seek(SeekFrom::Start(from))?;
     let mut end = Vec::new();
     file.take(length - from).read_to_end(&mut end)?;
-    // Without one in so many bytes, it is no line of ours: all of it is judged, and does not verify.
+    // Without a line end in so many bytes, this is no log of the gateway: the whole file is judged, and does not verify.
     let after = end.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
     let after = after.or_else(|| (from == 0).then_some(0)).unwrap_or(end.len());
     let part = end.split_off(after);
     Ok((length - part.len() as u64, part))
 }
 
-/// Follows the chain from its start, and shows every line that belongs to it.
+/// Follows the chain from its start, and shows `line` every line that belongs to the chain.
 ///
 /// # Errors
-/// [`LogError::Broken`] names the first line that does not.
+/// [`LogError::Broken`] names the first line that does not belong to it.
 pub fn verify(log: impl BufRead, mut line: impl FnMut(&str)) -> Result<Head, LogError> {
     let mut head = Head::start();
     let mut log = log;
@@ -326,7 +329,7 @@ pub fn verify(log: impl BufRead, mut line: impl FnMut(&str)) -> Result<Head, Log
     }
 }
 
-/// The hash of a line, if it is the one that it says.
+/// The hash of a line, if the line states that hash itself.
 fn follow(before: &[u8; 32], seq: u64, text: &[u8]) -> Option<[u8; 32]> {
     let text = text.strip_suffix(b"\"}\n")?;
     let (row, said) = text.split_at_checked(text.len().checked_sub(64)?)?;
@@ -342,7 +345,7 @@ fn link(before: &[u8; 32], line: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(before).chain_update(line).finalize().into()
 }
 
-/// At most 2 KiB: one request must not fill the log.
+/// The text, cut to 2 KiB: one request must not fill the log.
 fn truncated(text: &str) -> &str {
     text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or(text)
 }

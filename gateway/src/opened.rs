@@ -1,18 +1,18 @@
-//! Values that are open: what must be kept out of answers, whoever asked for it.
+//! Opened values: what must be kept out of answers, whichever agent asked for it.
 //!
-//! An agent is told no value that it may use, whether it used it or not: a key that reads a platform's settings would show it
-//! the keys that stand there. So when the first answer to an agent is looked through, all that it may use is opened, and stays
-//! open while it is at work and for ten minutes after that. What no agent at work may use is never open: fifty keys of an agent
-//! that does nothing are fifty sealed ones.
+//! An agent is told none of the values that it may use, whether it has used them or not: a key that reads a platform's settings
+//! would show the agent the keys stored there. So when the first answer to an agent is scrubbed, all values that it may use are
+//! opened. They stay open while the agent is at work and for ten minutes after that. Values that no agent at work may use stay
+//! sealed: an agent that does nothing has none of its keys open.
 //!
-//! A value that was used stays for as long as a request under way uses it and for ten minutes after that, and so does the
-//! version before it: an upstream may repeat it later. So does one that was taken away from its agent, which would else be told
-//! it from then on. All go at once when every agent whose they are has ended, or when grants are too old to count, unless a
-//! request that uses one is still under way.
+//! A value that was sent stays open while a request under way uses it and for ten minutes after that, and so does the version
+//! before it: an upstream may repeat it later. So does a value that was taken away from its agent, who would otherwise see it
+//! from then on. A value is closed at once when every agent that had it has ended, or when grants are too old to count, unless a
+//! request that uses it is still under way.
 //!
-//! Those that other agents used are kept from an agent, too, if they are of one line and not long: a long one would make what
-//! every agent is told wait for it, and one of several lines would do so to each line. The only way to another agent's value is
-//! through a service that both use.
+//! Values that other agents have sent are kept from an agent, too, if they are of one line and not long. A long one would delay
+//! what every agent is told, and one of several lines would delay every line. The only way to another agent's value is through a
+//! service that both use.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map as map;
@@ -29,35 +29,35 @@ use crate::random;
 use crate::redact::{Held, Scrubber, Unscrubbable};
 use crate::source::{Agent, Grant, SecretSource, Value};
 
-/// The values, and which state of the list this is.
+/// The opened values, and a number for the state of their list.
 #[derive(Default)]
 pub(crate) struct Opened {
     list: Mutex<List>,
     revision: AtomicU64,
 }
 
-/// By key and version.
+/// The opened values by key and version.
 type List = BTreeMap<(KeyId, u64), Entry>;
 
 struct Entry {
     value: Arc<Value>,
     secrets: Arc<[Zeroizing<Vec<u8>>]>,
-    /// For whom it was opened.
+    /// The agents for which the value was opened.
     agents: Vec<Agent>,
-    /// What the source said then was of this revision, or an earlier one and is the same.
+    /// The source's revision at which the value was opened, or a later one at which the source says the same of it.
     revision: u64,
-    /// It went into a request, and may be anywhere since.
+    /// Whether the value was put into a request: since then it may be anywhere.
     sent: bool,
     uses: Arc<()>,
     used: Instant,
 }
 
-/// A request uses a value: for as long as this lives, the value is kept out of answers.
+/// A request's use of a value: while this lives, the value is kept out of answers.
 pub(crate) struct Use {
     _uses: Arc<()>,
 }
 
-/// A scrubber, and the state of the list that it was made of.
+/// A scrubber, and the number of the list's state that it was made from.
 pub(crate) struct Made {
     revision: u64,
     pub(crate) scrubber: Arc<Scrubber>,
@@ -74,7 +74,7 @@ impl Entry {
         Ok(Self { value, secrets, agents, revision, sent, uses, used })
     }
 
-    /// Notes for whom it is. Whether that is new.
+    /// Notes that the value is this agent's, too. Returns whether that is new.
     fn is_for(&mut self, agent: &Agent) -> bool {
         let is_new = !self.agents.contains(agent);
         if is_new {
@@ -85,9 +85,9 @@ impl Entry {
 }
 
 impl Opened {
-    /// The value of a grant that was judged by what the source says at `revision`, if it was opened for the same agent and the
-    /// source has said the same ever since. It is here in any case, to be kept out of answers: opening it again for each request
-    /// would keep it from nobody.
+    /// The open value of a grant that was judged at `revision` of the source. `None` if the value was not opened for this agent,
+    /// or the source has changed since. Opening the value again for each request would protect nothing: it is kept here anyway,
+    /// so that it can be kept out of answers.
     pub(crate) fn again(&self, agent: &Agent, grant: &Grant, revision: u64) -> Option<(Arc<Value>, Use)> {
         let mut list = self.list();
         let entry = list.get_mut(&(grant.key, grant.version))?;
@@ -101,7 +101,7 @@ impl Opened {
     /// Notes that a value, opened at `revision` or later, is about to be used for `agent`.
     ///
     /// # Errors
-    /// [`Unscrubbable`]: it could not be kept out of the answer.
+    /// [`Unscrubbable`] if the value could not be kept out of the answer.
     pub(crate) fn note(
         &self,
         agent: &Agent,
@@ -124,8 +124,8 @@ impl Opened {
         Use { _uses: Arc::clone(&entry.uses) }
     }
 
-    /// Has all that `agent` may use by what the source says at `revision` open; `open` is asked for what is not open for it. What
-    /// does not open, or could not be kept out of answers, is left out: it is not used, either.
+    /// Opens all values that `agent` may use according to the source at `revision`; `open` is called for those that are not open
+    /// for this agent. A value that does not open, or could not be kept out of answers, is left out: it cannot be used, either.
     pub(crate) fn hold(
         &self,
         agent: &Agent,
@@ -152,7 +152,7 @@ impl Opened {
         }
     }
 
-    /// `agent` is at work: what it may use stays open.
+    /// Notes that `agent` is at work: the values that it may use stay open.
     pub(crate) fn stay(&self, agent: &Agent, grants: &[Grant], now: Instant) {
         let mut list = self.list();
         for grant in grants {
@@ -164,7 +164,7 @@ impl Opened {
         }
     }
 
-    /// What keeps them out of what `agent` is told. `shown` says what stands in the place of a key's value.
+    /// A scrubber of what `agent` is told. `shown` gives the text that stands in the place of a key's value.
     pub(crate) fn scrubber(&self, agent: &Agent, shown: impl Fn(KeyId, usize) -> Option<Arc<str>>) -> Made {
         let (revision, entries) = {
             let list = self.list();
@@ -188,12 +188,12 @@ impl Opened {
         Made { revision, scrubber: Arc::new(scrubber) }
     }
 
-    /// Whether a scrubber was made of this list as it is.
+    /// Whether the scrubber was made from the list in its present state.
     pub(crate) fn is_of_now(&self, made: &Made) -> bool {
         made.revision == self.revision()
     }
 
-    /// Forgets what was not used for long, and what is of agents that have all ended.
+    /// Closes the values that were not used for long, and those of agents that have all ended.
     pub(crate) fn sweep(&self, source: &dyn SecretSource, now: Instant) {
         let current = source.is_current();
         let mut list = self.list();
@@ -212,7 +212,7 @@ impl Opened {
         }
     }
 
-    /// Which state of the list this is. A scrubber that is asked for afterwards has at least what is in it.
+    /// The number of the list's present state. A scrubber that is made after this call covers at least that state.
     pub(crate) fn revision(&self) -> u64 {
         self.revision.load(Ordering::Acquire)
     }
@@ -222,7 +222,7 @@ impl Opened {
     }
 }
 
-/// The entry of a value.
+/// The entry of a value in the list, made if it is not there.
 fn entry<'l>(
     list: &'l mut List,
     grant: &Grant,
@@ -239,12 +239,13 @@ fn entry<'l>(
     })
 }
 
-/// Whether it costs other agents nothing to look for it.
+/// Whether looking for this value costs other agents nothing: whether it is short and of one line.
 fn is_short(secret: &[u8]) -> bool {
     secret.len() <= SHORT && memchr::memchr2(b'\n', b'\r', secret).is_none()
 }
 
-/// What of a value is secret: itself, and the fields that its rule writes, but for a user's name, which is on every page.
+/// The secret parts of a value: the value itself, and the fields that its rule writes, except a user name, which is on every
+/// page.
 fn secrets(grant: &Grant, value: &Value) -> Vec<Zeroizing<Vec<u8>>> {
     let mut names: Vec<&str> = Vec::new();
     for injection in &grant.rule.terms().into {
@@ -264,7 +265,7 @@ fn secrets(grant: &Grant, value: &Value) -> Vec<Zeroizing<Vec<u8>>> {
 }
 
 const KEPT: Duration = Duration::from_mins(10);
-/// Bytes of the longest value of another agent that is looked for.
+/// Length in bytes of the longest value of another agent that is kept out of answers.
 pub const SHORT: usize = 1024;
 
 #[cfg(test)]

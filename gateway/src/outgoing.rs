@@ -1,5 +1,5 @@
-//! Bodies on their way to an upstream, piece by piece: nothing is collected, and the agent is read no faster than the upstream
-//! takes it.
+//! Bodies on their way to an upstream, piece by piece. No body is collected, and the agent is read no faster than the upstream
+//! takes the bytes.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,18 +10,18 @@ use hyper::body::Incoming;
 
 use crate::line::Pulse;
 
-/// What is sent to an upstream.
+/// The body of a request that is sent to an upstream.
 pub(crate) enum Outgoing {
     /// Nothing.
     Empty,
-    /// A body that was written into.
+    /// A body into which a rule wrote something.
     Whole(Option<Bytes>),
-    /// The agent's body as it comes, when something of it last came, and who looks for placeholders in it. Its trailers end here.
+    /// The agent's body as it arrives, the pulse of its pieces, and who looks for placeholders in it. Its trailers end here.
     Stream(Incoming, Pulse, Option<Box<dyn Watcher>>),
 }
 
 impl Outgoing {
-    /// Beats while it is sent.
+    /// A pulse that beats while the body is sent.
     pub(crate) fn pulse(&self) -> Pulse {
         match self {
             Self::Empty | Self::Whole(_) => Pulse::default(),
@@ -29,7 +29,7 @@ impl Outgoing {
         }
     }
 
-    /// Has it looked through while it is sent.
+    /// Has `watcher` look through the body while it is sent.
     pub(crate) fn watch(&mut self, mut watcher: impl Watcher + 'static) {
         match self {
             Self::Whole(Some(body)) => {
@@ -43,7 +43,7 @@ impl Outgoing {
 
 /// Looks at a body while it is sent.
 pub(crate) trait Watcher: Send {
-    /// At this piece of it. False: it need not see more.
+    /// Looks at one piece of the body. False if no more needs to be seen.
     fn goes_on(&mut self, piece: &[u8]) -> bool;
 }
 

@@ -1,9 +1,9 @@
 //! What an agent holds instead of a value: worth nothing anywhere else.
 //!
-//! A placeholder is 128 bits of randomness in the shape of the provider's keys, so that programs that look at a key's form
-//! are content. It belongs to one key, one agent and one session of the gateway. `kwph` in it tells that it is one; whose,
-//! only this session's table knows. Where it stands elsewhere than in its own key's place it is text like any other: agents
-//! quote their own transcripts.
+//! A placeholder is 128 bits of randomness in the shape of the provider's keys, so that programs that check a key's form accept
+//! it. It belongs to one key, one agent and one session of the gateway. `kwph` in it tells that it is a placeholder; whose it is,
+//! only this session's table knows. Elsewhere than in its own key's place it is text like any other: agents quote their own
+//! transcripts.
 
 mod shape;
 #[cfg(test)]
@@ -19,7 +19,7 @@ use crate::random;
 use shape::Shape;
 pub(crate) use watch::Watch;
 
-/// In a key's place, these say “here” without being anybody's.
+/// Words that mean “inject here” in any key's place, without being a placeholder of anybody.
 pub const MANAGED: [&str; 2] = ["keyward-managed", "onecli-managed"];
 
 /// The placeholders of one agent's session.
@@ -28,33 +28,34 @@ pub struct Placeholders(Mutex<Table>);
 #[derive(Default)]
 struct Table {
     of_key: HashMap<KeyId, Arc<str>>,
-    /// By what follows the provider's prefix. The map's hash is keyed, so the time of a look-up says nothing of what is there.
+    /// Placeholders by what follows the provider's prefix. The map's hash is keyed, so the time of a look-up says nothing of what
+    /// is there.
     of_body: HashMap<String, (KeyId, Arc<str>)>,
 }
 
-/// Something in a text that looks like a placeholder.
+/// A part of a text that looks like a placeholder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// This session's, for this key.
+    /// A placeholder of this session, for this key.
     Key(KeyId),
-    /// None of this session: another agent's, one of a session that is over, or none at all. Nothing tells which.
+    /// No placeholder of this session: another agent's, one of a session that is over, or none at all. Nothing tells which.
     Unknown,
 }
 
 impl Placeholders {
-    /// Of a session that begins.
+    /// The placeholders of a session that begins: none yet.
     #[expect(clippy::new_without_default, reason = "a session begins where it says so")]
     pub fn new() -> Self {
         Self(Mutex::default())
     }
 
-    /// The key's placeholder, in the shape of this provider's keys.
+    /// The key's placeholder in this session, in the shape of this provider's keys.
     pub fn of(&self, key: KeyId, provider: Option<&str>) -> Arc<str> {
         self.shaped(key, Shape::of(provider))
     }
 
-    /// As [`of`](Self::of), `length` bytes long if that has room for it: then it can stand in the value's place in an answer.
-    /// One that was given out before stays.
+    /// The key's placeholder, as [`of`](Self::of), but `length` bytes long if 128 random bits fit: then it can stand in the
+    /// value's place in an answer. A placeholder that was given out before stays as it is.
     pub fn of_length(&self, key: KeyId, provider: Option<&str>, length: usize) -> Arc<str> {
         self.shaped(key, Shape::of(provider).with_length(length))
     }
@@ -99,7 +100,7 @@ impl Placeholders {
     }
 }
 
-/// Where `kwph` begins next, in letters of either case: one whose case was changed is nobody's.
+/// The offset at which `kwph` next begins, in letters of either case: a placeholder whose case was changed is nobody's.
 fn next_sign(text: &[u8], from: usize) -> Option<usize> {
     let signs = memchr::memchr2_iter(b'k', b'K', text.get(from..)?);
     signs.map(|at| from + at).find(|at| {
@@ -107,12 +108,12 @@ fn next_sign(text: &[u8], from: usize) -> Option<usize> {
     })
 }
 
-/// So many random letters and digits, all as likely.
+/// So many random letters and digits, all equally likely.
 fn letters(count: usize) -> String {
     let mut text = String::with_capacity(count);
     while text.len() < count {
         let bytes = random::bytes::<32>();
-        // 4 times 62: what is above would make some likelier.
+        // 248 is 4 times 62: using larger bytes would make some characters likelier.
         let fair = bytes.iter().filter(|byte| **byte < 248);
         let drawn = fair.filter_map(|byte| LETTERS.get(usize::from(byte % 62)).copied().map(char::from));
         text.extend(drawn.take(count - text.len()));
@@ -121,6 +122,6 @@ fn letters(count: usize) -> String {
 }
 
 const SIGN: &str = "kwph";
-/// 62^22 is more than 2^128.
+/// Random characters of a placeholder: 62^22 is more than 2^128.
 const RANDOM: usize = 22;
 const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";

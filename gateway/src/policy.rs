@@ -8,18 +8,18 @@ use keyward_wire::rule::{Authority, HostPattern, RequestPath};
 use crate::refuse::{Code, Refusal};
 use crate::source::Grant;
 
-/// What an agent's keys say about a host.
+/// Whether any of an agent's keys is for a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
     /// A key is for this host and port.
     Here,
     /// A key is for this host, on another port only.
     Elsewhere,
-    /// No key is for it.
+    /// No key is for this host.
     No,
 }
 
-/// Looks for the host among the agent's keys, before anything is asked of a resolver.
+/// Looks for the host among the agent's keys, before a resolver is asked anything.
 pub(crate) fn known(grants: &[Grant], to: &Authority) -> Known {
     if grants.iter().any(|grant| grant.rule.fits_host(to)) {
         return Known::Here;
@@ -38,9 +38,9 @@ pub(crate) fn known(grants: &[Grant], to: &Authority) -> Known {
 pub(crate) struct Meant<'a, P> {
     /// The key whose name is in the address, in base-URL mode: no other is used.
     pub(crate) key: Option<KeyId>,
-    /// What `X-Keyward-Account` says.
+    /// The content of the header `X-Keyward-Account`.
     pub(crate) account: Option<&'a str>,
-    /// Whether the key's own placeholder stands where its rule puts the value. Asked only where nothing else decides.
+    /// Tells whether the key's own placeholder stands where its rule puts the value. Called only if nothing else decides.
     pub(crate) shows: P,
 }
 
@@ -92,18 +92,18 @@ pub(crate) fn judge<'a>(
     }
 }
 
-/// The port that a pattern is for.
+/// The port of a pattern.
 fn port(pattern: &HostPattern) -> Option<u16> {
     let text = pattern.to_string();
     Authority::parse(text.strip_prefix("*.").unwrap_or(&text), 443).ok().map(|authority| authority.port)
 }
 
-/// Methods that no request may have: they show what was put in, or lead elsewhere.
+/// Whether no request may have this method: it would show what was injected, or lead elsewhere.
 pub(crate) fn is_never(method: &Method) -> bool {
     matches!(method.as_str(), "TRACE" | "TRACK" | "DEBUG" | "CONNECT")
 }
 
-/// What `X-Keyward-Account` calls it: the account of its rule, else its own name.
+/// The name by which `X-Keyward-Account` chooses a key: the account of its rule, or else its own name.
 fn calls_itself(grant: &Grant) -> &str {
     grant.rule.terms().account.as_ref().map_or(&grant.name, |account| account.as_str())
 }

@@ -1,7 +1,7 @@
 //! Every answer that the gateway gives itself: what happened, and what to do about it.
 //!
-//! Nothing of a request is repeated in one: no query, header or body, and no text of another program's error. What an
-//! upstream or a resolver said may have the secret in it.
+//! No answer repeats anything of a request: no query, header or body. No answer repeats the text of another program's error: what
+//! an upstream or a resolver said may contain the secret.
 
 use bytes::Bytes;
 use http::header::{
@@ -28,7 +28,7 @@ pub enum Code {
     CleartextRefused,
     /// A host that the gateway knows how to serve, and this agent has no key for it.
     AppNotConnected,
-    /// A host that nothing is known of.
+    /// A host of which nothing is known.
     CredentialNotFound,
     /// The agent was there and may act no more, or this key is no longer its own.
     AccessRestricted,
@@ -282,7 +282,7 @@ impl Code {
         }
     }
 
-    /// Whether the same request may have another answer soon.
+    /// Whether the same request may get another answer soon.
     fn retry_helps(self) -> bool {
         matches!(
             self,
@@ -294,24 +294,24 @@ impl Code {
         )
     }
 
-    /// Whether what follows on the connection cannot be trusted to be a request.
+    /// Whether the bytes that follow on the connection cannot be trusted to be a request.
     fn ends_connection(self) -> bool {
         matches!(self, Self::Malformed | Self::HeadTooLarge)
     }
 }
 
-/// A refusal, with what helps to get over it.
+/// A refusal, with hints on what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Why.
+    /// The reason.
     pub code: Code,
     /// The service at this host, if the gateway knows one.
     pub provider: Option<&'static str>,
-    /// Where a person connects it: the configured console's address and a fragment.
+    /// Where a person connects the service: the configured console's address and a fragment.
     pub connect_url: Option<String>,
-    /// Where a person sees what this agent may do, likewise.
+    /// Where a person sees what this agent may do: likewise an address of the console.
     pub manage_url: Option<String>,
-    /// Names of accounts among which `X-Keyward-Account` chooses.
+    /// The account names among which `X-Keyward-Account` chooses.
     pub choices: Vec<String>,
     /// Seconds after which trying again may help.
     pub retry_after_secs: Option<u64>,
@@ -340,7 +340,8 @@ struct Body<'a> {
 }
 
 impl Refusal {
-    /// The answer. `status` 401 stands for 407 where the gateway is spoken to as a server and not as a proxy.
+    /// The refusal as an answer. `as_server`: status 401 in the place of 407, for a client that takes the gateway for the
+    /// service.
     pub(crate) fn answer(&self, as_server: bool) -> Response<Bytes> {
         let mut answer = Response::new(self.body());
         *answer.status_mut() = self.code.status();
@@ -364,8 +365,8 @@ impl Refusal {
         answer
     }
 
-    /// What is told in the place of the body of an upstream's answer, which keeps its status: some clients look at what its head
-    /// asks for.
+    /// A body that takes the place of the body of an upstream's answer. The upstream's status stays: some clients look at what
+    /// the head asks for.
     pub(crate) fn instead_of_body(&self, headers: &mut HeaderMap) -> Bytes {
         let of_body = |name: &HeaderName| name.as_str().starts_with("content-") || *name == ETAG;
         let of_body: Vec<HeaderName> = headers.keys().filter(|name| of_body(name)).cloned().collect();
@@ -393,7 +394,7 @@ impl Refusal {
     }
 }
 
-/// What the SDKs of OpenAI and Anthropic ask before they try again by themselves.
+/// The header that the SDKs of OpenAI and Anthropic read before they retry by themselves.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use http::header::{
 use crate::redact::coding::{Coding, Decoder, Unreadable};
 use crate::redact::{Scrubber, Stream};
 
-/// Keeps values out of headers or trailers. A header whose name has one is left out. Whether there was one.
+/// Keeps values out of headers or trailers. A header whose name contains a value is left out. Returns whether there was a value.
 pub(crate) fn headers(scrubber: &Scrubber, headers: &mut HeaderMap) -> bool {
     if scrubber.is_empty() {
         return false;
@@ -29,10 +29,10 @@ pub(crate) fn headers(scrubber: &Scrubber, headers: &mut HeaderMap) -> bool {
     covered
 }
 
-/// Looks through one body: reads it, if it is coded, and covers what is in it.
+/// Scrubs one body: decodes it, if it is coded, and covers the values in it.
 pub(crate) struct Body {
     decoder: Option<Decoder>,
-    /// What came and was not read yet. Its reader gives a bounded piece at a time.
+    /// Bytes that arrived and are not decoded yet. The decoder gives a bounded piece at a time.
     coded: Bytes,
     ended: bool,
     stream: Stream,
@@ -40,15 +40,15 @@ pub(crate) struct Body {
     in_head: bool,
 }
 
-/// What keeps values out of an answer with this head, which is covered here.
+/// The scrubber for the body of an answer with this head; the head itself is scrubbed here.
 ///
 /// # Errors
-/// [`Unreadable`]: the body is in a form that cannot be looked through.
+/// [`Unreadable`] if the body is in a form that cannot be looked through.
 pub(crate) fn body(scrubber: &Scrubber, head: &mut HeaderMap, version: Version) -> Result<Body, Unreadable> {
     let in_head = headers(scrubber, head);
     let coding = Coding::of(head.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes))?;
     head.remove(CONTENT_ENCODING);
-    // No part of it is asked for later, since it would not be given.
+    // No client is invited to ask for a range: it would get none.
     head.remove(ACCEPT_RANGES);
     let messages = is_grpc(head, version).then(Messages::default);
     if messages.is_none() && codes_messages(head) {
@@ -57,7 +57,7 @@ pub(crate) fn body(scrubber: &Scrubber, head: &mut HeaderMap, version: Version) 
     let decoder = (coding != Coding::Identity).then(|| Decoder::new(coding));
     if decoder.is_some() {
         head.remove(CONTENT_LENGTH);
-        // A strong tag is for the coded bytes.
+        // A strong ETag is one of the coded bytes, which the agent does not get.
         if let Some(weak) = head.get(ETAG).and_then(weakened) {
             head.insert(ETAG, weak);
         }
@@ -65,7 +65,7 @@ pub(crate) fn body(scrubber: &Scrubber, head: &mut HeaderMap, version: Version) 
     Ok(Body { decoder, coded: Bytes::new(), ended: false, stream: Stream::new(), messages, in_head })
 }
 
-/// What is said of how a body is written does not matter: none of it is read.
+/// Removes what the head says of the body's coding: none of the body is read.
 pub(crate) fn unsay_coding(head: &mut HeaderMap) {
     head.remove(CONTENT_ENCODING);
     for name in MESSAGE_CODINGS {
@@ -73,27 +73,27 @@ pub(crate) fn unsay_coding(head: &mut HeaderMap) {
     }
 }
 
-/// Whether messages within a body are coded, each for itself. Of gRPC's, each says so as well, and is looked at.
+/// Whether messages within the body are coded one by one. A message of gRPC says itself whether it is coded, and is checked.
 fn codes_messages(head: &HeaderMap) -> bool {
     let codings = MESSAGE_CODINGS.iter().flat_map(|name| head.get_all(*name));
     !codings.map(HeaderValue::as_bytes).all(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"identity"))
 }
 
 impl Body {
-    /// Takes what came. Nothing that came before may be left.
+    /// Takes bytes that arrived. All bytes of earlier calls must be spent.
     pub(crate) fn push(&mut self, came: Bytes) {
         self.coded = came;
     }
 
-    /// The body is over.
+    /// Notes that the body is over.
     pub(crate) fn end(&mut self) {
         self.ended = true;
     }
 
-    /// Gives what may go now. None: nothing is left to be looked at.
+    /// The bytes that may go now. `None` if nothing is left to be looked through.
     ///
     /// # Errors
-    /// [`Unreadable`]: the body is not what its head said, and the answer breaks off here.
+    /// [`Unreadable`] if the body is not what its head said; the answer breaks off here.
     pub(crate) fn next(&mut self, scrubber: &Scrubber) -> Result<Option<Bytes>, Unreadable> {
         let Some(decoder) = &mut self.decoder else {
             let (came, ended) = (std::mem::take(&mut self.coded), std::mem::take(&mut self.ended));
@@ -122,12 +122,12 @@ impl Body {
         Ok(Some(last.freeze()))
     }
 
-    /// Whether all that came, and its end if it was told of one, is looked through and given.
+    /// Whether all bytes that arrived, and the body's end if it was noted, are looked through and given.
     pub(crate) fn is_spent(&self) -> bool {
         self.coded.is_empty() && !self.ended
     }
 
-    /// Whether a value was in the head or in what came of the body.
+    /// Whether a value was in the head or in the body so far.
     pub(crate) fn covered(&self) -> bool {
         self.in_head || self.stream.hits() > 0
     }
@@ -141,17 +141,17 @@ impl Body {
     }
 }
 
-/// Where gRPC's messages end: each has its length before it.
+/// Finds where gRPC's messages end: each is preceded by its length.
 #[derive(Default)]
 struct Messages {
-    /// What there is of the next one's head: whether it is compressed, and its length in four bytes.
+    /// The bytes so far of the next message's head: whether it is compressed, and its length in four bytes.
     head: Vec<u8>,
     /// Bytes of the message that are still to come.
     left: usize,
 }
 
 impl Messages {
-    /// How many of these bytes come after the last message that ends in them. None: none does.
+    /// How many of these bytes come after the last message that ends in them. `None` if no message ends in them.
     fn after_the_last(&mut self, mut bytes: &[u8]) -> Result<Option<usize>, Unreadable> {
         let mut after = None;
         while !bytes.is_empty() {
@@ -161,7 +161,7 @@ impl Messages {
                 bytes = rest;
                 let [compressed, length @ ..] = self.head.as_slice() else { continue };
                 if *compressed != 0 {
-                    // It was not agreed on, and would have to be read to be looked through.
+                    // Compression was not agreed on, and a compressed message would have to be decoded to be looked through.
                     return Err(Unreadable::Coding);
                 }
                 let Ok(length) = length.try_into().map(u32::from_be_bytes) else { continue };
@@ -179,8 +179,8 @@ impl Messages {
     }
 }
 
-/// gRPC goes over HTTP/2 only, so that most servers that show a request cannot be made to answer in it: messages end where
-/// the text says so.
+/// Whether the answer is gRPC's. gRPC goes over HTTP/2 only, so that most servers that show a request cannot be made to answer in
+/// it: then messages end where the text says so.
 fn is_grpc(headers: &HeaderMap, version: Version) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -192,7 +192,7 @@ fn weakened(tag: &HeaderValue) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("W/{tag}")).ok()
 }
 
-/// Where answers of gRPC, gRPC-Web and Connect say how their messages are coded.
+/// The headers by which answers of gRPC, gRPC-Web and Connect say how their messages are coded.
 const MESSAGE_CODINGS: [&str; 2] = ["grpc-encoding", "connect-content-encoding"];
-/// Bytes before each of gRPC's messages.
+/// Length in bytes of the head before each message of gRPC.
 const HEAD: usize = 5;

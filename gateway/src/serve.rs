@@ -26,14 +26,14 @@ use crate::line::{Line, Pulse};
 use crate::refuse::Code;
 use crate::tunnel::Tunnel;
 
-/// Speaks TLS as the host, and serves what comes.
+/// Speaks TLS as the host, and serves the requests inside.
 pub(crate) async fn tls<S>(tunnel: Arc<Tunnel>, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let pulse = Pulse::default();
     let stream = Line::new(stream, pulse.clone(), ());
-    // On the heap for as long as it takes, as is what is served: the task itself stays small, of which there are thousands.
+    // On the heap for as long as the handshake takes; so is what is served. The task itself stays small: there are thousands.
     let handshake = Box::pin(timeout(HANDSHAKE_TIME, async {
         let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await.ok()?;
         if !is_for(&start.client_hello(), &tunnel.to.host) {
@@ -70,7 +70,7 @@ where
     }
 }
 
-/// Serves until nothing is asked for in a while. None: the connection is over.
+/// Serves until nothing was asked for in a while. `None` if the connection is over.
 async fn requests<S>(tunnel: &Arc<Tunnel>, stream: S, alive: &Alive<'_>) -> Option<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -79,7 +79,7 @@ where
     let (served, resting) = (Arc::clone(tunnel), gate.clone());
     let service = service_fn(move |request| {
         let (tunnel, gate, busy) = (Arc::clone(&served), gate.clone(), served.activity.begin());
-        // hyper has room for it as long as the connection lasts: an idle one does without.
+        // On the heap: hyper keeps room for the future as long as the connection lasts, and an idle connection does without.
         Box::pin(async move { Ok::<_, Infallible>(forward::answer(&tunnel, request, &gate, busy).await) })
     });
     let mut connection = http1_settings().serve_connection(TokioIo::new(guard), service).with_upgrades();
@@ -105,7 +105,7 @@ where
     let served = Arc::clone(&tunnel);
     let service = service_fn(move |request| {
         let (tunnel, busy) = (Arc::clone(&served), served.activity.begin());
-        // Each stream is a task, which is moved about before it runs.
+        // Each stream is a task, which is moved before it runs.
         Box::pin(async move {
             let gate = Gate::default();
             Ok::<_, Infallible>(forward::answer(&tunnel, request, &gate, busy).await)
@@ -122,7 +122,7 @@ where
     serve_until_end(&tunnel, pulse, pin!(connection), h2::Connection::graceful_shutdown).await;
 }
 
-/// Serves until the client or the gateway ends it, nothing happened for long, or it must end.
+/// Serves until the client or the gateway ends the connection, or nothing happened for long, or `ended` says that it must end.
 async fn serve_until_end<C: Future>(
     tunnel: &Tunnel,
     pulse: &Pulse,
@@ -134,7 +134,7 @@ async fn serve_until_end<C: Future>(
     drive(&tunnel.gateway, &alive, connection, shut_down, ended).await;
 }
 
-/// HTTP/1.1 towards agents, but for what the guard in front of hyper has limits of its own for.
+/// Settings of HTTP/1.1 towards agents, except what the guard in front of hyper limits itself.
 pub(crate) fn http1_settings() -> h1::Builder {
     let mut settings = h1::Builder::new();
     // The guard in front has its own, stricter limits and clock.
@@ -143,7 +143,8 @@ pub(crate) fn http1_settings() -> h1::Builder {
     settings
 }
 
-/// Whether a ClientHello is for this host. One without a name is: what the request says is compared as well.
+/// Whether a ClientHello is for this host. A ClientHello without a name counts as one: the request's own host is compared as
+/// well.
 pub(crate) fn is_for(hello: &ClientHello<'_>, host: &Host) -> bool {
     hello.server_name().is_none_or(|name| Host::parse(name).is_ok_and(|named| named == *host))
 }

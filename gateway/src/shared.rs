@@ -23,7 +23,7 @@ use crate::source::{Agent, SecretSource};
 use crate::strangers::Strangers;
 use crate::threads::{Dealer, Seat, Threads};
 
-/// One for each gateway.
+/// What all connections of one gateway share.
 pub(crate) struct Shared {
     pub(crate) source: Arc<dyn SecretSource>,
     pub(crate) ca: Arc<Ca>,
@@ -34,13 +34,13 @@ pub(crate) struct Shared {
     pub(crate) throttle: Throttle,
     pub(crate) strangers: Arc<Strangers>,
     pub(crate) opened: Opened,
-    /// Told whenever something that is open may have to end.
+    /// Tells everything that is open to check whether it must end.
     pub(crate) changes: watch::Sender<u64>,
     pub(crate) stop: watch::Sender<bool>,
     console: Option<String>,
     provider: fn(&Authority) -> Option<&'static str>,
     sessions: Mutex<HashMap<(AgentId, Sha256), Arc<Session>>>,
-    /// What all agents may use together, and how much that is.
+    /// The limits of all agents together, and their numbers.
     pub(crate) share: Arc<Share>,
     limits: Limits,
     alive: Mutex<Option<mpsc::Sender<()>>>,
@@ -48,7 +48,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// With the end of what is open: all senders of it are gone then.
+    /// Makes the shared part, and a receiver that is closed when nothing is open: then all its senders are gone.
     pub(crate) fn new(
         mut config: Config,
         ca: Arc<Ca>,
@@ -83,23 +83,23 @@ impl Shared {
         Ok((shared, open))
     }
 
-    /// A place for one more connection, and the thread that it is on. None: the threads have ended.
+    /// A place for one more connection, and the thread that the place is on. `None` if the threads have ended.
     pub(crate) fn seat(&self) -> Option<(&Handle, Seat)> {
         self.threads.seat()
     }
 
-    /// Tells everything that is open to end, and begins nothing any more.
+    /// Tells everything that is open to end. Nothing begins after this.
     pub(crate) fn end(&self) {
         self.stop.send_replace(true);
         self.alive.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    /// Runs `task` on this thread; the gateway is not drained before it has ended.
+    /// Runs `task` on this thread. The gateway counts as open until the task has ended.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.spawn_on(&Handle::current(), task);
     }
 
-    /// The same on another thread.
+    /// Runs `task` on another thread, and otherwise as [`Self::spawn`].
     pub(crate) fn spawn_on(&self, thread: &Handle, task: impl Future<Output = ()> + Send + 'static) {
         let alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(alive) = alive else { return };
@@ -109,7 +109,7 @@ impl Shared {
         });
     }
 
-    /// What is kept for this agent.
+    /// The session of this agent, made if there is none.
     pub(crate) fn session(&self, agent: Agent) -> Arc<Session> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let id = (agent.id, agent.credential);
@@ -118,9 +118,9 @@ impl Shared {
         )
     }
 
-    /// A host that no key of the agent is for. Whether there is one that was taken away is not looked at.
+    /// The refusal for a host that no key of the agent is for. Whether there was one that was taken away is not looked at.
     pub(crate) fn not_connected(&self, to: &Authority) -> Refusal {
-        // A key goes over TLS only.
+        // A key goes over TLS only, so the port of plain HTTP means that of HTTPS here.
         let port = if to.port == 80 { 443 } else { to.port };
         let to = Authority { host: to.host.clone(), port };
         let provider = (self.provider)(&to);
@@ -128,19 +128,21 @@ impl Shared {
         let mut refusal = Refusal::from(code);
         refusal.provider = provider;
         refusal.connect_url = self.console.as_ref().map(|console| {
-            // What a host may be made of needs no escaping.
+            // The characters of a host's name need no escaping.
             let provider = provider.map(|provider| format!("&provider={provider}")).unwrap_or_default();
             format!("{console}#connect?host={to}{provider}")
         });
         refusal
     }
 
-    /// The same for a host that answered and wants a credential, if there is a place to connect it.
+    /// The refusal that takes the place of the answer of a host that wants a credential, if there is a console where it can be
+    /// connected.
     pub(crate) fn to_connect(&self, to: &Authority) -> Option<Refusal> {
         Some(self.not_connected(to)).filter(|refusal| refusal.connect_url.is_some())
     }
 
-    /// Adds where a person can do something about it: the console that the operator named, and nothing that a server said.
+    /// Adds where a person can do something about a refusal: an address of the console that the operator named, and nothing that
+    /// a server said.
     pub(crate) fn add_links(&self, refusal: &mut Refusal, session: &Session, to: Option<&Authority>) {
         match (refusal.code, to) {
             (Code::AppNotConnected, Some(to)) => *refusal = self.not_connected(to),
@@ -153,7 +155,7 @@ impl Shared {
         }
     }
 
-    /// Waits until `over` is true, which is asked at once and after every change: one that came before is not missed.
+    /// Waits until `over` is true. It is checked at once and after every change, so that a change before this call is not missed.
     pub(crate) async fn until(&self, over: impl Fn() -> bool) {
         let mut changes = self.changes.subscribe();
         while !over() {
@@ -163,19 +165,19 @@ impl Shared {
         }
     }
 
-    /// Has everything that is open look whether it is over.
+    /// Has everything that is open check whether it must end.
     pub(crate) fn changed(&self) {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    /// Each second: ends what time has ended, forgets what is old.
+    /// Once a second: ends sessions whose time is over, and forgets old values.
     pub(crate) fn tick(&self) {
-        // Time ends what is known, and credentials, without telling anybody.
+        // Grants and credentials end by time, without an event.
         let current = self.source.is_current();
         if !current {
             self.changed();
         }
-        // Who stands is known only then. Placeholders outlive an hour without a server.
+        // Only while grants are current is it known which agents stand. So placeholders outlive an hour without a server.
         let ended: Vec<Arc<Session>> = if current {
             let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
             sessions
@@ -191,7 +193,7 @@ impl Shared {
         if !ended.is_empty() {
             self.changed();
         }
-        // Looked after one by one, without the list: whoever comes in now does not wait for that.
+        // The sessions are looked after one by one, without the lock on their list: a new connection does not wait.
         let sessions: Vec<Arc<Session>> = {
             let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
             sessions.values().map(Arc::clone).collect()
@@ -208,7 +210,7 @@ impl Shared {
     }
 }
 
-/// Waits until the gateway ends.
+/// Waits until the gateway is told to end.
 pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -1,7 +1,8 @@
 //! Placeholders that stand elsewhere than in their key's place: they go on as they are, and the log says so.
 //!
-//! Agents quote their own transcripts, so that is no reason to refuse a request. But one that carries placeholders about may be
-//! trying where they are exchanged, or may be a program that puts its key where the rule does not look.
+//! Agents quote their own transcripts, so a placeholder in another place is no reason to refuse a request. But an agent that
+//! sends placeholders about may be probing where they are exchanged for values, or may be a program that puts its key where the
+//! rule does not look.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::outgoing::Watcher;
 use crate::placeholder::Watch;
 use crate::tunnel::Tunnel;
 
-/// Of one request: the log is told once.
+/// Watches one request for such placeholders. The log is told once.
 pub(crate) struct Skipped {
     watch: Watch,
     seen: bool,
@@ -21,15 +22,16 @@ pub(crate) struct Skipped {
     tunnel: Arc<Tunnel>,
     method: Method,
     key: Option<Arc<str>>,
-    /// The line that says that it was sent.
+    /// The number of the request's `send` line in the log.
     of: u64,
 }
 
 impl Skipped {
-    /// Looks through a head, as it will be sent.
+    /// Looks through the head of a request as it will be sent.
     pub(crate) fn of(entry: &Entry, target: &[u8], headers: &HeaderMap) -> Self {
-        // A sensitive header was put there by the gateway. A target or a body is looked at whole, with what the gateway wrote into it: a
-        // value that looks like a placeholder is taken for one there. Each is looked at for itself: nothing goes on in the next.
+        // A sensitive header was put there by the gateway. A target or a body is looked at whole, with what the gateway wrote
+        // into it: a value that looks like a placeholder counts as one there. Each text is looked at by itself: no placeholder
+        // begins in one and ends in the next.
         let own = headers.values().filter(|value| !value.is_sensitive()).map(http::HeaderValue::as_bytes);
         let seen = own.chain([target]).any(|text| Watch::default().sees(text));
         Self {
@@ -43,7 +45,7 @@ impl Skipped {
         }
     }
 
-    /// The request is about to be sent, which the line of this number says.
+    /// Notes that the request is about to be sent, and the number of the log line that says so.
     pub(crate) fn sent(&mut self, line: u64) {
         self.of = line;
         self.tell();
@@ -64,7 +66,7 @@ impl Skipped {
             of: self.of,
             ..Event::default()
         };
-        // The request's own line is what nothing happens without.
+        // A failure to write is ignored here: the request's own line is the one without which nothing is sent.
         let _ = self.tunnel.gateway.log.record(&event);
     }
 }

@@ -1,4 +1,4 @@
-//! Whoever has not shown a credential yet: what they may cost is bounded, and agents do not feel it.
+//! Strangers: clients that have not shown a credential yet. What they may cost is bounded, and agents do not feel it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// All of them together.
+/// All strangers together.
 pub(crate) struct Strangers {
     most: usize,
     state: Mutex<State>,
@@ -16,14 +16,14 @@ pub(crate) struct Strangers {
 #[derive(Default)]
 struct State {
     next: u64,
-    /// Those who are there, the oldest first.
+    /// The strangers that have a connection, the oldest first.
     here: BTreeMap<u64, Arc<Notify>>,
-    /// When a refusal was written into the log last, and how many were not since.
+    /// When a refusal was last written into the log, and how many were not written since.
     written: Option<Instant>,
     unwritten: u64,
 }
 
-/// One of them, for as long as the connection lasts or until it is known whose it is.
+/// One stranger, for as long as the connection lasts or until its agent is known.
 pub(crate) struct Stranger {
     all: Arc<Strangers>,
     id: u64,
@@ -31,13 +31,13 @@ pub(crate) struct Stranger {
 }
 
 impl Strangers {
-    /// At most so many have a connection.
+    /// At most `most` strangers have a connection.
     pub(crate) fn new(most: usize) -> Self {
         Self { most, state: Mutex::default() }
     }
 
-    /// One more comes. If there are too many, the one who has been silent for longest must go: agents show their credential at
-    /// once, so it is not one of them.
+    /// Adds a stranger. If there are too many, the oldest must go: agents show their credential at once, so the oldest is not an
+    /// agent.
     pub(crate) fn enter(self: &Arc<Self>) -> Stranger {
         let shown_out = Arc::new(Notify::new());
         let mut state = self.state();
@@ -57,7 +57,7 @@ impl Strangers {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a refusal. None: it need not be written; else, how many before it were not.
+    /// Counts a refusal. `None` if it need not be written into the log; else how many before it were not.
     pub(crate) fn refused(&self, now: Instant) -> Option<u64> {
         let mut state = self.state();
         if state.written.is_some_and(|written| now.duration_since(written) < EACH) {
@@ -70,12 +70,12 @@ impl Strangers {
 }
 
 impl Stranger {
-    /// It is known whose connection it is.
+    /// Notes that the connection's agent is known.
     pub(crate) fn is_known(&self) {
         self.all.state().here.remove(&self.id);
     }
 
-    /// Waits until it must make room.
+    /// Waits until this stranger must make room.
     pub(crate) async fn shown_out(&self) {
         self.shown_out.notified().await;
     }
@@ -87,7 +87,7 @@ impl Drop for Stranger {
     }
 }
 
-/// One line of the log.
+/// How often refusals of strangers are written into the log.
 const EACH: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

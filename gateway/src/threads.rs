@@ -1,7 +1,7 @@
 //! The threads on which connections live, one for each processor, and one that lets them in.
 //!
 //! A connection stays on its thread, and with it its tunnel, what both wait for, and the connections to upstreams that were made
-//! for it: nothing that goes through has another thread woken.
+//! for it: no byte that passes through wakes another thread.
 
 use std::io;
 use std::num::NonZero;
@@ -11,7 +11,7 @@ use std::thread::{JoinHandle, ThreadId};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// They run until this is dropped. Then what lives on them has ended as well.
+/// The threads. They run until this is dropped; then what lives on them has ended as well.
 pub struct Threads {
     front: Handle,
     list: Arc<[Thread]>,
@@ -23,21 +23,21 @@ struct Thread {
     seats: Arc<()>,
 }
 
-/// What ends when its first half is dropped.
+/// A running thread, which ends when the first half is dropped.
 type Running = (oneshot::Sender<()>, JoinHandle<()>);
 
-/// Deals out connections. Cheap to clone.
+/// Deals out connections to threads. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Dealer(Arc<[Thread]>);
 
-/// Where a connection lives. Held for as long as it does.
+/// A connection's place on a thread, held for as long as the connection lasts.
 pub(crate) struct Seat(#[expect(dead_code, reason = "held, not looked at")] Arc<()>);
 
 impl Threads {
-    /// As many as there are processors, and one more.
+    /// As many threads as there are processors, and one more.
     ///
     /// # Errors
-    /// If the system has none to give.
+    /// If the system can start no threads.
     pub fn new() -> io::Result<Self> {
         let count = std::thread::available_parallelism().map_or(1, NonZero::get);
         let started: Vec<_> = (0..count).map(|_| start()).collect::<io::Result<_>>()?;
@@ -47,19 +47,19 @@ impl Threads {
         Ok(Self { front: front.runtime, list: list.into(), running })
     }
 
-    /// The one of whoever calls this, which is in a runtime of tokio: everything lives there, by its clock.
+    /// The runtime of tokio that the caller runs in, as the only thread: everything lives there, by its clock.
     pub fn current() -> Self {
         let thread = Thread { runtime: Handle::current(), seats: Arc::default() };
         Self { front: Handle::current(), list: Arc::from([thread]), running: Vec::new() }
     }
 
-    /// Where to run what is no connection of an agent's: listeners, and what looks after a gateway. However busy connections
-    /// keep theirs, new ones get in here, and what is revoked is cut in time.
+    /// The thread for what is no connection of an agent: listeners, and what looks after a gateway. However busy the connections
+    /// keep theirs, new connections get in here, and what is revoked is cut in time.
     pub fn front(&self) -> &Handle {
         &self.front
     }
 
-    /// Descriptors that they take for themselves.
+    /// How many file descriptors the threads take for themselves.
     pub(crate) fn descriptors(&self) -> usize {
         self.running.len() * DESCRIPTORS_EACH
     }
@@ -74,7 +74,7 @@ impl Drop for Threads {
         let (ends, threads): (Vec<_>, Vec<_>) = self.running.drain(..).unzip();
         drop(ends);
         for thread in threads {
-            // One that panicked has ended.
+            // A thread that panicked has ended.
             let _ = thread.join();
         }
     }
@@ -100,12 +100,12 @@ impl Dealer {
     }
 }
 
-/// Tells what was made here from what another thread has to be woken for.
+/// The thread of the caller: connections that were made on another thread have to wake that one.
 pub(crate) fn here() -> ThreadId {
     std::thread::current().id()
 }
 
-/// For what the system tells a runtime, and for who wakes it.
+/// Descriptors of a runtime: for what the system tells it, and for waking it.
 const DESCRIPTORS_EACH: usize = 4;
 
 #[cfg(test)]

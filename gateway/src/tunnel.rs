@@ -1,4 +1,4 @@
-//! One agent's way to one host: what its requests need to know, when it must end, what the log says of it.
+//! A tunnel: one agent's way to one host, with what its requests need to know, when it must end, and what the log says of it.
 
 use std::sync::{Arc, Weak};
 
@@ -16,21 +16,21 @@ use crate::shared::Shared;
 use crate::source::made_of;
 use crate::upstream::{Upstreams, host_value};
 
-/// How requests get to the gateway, and on.
+/// How requests get to the gateway, and on to the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// Inside TLS, after a `CONNECT`.
+    /// To the gateway inside TLS, after a `CONNECT`; on over TLS.
     Tls,
-    /// In the clear, to the gateway as if it were the service, and on over TLS.
+    /// To the gateway in the clear, as if it were the service; on over TLS.
     Server,
-    /// In the clear, and on in the clear: no key.
+    /// To the gateway in the clear, and on in the clear: no key is used.
     Plain,
 }
 
 /// The address that a service has at the gateway: `/-/KEY`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Base {
-    /// As it stands before the path that is meant.
+    /// The part of the target before the path that is meant.
     pub(crate) prefix: String,
     /// The key that it names.
     pub(crate) key: KeyId,
@@ -41,12 +41,12 @@ pub(crate) struct Tunnel {
     pub(crate) gateway: Arc<Shared>,
     pub(crate) session: Arc<Session>,
     pub(crate) to: Authority,
-    /// The same for the log.
+    /// The host and port, for the log.
     pub(crate) name: Box<str>,
-    /// And for the upstream, as `Host` has it.
+    /// The host as the header `Host` names it to the upstream.
     pub(crate) host: Option<HeaderValue>,
     pub(crate) way: Way,
-    /// In base-URL mode, how its targets begin.
+    /// In base-URL mode, the beginning of the targets.
     pub(crate) base: Option<Base>,
     pub(crate) upstreams: Arc<Upstreams>,
     pub(crate) activity: Activity,
@@ -75,13 +75,13 @@ impl Tunnel {
         Arc::new(Self { gateway, session, to, name, host, way, base, upstreams, activity, _place: place })
     }
 
-    /// What is to be kept out of what the agent is told now.
+    /// The scrubber of what the agent is told now.
     pub(crate) fn scrubber(&self) -> Arc<Scrubber> {
         self.session.scrubber(&self.gateway.opened, &*self.gateway.source)
     }
 
-    /// The same, if it was asked for before: `last` has which state of what is granted and open that was for. Nobody waits for a
-    /// lock then, and nobody who waits for something else keeps a value here.
+    /// The scrubber of what the agent is told now. `last` holds the last one, and the revisions of the source and of the opened
+    /// values that it is of: if both are the same, no lock is taken. `last` keeps no value in memory while nobody else does.
     pub(crate) fn scrubber_again(&self, last: &mut ((u64, u64), Weak<Scrubber>)) -> Arc<Scrubber> {
         let source = &*self.gateway.source;
         let opened = self.gateway.opened.revision();
@@ -95,16 +95,17 @@ impl Tunnel {
         scrubber
     }
 
-    /// Writes into the log that an answer had a value in it, which was covered: this host repeats what it is sent, and an agent
-    /// that asks it for guesses would be told by the cover which is right. `of` is the line of the request that was answered.
+    /// Writes into the log that an answer contained a value, which was covered. It is worth a line: this host repeats what it is
+    /// sent, and an agent that has it repeat guesses learns from the cover which guess is right. `of` is the line of the answered
+    /// request.
     pub(crate) fn covered(&self, of: u64) {
         let (agent, host) = (&self.session.agent.name, &self.name);
         let event = Event { agent, host, decision: "cover", code: "value_in_answer", of, ..Event::default() };
-        // The request's own row is what nothing happens without.
+        // A failure to write is ignored here: the request's own line is the one without which nothing is sent.
         let _ = self.gateway.log.record(&event);
     }
 
-    /// Whether what is open must end: the agent was revoked, or a key in use is not what it was.
+    /// Whether what is open must end: the agent was revoked, or a key in use was changed or taken away.
     pub(crate) fn must_end(&self) -> bool {
         let source = &self.gateway.source;
         if !self.stands() {
@@ -115,24 +116,24 @@ impl Tunnel {
         gone || !self.activity.all(|used| grants.contains(used))
     }
 
-    /// Whether its agent may act, by what is known and recent.
+    /// Whether the tunnel's agent may act, and grants are recent enough to say so.
     pub(crate) fn stands(&self) -> bool {
         let source = &self.gateway.source;
         source.is_current() && source.stands(&self.session.agent)
     }
 
-    /// Waits until it must.
+    /// Waits until the tunnel must end.
     pub(crate) async fn ended(&self) {
         self.gateway.until(|| self.must_end()).await;
         self.say("cut", Code::AccessRestricted);
     }
 
-    /// Writes into the log what no request is about.
+    /// Writes a line into the log that is about the tunnel and no request.
     pub(crate) fn say(&self, decision: &str, code: Code) {
         let _ = self.record_tunnel(decision, code.word(), 0);
     }
 
-    /// Writes into the log that a tunnel was opened into which nobody looks.
+    /// Writes into the log that a tunnel was opened that the gateway does not look into.
     pub(crate) fn opened(&self) -> std::io::Result<()> {
         self.record_tunnel("tunnel", "", 200).map(|_| ())
     }
@@ -150,7 +151,7 @@ impl Tunnel {
         })
     }
 
-    /// Waits until a tunnel that nobody looks into must end.
+    /// Waits until a tunnel that the gateway does not look into must end.
     pub(crate) async fn blind_ended(&self) {
         self.gateway.until(|| !self.stands()).await;
         self.say("cut", Code::AccessRestricted);

@@ -1,9 +1,9 @@
-//! Connections to upstreams, and who may use which.
+//! Connections to upstreams, and which agent may use which.
 //!
-//! A connection belongs to one agent for as long as it lives. Each request takes one of its agent's that is at this host and
-//! lies idle and lives on this thread, the one that was used last before all others, and leaves it there as soon as its answer
-//! was read; the first request of a tunnel takes one of any thread. So a fresh tunnel saves a handshake, a busy one wakes no other
-//! thread, and a thousand idle ones keep a few connections.
+//! A connection belongs to one agent for as long as it lives. A request takes an idle connection of its agent to this host that
+//! lives on this thread, the most recently used first, and gives the connection back as soon as its answer was read. The first
+//! request of a tunnel takes an idle connection of any thread. So a fresh tunnel saves a handshake, a busy one wakes no other
+//! thread, and a thousand idle tunnels keep a few connections.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,20 +27,20 @@ use crate::outgoing::Outgoing;
 use crate::refuse::Code;
 use crate::threads::here;
 
-/// The connections of one agent that rest.
+/// The idle connections of one agent.
 pub(crate) struct Pool {
     pub(crate) tls: AgentTls,
     share: Arc<Share>,
     shelves: Mutex<HashMap<(Authority, bool), Arc<Shelf>>>,
 }
 
-/// Those at one host and port.
+/// The idle connections to one host and port.
 #[derive(Default)]
 struct Shelf(Mutex<Vec<Idle>>);
 
 struct Idle {
     sender: Sender,
-    /// On which it lives.
+    /// The thread that the connection lives on.
     thread: ThreadId,
     since: Instant,
 }
@@ -52,17 +52,17 @@ pub(crate) struct Upstreams {
     dialer: Arc<Dialer>,
     pool: Arc<Pool>,
     shelf: Arc<Shelf>,
-    /// The upstream was seen to speak HTTP/1.1: more connections may be made side by side.
+    /// Whether the upstream was seen to speak HTTP/1.1: then several connections may be made side by side.
     is_http1: AtomicBool,
-    /// Something was sent.
+    /// Whether a request of this tunnel was sent.
     is_used: AtomicBool,
-    /// Held while the first connection is made: if it speaks HTTP/2, it is the only one that is needed.
+    /// Held while the first connection is made: an HTTP/2 connection is the only one that is needed.
     first: tokio::sync::Mutex<()>,
 }
 
 enum Sender {
     Http1(Http1),
-    /// Streams of several requests share it: it stays where it rests.
+    /// A connection whose streams several requests share: it stays in the pool.
     Http2(http2::SendRequest<Outgoing>),
 }
 
@@ -72,11 +72,12 @@ struct Http1 {
     thread: ThreadId,
 }
 
-/// Leaves an upstream to others of its agent, once an answer was read to its end. Dropped before that, the connection ends.
+/// Gives a connection back to its agent's pool, once an answer was read to its end. If this is dropped earlier, the connection
+/// ends.
 pub(crate) struct Lease(Option<(Arc<Shelf>, Http1)>);
 
 impl Lease {
-    /// The answer ended as it should.
+    /// Gives the connection back: the answer ended as it should.
     pub(crate) fn give_back(&mut self) {
         if let Some((shelf, http1)) = self.0.take() {
             let thread = http1.thread;
@@ -86,7 +87,7 @@ impl Lease {
 }
 
 impl Shelf {
-    /// One of this thread, or if there is none, of `any`.
+    /// Takes a connection of this thread or, if `any` allows it and there is none, of another one.
     fn take(&self, any: bool) -> Option<Sender> {
         let (mut idle, here) = (self.idle(), here());
         loop {
@@ -108,7 +109,7 @@ impl Shelf {
         self.idle().push(Idle { sender, thread, since: Instant::now() });
     }
 
-    /// Closes what nobody came for: all but a few after a moment, and those later.
+    /// Closes connections that nobody took: all but a few after a moment, and those few later.
     fn sweep(&self) {
         let mut idle = self.idle();
         let surplus = idle.len().saturating_sub(IDLE_EACH);
@@ -134,7 +135,7 @@ impl Pool {
         Arc::clone(self.shelves().entry((to.clone(), secure)).or_default())
     }
 
-    /// Closes what nobody came for.
+    /// Closes connections that nobody took.
     pub(crate) fn sweep(&self) {
         self.shelves().retain(|_, shelf| {
             shelf.sweep();
@@ -142,7 +143,7 @@ impl Pool {
         });
     }
 
-    /// Closes all that rest.
+    /// Closes all idle connections.
     pub(crate) fn clear(&self) {
         self.shelves().values().for_each(|shelf| shelf.idle().clear());
     }
@@ -184,7 +185,7 @@ impl Upstreams {
         }
     }
 
-    /// Sends a request over an HTTP/1.1 connection of its own, which the answer may turn into another protocol.
+    /// Sends a request over an HTTP/1.1 connection of its own, which the answer may turn into another protocol (WebSocket).
     pub(crate) async fn send_alone(
         self: &Arc<Self>,
         request: Request<Outgoing>,
@@ -226,7 +227,7 @@ impl Upstreams {
             return Ok((Box::pin(self.dial(Offer::Any)).await?, true));
         }
         let _first = self.first.lock().await;
-        // Somebody else may have made it meanwhile.
+        // Another request may have made a connection meanwhile.
         match self.at_hand().await {
             Some(sender) => Ok((sender, false)),
             None => Ok((Box::pin(self.dial(Offer::Any)).await?, true)),
@@ -237,8 +238,9 @@ impl Upstreams {
         let is_first = !self.is_used.swap(true, Ordering::Relaxed);
         loop {
             match self.shelf.take(is_first)? {
-                // It is, as soon as the end of the last answer is worked through, or it is closed. One that answered before it
-                // had the whole request may go on to read that for as long as somebody sends it: nobody waits for that.
+                // The connection is ready as soon as the end of its last answer is processed, or it is closed. An upstream that
+                // answered before it had the whole request may go on reading for as long as the agent sends: nobody waits for
+                // that.
                 Sender::Http1(mut http1) => {
                     if timeout(SETTLED, http1.sender.ready()).await.is_ok_and(|ready| ready.is_ok()) {
                         return Some(Sender::Http1(http1));
@@ -249,7 +251,7 @@ impl Upstreams {
         }
     }
 
-    /// A new connection. Callers put this future on the heap: it is large, and most requests have no use for it.
+    /// Makes a new connection. Callers put this future on the heap: it is large, and most requests do not need it.
     async fn dial(&self, offer: Offer) -> Result<Sender, Code> {
         if self.pool.share.dials.available_permits() == 0 {
             self.pool.clear();
@@ -292,8 +294,8 @@ impl Upstreams {
     }
 }
 
-/// Waits for an answer, but not for long after the last of the request's body went: however long that takes, it is not the
-/// upstream who is slow.
+/// Waits for an answer. The time limit starts when the last bytes of the request's body were sent: as long as the body is on its
+/// way, it is not the upstream that is slow.
 async fn patient<T>(pulse: &Pulse, answer: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;
@@ -302,7 +304,7 @@ async fn patient<T>(pulse: &Pulse, answer: impl Future<Output = T>) -> Option<T>
     }
 }
 
-/// HTTP/2 says in the request what HTTP/1.1 says by the connection.
+/// Adds scheme and authority to a request: HTTP/2 states in each request what HTTP/1.1 states by its connection.
 fn with_scheme(mut request: Request<Outgoing>, to: &Authority) -> Request<Outgoing> {
     let target = request.uri().path_and_query().cloned();
     let mut parts = http::uri::Parts::default();
@@ -317,7 +319,7 @@ fn with_scheme(mut request: Request<Outgoing>, to: &Authority) -> Request<Outgoi
     request
 }
 
-/// The host as `Host` has it: without the port that everybody expects.
+/// The host as the header `Host` states it: without the port if it is the default one.
 pub(crate) fn host_value(to: &Authority) -> String {
     if to.port == 443 { to.host.to_string() } else { to.to_string() }
 }
@@ -332,13 +334,13 @@ fn code_of(error: &hyper::Error) -> Code {
     }
 }
 
-/// For the task of a connection to see the end of an answer that somebody else has read.
+/// How long a connection's task may take to process the end of an answer that was read already.
 const SETTLED: Duration = Duration::from_millis(100);
 const IDLE_TIME: Duration = Duration::from_secs(30);
-/// For those that are more than [`IDLE_EACH`].
+/// How long idle connections beyond [`IDLE_EACH`] are kept.
 const SURPLUS_TIME: Duration = Duration::from_secs(2);
 const IDLE_EACH: usize = 16;
-/// Some models think for minutes before they say a word.
+/// How long an upstream may take for the head of its answer: some models think for minutes before they say a word.
 const HEAD_TIME: Duration = Duration::from_mins(15);
 const WINDOW: u32 = 512 * 1024;
 const BUFFER: usize = 128 * 1024;

@@ -41,7 +41,7 @@ struct Inner {
 impl App {
     /// Makes the data directory, opens the database, brings it up to date.
     ///
-    /// `clock` is [`ClockOffset::default`] but in tests.
+    /// `clock` is [`ClockOffset::default`], except in tests.
     pub async fn open(config: &Config, clock: ClockOffset) -> Result<Self, ConfigError> {
         config.check()?;
         let tls = config.tls.clone().map(Tls::load).transpose()?;
@@ -79,14 +79,14 @@ impl App {
         &self.0.setup_code
     }
 
-    /// An organisation is there: nobody asks for the code any more.
+    /// Notes that an organisation exists: the setup code is not asked for from here on.
     pub(crate) fn setup_code_is_used(&self) {
         if let Err(error) = self.0.setup_code.use_up() {
             tracing::warn!(cause = %error.kind(), "the used setup code could not be removed from the data directory");
         }
     }
 
-    /// Reads certificate and key anew, for connections from now on. If they cannot be used, the former go on.
+    /// Reads certificate and key anew, for connections from now on. If they cannot be used, the former ones stay in use.
     pub fn reload_tls(&self) {
         let Some(tls) = &self.0.tls else {
             tracing::info!("there is no certificate to read anew");
@@ -105,7 +105,7 @@ impl App {
         self.0.signup
     }
 
-    /// Whether the operator says that there is a proxy in front.
+    /// Whether the operator says that a proxy is in front of the server.
     pub(crate) fn is_proxied(&self) -> bool {
         self.0.proxied
     }
@@ -134,7 +134,7 @@ impl App {
         &self.0.metrics
     }
 
-    /// As of now: a reload changes it.
+    /// The TLS settings as of now: a reload changes them.
     pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {
         self.0.tls.as_ref().map(Tls::current)
     }
@@ -142,7 +142,7 @@ impl App {
 
 /// Opens the configured database and brings its schema up to date.
 ///
-/// With SQLite, the data directory is this process's alone while the lock is held; PostgreSQL may be shared.
+/// With SQLite, the data directory belongs to this process alone while the lock is held; PostgreSQL may be shared.
 pub async fn open_store(
     config: &Config,
     clock: ClockOffset,

@@ -14,7 +14,7 @@ use crate::{data, random};
 /// Why there is no backup, or nothing was restored.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// Nothing is ever overwritten.
+    /// The file exists already: nothing is ever overwritten.
     #[error("{} is there already: give the backup a name of its own", .0.display())]
     Exists(PathBuf),
     /// A file or directory cannot be used.
@@ -25,21 +25,21 @@ pub enum BackupError {
         #[source]
         error: std::io::Error,
     },
-    /// It is something else.
+    /// The file is not a backup.
     #[error("{} is not a backup that this keyward-server can read", .0.display())]
     NotABackup(PathBuf),
-    /// It was made by another version, or something in it is wrong.
+    /// The backup was made by another version, or something in it is wrong.
     #[error(
         "the backup is not sound, so nothing was restored. Take another one; if it was made by another version of \
          keyward-server, restore it with that one, and upgrade then"
     )]
     Unsound,
-    /// Its rows are not those that were backed up.
+    /// The backup's rows are not those that were backed up.
     #[error(
         "the backup is damaged: it does not hold the rows that it was made with. Nothing was restored: take another one"
     )]
     Damaged,
-    /// There is something already.
+    /// The target holds an organisation already.
     #[error(
         "there is an organisation already, and a restore replaces nothing: give an empty --data directory or an empty \
          PostgreSQL database"
@@ -48,20 +48,20 @@ pub enum BackupError {
     /// A database failed.
     #[error("the database failed: {}", .0.cause())]
     Store(StoreError),
-    /// The place for it cannot be used.
+    /// The data directory or database of the settings cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
 }
 
-/// The cause is in the message: what the driver itself says may quote data.
+/// The cause is in the message: the driver's own text may quote data.
 impl From<StoreError> for BackupError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-/// Writes everything that `source` holds at this moment into a new file, 0600, which is there whole or not at all. A server may
-/// be running. Tells what a check of the file finds; an unsound database is backed up all the same.
+/// Writes everything that `source` holds at this moment into a new file, 0600, which appears complete or not at all. A server may
+/// be running. Returns what a check of the file finds; an unsound database is backed up all the same.
 pub async fn backup(
     source: &Store,
     file: &Path,
@@ -99,7 +99,7 @@ async fn write(
     let (mut from, mut to) = (source.snapshot().await?, target.begin().await?);
     let manifest = to.copy_from(&mut from).await?;
     from.rollback().await?;
-    // The hash is of what is in the file: the two engines may sort texts in different ways.
+    // The hash is of the rows in the file: the two engines may sort texts differently.
     let (rows, sha256) = to.hashed().await?;
     if rows != manifest.rows {
         return Err(BackupError::Damaged);
@@ -131,7 +131,7 @@ pub async fn restore(
     }
     let mut to = target.begin_at_length().await?;
     to.prelogin_secret(&random::bytes()).await?;
-    // Nobody signs up meanwhile.
+    // Keeps anybody from signing up meanwhile.
     to.lock_signup().await?;
     if to.has_org().await? {
         return Err(BackupError::NotEmpty);

@@ -1,4 +1,4 @@
-//! Flags and variables, read once.
+//! Settings: flags and environment variables, read once.
 
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
@@ -38,7 +38,7 @@ impl Cli {
     }
 }
 
-/// An empty variable counts as unset: container tools pass those that nobody set as empty ones.
+/// Makes an empty variable count as unset: container tools pass variables that nobody set as empty ones.
 fn without_empty_variables(command: clap::Command, read: fn(&OsStr) -> Option<OsString>) -> clap::Command {
     let command = command.mut_args(|arg| {
         let is_empty = arg.get_env().and_then(read).is_some_and(|value| value.is_empty());
@@ -186,24 +186,24 @@ pub enum LogFormat {
     Json,
 }
 
-/// What a server is told.
+/// The settings of a server.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Data directory.
     pub data: PathBuf,
-    /// PostgreSQL, in place of SQLite in the data directory.
+    /// Address of a PostgreSQL database. `None` if the database is SQLite in the data directory.
     pub database_url: Option<String>,
-    /// Where to listen.
+    /// Address and port to listen on.
     pub listen: SocketAddr,
-    /// Where to serve metrics.
+    /// Address and port to serve metrics at. `None` if they are not served.
     pub metrics_listen: Option<SocketAddr>,
-    /// With TLS.
+    /// Certificate and key for TLS. `None` if the server speaks plain HTTP.
     pub tls: Option<TlsFiles>,
     /// Who may create an organisation.
     pub signup: Signup,
-    /// How clients see it.
+    /// The address under which clients reach the server through a proxy.
     pub public_url: Option<String>,
-    /// Whose X-Forwarded-For counts.
+    /// Networks of the proxies whose X-Forwarded-For counts.
     pub trusted_proxies: Vec<IpNet>,
 }
 
@@ -218,7 +218,7 @@ pub struct TlsFiles {
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Secrets would cross a network in the clear.
+    /// The server would listen beyond this machine without TLS: secrets would cross a network in the clear.
     #[error(
         "listening on {0} beyond this machine needs TLS: give --tls-cert and --tls-key, or --public-url https://… if a \
          proxy in front speaks TLS"
@@ -231,7 +231,7 @@ pub enum ConfigError {
     #[error("{}: {what}", path.display())]
     #[expect(missing_docs, reason = "the names say it all")]
     Tls { path: PathBuf, what: &'static str },
-    /// Others can read what only the server may.
+    /// Others can read a file or directory that only the server may read.
     #[error("{0}: others on this machine can read it. Run: chmod {mode:o} {0}", path.display())]
     #[expect(missing_docs, reason = "the names say it all")]
     Loose { path: PathBuf, mode: u32 },
@@ -255,7 +255,7 @@ pub enum ConfigError {
     Store(StoreError),
 }
 
-/// The cause is in the message: what the driver itself says may quote a password.
+/// The cause is in the message: the driver's own text may quote a password.
 impl From<StoreError> for ConfigError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
@@ -263,7 +263,7 @@ impl From<StoreError> for ConfigError {
 }
 
 impl Config {
-    /// Defaults, with this data directory.
+    /// The default settings, with this data directory.
     pub fn in_directory(data: PathBuf) -> Self {
         Self {
             data,
@@ -293,7 +293,7 @@ impl Config {
 }
 
 impl Config {
-    /// What an operator should hear at start although the server can run that way.
+    /// What an operator should be told at start, although the server can run that way.
     pub fn warning(&self) -> Option<&'static str> {
         (self.public_url.is_some() && self.trusted_proxies.is_empty()).then_some(
             "--public-url without --trusted-proxy: all clients have the proxy's address, in the audit, for the throttle and for \

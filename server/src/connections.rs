@@ -1,4 +1,4 @@
-//! How many connections one address may hold, so that nobody alone takes all that there are.
+//! Limits how many connections one address may hold, so that no client takes all of them.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,18 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::auth::network;
 
-/// Connections by address; for IPv6 by /64. Cheap to clone.
+/// Open connections by address; for IPv6 by /64. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Connections(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
-/// A place among an address's connections, given back when it is dropped.
+/// A place among an address's connections, given back when this is dropped.
 pub(crate) struct Place {
     connections: Connections,
     network: IpAddr,
 }
 
 impl Connections {
-    /// A place for a connection from `ip`, unless it has [`MOST`] already.
+    /// A place for a connection from `ip`. `None` if it has [`MOST`] already.
     pub(crate) fn enter(&self, ip: IpAddr) -> Option<Place> {
         let network = network(ip);
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -42,7 +42,7 @@ impl Drop for Place {
     }
 }
 
-/// Connections of one address at once.
+/// The most connections of one address at once.
 const MOST: usize = 256;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The data directory: for its owner's eyes only.
+//! The data directory, which only its owner may read.
 
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt};
@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::config::ConfigError;
 
-/// Makes the directory, 0700. One that others can look into is refused, unless it is still empty: then it is closed.
+/// Makes the directory, with mode 0700. A directory that others can look into is refused, unless it is empty: then its mode is
+/// set.
 pub(crate) fn prepare(dir: &Path) -> Result<(), ConfigError> {
     let failed = |error| ConfigError::File { path: dir.to_owned(), error };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
@@ -20,7 +21,7 @@ pub(crate) fn prepare(dir: &Path) -> Result<(), ConfigError> {
     std::fs::set_permissions(dir, PermissionsExt::from_mode(0o700)).map_err(failed)
 }
 
-/// Holds the data directory for one process alone, until it is dropped or the process ends, however that ends.
+/// Holds the data directory for one process alone. Released when dropped, or when the process ends in whatever way.
 pub struct DirectoryLock {
     #[expect(dead_code, reason = "held, not read: closing it lets go")]
     file: File,
@@ -28,7 +29,7 @@ pub struct DirectoryLock {
 
 /// Takes the data directory, which [`prepare`] made, or says that another process has it.
 pub(crate) fn lock(dir: &Path) -> Result<DirectoryLock, ConfigError> {
-    // Not the database itself: SQLite's own locks on it end as soon as anything in the process closes it.
+    // The lock is not on the database itself: SQLite's own locks on that file end as soon as anything in the process closes it.
     let path = dir.join("lock");
     let file = private_file(&path)?;
     match file.try_lock() {
@@ -38,7 +39,7 @@ pub(crate) fn lock(dir: &Path) -> Result<DirectoryLock, ConfigError> {
     }
 }
 
-/// Makes an empty file, 0600, unless it is there, and opens it. SQLite gives the files beside it the same mode.
+/// Opens a file, making it empty and 0600 if it is not there. SQLite gives the files beside it the same mode.
 pub(crate) fn private_file(path: &Path) -> Result<File, ConfigError> {
     let failed = |error| ConfigError::File { path: path.to_owned(), error };
     let mut options = std::fs::OpenOptions::new();
@@ -50,7 +51,7 @@ pub(crate) fn private_file(path: &Path) -> Result<File, ConfigError> {
     }
 }
 
-/// Nothing for the group and nothing for others.
+/// Whether the mode gives nothing to the group and nothing to others.
 fn is_private(mode: u32) -> bool {
     mode.trailing_zeros() >= 6
 }

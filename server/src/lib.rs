@@ -1,7 +1,8 @@
 //! keyward's server: keeps sealed envelopes and the relations between opaque ids, and never sees a name or a value.
 //!
-//! A request goes `http → auth → access → store → audit → http`. [`access`] is pure; SQL is written in [`store`] and
-//! nowhere else; only `http/error.rs` picks a status. There is no path from here to the code that can open an envelope.
+//! A request goes `http → auth → access → store → audit → http`. [`access`] is pure; SQL is written in [`store`] and nowhere
+//! else; only `http/error.rs` picks the status of a refusal under `/v1`. There is no path from here to the code that can open an
+//! envelope.
 
 pub mod access;
 mod app;

@@ -62,7 +62,7 @@ async fn run(args: ServeArgs) -> anyhow::Result<()> {
         writeln!(stderr(), "Setup code for the first sign-up: {}\n(also in {})", *code, file.display())?;
     }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    // Without a certificate, too: it must not end a server that was only asked to reload.
+    // Also without a certificate: the signal must not end a server that was only asked to reload.
     let mut reload = signal(SignalKind::hangup())?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     writeln!(stdout(), "keyward-server listening on {scheme}://{}", listener.local_addr()?)?;
@@ -100,8 +100,8 @@ fn start_log(format: LogFormat, level: LevelFilter) {
     }
 }
 
-/// What the database's driver says quotes the database, which may quote data. The server logs its own word on each
-/// failure.
+/// The log filter. The database driver's own messages are left out: they quote the database, which may quote data. The server
+/// logs its own word on each failure.
 fn filter(level: LevelFilter) -> Targets {
     Targets::new().with_default(level).with_target(DRIVER_LOG_TARGET, LevelFilter::OFF)
 }

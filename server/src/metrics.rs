@@ -64,16 +64,16 @@ struct StateLabels {
 /// Why a proof was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// It is wrong, or of something that is not known or has ended.
+    /// The proof is wrong, or of something that is not known or has ended.
     Proof,
-    /// Too many from its network were refused.
+    /// Too many proofs from this network were refused.
     Network,
-    /// Too many of this credential from networks that its holder never used were refused.
+    /// Too many proofs of this credential were refused that came from networks that its holder never used.
     Stranger,
 }
 
 impl Metrics {
-    /// Nothing is counted yet.
+    /// Metrics with nothing counted yet.
     pub(crate) fn new(store: &Store) -> Self {
         let mut registry = Registry::with_prefix("keyward");
         let requests = Family::default();
@@ -118,7 +118,7 @@ impl Metrics {
         }))
     }
 
-    /// A request was answered. `route` is its template.
+    /// Counts an answered request. `route` is the route's template.
     pub(crate) fn answered(
         &self,
         method: &'static str,
@@ -131,7 +131,7 @@ impl Metrics {
         self.0.durations.get_or_create(&RouteLabels { method, route }).observe(took.as_secs_f64());
     }
 
-    /// A proof was not taken.
+    /// Counts a proof that was refused.
     pub(crate) fn refused(&self, why: Refused) {
         let reason = match why {
             Refused::Proof => "proof",
@@ -141,13 +141,13 @@ impl Metrics {
         self.0.refused.get_or_create(&RefusalLabels { reason }).inc();
     }
 
-    /// A connection, for as long as what this returns is held.
+    /// Counts a connection, for as long as the returned value is held.
     pub(crate) fn connected(&self) -> Connected {
         self.0.connections.inc();
         Connected(self.0.connections.clone())
     }
 
-    /// In the text format of OpenMetrics, which Prometheus reads.
+    /// The metrics in the text format of OpenMetrics, which Prometheus reads.
     pub(crate) fn text(&self) -> String {
         let (open, idle) = self.0.store.connections();
         for (state, count) in [("open", open), ("idle", idle)] {
@@ -176,7 +176,7 @@ pub(crate) async fn serve(listener: TcpListener, metrics: Metrics) {
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        // Who finds no room is closed: whoever scrapes comes again.
+        // A connection for which there is no room is closed: a scraper comes again.
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
         let metrics = metrics.clone();
         tokio::spawn(async move {
@@ -209,12 +209,12 @@ fn answer(metrics: &Metrics, request: &hyper::Request<Incoming>) -> Response {
     response
 }
 
-/// From 1 ms, doubled up to 16 s.
+/// A histogram of durations: from 1 ms, doubled up to 16 s.
 fn seconds() -> Histogram {
     Histogram::new((0..15).map(|n| 0.001 * f64::from(1 << n)))
 }
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Connections at once.
+/// The most connections at once.
 const CONNECTIONS: usize = 16;

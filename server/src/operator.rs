@@ -62,7 +62,7 @@ pub(crate) async fn restore(args: BackupArgs) -> anyhow::Result<ExitCode> {
     Ok(code(&checked))
 }
 
-/// What an older state does to people (docs/OPERATING.md).
+/// What a restored, older state means for people (docs/OPERATING.md).
 fn aftermath(made_at: i64) -> String {
     format!(
         "\
@@ -75,7 +75,7 @@ OPERATING.md, \"What an older state does\", has all steps.",
     )
 }
 
-/// Findings, told as they come. What cannot be told is told at the end.
+/// Prints findings as they are found. A failure to print is reported at the end.
 struct Findings {
     out: StdoutLock<'static>,
     json: bool,
@@ -97,7 +97,7 @@ impl Findings {
         if self.json {
             writeln!(self.out, "{}", serde_json::to_string(finding)?)?;
         } else {
-            // A table of a foreign file may have any name; what steers a terminal is not passed on.
+            // A table of a foreign file may have any name; characters that steer a terminal are replaced.
             let said = format!("{}: {}", finding.at, finding.what).replace(is_unprintable, "\u{fffd}");
             match finding.org {
                 Some(org) => writeln!(self.out, "org:{org} {said}")?,
@@ -128,5 +128,5 @@ fn code(checked: &Checked) -> ExitCode {
     if checked.findings == 0 { ExitCode::SUCCESS } else { ExitCode::from(NOT_SOUND) }
 }
 
-/// What a check ends with that found something: as the client does for what is not what was sealed.
+/// The exit code of a check that found something: the same that the client uses for what is not what was sealed.
 const NOT_SOUND: u8 = 6;

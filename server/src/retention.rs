@@ -1,4 +1,5 @@
-//! What has ended goes after a while, so that no table grows for ever but the audit's, whose point that is.
+//! Retention: rows that have ended are deleted after a while, so that no table grows for ever except the audit's, whose purpose
+//! that is.
 //!
 //! | rows | go |
 //! |---|---|
@@ -7,17 +8,17 @@
 //! | networks of sign-ins | 180 days after the last one |
 //! | which keys a replaced build of a view listed | two builds later, by the write, unless the audit names that build |
 //!
-//! What a write supersedes goes in that write (CRYPTO.md §2.12 S5). Deleting what has ended opens and closes nothing, so the
-//! audit does not tell of it.
+//! What a write supersedes is deleted by that write (CRYPTO.md §2.12 S5). Deleting ended rows opens and closes nothing, so the
+//! audit does not mention it.
 
 use std::time::Duration;
 
 use crate::app::App;
 use crate::store::{StoreError, Swept};
 
-/// Sweeps once an hour, for as long as the server runs. Each of several servers over one database does; once would do.
+/// Sweeps once an hour, for as long as the server runs. Each of several servers over one database does so; one would be enough.
 pub(crate) async fn keep_sweeping(app: App) {
-    // Not with the start itself, which has enough to do; soon, for servers that are often started.
+    // Not at the start itself, which has enough to do, but soon: some servers are often restarted.
     let first = tokio::time::Instant::now() + Duration::from_mins(1);
     let mut hours = tokio::time::interval_at(first, Duration::from_hours(1));
     hours.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -32,7 +33,7 @@ pub(crate) async fn keep_sweeping(app: App) {
     }
 }
 
-/// Deletes everything whose time is over, by the database's clock.
+/// Deletes the rows whose time is over, by the database's clock.
 pub(crate) async fn sweep(app: &App) -> Result<Swept, StoreError> {
     let mut all = Swept::default();
     loop {
@@ -42,7 +43,7 @@ pub(crate) async fn sweep(app: &App) -> Result<Swept, StoreError> {
         let has_org = tx.has_org().await?;
         tx.commit().await?;
         if has_org {
-            // Perhaps it was used at another server over the same database.
+            // The setup code may have been used at another server over the same database.
             app.setup_code_is_used();
         }
         all.sessions += swept.sessions;

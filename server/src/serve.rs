@@ -25,7 +25,7 @@ use crate::http::{self, Peer, Server, origin};
 use crate::metrics::Metrics;
 use crate::{retention, watch};
 
-/// Serves the numbers at `/metrics`, and nothing else, for as long as the program runs.
+/// Serves the metrics at `/metrics`, and nothing else, for as long as the program runs.
 pub fn serve_metrics(listener: TcpListener, app: &App) {
     tokio::spawn(crate::metrics::serve(listener, app.metrics().clone()));
 }
@@ -33,7 +33,7 @@ pub fn serve_metrics(listener: TcpListener, app: &App) {
 /// Serves until `shutdown` is done, then lets running requests end for 10 seconds, then closes the database.
 ///
 /// # Errors
-/// None once it is running: a connection that fails is that connection's affair.
+/// None while it is running: if a connection fails, only that connection ends.
 pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let loopback = listener.local_addr()?.ip().to_canonical().is_loopback();
     let router = http::router(&Server { app: app.clone(), loopback });
@@ -43,7 +43,7 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
     let looking = tokio::spawn(watch::keep_looking(app.store().clone(), app.watch().clone()));
     tokio::pin!(shutdown);
     loop {
-        // Waits for room first: who cannot be served waits in the kernel's queue.
+        // Waits for room first: clients that cannot be served wait in the kernel's queue.
         let permit = tokio::select! {
             permit = Arc::clone(&room).acquire_owned() => permit.expect("the semaphore is never closed"),
             () = &mut shutdown => break,
@@ -58,7 +58,7 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
             },
             () = &mut shutdown => break,
         };
-        // A trusted proxy speaks for many.
+        // A trusted proxy speaks for many clients, so the limit of one address does not apply to it.
         let proxy = origin::is_trusted(peer.ip(), app.trusted_proxies());
         let place = if proxy { None } else { connections.enter(peer.ip()) };
         if place.is_none() && !proxy {
@@ -85,7 +85,7 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
     Ok(())
 }
 
-/// Out of file descriptors and the like: trying again at once would only spin.
+/// Waits a moment if file descriptors or the like are short: trying again at once would only spin.
 async fn pause_after(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
@@ -153,20 +153,20 @@ async fn requests(
     }
 }
 
-/// Within which a request's head, or a TLS handshake, must have arrived.
+/// Time within which a request's head, or a TLS handshake, must have arrived.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 
-/// Within which the other side must take something of what it is sent.
+/// Time within which the other side must take something of what it is sent.
 #[cfg(target_os = "linux")]
 const TAKE_TIME: Duration = Duration::from_secs(20);
 
-/// Largest head of a request.
+/// Largest head of a request, in bytes.
 const HEADER_BYTES: usize = 32 * 1024;
 
-/// Most header lines of a request.
+/// The most header lines of a request.
 const HEADERS: usize = 64;
 
-/// Most connections at once.
+/// The most connections at once.
 const CONNECTIONS: usize = 4096;
 
 /// How long running requests may take after a shutdown began.

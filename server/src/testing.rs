@@ -1,5 +1,5 @@
-//! For the unit tests of this package: a server in a temporary directory, spoken to without a socket, and clients whose
-//! envelopes are noise. Nothing here can be opened, so nothing here needs a key.
+//! A server for the unit tests of this package: in a temporary directory, spoken to without a socket, and clients whose envelopes
+//! are noise. Nothing here can be opened, so nothing here needs a key.
 
 use std::net::SocketAddr;
 
@@ -30,7 +30,7 @@ pub(crate) struct TestServer {
     pub dir: tempfile::TempDir,
 }
 
-/// An answer, whole.
+/// A whole answer.
 pub(crate) struct Answered {
     pub status: StatusCode,
     pub headers: HeaderMap,
@@ -46,7 +46,7 @@ impl Answered {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// Header of this name, or nothing.
+    /// The header of this name. Empty if there is none.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
@@ -96,7 +96,7 @@ impl TestServer {
         TestOwner { session, ..owner }
     }
 
-    /// A session's `Authorization`.
+    /// The `Authorization` header of a new session.
     pub(crate) async fn login(&self, credential: CredentialId) -> String {
         let answer = self.post("", "/v1/auth/login", &login_request(credential, 1)).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
@@ -104,7 +104,7 @@ impl TestServer {
     }
 }
 
-/// Body of a log-in; the auth half of every test credential is 32 times 1.
+/// The body of a log-in. The auth half of every test credential is 32 times 1.
 pub(crate) fn login_request(cred: CredentialId, auth: u8) -> serde_json::Value {
     serde_json::json!({ "cred": cred, "auth": AuthHalf::from_bytes(Zeroizing::new([auth; 32])) })
 }

@@ -30,7 +30,7 @@ impl Tls {
         Ok(())
     }
 
-    /// For a connection that begins now.
+    /// The settings for a connection that begins now.
     pub(crate) fn current(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }

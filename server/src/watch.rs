@@ -1,9 +1,9 @@
-//! Requests that wait until their organisation is written to. None holds a transaction or a connection to the database
+//! Requests that wait until their organisation is written to. None of them holds a transaction or a connection to the database
 //! meanwhile.
 //!
-//! A write through this process wakes them at once. On PostgreSQL other servers write, too: while anybody waits, one look a
-//! second at the seqs of the organisations that are waited for. Being woken says only that something was written; what it
-//! means for whoever waits, and whether it may still ask at all, is looked at afresh.
+//! A write through this process wakes them at once. On PostgreSQL other servers write, too: while any request waits, the seqs of
+//! the organisations that are waited for are read once a second. Being woken says only that something was written. What that
+//! means for the waiting request, and whether its caller may still ask at all, is checked anew.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::store::{Store, StoreError};
 
-/// Who waits for which organisation. Cheap to clone.
+/// The requests that wait, by organisation. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Watch(Arc<Mutex<Waits>>);
 
@@ -27,13 +27,13 @@ struct Waits {
 }
 
 struct Watched {
-    /// Of the last write that was noticed.
+    /// Seq of the last write that was noticed.
     seq: u64,
     waiting: usize,
     written: watch::Sender<()>,
 }
 
-/// A place among those who wait; given back when dropped.
+/// A waiting request's place; given back when dropped.
 pub(crate) struct Place {
     watch: Watch,
     org: OrgId,
@@ -42,9 +42,9 @@ pub(crate) struct Place {
 }
 
 impl Watch {
-    /// A place for `identity`, which saw `seq` of its organisation; none if it has too many, or the process has.
+    /// A place for `identity`, which saw `seq` of its organisation. `None` if the identity, or the process, has too many.
     ///
-    /// Take it while the organisation is still locked: a write that comes after is not missed then.
+    /// Take it while the organisation is still locked: then a later write is not missed.
     pub(crate) fn enter(&self, org: OrgId, identity: IdentityId, seq: u64) -> Option<Place> {
         let mut waits = self.lock();
         if waits.closed || waits.all >= PLACES {
@@ -67,14 +67,14 @@ impl Watch {
         Some(Place { watch: self.clone(), org, identity, written })
     }
 
-    /// `org` is at `seq` now.
+    /// Notes that `org` is at `seq` now.
     pub(crate) fn written(&self, org: OrgId, seq: u64) {
         if let Some(watched) = self.lock().orgs.get_mut(&org) {
             watched.notice(seq);
         }
     }
 
-    /// Nobody waits any more, and nobody begins to.
+    /// Ends all waiting, and lets no request begin to wait.
     pub(crate) fn close(&self) {
         let mut waits = self.lock();
         waits.closed = true;
@@ -85,14 +85,14 @@ impl Watch {
         self.lock().orgs.keys().copied().collect()
     }
 
-    /// How many wait.
+    /// How many requests wait.
     #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
         self.lock().all
     }
 
     fn lock(&self) -> MutexGuard<'_, Waits> {
-        // What it holds is whole after every line that changes it.
+        // The state is consistent after every line that changes it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -107,7 +107,7 @@ impl Watched {
 }
 
 impl Place {
-    /// Until the organisation was written to since the last call, or since this place was taken. False: the server stops.
+    /// Waits until the organisation was written to since the last call, or since this place was taken. False if the server stops.
     pub(crate) async fn written(&mut self) -> bool {
         self.written.changed().await.is_ok()
     }
@@ -132,7 +132,7 @@ impl Drop for Place {
     }
 }
 
-/// Notices what other servers on the same database write, for as long as it runs.
+/// Notices what other servers write to the same database, for as long as this server runs.
 pub(crate) async fn keep_looking(store: Store, watch: Watch) {
     if store.has_one_writer() {
         return;
@@ -159,11 +159,11 @@ async fn look(store: &Store, watch: &Watch) -> Result<(), StoreError> {
     tx.rollback().await
 }
 
-/// Most requests of one identity that wait at once: a few machines with the same token, each of which may just have been
-/// started again.
+/// The most requests of one identity that wait at once: enough for a few machines with the same token, each of which may just
+/// have been restarted.
 const PLACES_EACH: usize = 8;
 
-/// Most requests that wait at once.
+/// The most requests that wait at once.
 const PLACES: usize = 1024;
 
 /// How often other servers' writes are looked for.

@@ -28,7 +28,7 @@ impl Authority {
         Self { dir }
     }
 
-    /// One of its files.
+    /// The path of one of the authority's files.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

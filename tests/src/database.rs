@@ -8,7 +8,7 @@ use keyward_crypto::random_bytes;
 
 /// A fresh database, dropped with its server.
 pub(crate) struct Database {
-    /// Where it is.
+    /// The database's URL.
     pub(crate) url: String,
     name: String,
 }
@@ -19,7 +19,7 @@ impl Database {
         Self::like("template1")
     }
 
-    /// One with the same content. Nobody may be connected to this one.
+    /// Another database with the same content. Nobody may be connected to this one.
     pub(crate) fn duplicate(&self) -> Self {
         Self::like(&self.name)
     }
@@ -31,7 +31,7 @@ impl Database {
         Self { url: format!("{server}/{name}"), name }
     }
 
-    /// Where it is for whoever goes through `relay`.
+    /// The database's URL for clients that go through `relay`.
     pub(crate) fn url_through(&self, relay: SocketAddr) -> String {
         self.url.replace(host_of(&self.url), &relay.to_string())
     }
@@ -65,7 +65,7 @@ impl Drop for Database {
     }
 }
 
-/// Where the cluster listens.
+/// The address that the cluster listens at.
 pub(crate) fn cluster_address() -> SocketAddr {
     host_of(&cluster()).to_socket_addrs().unwrap().next().unwrap()
 }

@@ -12,12 +12,12 @@ use crate::insider::Insider;
 pub struct Forge<'a> {
     insider: &'a Insider,
     reader: &'a str,
-    /// As it is to be served.
+    /// The bundle as it is to be served.
     pub bundle: Bundle,
 }
 
 impl<'a> Forge<'a> {
-    /// Of the reader of this name, from its true bundle.
+    /// A forgery for the reader of this name, begun from its true bundle.
     pub fn new(insider: &'a Insider, reader: &'a str, bundle: Bundle) -> Self {
         Self { insider, reader, bundle }
     }

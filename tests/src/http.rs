@@ -14,7 +14,7 @@ pub struct Request {
     pub method: String,
     /// Path with query.
     pub target: String,
-    /// In order, names in lower case.
+    /// The headers, in order, names in lower case.
     pub headers: Vec<(String, String)>,
     /// Whole.
     pub body: Vec<u8>,
@@ -25,14 +25,14 @@ pub struct Request {
 pub struct Answer {
     /// Status code.
     pub status: u16,
-    /// In order, names in lower case.
+    /// The headers, in order, names in lower case.
     pub headers: Vec<(String, String)>,
     /// Whole.
     pub body: Vec<u8>,
 }
 
 impl Request {
-    /// Without headers and body.
+    /// A request without headers and body.
     pub fn new(method: &str, target: &str) -> Self {
         Self { method: method.into(), target: target.into(), headers: Vec::new(), body: Vec::new() }
     }
@@ -49,14 +49,14 @@ impl Request {
         request
     }
 
-    /// With this header too.
+    /// The request with this header, too.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_lowercase(), value.into()));
         self
     }
 
-    /// On behalf of whoever has this `Authorization`.
+    /// The request with this `Authorization`.
     #[must_use]
     pub fn by(self, authorization: &str) -> Self {
         self.header("authorization", authorization)
@@ -98,7 +98,7 @@ impl Answer {
         Self { status, headers: Vec::new(), body: body.into() }
     }
 
-    /// With this header too.
+    /// The answer with this header, too.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_lowercase(), value.into()));

@@ -20,7 +20,7 @@ use crate::server::Server;
 
 /// An owner with a session, and the organisation as it stood when it was opened.
 pub struct Insider {
-    /// Who.
+    /// The owner's CRED.
     pub cred: Cred,
     /// ORG.
     pub org: Org,
@@ -30,7 +30,7 @@ pub struct Insider {
     pub root: RootKey,
     /// `Bearer kws_…`.
     pub authorization: String,
-    /// As the server gave it.
+    /// The answer that ORG was opened from, as the server gave it.
     pub answer: OrgAnswer,
 }
 
@@ -56,7 +56,7 @@ impl Insider {
         Draft::new(verify(&self.cred, &self.answer).org, verify(&self.cred, &self.answer).org, author)
     }
 
-    /// Under whose key new identities are kept.
+    /// The enroller under whose key new identities' keys are kept.
     pub fn enroller(&self) -> Enroller<'_> {
         Enroller::Owner(&self.root)
     }

@@ -17,7 +17,7 @@ pub struct Liar {
     shared: Arc<Shared>,
 }
 
-/// What the liar sends.
+/// The reply that the liar sends.
 pub enum Reply {
     /// A whole answer.
     Whole(Answer),
@@ -29,10 +29,10 @@ pub enum Reply {
     Drops(Vec<u8>),
 }
 
-/// One request with its answer, as it passed.
+/// One request with its answer, as both passed.
 #[derive(Debug, Clone)]
 pub struct Exchange {
-    /// As the client sent it.
+    /// The request as the client sent it.
     pub request: Request,
     /// Every byte that went back.
     pub reply: Vec<u8>,
@@ -45,7 +45,7 @@ struct Shared {
 }
 
 impl Liar {
-    /// Before this server, honest so far.
+    /// A liar before this server, honest so far.
     pub fn before(server: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -65,7 +65,7 @@ impl Liar {
         format!("http://{}", self.address)
     }
 
-    /// From now on, lies so about `GET /path`, or about everything: `*`.
+    /// Lies so about `GET /path`, or about everything (`*`), from now on.
     pub fn lie(
         &self,
         route: &str,
@@ -74,7 +74,7 @@ impl Liar {
         held(&self.shared.lies).insert(route.to_owned(), Arc::new(lie));
     }
 
-    /// From now on, changes the true answer to `GET /path`.
+    /// Changes the true answer to `GET /path`, from now on.
     pub fn change(&self, route: &str, change: impl Fn(&mut Answer) + Send + Sync + 'static) {
         self.lie(route, move |request, honest| {
             let mut answer = honest(request);
@@ -83,7 +83,7 @@ impl Liar {
         });
     }
 
-    /// From now on, answers `GET /path` with this, whatever is asked.
+    /// Answers `GET /path` with this, whatever is asked, from now on.
     pub fn answer(&self, route: &str, answer: Answer) {
         self.lie(route, move |_, _| Reply::Whole(answer.clone()));
     }

@@ -24,12 +24,12 @@ pub struct Ended {
     pub code: i32,
     /// Exactly.
     pub stdout: Vec<u8>,
-    /// As text.
+    /// Standard error, as text.
     pub stderr: String,
 }
 
 impl Machine {
-    /// One that reaches a server at `url`.
+    /// A machine that reaches a server at `url`.
     pub fn new(url: &str) -> Self {
         let home = tempfile::Builder::new().prefix("keyward-test.").tempdir().unwrap();
         let mut environment = BTreeMap::new();
@@ -39,21 +39,21 @@ impl Machine {
         Self { home, environment }.with("KEYWARD_URL", url)
     }
 
-    /// With this variable.
+    /// The machine with this variable.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.environment.insert(name.into(), value.as_ref().to_owned());
         self
     }
 
-    /// Without this variable.
+    /// The machine without this variable.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.environment.remove(OsStr::new(name));
         self
     }
 
-    /// Whether it has this variable.
+    /// Whether the machine has this variable.
     pub fn has(&self, name: &str) -> bool {
         self.environment.contains_key(OsStr::new(name))
     }
@@ -68,7 +68,7 @@ impl Machine {
         self.home.path().join(name)
     }
 
-    /// Its home.
+    /// The machine's home.
     pub fn home(&self) -> &Path {
         self.home.path()
     }
@@ -92,7 +92,7 @@ impl Machine {
         run(command, input)
     }
 
-    /// What `keyward WORD…` prints, which must succeed.
+    /// The output of `keyward WORD…`, which must succeed.
     pub fn ok(&self, words: &[&str]) -> String {
         self.keyward(words).ok(words)
     }
@@ -118,20 +118,20 @@ impl Machine {
 }
 
 impl Ended {
-    /// What it printed; it must have succeeded.
+    /// The output of the command, which must have succeeded.
     pub fn ok(self, what: &[&str]) -> String {
         assert_eq!(self.code, 0, "keyward {}: {}", what.join(" "), self.stderr);
         String::from_utf8(self.stdout).unwrap()
     }
 
-    /// It ended with this code and left nothing on stdout but, for a shell, the word `false`.
+    /// Checks that the command ended with this code and left nothing on stdout except, for a shell, the word `false`.
     pub fn refused(&self, code: i32, row: &str) {
         assert_eq!(self.code, code, "{row}: {}", self.said());
         assert_eq!(String::from_utf8_lossy(&self.stdout), "false\n", "{row}");
         assert!(!self.stderr.is_empty(), "{row}: no reason was given");
     }
 
-    /// Everything it said, for a failing test.
+    /// Everything that the command said, for a failing test.
     pub fn said(&self) -> String {
         format!("stdout: {}\nstderr: {}", String::from_utf8_lossy(&self.stdout), self.stderr)
     }

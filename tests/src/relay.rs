@@ -18,14 +18,14 @@ struct Wire {
 #[derive(Default)]
 struct State {
     cut: bool,
-    /// Both ends of everything that passes.
+    /// Both ends of every connection that is open.
     open: Vec<TcpStream>,
-    /// Whose turn it is.
+    /// The index of the address whose turn it is.
     next: usize,
 }
 
 impl Relay {
-    /// To these addresses in turn; one that does not answer is passed over.
+    /// A relay to these addresses in turn; one that does not answer is passed over.
     pub fn before(to: &[SocketAddr]) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -39,12 +39,12 @@ impl Relay {
         Self { address, wire }
     }
 
-    /// To the cluster that `KEYWARD_TEST_POSTGRES` names.
+    /// A relay to the cluster that `KEYWARD_TEST_POSTGRES` names.
     pub fn before_postgres() -> Self {
         Self::before(&[crate::database::cluster_address()])
     }
 
-    /// Where it listens.
+    /// The address that the relay listens at.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -63,7 +63,7 @@ impl Relay {
         self.wire.state.lock().unwrap_or_else(PoisonError::into_inner).cut = false;
     }
 
-    /// From now on, new connections go to these.
+    /// Sends new connections to these addresses, from now on.
     pub fn turn_to(&self, to: &[SocketAddr]) {
         *self.wire.to.lock().unwrap_or_else(PoisonError::into_inner) = to.to_vec();
     }

@@ -15,19 +15,19 @@ use crate::http::{self, Answer, Request};
 use crate::machine::{Ended, run};
 use crate::relay::Relay;
 
-/// Where a server keeps its data.
+/// The database of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
-    /// In its data directory.
+    /// SQLite in the server's data directory.
     Sqlite,
-    /// In a fresh database of the cluster that `KEYWARD_TEST_POSTGRES` names.
+    /// A fresh database of the cluster that `KEYWARD_TEST_POSTGRES` names.
     Postgres,
 }
 
 /// A running `keyward-server`.
 pub struct Server {
     process: Child,
-    /// Where it listens.
+    /// The address that the server listens at.
     pub address: SocketAddr,
     database: Option<Arc<Database>>,
     /// What it is told of its database, if that is elsewhere.
@@ -124,7 +124,7 @@ impl Server {
         self.process.wait().unwrap()
     }
 
-    /// Another `keyward-server WORD…` over the same data, to its end.
+    /// Runs another `keyward-server WORD…` over the same data, to its end.
     pub fn another(&self, words: &[&str]) -> Ended {
         let mut command = Command::new(program("keyward-server"));
         command.args(words).env_clear().env("KEYWARD_SERVER_DATA", self.data()).current_dir(self.dir.path());
@@ -134,7 +134,7 @@ impl Server {
         run(command, b"")
     }
 
-    /// Everything it has written to stdout.
+    /// Everything that the server has written to stdout.
     pub fn stdout(&self) -> String {
         fs::read_to_string(self.dir.path().join("out")).unwrap()
     }
@@ -149,12 +149,12 @@ impl Server {
         http::send(self.address, request).unwrap()
     }
 
-    /// Everything it has logged.
+    /// Everything that the server has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap()
     }
 
-    /// Its data directory.
+    /// The server's data directory.
     pub fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
@@ -177,7 +177,7 @@ impl Server {
         }
     }
 
-    /// Where its PostgreSQL is.
+    /// The URL of the server's PostgreSQL database.
     pub fn postgres_url(&self) -> &str {
         &self.database.as_ref().expect("it keeps its data in SQLite").url
     }
@@ -196,7 +196,7 @@ impl Server {
     }
 }
 
-/// What a server kept when it was backed up.
+/// A backup of what a server kept.
 pub struct Backup {
     data: TempDir,
     database: Option<Database>,

@@ -14,7 +14,7 @@ pub struct Terminal {
     keys: ChildStdin,
     screen: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
-    /// How much of the screen was answered.
+    /// How many bytes of the screen's text were answered.
     answered: usize,
 }
 
@@ -76,7 +76,7 @@ impl Terminal {
         });
     }
 
-    /// Its exit code.
+    /// The exit code of the program.
     pub fn ends(&mut self) -> i32 {
         let process = &mut self.process;
         let status = wait_until("the command to end", || process.try_wait().unwrap());

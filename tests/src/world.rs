@@ -34,7 +34,7 @@ pub const GROUP: &str = "canary-agents";
 pub const ROBOT: &str = "canary-robot";
 /// A key the robot may read, and its value.
 pub const ALPHA: (&str, &str) = ("CANARY_ALPHA", "alpha'value $(of) \"canary\" 4a6f");
-/// Another.
+/// Another key's name and value.
 pub const BETA: (&str, &str) = ("CANARY_BETA", "beta-value-of-canary-91c2");
 /// The key the robot may never see.
 pub const EXCLUDED: (&str, &str) = ("CANARY_EXCLUDED", "excluded-value-of-canary-77d0");
@@ -57,7 +57,7 @@ impl World {
         Self::on(Server::start(engine))
     }
 
-    /// On this server.
+    /// A world on this server.
     pub fn on(server: Server) -> Self {
         let owner = Machine::new(&server.url());
         sign_up(&owner, ORG, EMAIL);
@@ -71,7 +71,7 @@ impl World {
         Self { server, owner, robot, token }
     }
 
-    /// After the server came back under another address.
+    /// Lets everybody follow the server after it came back under another address.
     pub fn follow_server(&mut self) {
         self.owner.redirect(&self.server.url());
         self.robot.redirect(&self.server.url());
@@ -84,7 +84,7 @@ impl World {
         machine.with("KEYWARD_HOME", memory)
     }
 
-    /// What the owner's keys open.
+    /// An insider, with everything that the owner's keys open.
     pub fn insider(&self) -> Insider {
         Insider::open(&self.server, &self.owner)
     }
@@ -122,7 +122,7 @@ impl World {
         self.server.send(&Request::get("/v1/me/bundle").by(&authorization)).read()
     }
 
-    /// What the server truly answers to an owner.
+    /// The server's true answer to an owner.
     pub fn bundle_of(&self, insider: &Insider) -> Value {
         self.server.send(&Request::get("/v1/me/bundle").by(&insider.authorization)).json()
     }
@@ -171,7 +171,7 @@ pub fn read(machine: &Machine) -> BTreeMap<String, String> {
     read_of(machine, DEPLOYMENT)
 }
 
-/// The same of another deployment.
+/// The variables that `machine` reads of another deployment.
 pub fn read_of(machine: &Machine, deployment: &str) -> BTreeMap<String, String> {
     let words = ["deployment", "env-file", deployment, "--stdout", "--format", "json"];
     serde_json::from_str(&machine.ok(&words)).unwrap()

@@ -12,7 +12,7 @@ use keyward_tests::machine::Machine;
 use keyward_tests::server::{Engine, Server, wait_until};
 use keyward_tests::world::{DEPLOYMENT, EMAIL, ENV_FILE, ORG, World, env_file};
 
-/// Nothing listens there, so whatever ends with another code than 5 ended before it was asked.
+/// An address where nothing listens: a command that ends with another code than 5 ended before it asked.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
 #[test]

@@ -104,12 +104,12 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What is shipped.
+/// The programs that are shipped.
 const PROGRAMS: [&str; 2] = ["keyward", "keyward-server"];
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const INSTALLER: &str = "install.sh";
 
-/// What is published beside the programs.
+/// The texts that are published beside the programs.
 const TEXTS: &[&str] = &[
     "CHANGELOG.md",
     "CONTRIBUTING.md",

@@ -13,7 +13,7 @@ pub(crate) fn system_packages() -> Result<()> {
     packages(missing_packages)
 }
 
-/// The same for what `cargo xtask bench` compares with.
+/// Installs the packages that `cargo xtask bench` compares with.
 pub(crate) fn bench_packages() -> Result<()> {
     packages(|| {
         let mut missing = absent(&BENCH_PROGRAMS);
@@ -136,7 +136,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("docker-compose", "docker-compose"),
 ];
 
-/// The same for `cargo xtask bench`.
+/// Programs that `cargo xtask bench` needs, with their packages.
 const BENCH_PROGRAMS: [(&str, &str); 5] = [
     ("age", "age"),
     ("nginx", "nginx"),
@@ -145,10 +145,10 @@ const BENCH_PROGRAMS: [(&str, &str); 5] = [
     ("sqlite3", "sqlite3"),
 ];
 
-/// Where Debian keeps the system's trusted roots.
+/// The file in which Debian keeps the system's trusted roots.
 const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// Not on the PATH.
+/// The path of systemd, which is not on the PATH.
 const SYSTEMD: &str = "/usr/lib/systemd/systemd";
 
 /// Subcommand → the package and version that CI uses.

@@ -2,12 +2,12 @@
 
 use std::io::Write as _;
 
-/// One block of text to stdout. A closed pipe is the reader's choice, not an error.
+/// Writes one block of text to stdout. A closed pipe is the reader's choice, not an error.
 pub(crate) fn out(text: &str) {
     _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// One block of text to stderr.
+/// Writes one block of text to stderr.
 pub(crate) fn talk(text: &str) {
     _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -20,7 +20,7 @@ pub(crate) fn check() -> Result<()> {
         .current_dir(root()))
 }
 
-/// By its name, or by the interpreter that its first line names.
+/// Whether a file is a script, by its name or by the interpreter that its first line names.
 fn is_script(file: &str) -> bool {
     if Path::new(file).extension().is_some_and(|extension| extension == "sh") {
         return true;

@@ -38,7 +38,7 @@ impl Steps {
         if self.done.last().is_some_and(|step| step.passed) { Ok(()) } else { self.verdict() }
     }
 
-    /// One line with every step and its duration; `Err` names those that failed.
+    /// Prints one line with every step and its duration; `Err` names those that failed.
     pub(crate) fn verdict(&self) -> Result<()> {
         let each: Vec<String> =
             self.done.iter().map(|step| format!("{} {:.1} s", step.name, step.took.as_secs_f64())).collect();

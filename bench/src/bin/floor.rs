@@ -1,4 +1,4 @@
-//! What the machine can do at best, as whole processes: the least program of the same job, for comparison.
+//! The minimal client, as whole processes: what the machine can do at best, for comparison.
 //!
 //! ```text
 //! keyward-bench-floor hello                                      starts and ends

@@ -87,7 +87,7 @@ struct Forward {
     header: (HeaderName, HeaderValue),
     from: TlsAcceptor,
     to: TlsConnector,
-    /// What ended tunnels left behind.
+    /// Connections that ended tunnels left behind.
     left: Mutex<Vec<SendRequest<Incoming>>>,
 }
 

@@ -193,9 +193,9 @@ const READ: &str = "select key, env from items where owner = $1";
 const LOG: &str = "insert into log (seq, entry) values ($1, $2)";
 const MOVE: &str = "update head set seq = $1 where id = 1";
 
-/// As long as an entry of the audit chain.
+/// A text as long as an entry of the audit chain.
 const ENTRY: &str = "{\"seq\":1234567,\"time\":1764150000000,\"actor\":\"482bd7d9-38e0-4568-99be-6ae3a44d48a2\",\"action\":\
     \"bundle.read\",\"objects\":[\"view:482bd7d9-38e0-4568-99be-6ae3a44d48a2@12\"],\"ip\":\"127.0.0.1\"}";
 
-/// Of a short value, sealed.
+/// Length of the envelope of a short value, in bytes.
 const ENVELOPE_BYTES: usize = 600;

@@ -113,7 +113,7 @@ fn note(rounds: usize, small: &Desk, large: &Desk) -> Result<String> {
     ))
 }
 
-/// The same variables in a file for `age`.
+/// The same variables, in a file for `age`.
 struct Age {
     identity: PathBuf,
     file: PathBuf,

@@ -21,7 +21,7 @@ pub(super) struct Office {
 
 /// An API user at its machine.
 pub(super) struct Desk {
-    /// How many keys it reads.
+    /// The number of keys that it reads.
     pub(super) keys: usize,
     /// The deployment's name.
     pub(super) deployment: String,

@@ -3,7 +3,7 @@
 /// Enough to quote, or only enough to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {
-    /// For docs/BENCHMARKS.md.
+    /// Long enough for the figures in docs/BENCHMARKS.md.
     Full,
     /// `--quick`: while working on something.
     Quick,

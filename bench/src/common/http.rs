@@ -25,20 +25,20 @@ pub async fn answer(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>)
     Ok(status)
 }
 
-/// What a load must know of the head of an answer.
+/// The parts of an answer's head that a load must know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
-    /// Its status.
+    /// The answer's status.
     pub status: u16,
-    /// Its `Content-Length`.
+    /// The answer's `Content-Length`.
     pub length: Option<usize>,
 }
 
 impl Head {
-    /// Of the bytes before [`head_end`].
+    /// Reads a head from the bytes before [`head_end`].
     ///
     /// # Errors
-    /// If it is no head.
+    /// If the bytes are not a head.
     pub fn parse(head: &[u8]) -> Result<Self> {
         let head = String::from_utf8_lossy(head).to_ascii_lowercase();
         let status = head.split(' ').nth(1).unwrap_or_default().parse().context("no status")?;
@@ -47,7 +47,7 @@ impl Head {
     }
 }
 
-/// Where the body begins.
+/// The offset at which the body begins.
 pub fn head_end(bytes: &[u8]) -> Option<usize> {
     bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
 }

@@ -81,7 +81,7 @@ pub struct Server {
     process: Child,
     /// `https://127.0.0.1:port`, or `http://…`.
     pub url: String,
-    /// Where it listens.
+    /// The address that the server listens at.
     pub address: SocketAddr,
 }
 
@@ -119,7 +119,7 @@ impl Server {
         }
     }
 
-    /// Its process id.
+    /// The server's process id.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
@@ -155,24 +155,24 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// One whose home is the lab's directory `name`.
+    /// A machine whose home is the lab's directory `name`.
     ///
     /// # Errors
-    /// If it cannot be made.
+    /// If the directory cannot be made.
     pub fn new(lab: &Lab, name: &str) -> Result<Self> {
         let home = lab.path(name);
         fs::create_dir_all(&home)?;
         Ok(Self { home, keyward: lab.program("keyward")?, environment: Vec::new() })
     }
 
-    /// With this variable.
+    /// The machine with this variable.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Its home.
+    /// The machine's home.
     pub fn home(&self) -> &Path {
         &self.home
     }

@@ -1,4 +1,4 @@
-//! On what, and beside what, a figure was measured.
+//! The machine on which, and the programs beside which, a figure was measured.
 
 use std::fs;
 

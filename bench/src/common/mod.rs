@@ -1,4 +1,4 @@
-//! What every section uses.
+//! Parts that every section uses.
 
 pub mod effort;
 pub mod http;

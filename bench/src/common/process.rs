@@ -8,12 +8,12 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 
-/// What one process took.
+/// The cost of one process.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
-    /// By the clock.
+    /// Time by the clock.
     pub wall: Duration,
-    /// Of the processor, its own and the kernel's for it.
+    /// Time of the processor: the process's own and the kernel's for it.
     pub cpu: Duration,
 }
 
@@ -43,7 +43,7 @@ fn children() -> Result<Duration> {
     Ok(Duration::from_micros(u64::try_from(micros).context("a negative time")?))
 }
 
-/// In milliseconds.
+/// The time in milliseconds.
 pub fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
@@ -92,7 +92,7 @@ fn memory_mib(process: u32, field: &str) -> Result<f64> {
     Ok(f64::from(kib) / 1024.0)
 }
 
-/// Of every Linux that Debian builds.
+/// Clock ticks in a second, on every Linux that Debian builds.
 const TICKS_PER_SEC: f64 = 100.0;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use super::process::{Cost, measure, millis};
 use super::stats::{median, minimum, ratios};
 
-/// One of those compared.
+/// One of the programs that are compared.
 pub struct Contender<'a> {
     name: String,
     command: Box<dyn Fn() -> Result<Command> + 'a>,
@@ -16,11 +16,11 @@ pub struct Contender<'a> {
 /// What each round took of one contender, in milliseconds.
 #[derive(Debug, Clone)]
 pub struct Series {
-    /// Its name.
+    /// The contender's name.
     pub name: String,
-    /// By the clock.
+    /// Time by the clock, of each round.
     pub wall: Vec<f64>,
-    /// Of the processor.
+    /// Time of the processor, of each round.
     pub cpu: Vec<f64>,
 }
 

@@ -15,7 +15,7 @@ use crate::common::process::{cpu_micros, forget_peak, peak_mib, resident_mib};
 use crate::common::report::Report;
 use crate::common::stats::{median, ratios};
 
-/// One body on its way.
+/// A body on its way.
 #[derive(Debug, Clone, Copy)]
 struct Passed {
     /// MiB a second.

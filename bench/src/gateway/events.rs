@@ -14,9 +14,9 @@ use crate::common::stats::{median, ratios};
 
 /// Some streams of one turn, in microseconds.
 struct Seen {
-    /// From before the connection to the first event, p50.
+    /// Time from before the connection to the first event, p50.
     first: f64,
-    /// From its being sent to its being read, p50 and p99.
+    /// Time from an event's being sent to its being read, p50 and p99.
     late: f64,
     latest: f64,
 }
@@ -63,7 +63,7 @@ pub(super) fn run(report: &mut Report, scene: &Scene) -> Result<()> {
     Ok(())
 }
 
-/// One stream: how long the first event took, and how late the others were.
+/// Measures one stream: how long the first event took, and how late the others were.
 async fn stream(way: &Way, port: u16) -> Result<(f64, Vec<f64>)> {
     let start = now();
     let mut line = way.open(port).await?;

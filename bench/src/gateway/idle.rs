@@ -56,5 +56,5 @@ pub(super) fn run(report: &mut Report, scene: &Scene) -> Result<()> {
 }
 
 const TUNNELS: usize = 1000;
-/// For what is given back when nothing happens.
+/// How long to wait for memory that is given back when nothing happens.
 const SETTLE: Duration = Duration::from_secs(12);

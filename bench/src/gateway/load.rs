@@ -14,7 +14,7 @@ use crate::common::process::cpu_micros;
 use crate::common::report::Report;
 use crate::common::stats::{median, ratios};
 
-/// What one turn came to.
+/// The result of one turn.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Carried {
     /// Answers a second.
@@ -132,7 +132,7 @@ async fn at_once(lines: Vec<Line>, request: &std::sync::Arc<[u8]>) -> Result<Vec
     all.join_all().await.into_iter().collect()
 }
 
-/// So many connections, each of which had an answer; some at a time.
+/// Makes so many connections, some at a time, each of which gets an answer.
 pub(super) async fn open(way: &Way, port: u16, connections: usize) -> Result<Vec<Line>> {
     let mut opened = Vec::with_capacity(connections);
     let mut opening = JoinSet::new();

@@ -43,15 +43,15 @@ pub fn run(report: &mut Report, parts: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// As many open files as this process may have: a thousand tunnels are some thousands.
+/// Raises the limit of open files as far as this process may: a thousand tunnels take some thousands.
 fn more_files() -> Result<()> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?)
 }
 
-/// For the command line: `cargo xtask bench gateway PART…`.
+/// The names of the parts on the command line: `cargo xtask bench gateway PART…`.
 pub const PARTS: [&str; 8] = ["warm", "fresh", "load", "crowd", "http2", "idle", "bodies", "events"];
 
-/// What is put in: no real one.
+/// The secret that is injected: not a real one.
 const SECRET: &str = "sk-bench-6Qf2vN8xRk3ZtYw7LmPb4HdCsJ5gTq9WeXa1Uo0MiKz";

@@ -7,7 +7,7 @@ use super::scene::{Running, Scene, Who};
 use super::way::Way;
 use crate::common::report::talk;
 
-/// Those who run, and what each round came to.
+/// The programs that are compared, and the result of each in each round.
 pub(super) struct Rounds<T> {
     pub(super) running: Vec<(Who, Running)>,
     outcomes: Vec<Vec<T>>,

@@ -15,7 +15,7 @@ use super::way::Way;
 use crate::common::lab::{Lab, Machine, Server};
 use crate::common::report::talk;
 
-/// Where everything is.
+/// Everything that the proxies are measured with.
 pub(super) struct Scene {
     pub(super) lab: Lab,
     pub(super) nginx: Nginx,
@@ -25,10 +25,10 @@ pub(super) struct Scene {
     _server: Server,
 }
 
-/// Who is compared.
+/// The contenders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Who {
-    /// Nobody between client and upstream.
+    /// No proxy between client and upstream.
     Direct,
     /// `keyward proxy`.
     Keyward,
@@ -38,14 +38,14 @@ pub(super) enum Who {
     Mitmproxy,
 }
 
-/// One of them, as a process that ends with this.
+/// A contender, as a process that ends when this is dropped.
 pub(super) struct Running {
     pub(super) way: Way,
     process: Option<Child>,
 }
 
 impl Scene {
-    /// Everything but the proxies.
+    /// Makes everything except the proxies.
     ///
     /// # Errors
     /// If something is missing, or does not come up.
@@ -101,7 +101,8 @@ impl Scene {
         Ok(Running { way, process: None })
     }
 
-    /// As its users run it: signed in at a server, with its log, an agent's credential, a rule, and values kept out of answers.
+    /// keyward's gateway as its users run it: signed in at a server, with its log, an agent's credential, a rule, and values kept
+    /// out of answers.
     fn keyward(&self) -> Result<Running> {
         let ca = self.gateway.ok(&["proxy", "ca"], "")?;
         let mut way = way("keyward proxy", &self.lab.write("gateway.pem", ca)?)?;
@@ -134,7 +135,7 @@ impl Scene {
         announced(way, command.arg("authorization").arg(format!("Bearer {SECRET}")))
     }
 
-    /// With an authority of its own, and its answers streamed.
+    /// mitmproxy with an authority of its own, and its answers streamed.
     fn mitmproxy(&self) -> Result<Running> {
         let port = free_port()?;
         let place = self.lab.path(&format!("mitmproxy-{port}"));
@@ -172,7 +173,7 @@ impl Scene {
 }
 
 impl Running {
-    /// The same, to speak HTTP/2 with.
+    /// The way to speak HTTP/2 to.
     pub(super) fn http2(&self) -> Way {
         let mut tls = rustls::ClientConfig::clone(&self.way.tls);
         tls.alpn_protocols = vec![b"h2".to_vec()];
@@ -189,7 +190,7 @@ impl Drop for Running {
     }
 }
 
-/// One that trusts the authority in this file.
+/// A way through a proxy that has the authority in this file.
 fn way(name: &'static str, ca: &Path) -> Result<Way> {
     let tls = Way::trusting(ca, b"http/1.1")?;
     let (credential, header) = (String::new(), String::new());
@@ -218,7 +219,7 @@ fn foreign(variable: &str) -> Result<PathBuf> {
     Ok(path.into())
 }
 
-/// What mitmproxy's manual has for this.
+/// The addon that mitmproxy's manual has for this.
 const ADDON: &str = "\
 import os
 

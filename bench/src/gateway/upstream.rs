@@ -1,5 +1,5 @@
-//! Who is called: nginx, and a small server of our own for what nginx cannot do. Both answer 401 to a request without the header
-//! that the proxies are to put in.
+//! The upstreams: nginx, and a small server of our own for what nginx cannot do. Both answer 401 to a request without the header
+//! that the proxies are to inject.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -125,7 +125,7 @@ pub(super) fn large_file(lab: &Lab, mib: usize) -> Result<()> {
     Ok(file.flush()?)
 }
 
-/// So many bytes of it.
+/// So many bytes of text.
 pub(super) fn text(length: usize) -> Vec<u8> {
     let mut text = Vec::with_capacity(length + 256);
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -230,7 +230,7 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<()>
     }
 }
 
-/// So many events, the first at once: each says when it was sent, by [`now`].
+/// Sends so many events, the first at once. Each says when it was sent, by [`now`].
 async fn events(stream: &mut (impl AsyncWrite + Unpin), wanted: u32) -> Result<()> {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
     stream.write_all(head.as_bytes()).await?;

@@ -15,12 +15,12 @@ use tokio_rustls::client::TlsStream;
 
 use crate::common::http::{Head, answer, head_end};
 
-/// One that is measured.
+/// A way to the upstream that is measured.
 #[derive(Clone)]
 pub(super) struct Way {
-    /// What the tables call it.
+    /// The name of the way in the tables.
     pub(super) name: &'static str,
-    /// The proxy; none: directly.
+    /// The proxy. `None` if the way is direct.
     pub(super) proxy: Option<SocketAddr>,
     /// `Proxy-Authorization: …`, ended, if it asks for that.
     pub(super) credential: String,

@@ -75,7 +75,7 @@ fn measure(report: &mut Report, lab: &Lab, engine: Engine) -> Result<()> {
     Ok(())
 }
 
-/// How much there is.
+/// The amounts of everything that the server has.
 struct Amounts {
     keys: u64,
     identities: u64,
@@ -154,7 +154,7 @@ fn fill(engine: Engine, amounts: &Amounts) -> String {
     )
 }
 
-/// In the bundle.
+/// Keys in the bundle.
 const KEYS: usize = 50;
 
 /// Other organisations.

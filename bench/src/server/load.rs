@@ -10,22 +10,22 @@ use tokio::net::TcpStream;
 use crate::common::http::answer;
 use crate::common::process::cpu_micros;
 
-/// One that is measured: a request to a server process.
+/// A target that is measured: a request to a server process.
 #[derive(Clone)]
 pub(super) struct Target {
-    /// What the table calls it.
+    /// The target's name in the table.
     pub(super) name: String,
-    /// Where.
+    /// The address of the server.
     pub(super) address: SocketAddr,
     /// The process whose CPU time counts.
     pub(super) process: u32,
     /// Every byte of the request.
     pub(super) request: Vec<u8>,
-    /// What it must be answered with.
+    /// The status that the answer must have.
     pub(super) status: u16,
 }
 
-/// What one stretch of load came to.
+/// The result of one stretch of load.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outcome {
     /// Answers a second.
@@ -70,7 +70,7 @@ impl Target {
     }
 }
 
-/// How long each answer took.
+/// Asks again and again until `end`; returns how long each answer took.
 async fn connection(target: Target, end: Instant) -> Result<Vec<Duration>> {
     let mut stream = TcpStream::connect(target.address).await?;
     stream.set_nodelay(true)?;

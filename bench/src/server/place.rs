@@ -17,7 +17,7 @@ pub(super) enum Engine {
 }
 
 impl Engine {
-    /// For people.
+    /// The place's name, for people.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "SQLite",

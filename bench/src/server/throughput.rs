@@ -194,7 +194,7 @@ fn exchange(address: SocketAddr, request: &str) -> Result<String> {
     Ok(answer)
 }
 
-/// In the bundle.
+/// Keys in the bundle.
 const KEYS: usize = 50;
 
 const CONNECTIONS: usize = 32;

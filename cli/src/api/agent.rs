@@ -10,11 +10,11 @@ use crate::session::credential::Server;
 /// A key that an agent may use.
 #[derive(Debug, Deserialize)]
 pub struct AgentKey {
-    /// Its name.
+    /// The key's name.
     pub name: String,
-    /// Whose service it is for.
+    /// The provider whose service the key is for.
     pub provider: Option<String>,
-    /// Where the gateway sends what comes under the key's own address; none if that could be several hosts.
+    /// The host that base-URL mode leads to with this key. `None` if it could be several.
     pub host: Option<String>,
 }
 

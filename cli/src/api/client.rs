@@ -1,4 +1,4 @@
-//! One HTTP client: our TLS, no redirects, no proxies, bounded answers, no text of the server shown unchecked.
+//! The one HTTP client: keyward's TLS settings, no redirects, no proxies, bounded answers, no text of the server shown unchecked.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub enum Answer {
     },
 }
 
-/// Which answer of `GET /v1/me/agents` a gateway has.
+/// The tag of the answer of `GET /v1/me/agents` that a gateway has.
 pub struct AgentsTag(Sha256);
 
 /// A server, and a session with it once there is one.

@@ -1,11 +1,11 @@
-//! Why a request has no answer to use, and what a person is told of it.
+//! Why a request has no usable answer, and what a person is told of it.
 
 use keyward_wire::error::{ErrorCode, ErrorDetail};
 use keyward_wire::limits::{ANSWER_BYTES, WRITE_BYTES};
 
 use crate::fault::{Code, Fault};
 
-/// Why a request has no answer to use.
+/// Why a request has no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// No connection, no TLS, a stall, or an answer that was cut off.
@@ -13,13 +13,13 @@ pub enum ApiError {
     Network {
         /// Host and port.
         host: String,
-        /// In a few words.
+        /// The reason, in a few words.
         why: String,
         /// The certificate is not one that this client trusts for this name.
         untrusted: bool,
-        /// There was a connection: the request may have arrived.
+        /// Whether there was a connection: then the request may have arrived.
         sent: bool,
-        /// What to do, where more is known than usual.
+        /// What the user can do, if more is known than usual.
         next: Option<&'static str>,
     },
     /// The server refused.
@@ -27,7 +27,7 @@ pub enum ApiError {
     Refused {
         /// HTTP status.
         status: u16,
-        /// Its reason, if it gave one that can be read; inert and cut.
+        /// The server's reason, if it gave one that can be read; made inert and cut.
         detail: Option<ErrorDetail>,
     },
     /// The server wants the client to go elsewhere.

@@ -4,9 +4,9 @@ use rustls::{Error, InvalidMessage};
 
 use crate::fault::printable;
 
-/// Why there is no connection, and what to do.
+/// Why there is no connection, and what the user can do.
 pub(super) struct Failed {
-    /// In a few words.
+    /// The reason, in a few words.
     pub(super) why: String,
     /// The certificate is not one that this client trusts for this name.
     pub(super) untrusted: bool,

@@ -16,14 +16,14 @@ use crate::session::credential::Server;
 /// Longest wait for one answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What was seen.
+/// What a look at a server found.
 #[derive(Debug)]
 pub struct Probe {
     /// Host and port.
     pub host: String,
     /// Status of `/readyz`: 200, or 503 without its database.
     pub status: u16,
-    /// How long that took.
+    /// How long the look took.
     pub took: Duration,
     /// The server's clock.
     pub clock: Option<SystemTime>,
@@ -36,9 +36,9 @@ pub struct Probe {
 /// A certificate that is trusted.
 #[derive(Debug, Clone, Copy)]
 pub struct Chain {
-    /// By what.
+    /// What the certificate chains to.
     pub trust: Trust,
-    /// Until when, in seconds since 1970.
+    /// When the certificate ends, in seconds since 1970.
     pub not_after_secs: Option<u64>,
 }
 

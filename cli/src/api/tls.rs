@@ -20,14 +20,14 @@ use rustls::{
 
 use crate::fault::Fault;
 
-/// Which roots.
+/// The certificate authorities that are trusted.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Roots<'a> {
-    /// Those of a PEM file, and no others.
+    /// The authorities of a PEM file, and no others.
     File(&'a Path),
     /// Mozilla's, built in.
     BuiltIn,
-    /// Those of the operating system.
+    /// The authorities of the operating system.
     System,
 }
 

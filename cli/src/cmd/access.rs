@@ -34,9 +34,10 @@ struct Row {
 enum Verdict {
     /// Owners and admins read everything.
     Role,
-    /// By these groups.
+    /// The variable may be read, by these groups.
     Through(Vec<String>),
-    /// For these reasons: the group and deployment of an exclusion; none where the deployment is not assigned.
+    /// The variable may not be read, for these reasons: the group and deployment of an exclusion, or `None` if the deployment is
+    /// not assigned.
     Denied(Vec<Option<(String, String)>>),
 }
 

@@ -50,7 +50,7 @@ struct Assigned {
 }
 
 impl Aftermath {
-    /// Of a draft that started from `before`, once all its changes are made.
+    /// The aftermath of a draft that started from `before`, once all its changes are made.
     pub(super) fn of(draft: &Draft, before: &Org) -> Self {
         Self { exposed: exposed(draft, before), overridden: overridden(before, &draft.org) }
     }

@@ -36,7 +36,7 @@ struct Denied {
 }
 
 impl Assigned {
-    /// Of one assignment of ORG, whose facts these are.
+    /// The summary of one assignment of ORG; `facts` are those of the same ORG.
     pub(super) fn of(org: &Org, facts: &Facts, assignment: &Assignment) -> Self {
         let Assignment { group, deployment, excluded, new_keys } = assignment;
         let can_read = readable(&[*group].into(), facts);

@@ -35,21 +35,21 @@ use crate::vault::mapping_file;
 
 /// A program to be started.
 pub(super) struct Behind<'a> {
-    /// What its gateway reaches.
+    /// The options that decide what the gateway reaches.
     pub(super) reach: &'a Reach,
-    /// How new the server's state must be.
+    /// The options that decide how new the server's state must be.
     pub(super) freshness: &'a Freshness,
-    /// Where its gateway listens.
+    /// The place where the gateway listens.
     pub(super) listen: Listen<'a>,
-    /// Whose keys it may use.
+    /// The options about the program's variables and agent.
     pub(super) told: &'a Told,
-    /// Only the keys of this deployment have variables, under its names.
+    /// If set, only the keys of this deployment have variables, under its names.
     pub(super) deployment: Option<&'a str>,
     /// Whether it gets none of our own variables but those of `keep`.
     pub(super) only: bool,
     /// Our own variables that it keeps, also where they would be taken away.
     pub(super) keep: &'a [OsString],
-    /// It and its arguments.
+    /// The program and its arguments.
     pub(super) command: &'a [OsString],
 }
 
@@ -155,7 +155,7 @@ fn remove(command: &mut Command, around: &Surroundings, left: &[EnvName], keep: 
     removed
 }
 
-/// Those that the program has not got after all.
+/// Warns about variables that were removed and that nothing has set again.
 fn say_removed(ctx: &Ctx, command: &Command, removed: &[String]) {
     let is_set =
         |name: &String| command.get_envs().any(|(own, value)| own == name.as_str() && value.is_some());
@@ -168,7 +168,7 @@ fn say_removed(ctx: &Ctx, command: &Command, removed: &[String]) {
     }
 }
 
-/// What the program is told.
+/// Everything that the program is told.
 struct Spoken<'a> {
     at: &'a Authority,
     agent: &'a str,
@@ -180,7 +180,7 @@ struct Spoken<'a> {
     java: Option<OsString>,
 }
 
-/// Its variables: those of keys first, so that none of them takes the place of one that leads to the gateway.
+/// Sets the program's variables: those of keys first, so that none of them replaces one that leads to the gateway.
 fn tell(command: &mut Command, spoken: &Spoken<'_>) {
     let Spoken { at, agent, credential, trust, told, keys, java: before } = spoken;
     let address = at.to_string();

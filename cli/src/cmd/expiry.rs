@@ -1,4 +1,4 @@
-//! When something that is made now ends.
+//! Expiry options: when something that is made now ends.
 
 use crate::ctx::parse_span;
 
@@ -7,7 +7,7 @@ use crate::ctx::parse_span;
 pub(super) enum Expiry {
     /// Never.
     Never,
-    /// After so many milliseconds.
+    /// It ends after so many milliseconds.
     After(i64),
 }
 

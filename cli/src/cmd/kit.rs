@@ -11,15 +11,15 @@ use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::session::{files, prompt};
 
-/// What stands in a kit.
+/// The content of a kit.
 pub(super) struct Kit<'a> {
-    /// Its secret.
+    /// The kit's secret.
     pub(super) token: &'a Token,
-    /// Of which organisation.
+    /// The organisation that the kit is of.
     pub(super) org: OrgId,
-    /// Of whom.
+    /// The e-mail address of the owner that the kit was made for.
     pub(super) email: &'a Email,
-    /// On which server.
+    /// The address of the server.
     pub(super) url: &'a str,
 }
 

@@ -116,7 +116,7 @@ impl Options {
         }
     }
 
-    /// At most three tries on a terminal, one otherwise.
+    /// Signs in, with at most three tries on a terminal, one otherwise.
     async fn sign_in(&self, api: &mut Api, email: &Email) -> anyhow::Result<Cred> {
         let prelogin = checked(api.prelogin(email).await)?;
         for tries_left in (0..3).rev() {
@@ -180,7 +180,7 @@ fn is_same_person(former: &Login, session: &Session, server: &Server) -> bool {
     former.url == server.url && former.org == session.cred.org && former.identity == session.cred.id
 }
 
-/// Ends the device credential of a former login on the server, as far as it still lives.
+/// Ends the device credential of a former login on the server, if it still lives.
 pub(super) async fn forget(ctx: &Ctx, home: &Home, login: &Login) {
     let server = Server {
         url: login.url.clone(),
@@ -199,7 +199,8 @@ pub(super) async fn forget(ctx: &Ctx, home: &Home, login: &Login) {
     warn_unless_ended(ctx, attempt.await, 401);
 }
 
-/// Ends it with a session of the same person, to whom a server says that there is no such credential if it has ended before.
+/// Ends a former device credential with a session of the same person. If it has ended before, the server answers that there is no
+/// such credential.
 async fn replace(ctx: &Ctx, home: &Home, api: &Api, former: &Login) {
     let attempt = async {
         let (id, _) = former.halves()?.into_keys();

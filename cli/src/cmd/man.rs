@@ -58,7 +58,7 @@ impl Options {
 pub struct Page {
     /// `keyward-deployment-env-file`.
     pub name: String,
-    /// In roff.
+    /// The page's text in roff.
     pub roff: Vec<u8>,
 }
 

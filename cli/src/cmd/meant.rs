@@ -1,4 +1,4 @@
-//! Which provider somebody may have meant, who knows it by an everyday name.
+//! Finds the provider that somebody may have meant who knows it by an everyday name.
 
 use keyward_wire::provider::{self, Provider};
 
@@ -31,7 +31,7 @@ pub(super) fn advice(text: &str) -> Option<String> {
 /// Letters of a word that tells something.
 const SHORTEST: usize = 3;
 
-/// So many are named.
+/// The most providers that are named.
 const FEW: usize = 4;
 
 #[cfg(test)]

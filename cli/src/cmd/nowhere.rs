@@ -32,7 +32,7 @@ pub(in crate::cmd) fn unusable(value: &[u8]) -> Option<String> {
     }
 }
 
-/// How that is said.
+/// The words in which the reason is told.
 pub(in crate::cmd) fn said(key: &Name, reason: &str) -> String {
     format!("the gateway sends {key} nowhere: {reason}")
 }

@@ -91,7 +91,7 @@ pub(super) fn agent<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Agent> {
     find("agent", text, &org.agents, |agent| (&agent.name, agent.id))
 }
 
-/// What a group has as members.
+/// A member of a group.
 pub(super) enum Member<'a> {
     /// A person, API user or gateway.
     Identity(&'a Identity),

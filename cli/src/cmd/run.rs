@@ -77,7 +77,7 @@ impl Options {
         Err(launch::not_started(&command, &error).into())
     }
 
-    /// With what stands for the values, behind a gateway.
+    /// Runs the program behind a gateway, with what stands for the values.
     #[cfg(feature = "gateway")]
     async fn run_behind(self, ctx: &Ctx) -> anyhow::Result<()> {
         let behind = Behind {

@@ -77,7 +77,7 @@ impl Sample {
         Self { owner, web, ops, production, backup, alpha, beta, secret, agent, id, ok, sealed }
     }
 
-    /// As it is.
+    /// ORG as it is.
     pub(super) fn org(&self) -> Org {
         open(self.id, &self.ok, 2, &self.sealed)
     }

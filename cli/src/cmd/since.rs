@@ -1,4 +1,4 @@
-//! Since when: what several commands ask.
+//! The option `--since`, which several commands have.
 
 use std::time::SystemTime;
 
@@ -14,7 +14,7 @@ pub(super) enum Since {
 }
 
 impl Since {
-    /// In milliseconds UTC.
+    /// The moment in milliseconds UTC.
     pub(super) fn at(self, now: i64) -> i64 {
         match self {
             Self::Ago(span) => now.saturating_sub(span),
@@ -26,7 +26,7 @@ impl Since {
 /// A span before now, or a time in UTC.
 ///
 /// # Errors
-/// What to write instead.
+/// A text that says what to write instead.
 pub(super) fn parse_since(text: &str) -> Result<Since, String> {
     // A day alone is its beginning.
     let time = if text.len() == "2026-01-31".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };

@@ -13,7 +13,7 @@ use crate::vault::admin::Session;
 use crate::vault::glance::glance;
 use crate::vault::mapping_file;
 
-/// How long somebody who pressed TAB waits at most.
+/// The longest time that somebody who pressed TAB waits.
 const PATIENCE: Duration = Duration::from_millis(2_500);
 
 /// Things that have names.
@@ -47,8 +47,8 @@ impl Live {
         Self { world: world.map(Arc::new), deployment, seen: Arc::default() }
     }
 
-    /// Sorted; none if nobody is signed in, or anything else stands in the way. A command line has one word to complete,
-    /// so one kind of name.
+    /// The names of this kind, sorted. Empty if nobody is signed in, or anything else stands in the way. A command line has one
+    /// word to complete, so one kind of name.
     pub(super) fn names(&self, kind: Kind) -> &[String] {
         self.seen.get_or_init(|| {
             let Some(ctx) = self.world.clone() else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! Which argument takes names of what.
+//! Which argument takes the name of which kind of thing.
 
 use std::ffi::OsStr;
 

@@ -7,10 +7,10 @@ use zeroize::Zeroizing;
 
 use super::presized;
 
-/// What an export calls itself.
+/// The name of the export's format.
 pub const FORMAT: &str = "keyward-export";
 
-/// Of the form. A reader takes no other.
+/// The version of the format. A reader takes no other.
 pub const VERSION: u64 = 1;
 
 /// A whole export. No `Debug`: it holds values.
@@ -24,19 +24,19 @@ pub struct Archive<'a> {
     pub organisation: &'a str,
     /// RFC 3339.
     pub exported_at: String,
-    /// By name.
+    /// The keys, by name.
     pub keys: Vec<Key<'a>>,
 }
 
-/// One key.
+/// One key of an export.
 #[derive(Serialize)]
 pub struct Key<'a> {
-    /// Its name.
+    /// The key's name.
     pub name: &'a str,
-    /// Another word for it.
+    /// Another name of the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alias: Option<&'a str>,
-    /// Whose service it is for.
+    /// The provider whose service the key is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<&'a str>,
     /// Labels.
@@ -45,7 +45,7 @@ pub struct Key<'a> {
     /// Label of the set it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set: Option<&'a str>,
-    /// Its value and note.
+    /// The key's value and note.
     #[serde(flatten)]
     pub content: Content<'a>,
     /// Number of the version.
@@ -60,7 +60,7 @@ pub struct Key<'a> {
     pub history: Vec<Old<'a>>,
 }
 
-/// Where a key is mapped.
+/// A variable that a key is mapped to.
 #[derive(Serialize)]
 pub struct Variable<'a> {
     /// The deployment's name.
@@ -76,7 +76,7 @@ pub struct Old<'a> {
     pub version: u64,
     /// RFC 3339.
     pub updated_at: String,
-    /// Its value and note.
+    /// The version's value and note.
     #[serde(flatten)]
     pub content: Content<'a>,
 }
@@ -97,7 +97,7 @@ pub struct Content<'a> {
 }
 
 impl<'a> Content<'a> {
-    /// Of this one.
+    /// The content of this secret.
     pub fn new(secret: &'a Secret) -> Self {
         let Secret { value, fields, inject, note } = secret;
         let text = std::str::from_utf8(value).ok();

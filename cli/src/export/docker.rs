@@ -7,12 +7,12 @@ use zeroize::Zeroizing;
 
 use super::presized;
 
-/// A line for each variable. None may be one that [`refusal`] names.
+/// A line for each variable. No variable may be one that [`refusal`] names.
 pub(super) fn docker(vars: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
     presized(|out| vars.iter().try_for_each(|(name, value)| writeln!(out, "{name}={value}")))
 }
 
-/// What is in the way of this value.
+/// Why this variable cannot be written. `None` if it can.
 pub(super) fn refusal(name: &str, value: &str) -> Option<&'static str> {
     if value.contains('\n') {
         Some("a line end, and a line is all that docker reads")

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::presized;
 
-/// A line, or several, for each variable. None may be one that [`refusal`] names.
+/// A line, or several, for each variable. No variable may be one that [`refusal`] names.
 pub(super) fn dotenv(vars: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
     presized(|out| {
         vars.iter().try_for_each(|(name, value)| {
@@ -32,7 +32,7 @@ pub(super) fn dotenv(vars: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
     })
 }
 
-/// What is in the way of this value.
+/// Why this value cannot be written. `None` if it can.
 pub(super) fn refusal(value: &str) -> Option<&'static str> {
     form(value).err()
 }

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::{Var, presized};
 
-/// Commands that export each of `vars`. None may be one that [`refusal`] names.
+/// Commands that export each of `vars`. No variable may be one that [`refusal`] names.
 pub(super) fn fish(vars: &[Var<'_>]) -> Zeroizing<Vec<u8>> {
     presized(|out| {
         out.write_all(b"begin;\n")?;
@@ -31,7 +31,7 @@ pub(super) fn fish(vars: &[Var<'_>]) -> Zeroizing<Vec<u8>> {
     })
 }
 
-/// What is in the way of a variable of this name.
+/// Why a variable of this name cannot be written. `None` if it can.
 pub(super) fn refusal(name: &str) -> Option<&'static str> {
     let own = OWN.contains(&name) || name.starts_with("__fish_");
     own.then_some("a variable of fish's own, which cannot be set")

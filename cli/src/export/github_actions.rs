@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::presized;
 
-/// The lines for each variable. None may be one that [`refusal`] names.
+/// The lines for each variable. No variable may be one that [`refusal`] names.
 pub(super) fn github_actions(vars: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
     let delimiters: Vec<String> = vars.iter().map(|(_, value)| delimiter(value)).collect();
     presized(|out| {
@@ -40,7 +40,7 @@ pub fn masks(values: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     })
 }
 
-/// What is in the way of this variable.
+/// Why this variable cannot be written. `None` if it can.
 pub(super) fn refusal(name: &str, value: &str) -> Option<&'static str> {
     let own = |prefix: &str, names: &[&str]| {
         let rest = name.get(..prefix.len()).filter(|start| start.eq_ignore_ascii_case(prefix));
@@ -68,7 +68,7 @@ fn delimiter(value: &str) -> String {
     }
 }
 
-/// As the runner takes back what stands behind a command.
+/// The value, escaped in the way in which the runner decodes what stands behind a command.
 fn escaped(out: &mut dyn Write, value: &[u8]) -> io::Result<()> {
     value.iter().try_for_each(|byte| match byte {
         b'%' | b'\r' | b'\n' => write!(out, "%{byte:02X}"),
@@ -120,7 +120,7 @@ const GITHUB: [&str; 40] = [
     "WORKSPACE",
 ];
 
-/// The same for `RUNNER_`.
+/// Names that may not follow `RUNNER_`.
 const RUNNER: [&str; 8] = ["ARCH", "DEBUG", "ENVIRONMENT", "NAME", "OS", "TEMP", "TOOL_CACHE", "WORKSPACE"];
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ impl Format {
         matches!(self, Self::Shell | Self::Fish)
     }
 
-    /// What is in the way of a variable among `vars`.
+    /// Why a variable among `vars` cannot be written. `None` if it can.
     fn refusal(self, var: &Var<'_>, vars: &[Var<'_>]) -> Option<&'static str> {
         let name = var.name.as_str();
         match self {
@@ -95,7 +95,7 @@ impl fmt::Display for Format {
     }
 }
 
-/// One variable that an environment can hold: the value is any bytes without NUL. No `Debug`.
+/// A variable that an environment can hold: the value is any bytes without NUL. It has no `Debug`.
 #[derive(Clone, Copy)]
 pub struct Var<'a> {
     name: &'a EnvName,
@@ -111,12 +111,12 @@ impl<'a> Var<'a> {
         Ok(Self { name, value })
     }
 
-    /// Its name.
+    /// The variable's name.
     pub fn name(&self) -> &'a EnvName {
         self.name
     }
 
-    /// Its value, as bytes.
+    /// The variable's value, as bytes.
     pub fn value(&self) -> &'a [u8] {
         self.value
     }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::presized;
 
-/// A statement for each variable. None may be one that [`refusal`] names.
+/// A statement for each variable. No variable may be one that [`refusal`] names.
 pub(super) fn powershell(vars: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
     presized(|out| {
         for (name, value) in vars {

@@ -6,16 +6,16 @@ use keyward_wire::name::EnvName;
 
 use super::Format;
 
-/// Why variables cannot be written. Says names, never values.
+/// Why variables cannot be written. It says names, never values.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExportError {
     /// No environment variable can hold it, in any format.
     #[error("the value of {name} has a NUL byte, which no environment variable can hold")]
     Nul {
-        /// Of the variable.
+        /// The name of the variable.
         name: EnvName,
     },
-    /// What reads the format would find something else.
+    /// A program that reads the format would find something else.
     #[error("{format} cannot hold {}", Reasons(refused))]
     Refused {
         /// The format asked for.
@@ -27,17 +27,17 @@ pub enum ExportError {
     },
 }
 
-/// One variable that a format cannot hold.
+/// A variable that a format cannot hold.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Of the variable.
+    /// The name of the variable.
     pub name: EnvName,
-    /// What is in the way.
+    /// The reason.
     pub why: &'static str,
 }
 
 impl ExportError {
-    /// What to do about it.
+    /// What the user can do about the error.
     pub fn next(&self) -> String {
         match self {
             Self::Nul { name } => format!("give {name} another value, or unmap it"),

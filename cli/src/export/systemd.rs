@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::presized;
 
-/// A line, or several, for each variable. None may be one that [`refusal`] names.
+/// A line, or several, for each variable. No variable may be one that [`refusal`] names.
 pub(super) fn systemd(vars: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
     presized(|out| {
         vars.iter().try_for_each(|(name, value)| {
@@ -26,7 +26,7 @@ pub(super) fn systemd(vars: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
     })
 }
 
-/// What is in the way of this value.
+/// Why this value cannot be written. `None` if it can.
 pub(super) fn refusal(value: &str) -> Option<&'static str> {
     let control = |c: char| c.is_ascii_control() && c != '\t' && c != '\n';
     if value.contains(control) {

@@ -99,7 +99,7 @@ impl<'a> Fields<'a> {
         Ok(Self { at, members })
     }
 
-    /// Where it stands.
+    /// The place of this record in the file.
     pub(super) fn at(&self) -> At {
         self.at
     }

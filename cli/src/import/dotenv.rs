@@ -28,19 +28,19 @@ pub use error::{LineError, Reason, Warning};
 pub struct Parsed {
     /// Each name once.
     pub entries: Vec<Entry>,
-    /// What was read, but perhaps not as it was meant.
+    /// Lines that were read, but perhaps not as they were meant.
     pub warnings: Vec<Warning>,
     /// How many lines have a comment with text: values that are commented out, often enough.
     pub comments: usize,
 }
 
-/// One `name=value`.
+/// An assignment, `name=value`.
 pub struct Entry {
     /// `[A-Za-z_][A-Za-z0-9_.-]*`: not always a name that a shell takes.
     pub name: String,
     /// Unquoted and unescaped; may be empty.
     pub value: Zeroizing<String>,
-    /// Where the entry begins, from 1.
+    /// The line on which the entry begins, from 1.
     pub line: usize,
 }
 
@@ -107,7 +107,7 @@ struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     line: usize,
-    /// As [`Parsed::comments`].
+    /// The number of comments, as [`Parsed::comments`].
     comments: usize,
 }
 

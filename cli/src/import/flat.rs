@@ -1,4 +1,4 @@
-//! One object, name to value: what many programs read and write, and what `dotenvx get` prints.
+//! A JSON object of names and values, which many programs read and write, and which `dotenvx get` prints.
 
 use super::document::{Document, text};
 use super::keyward;
@@ -10,7 +10,8 @@ pub(super) fn json(document: &Document<'_>) -> Result<Content, Vec<Problem>> {
     if keyward::is_export(document) { keyward::read(document) } else { object(document) }
 }
 
-/// The same, without the key that encrypted it: it is of no use where nothing is encrypted with it.
+/// Reads such an object of dotenvx, without the key that encrypted the values: it is of no use where nothing is encrypted with
+/// it.
 pub(super) fn dotenvx(document: &Document<'_>) -> Result<Content, Vec<Problem>> {
     let mut content = object(document)?;
     let is_public_key = |name: &str| {

@@ -29,7 +29,7 @@ pub(super) fn read(document: &Document<'_>) -> Result<Content, Vec<Problem>> {
     if problems.is_empty() { Ok(content) } else { Err(problems) }
 }
 
-/// What is of the file itself and belongs to no key.
+/// Reads the fields that are about the file itself and belong to no key.
 fn head(file: &mut Fields<'_>) -> Result<(), Problem> {
     file.take("format")?;
     file.take("organisation")?;

@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-/// Where something stands. From 1.
+/// A place in a file. Numbers count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum At {
-    /// On a line.
+    /// A line.
     Line(usize),
-    /// In a record of JSON, which begins on a line. Whole exports may be one line, so the record is counted too.
+    /// A record of JSON, which begins on a line. A whole export may be one line, so the record is counted too.
     Record {
-        /// Which.
+        /// The record's number.
         number: usize,
-        /// Its line.
+        /// The line on which the record begins.
         line: usize,
     },
 }
@@ -38,9 +38,9 @@ impl fmt::Display for At {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{at}: {why}")]
 pub struct Problem {
-    /// Where.
+    /// The place of the problem.
     pub at: At,
-    /// Why, in words of this program only.
+    /// The reason, in words of this program only.
     pub why: String,
 }
 

@@ -13,7 +13,7 @@ use super::problem::{At, Problem};
 pub struct Content {
     /// Names may still stand twice, or be none that a key may have.
     pub records: Vec<Record>,
-    /// What was read, but perhaps not as it was meant.
+    /// Records that were read, but perhaps not as they were meant.
     pub warnings: Vec<String>,
     /// Fields of records that say something which has no place in keyward, by their names in the tool's form.
     pub not_kept: BTreeSet<String>,
@@ -21,7 +21,7 @@ pub struct Content {
     pub complete: bool,
 }
 
-/// One key to be.
+/// A record of a file that will become a key.
 pub struct Record {
     /// Any text.
     pub name: String,
@@ -31,17 +31,17 @@ pub struct Record {
     pub fields: Fields,
     /// Where the gateway may write it: JSON, not read yet.
     pub inject: Option<Zeroizing<String>>,
-    /// For people.
+    /// A note for people.
     pub note: Option<Zeroizing<String>>,
-    /// Another word for it.
+    /// Another name of the key.
     pub alias: Option<String>,
-    /// Whose service it is for.
+    /// The provider whose service the key is for.
     pub provider: Option<String>,
     /// Labels.
     pub tags: Vec<String>,
     /// Label of the set it belongs to.
     pub set: Option<String>,
-    /// Where it stands.
+    /// The record's place in the file.
     pub at: At,
 }
 

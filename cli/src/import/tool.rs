@@ -1,4 +1,4 @@
-//! Whose file it is: as it is said, or as its form clearly shows.
+//! Tools that files may come from: named by the user, or recognised by a file's form.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ pub enum Tool {
 }
 
 impl Tool {
-    /// What it is called on the command line.
+    /// The tool's name on the command line.
     pub fn word(self) -> &'static str {
         match self {
             Self::Dotenv => "dotenv",
@@ -39,7 +39,7 @@ impl Tool {
         }
     }
 
-    /// How to get what can be read out of the tool.
+    /// How to get a file out of the tool that can be read.
     pub fn advice(self) -> &'static str {
         match self {
             Self::Dotenv => "mend these lines and import it again",
@@ -56,8 +56,9 @@ impl Tool {
         }
     }
 
-    /// Whose file it is, by clear signs only: that it is JSON at all, and names that one tool alone writes. Without any,
-    /// it is what its name says, else a .env file. A wrong guess cannot pass unnoticed: no form reads another's.
+    /// The tool that a file comes from, by clear signs only: that the file is JSON at all, and field names that one tool alone
+    /// writes. Without such signs, the file is what its name says, or else a .env file. A wrong guess cannot pass unnoticed: no
+    /// form reads another's.
     pub fn detect(name: &Path, bytes: &[u8]) -> Self {
         let named_json = name.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
         let unmarked = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();

@@ -5,22 +5,22 @@ use std::ffi::OsStr;
 
 use super::variables::JAVA;
 
-/// Whether a variable is one of them. Letters may be of either case: npm takes both, and tools differ.
+/// Whether a variable leads programs around the gateway. Letters may be of either case: npm takes both, and tools differ.
 pub fn leads_around(name: &OsStr, value: &OsStr) -> bool {
     let (Some(name), value) = (name.to_str(), value.to_string_lossy()) else { return false };
     let is_named = AROUND.iter().any(|own| own.eq_ignore_ascii_case(name));
-    // Ours come after those in JAVA_TOOL_OPTIONS, and before those in the others.
+    // The gateway's own options of Java come after those in JAVA_TOOL_OPTIONS, and before those in the other variables.
     let is_javas = name != JAVA && JAVAS.contains(&name);
     is_named || (is_javas && STEERING.iter().any(|option| value.contains(option)))
 }
 
-/// Their names as they are written, for a shell that unsets them.
+/// The names of these variables as they are written, for a shell that unsets them.
 pub fn spellings() -> impl Iterator<Item = String> {
     AROUND.iter().flat_map(|name| [(*name).to_owned(), name.to_ascii_uppercase()])
 }
 
 const AROUND: &[&str] = &[
-    // Proxies for some schemes or all, by one of which a program would go in the place of HTTPS_PROXY.
+    // Proxies for some schemes or all: a program would use one of them in the place of HTTPS_PROXY.
     "all_proxy",
     "auto_proxy",
     "cgi_http_proxy",
@@ -33,7 +33,7 @@ const AROUND: &[&str] = &[
     "wss_proxy",
     "grpc_proxy",
     "no_grpc_proxy",
-    // Those of single programs, and what they verify.
+    // Variables of single programs, and the certificates that they verify with.
     "bundle_ssl_ca_cert",
     "bundle_ssl_verify_mode",
     "cargo_http_proxy",

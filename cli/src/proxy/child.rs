@@ -14,14 +14,14 @@ use crate::fault::Ended;
 use crate::ignored::Ignored;
 use crate::launch;
 
-/// The program.
+/// A program that runs behind the gateway.
 pub struct Child {
     process: tokio::process::Child,
     signals: Signals,
 }
 
 impl Child {
-    /// Starts it. From now on signals are for it.
+    /// Starts the program. From now on signals are passed on to it.
     ///
     /// # Errors
     /// If there is no such program.
@@ -34,7 +34,7 @@ impl Child {
         }
     }
 
-    /// Waits until it has ended, and passes on to it what it is sent meanwhile.
+    /// Waits until the program has ended, and passes signals on to it meanwhile.
     ///
     /// # Errors
     /// [`Ended`], with the code that a shell would give.
@@ -52,7 +52,7 @@ impl Child {
         }
     }
 
-    /// Ends it: without its gateway it can do nothing.
+    /// Ends the program: without its gateway it can do nothing.
     pub async fn end(&mut self) {
         self.send(Signal::TERM);
         self.signals.forget();
@@ -64,7 +64,7 @@ impl Child {
         let _ = self.process.kill().await;
     }
 
-    /// Waits until we are asked to end, from now on: what came before was for the program.
+    /// Waits until keyward is asked to end, from now on: signals that came earlier were for the program.
     pub async fn asked_to_end(&mut self) {
         self.signals.forget();
         self.signals.ending().await;
@@ -82,11 +82,11 @@ impl Child {
     }
 }
 
-/// Those that a program is sent by people and by what supervises it.
+/// The signals that a program is sent by people and by what supervises it.
 struct Signals(Vec<(tokio::signal::unix::Signal, Signal)>);
 
 impl Signals {
-    /// Begins to listen, but for those that are ignored. So they are by the program, too: it inherits that.
+    /// Begins to listen for signals, except for those that are ignored. The program inherits that it ignores them, too.
     fn new() -> std::io::Result<Self> {
         let all = [
             (SignalKind::terminate(), Signal::TERM),
@@ -105,12 +105,12 @@ impl Signals {
         poll_fn(|context| self.poll(context).map_or(Poll::Pending, Poll::Ready)).await
     }
 
-    /// Waits for one that ends what nobody prepared for it.
+    /// Waits for a signal that ends a program that does not handle it.
     async fn ending(&mut self) {
         while matches!(self.next().await, Signal::USR1 | Signal::USR2) {}
     }
 
-    /// Those that came already.
+    /// Forgets the signals that came already.
     fn forget(&mut self) {
         while self.poll(&mut Context::from_waker(Waker::noop())).is_some() {}
     }
@@ -131,5 +131,5 @@ fn in_foreground() -> bool {
     foreground == Some(rustix::process::getpgrp())
 }
 
-/// Between being asked to end and being ended.
+/// Time between asking the program to end and killing it.
 const GRACE: Duration = Duration::from_secs(10);

@@ -13,7 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 use super::reach::host_and_port;
 use crate::fault::{Code, Fault};
 
-/// Where one is, as `--control` and `keyward proxy` say it.
+/// The place of a control listener, as `--control` and `keyward proxy` name it.
 #[derive(Debug, Clone)]
 pub enum Control {
     /// A host and port.
@@ -23,10 +23,10 @@ pub enum Control {
 }
 
 impl Control {
-    /// What the gateway says of whether it is well.
+    /// The gateway's answer to whether it is well.
     ///
     /// # Errors
-    /// If it does not answer as one does, or is not well.
+    /// If the gateway does not answer as a gateway does, or is not well.
     pub async fn health(&self) -> anyhow::Result<serde_json::Value> {
         let (status, body) = self.ask(control::HEALTH).await?;
         let said: serde_json::Value = serde_json::from_slice(&body).map_err(|_| self.not_one())?;
@@ -43,10 +43,10 @@ impl Control {
         Err(Fault::new(code, what).next("see what keyward proxy says on its terminal").into())
     }
 
-    /// Its certificate, if it is the one with this SHA-256. Whoever stands between could have answered with another.
+    /// The gateway's certificate, if its SHA-256 is this one: whoever stands between could have answered with another.
     ///
     /// # Errors
-    /// If it does not answer, or with anything else.
+    /// If the gateway does not answer, or with anything else.
     pub async fn certificate(&self, sha256: &str) -> anyhow::Result<CertificateDer<'static>> {
         let (status, body) = self.ask(control::CA).await?;
         if status != 200 {

@@ -10,28 +10,29 @@ use zeroize::Zeroizing;
 
 /// A key that an agent may use.
 pub struct UsableKey {
-    /// Its name.
+    /// The key's name.
     pub name: String,
-    /// Whose service it is for, as its owner says.
+    /// The provider whose service the key is for, as the key's owner says.
     pub provider: Option<String>,
-    /// Where the gateway sends what comes under the key's own address.
+    /// The host that base-URL mode leads to with this key, if it is a single one.
     pub host: Option<Authority>,
-    /// What stands for its value.
+    /// The placeholder that stands for the key's value.
     pub placeholder: Zeroizing<String>,
-    /// The variables that it is mapped to; none: that of its own name.
+    /// The variables that the key is mapped to. If there are none, the one of its own name.
     pub mapped: Vec<EnvName>,
 }
 
-/// How programs speak to the gateway as if it were the service.
+/// What programs need to call the gateway as if it were the service.
 pub struct Base<'a> {
-    /// The gateway, as they see it.
+    /// The gateway's address, as programs see it.
     pub at: &'a str,
-    /// The agent's credential, which then stands where the service's key would.
+    /// The agent's credential, which stands in the place of the service's key.
     pub credential: &'a str,
 }
 
-/// Each variable with its value: those that the keys are mapped to or called, and those in which their providers' own clients
-/// look. Where several keys could be meant, and none is called so, there is none: a client would use the wrong one.
+/// Each variable with its value: those that the keys are mapped to or named as, and those that their providers' own clients read.
+/// If several keys could be meant by a variable, and none is named as it, the variable is left out: a client would use the wrong
+/// key.
 ///
 /// With `base`, the variables by which clients are pointed at another address, too, where a provider has one.
 pub fn variables(keys: &[UsableKey], base: Option<&Base<'_>>) -> BTreeMap<EnvName, Zeroizing<String>> {
@@ -87,7 +88,7 @@ fn own(key: &UsableKey) -> Vec<EnvName> {
     all.into_iter().filter(|name: &EnvName| !name.steers_programs()).collect()
 }
 
-/// As its owner says, else by where it goes.
+/// The key's provider as its owner says, or else by the hosts that its rule names.
 fn provider_of(key: &UsableKey) -> Option<Provider> {
     let named = key.provider.as_deref().and_then(provider::find);
     named.or_else(|| key.host.as_ref().and_then(|host| provider::of_host(host).next()))

@@ -1,4 +1,4 @@
-//! Where a gateway listens.
+//! The places where a gateway listens.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
@@ -23,40 +23,40 @@ pub enum Place {
 
 /// All places where a gateway is to listen.
 pub struct Listen<'a> {
-    /// At least one.
+    /// The places to listen at: at least one.
     pub places: &'a [Place],
-    /// Whether they may be beyond this machine.
+    /// Whether the places may be reachable beyond this machine.
     pub beyond: bool,
 }
 
 impl Listen<'_> {
-    /// Binds them all, or none.
+    /// Binds all places, or none.
     ///
     /// # Errors
-    /// Those of [`Place::bind`].
+    /// If one of them cannot be bound ([`Place::bind`]).
     pub fn bind(&self) -> anyhow::Result<Vec<Bound>> {
         self.places.iter().map(|place| place.bind(self.beyond)).collect()
     }
 }
 
-/// A listener that is bound already: what comes waits for the gateway.
+/// A bound listener: connections wait until the gateway serves them.
 pub enum Bound {
-    /// And its address.
+    /// A TCP socket, and its address.
     Tcp(TcpListener, SocketAddr),
-    /// And its path.
+    /// A Unix socket, and its path.
     Unix(UnixListener, PathBuf),
 }
 
 impl Place {
-    /// This machine, at this port; 0 for any that is free.
+    /// A place on this machine, at this port; 0 for any that is free.
     pub fn here(port: u16) -> Self {
         Self::Tcp(SocketAddr::from(([127, 0, 0, 1], port)))
     }
 
-    /// Binds it. What is `beyond` this machine is refused unless that was said.
+    /// Binds the place. A place that is reachable `beyond` this machine is refused unless that is allowed.
     ///
     /// # Errors
-    /// If it is taken, or others would reach it.
+    /// If the place is taken, or would be reachable for others.
     pub fn bind(&self, beyond: bool) -> anyhow::Result<Bound> {
         match self {
             Self::Tcp(address) => {
@@ -73,7 +73,7 @@ impl Place {
             }
             Self::Unix(path) => {
                 let shown = path.display();
-                // One that a gateway left behind when it was killed answers nobody.
+                // A socket that a gateway left behind when it was killed answers nobody.
                 if UnixStream::connect(path).is_err() && is_socket(path) {
                     std::fs::remove_file(path).with_context(|| format!("cannot replace {shown}"))?;
                 }
@@ -87,7 +87,7 @@ impl Place {
 }
 
 impl Bound {
-    /// Its address, if it has one.
+    /// The place's TCP address, if it has one.
     pub fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(_, at) => Some(*at),
@@ -95,7 +95,7 @@ impl Bound {
         }
     }
 
-    /// The same, as a program is told it.
+    /// The place's host and port, as a program is told them.
     pub fn authority(&self) -> Option<Authority> {
         let at = self.address()?;
         let host = match at.ip() {
@@ -105,7 +105,7 @@ impl Bound {
         Some(Authority { host, port: at.port() })
     }
 
-    /// As it is written on a command line.
+    /// The place as it is written on a command line.
     pub fn shown(&self) -> String {
         match self {
             Self::Tcp(_, at) => at.to_string(),
@@ -113,7 +113,7 @@ impl Bound {
         }
     }
 
-    /// For a gateway. Within a runtime.
+    /// The listener for a gateway. To be called within a runtime.
     pub(super) fn listener(self) -> std::io::Result<Listener> {
         Ok(match self {
             Self::Tcp(listener, _) => Listener::Tcp(tokio::net::TcpListener::from_std(listener)?),

@@ -32,8 +32,8 @@ use rustls::pki_types::pem::PemObject as _;
 
 use crate::fault::Fault;
 
-/// Who vouches for upstreams: built-in roots, and those of `--upstream-ca`. Not the system's store, which a variable of the
-/// environment can replace.
+/// The authorities that vouch for upstreams: the built-in roots, and those of `--upstream-ca`. Not the system's store, which an
+/// environment variable can replace.
 ///
 /// # Errors
 /// If the file holds no certificates.

@@ -95,7 +95,7 @@ impl Reach {
 /// `HOST:PORT`, with the port.
 ///
 /// # Errors
-/// With what to write.
+/// A text that says what to write.
 pub fn host_and_port(text: &str) -> Result<Authority, String> {
     let authority = Authority::parse(text, 0).map_err(|error| format!("{error}: {}", error.advice()))?;
     if authority.port == 0 { Err("write the port, too: HOST:PORT".to_owned()) } else { Ok(authority) }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::ctx::rfc3339;
 use crate::fault::printable;
 
-/// A line of the log, as far as it is shown.
+/// A line of the log, with the fields that are shown.
 #[derive(Deserialize)]
 pub struct Row {
     seq: u64,
@@ -27,23 +27,23 @@ pub struct Row {
     more: u64,
 }
 
-/// Which lines are wanted. Nothing said: all.
+/// A filter of the log's lines. Without any condition: all lines.
 pub struct Wanted {
-    /// Of this agent, by its name.
+    /// Only lines of the agent of this name.
     pub agent: Option<String>,
-    /// To this host, at any port or at the one that is named.
+    /// Only lines about this host, at any port or at the one that is named.
     pub host: Option<String>,
-    /// From here on, milliseconds UTC.
+    /// Only lines from this time on, milliseconds UTC.
     pub since_ms: Option<i64>,
 }
 
 impl Wanted {
-    /// Whether every line is.
+    /// Whether every line passes the filter.
     pub fn is_all(&self) -> bool {
         self.agent.is_none() && self.host.is_none() && self.since_ms.is_none()
     }
 
-    /// Whether this one is.
+    /// Whether this line passes the filter.
     pub fn has(&self, row: &Row) -> bool {
         let host = |host: &String| {
             let name = row.host.rsplit_once(':').map_or(row.host.as_str(), |(name, _)| name);
@@ -55,10 +55,10 @@ impl Wanted {
     }
 }
 
-/// What stands above the cells.
+/// The headings of the columns.
 pub const HEAD: &[&str] = &["TIME", "AGENT", "METHOD", "WHERE", "KEY", "DECISION", "STATUS", "MS"];
 
-/// The cells of each request. What was written before it was sent is left out where what came of it is there, too.
+/// The cells of each request. A `send` line is left out if the line with the request's outcome is there, too.
 pub fn cells(rows: &[Row]) -> Vec<Vec<String>> {
     let told: BTreeSet<u64> = rows.iter().map(|row| row.of).collect();
     let shown = rows.iter().filter(|row| row.decision != "send" || !told.contains(&row.seq));
@@ -72,7 +72,7 @@ impl Row {
         let decision = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
         let status = if self.status == 0 { String::new() } else { self.status.to_string() };
         let place = format!("{}{}", self.host, self.path);
-        // Agents choose what they ask for, letters for a terminal among it.
+        // Agents choose what they ask for, so it may have characters that steer a terminal.
         let text = [&self.agent, &self.method, &place, &self.key, &decision].map(|text| cell(text));
         let [agent, method, place, key, decision] = text;
         let ms = self.latency_ms.to_string();
@@ -84,7 +84,7 @@ fn cell(text: &str) -> String {
     if text.is_empty() { "–".to_owned() } else { printable(text, WIDEST) }
 }
 
-/// Characters of a cell.
+/// The most characters of a cell.
 const WIDEST: usize = 120;
 
 #[cfg(test)]

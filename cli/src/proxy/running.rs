@@ -16,27 +16,29 @@ use crate::session::credential::Credential;
 use crate::vault::freshness::Freshness;
 use crate::vault::gateway::{Keeper, Live, SystemClock};
 
-/// What a gateway needs, before it serves anybody.
+/// A gateway that is prepared and does not serve yet.
 pub struct Prepared {
     config: Config,
     bound: Vec<Bound>,
-    /// For those who run it, if they are served.
+    /// The listener for those who run the gateway, if they are served.
     pub control: Option<Bound>,
     log: Log,
-    /// Its authority.
+    /// The gateway's certificate authority.
     pub ca: Arc<Ca>,
-    /// What it knows.
+    /// The gateway's knowledge.
     pub live: Live,
-    /// Keeps that current, once it is asked to.
+    /// Keeps that knowledge current, once it runs.
     pub keeper: Keeper,
 }
 
-/// Whom a gateway is for.
+/// The clients that a gateway is for.
 #[derive(Clone, Copy)]
 pub enum Serves<'a> {
-    /// Whoever has a credential, and at this place, if there is one, those who run it. Its authority is the one that it keeps.
+    /// Everybody who has a credential and, at this place, if there is one, those who run the gateway. Its certificate authority
+    /// is the stored one.
     Whoever(Option<&'a Place>),
-    /// The program that it starts, which is told by its variables whom to trust: an authority for that run, in memory only.
+    /// The one program that it starts. The program's variables tell it which authority to trust: one for that run, in memory
+    /// only.
     OneProgram,
 }
 
@@ -48,10 +50,10 @@ pub struct Running {
 }
 
 impl Prepared {
-    /// Signs the gateway in and learns everything once. `serves`: whom it is for.
+    /// Signs the gateway in and learns everything for the first time. `serves` says which clients it is for.
     ///
     /// # Errors
-    /// If anything is not as it must be: then nobody is served.
+    /// If anything is not as it must be: then no client is served.
     pub async fn new(
         ctx: &Ctx,
         reach: &Reach,
@@ -59,9 +61,9 @@ impl Prepared {
         listen: Listen<'_>,
         serves: Serves<'_>,
     ) -> anyhow::Result<Self> {
-        // Before anything is made: who is not signed in leaves nothing behind.
+        // Checked before anything is made: a user who is not signed in gets no new files.
         let credential = Credential::find(ctx)?;
-        // The folder first: a socket may be in it.
+        // The folder comes first: a socket may be in it.
         let state = State::find(ctx, reach.state.as_deref())?;
         let (ca, control) = match serves {
             Serves::Whoever(control) => (state.ca()?, control),
@@ -77,12 +79,12 @@ impl Prepared {
         Ok(Self { config, bound, control, log, ca, live: keeper.live(), keeper })
     }
 
-    /// Where it listens.
+    /// The places where the gateway listens.
     pub fn bound(&self) -> &[Bound] {
         &self.bound
     }
 
-    /// Serves.
+    /// Begins to serve.
     ///
     /// # Errors
     /// If there are no threads for it.
@@ -94,7 +96,7 @@ impl Prepared {
 }
 
 impl Running {
-    /// Serves at these places.
+    /// Begins to serve at these places.
     ///
     /// # Errors
     /// If there are no threads for it.
@@ -112,7 +114,7 @@ impl Running {
         Ok(Self { gateway, listeners })
     }
 
-    /// Serves those who run it at this place, which has these names, too.
+    /// Serves those who run the gateway at this place, which has these names, too.
     ///
     /// # Errors
     /// If there are no threads for it.
@@ -121,7 +123,7 @@ impl Running {
         self.listeners.spawn(bound, |listener| async move { gateway.serve_control(listener, names).await })
     }
 
-    /// Waits until one of its listeners takes no more connections, which none does by itself while the gateway serves.
+    /// Waits until one of the listeners takes no more connections, which does not happen while the gateway serves normally.
     pub async fn failed(&self) -> anyhow::Error {
         let mut failed = self.listeners.failed.subscribe();
         let what = match failed.wait_for(|failed| !failed.is_empty()).await {
@@ -131,8 +133,8 @@ impl Running {
         Fault::new(Code::Unexpected, what).next("start the gateway again").into()
     }
 
-    /// Ends it: what is under way has a moment to end by itself, unless meanwhile it is to end `at_once`. How far its log
-    /// goes.
+    /// Ends the gateway. Requests under way have a moment to end by themselves, unless `at_once` says meanwhile that they must
+    /// end. Returns the log's head.
     pub async fn end(self, ctx: &Ctx, at_once: impl Future<Output = ()>) -> Head {
         let Self { gateway, listeners } = self;
         gateway.stop();
@@ -143,16 +145,16 @@ impl Running {
             },
             () = at_once => ctx.out.warn("some requests were cut off: it was to end at once"),
         }
-        // What is cut off has its line in the log, too.
+        // Requests that are cut off have their line in the log, too.
         drop(listeners);
         gateway.log_head()
     }
 }
 
-/// What is served, beside what this thread does.
+/// The listeners that are served, beside what this thread does.
 struct Listeners {
     threads: Threads,
-    /// What is said of the listener that failed first; empty: none has.
+    /// The error of the listener that failed first. Empty if none has failed.
     failed: watch::Sender<String>,
 }
 
@@ -167,7 +169,7 @@ impl Listeners {
         Ok(())
     }
 
-    /// Has what comes at a place served.
+    /// Serves the connections that arrive at a place.
     fn spawn<S>(&self, bound: Bound, serve: impl FnOnce(Listener) -> S) -> anyhow::Result<()>
     where
         S: Future<Output = std::io::Result<()>> + Send + 'static,
@@ -191,5 +193,5 @@ impl Listeners {
     }
 }
 
-/// For requests that are under way when the gateway ends.
+/// How long requests that are under way may take when the gateway ends.
 const DRAIN: Duration = Duration::from_secs(10);

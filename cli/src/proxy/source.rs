@@ -11,25 +11,25 @@ use keyward_wire::{AgentId, KeyId, Sha256};
 
 use crate::vault::gateway::{Client, Denied, Live};
 
-/// What a running gateway asks.
+/// The source that a running gateway asks.
 pub struct Source {
     live: Live,
     sidecar: Option<Sidecar>,
-    /// By credential: what an agent may use, and of which revision that is.
+    /// For each credential, what its agent may use, and the revision that this is of.
     grants: Mutex<HashMap<Sha256, Known>>,
 }
 
-/// A revision, and what an agent may use by it.
+/// A revision, and the grants as of that revision.
 type Known = (u64, Arc<[Grant]>);
 
-/// A credential that the gateway made for the program that it starts, and the agent whose it is.
+/// A credential that the gateway made for the program that it starts, and the agent that the credential belongs to.
 pub struct Sidecar {
     agent: AgentId,
     credential: Sha256,
 }
 
 impl Sidecar {
-    /// For an agent. The credential lives as long as the gateway.
+    /// Makes a credential for an agent. It lives as long as the gateway.
     pub fn new(agent: &Client) -> (Self, ProxyCredential) {
         let credential = ProxyCredential::generate(agent.id);
         (Self { agent: agent.id, credential: credential.sha256() }, credential)
@@ -37,12 +37,12 @@ impl Sidecar {
 }
 
 impl Source {
-    /// Of this state, which somebody else keeps current.
+    /// A source over this state, which somebody else keeps current.
     pub fn new(live: Live, sidecar: Option<Sidecar>) -> Self {
         Self { live, sidecar, grants: Mutex::default() }
     }
 
-    /// What has a rule: without one, a value goes nowhere.
+    /// The keys with a rule: without one, a value goes nowhere.
     fn look_up(&self, client: &Client) -> Arc<[Grant]> {
         let usable = self.live.usable(client);
         let grants = usable.iter().filter_map(|usable| {
@@ -60,7 +60,7 @@ impl Source {
 
 impl SecretSource for Source {
     fn agent(&self, credential: &str) -> Option<Agent> {
-        // Hashes are compared: how far two are alike says nothing about what was hashed.
+        // Hashes are compared: how much two hashes have in common says nothing about what was hashed.
         let own = self.sidecar.as_ref().filter(|own| own.credential == Sha256::of(credential.as_bytes()));
         let client = match own {
             Some(own) => self.live.agent_of(own.agent),
@@ -79,7 +79,7 @@ impl SecretSource for Source {
 
     fn grants(&self, agent: &Agent) -> Arc<[Grant]> {
         let client = client(agent);
-        // Read before what it belongs to: a change meanwhile is looked up once more.
+        // Read the revision first: if the grants change after this, the cached value is looked up again.
         let revision = self.live.revision();
         if !self.live.stands(&client) {
             return Arc::from([]);
@@ -92,7 +92,7 @@ impl SecretSource for Source {
         }
         let grants = self.look_up(&client);
         known.retain(|_, (of, _)| *of == revision);
-        // Time ends what is granted without another revision: what was looked up then is not kept.
+        // Grants also end by time, which does not change the revision: if they did so meanwhile, the result is not cached.
         if self.live.stands(&client) {
             known.insert(agent.credential, (revision, Arc::clone(&grants)));
         }

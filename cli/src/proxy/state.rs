@@ -16,14 +16,14 @@ use crate::fault::{Code, Fault};
 use crate::session::files;
 use crate::session::home::Home;
 
-/// The folder.
+/// The folder of a gateway on this machine.
 pub struct State(PathBuf);
 
 impl State {
-    /// `--state`, else `gateway/` in keyward's own folder.
+    /// Finds the folder: `--state`, or else `gateway/` in keyward's own folder.
     ///
     /// # Errors
-    /// If there is none, or others may enter it.
+    /// If there is no folder, or others may enter it.
     pub fn find(ctx: &Ctx, named: Option<&Path>) -> anyhow::Result<Self> {
         let path = match named {
             Some(path) => path.to_owned(),
@@ -44,23 +44,23 @@ impl State {
                 }
             },
         };
-        // Programs are told of what is in it, and may be started anywhere.
+        // An absolute path: programs are told of files in the folder, and may be started anywhere.
         let path =
             std::path::absolute(&path).with_context(|| format!("cannot tell where {} is", path.display()))?;
         files::folder(&path)?;
         Ok(Self(path))
     }
 
-    /// The gateway's authority; made, if there is none yet.
+    /// The gateway's authority; made if there is none yet.
     ///
     /// # Errors
-    /// If it cannot be read or written, or is of no use.
+    /// If the authority cannot be read or written, or cannot be used.
     pub fn ca(&self) -> anyhow::Result<Ca> {
         let path = self.0.join("ca.pem");
         if files::read(&path)?.is_none() {
             let made = Ca::generate(now())?;
             match files::write_new(&path, made.to_pem().as_bytes()) {
-                // Somebody else was faster: theirs is the one.
+                // Another process was faster: its authority is used.
                 Err(error) if crate::fault::code_of(&error) == Code::Conflict => {}
                 done => done?,
             }
@@ -70,10 +70,10 @@ impl State {
         Ca::from_pem(pem, now()).map_err(|error| unusable(&path, error).into())
     }
 
-    /// The gateway's authority, which it has made already. One that was made now would be no running gateway's.
+    /// The gateway's authority, which must exist: one that was made now would not be that of a running gateway.
     ///
     /// # Errors
-    /// If there is none; and those of [`Self::ca`].
+    /// If there is none; and the errors of [`Self::ca`].
     pub fn existing_ca(&self) -> anyhow::Result<Ca> {
         if files::read(&self.0.join("ca.pem"))?.is_none() {
             let what = format!("there is no gateway's certificate in {}", self.0.display());
@@ -84,10 +84,10 @@ impl State {
         self.ca()
     }
 
-    /// The log, which no other gateway writes while this one does.
+    /// Opens the log, which no other gateway writes while this one does.
     ///
     /// # Errors
-    /// If another one does, or what is there was changed.
+    /// If another gateway writes it, or its lines were changed.
     pub fn log(&self) -> anyhow::Result<Log> {
         let path = self.log_path();
         let file = OpenOptions::new()
@@ -104,10 +104,10 @@ impl State {
         Log::open(file, now).map_err(|error| broken(&path, error))
     }
 
-    /// The log, to be read.
+    /// Opens the log, to be read.
     ///
     /// # Errors
-    /// If there is none.
+    /// If there is no log.
     pub fn open_log(&self) -> anyhow::Result<File> {
         let path = self.log_path();
         File::open(&path).map_err(|_| {
@@ -117,10 +117,10 @@ impl State {
         })
     }
 
-    /// The folder of what everybody may have, which may be given to a container or another user: nothing private is in it.
+    /// The folder of files that everybody may have, which may be given to a container or another user: nothing private is in it.
     ///
     /// # Errors
-    /// If it cannot be made.
+    /// If the folder cannot be made.
     pub fn public(&self) -> anyhow::Result<PathBuf> {
         let path = self.0.join("public");
         // Said afterwards: a new folder gets what the umask leaves of it.
@@ -130,13 +130,13 @@ impl State {
         Ok(path)
     }
 
-    /// Where the log is.
+    /// The path of the log.
     pub fn log_path(&self) -> PathBuf {
         self.0.join("requests.log")
     }
 }
 
-/// What is wrong with a log.
+/// The fault that a log is not sound.
 pub fn broken(path: &Path, error: LogError) -> anyhow::Error {
     match error {
         LogError::Read(error) => anyhow::Error::new(error).context(format!("cannot read {}", path.display())),
@@ -154,7 +154,7 @@ fn unusable(path: &Path, error: CaError) -> Fault {
         .next("move it away for a new one; programs must then be told to trust that one")
 }
 
-/// What time it is.
+/// The present time.
 #[expect(clippy::disallowed_methods, reason = "the clock of a running gateway")]
 pub(crate) fn now() -> SystemTime {
     SystemTime::now()

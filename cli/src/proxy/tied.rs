@@ -24,12 +24,12 @@ pub fn words(program: &[OsString]) -> Vec<OsString> {
     words
 }
 
-/// Whether that is what this process is started for.
+/// Whether this process was started to become a program.
 pub fn is_asked(args: &[OsString]) -> bool {
     args.get(1).is_some_and(|word| word == WORD)
 }
 
-/// Becomes the program. The code to end with, if it cannot.
+/// Becomes the program. Returns the exit code if it cannot.
 pub fn become_it(args: &[OsString]) -> u8 {
     let [_, _, parent, program @ ..] = args else { return 2 };
     let ([program, arguments @ ..], Some(parent)) = (program, process(parent)) else { return 2 };
@@ -51,8 +51,8 @@ fn process(id: &OsStr) -> Option<Pid> {
     id.to_str().and_then(|id| id.parse().ok()).and_then(Pid::from_raw)
 }
 
-/// This program, also when its file was replaced since.
+/// The path of this program's executable, which is valid also if the file was replaced since.
 const OWN: &str = "/proc/self/exe";
 
-/// No command line of anybody's.
+/// The first argument of a process that is to become a program. It is no word of anybody's command line.
 const WORD: &str = "__keyward-becomes";

@@ -11,11 +11,11 @@ use rustls::pki_types::CertificateDer;
 use super::now;
 use crate::session::files;
 
-/// Where they are.
+/// The paths of these files.
 pub struct Trust {
-    /// For nearly everything.
+    /// The PEM file, for nearly every program.
     pub pem: PathBuf,
-    /// For Java, which reads no PEM.
+    /// The key store for Java, which reads no PEM.
     pub java: PathBuf,
 }
 
@@ -45,7 +45,7 @@ fn system(gateway: &CertificateDer<'_>) -> Vec<CertificateDer<'static>> {
     all.into_iter().filter(|certificate| certificate != gateway).collect()
 }
 
-/// The same as a key store of Java (JKS): the only form that every Java reads without a password.
+/// The certificates as a key store of Java (JKS): the only form that every Java reads without a password.
 pub fn java(gateway: &CertificateDer<'_>) -> Vec<u8> {
     let system = system(gateway);
     let names = (1..=system.len()).map(|number| format!("system-{number}"));

@@ -3,7 +3,7 @@
 use keyward_wire::rule::Authority;
 use zeroize::Zeroizing;
 
-/// Where the gateway is, as the program sees it.
+/// The place of the gateway, as the program sees it.
 pub struct Place<'a> {
     /// `127.0.0.1:8421`
     pub at: &'a Authority,
@@ -13,7 +13,7 @@ pub struct Place<'a> {
     pub credential: &'a str,
     /// A file with the system's authorities and the gateway's.
     pub bundle: &'a str,
-    /// The same for Java.
+    /// The path of the key store for Java.
     pub java: Option<&'a str>,
     /// Hosts that are reached without it, beside this machine.
     pub direct: &'a [String],

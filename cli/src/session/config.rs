@@ -21,7 +21,7 @@ pub struct Config {
     /// Identities with a file in `state/`: a missing one is a fault, never a fresh start.
     #[serde(default)]
     pub pinned: Vec<IdentityId>,
-    /// Who is signed in.
+    /// The login of whoever is signed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,
 }
@@ -42,7 +42,7 @@ pub struct Login {
     pub org: OrgId,
     /// The identity.
     pub identity: IdentityId,
-    /// For people: the e-mail, or nothing for an API user.
+    /// The name to show to people: the e-mail address; empty for an API user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// When the credential ends, milliseconds UTC.

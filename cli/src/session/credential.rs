@@ -19,9 +19,9 @@ pub const DEFAULT_URL: &str = "http://127.0.0.1:8420";
 
 /// A credential and where it is good.
 pub struct Credential {
-    /// Its id.
+    /// The credential's id.
     pub id: CredentialId,
-    /// Its two halves.
+    /// The credential's two halves.
     pub keys: CredentialKeys,
     /// The server.
     pub server: Server,
@@ -32,7 +32,7 @@ pub struct Credential {
 /// How to reach a server.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// Its address.
+    /// The server's address.
     pub url: String,
     /// Trust only these certificate authorities.
     pub ca_file: Option<PathBuf>,
@@ -177,5 +177,5 @@ fn from_environment(ctx: &Ctx) -> anyhow::Result<Option<(Zeroizing<String>, Stri
     Ok(token.map(|text| (Zeroizing::new(text.trim().to_owned()), "KEYWARD_TOKEN".to_owned())))
 }
 
-/// More than any token has.
+/// Bytes that are read of a token: more than any token has.
 const TOKEN_BYTES: usize = 4096;

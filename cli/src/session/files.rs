@@ -39,10 +39,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     replace(path, bytes, 0o600)
 }
 
-/// The same for a file that everybody may read.
+/// Writes a file that everybody may read, and otherwise as [`write()`].
 ///
 /// # Errors
-/// Those of [`write()`].
+/// The errors of [`write()`].
 pub fn write_public(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     replace(path, bytes, 0o644)
 }
@@ -143,7 +143,7 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// In the folder that `path` will be in, or anywhere if it goes nowhere in the end.
+    /// Makes the file in the folder that `path` will be in, or anywhere if it is not moved in the end.
     ///
     /// # Errors
     /// If it cannot be made there.
@@ -188,7 +188,7 @@ impl Pending {
     /// Hands all of it to `take`, in pieces.
     ///
     /// # Errors
-    /// Of reading, or of `take`.
+    /// If reading fails; or the error of `take`.
     pub fn copy_to(mut self, mut take: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<()> {
         self.file.rewind()?;
         let mut piece = vec![0; 64 * 1024];
@@ -216,7 +216,7 @@ impl Write for Pending {
 /// link, which is not followed either, since somebody else may have laid it.
 ///
 /// # Errors
-/// [`Code::Policy`].
+/// [`Code::Policy`], if it is no regular file.
 pub fn replaceable(path: &Path) -> Result<(), Fault> {
     match fs::symlink_metadata(path) {
         Ok(facts) if !facts.is_file() => {

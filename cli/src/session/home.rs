@@ -23,7 +23,7 @@ impl Home {
         ctx.global.home.clone().or_else(default).map(|path| Self { path })
     }
 
-    /// As [`find`](Self::find), where a command cannot do without.
+    /// As [`find`](Self::find), for a command that cannot do without a folder.
     ///
     /// # Errors
     /// If there is no folder to use.
@@ -53,7 +53,7 @@ impl Home {
         Ok(folder.join(name))
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -1,4 +1,4 @@
-//! Who the user is, and what this client keeps about it.
+//! The session: who the user is, and what this client keeps for that user.
 
 pub mod config;
 pub mod credential;

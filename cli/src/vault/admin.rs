@@ -1,5 +1,4 @@
-//! An owner's or admin's session: opening the organisation, and carrying a change of it through (CRYPTO.md §2.7 “Admin
-//! client”).
+//! An owner's or admin's session: opens the organisation, and carries a change of it through (CRYPTO.md §2.7 “Admin client”).
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -33,17 +32,17 @@ use crate::fault::{Code, Fault};
 use crate::session::credential::Credential;
 use crate::session::home::Home;
 
-/// How long a write that meets others' writes is tried again.
+/// How long a write that conflicts with others' writes is tried again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Somebody signed in, with a session in memory.
+/// A signed-in identity, with its session in memory.
 pub struct Session {
     /// The server.
     pub api: Api,
-    /// Who.
+    /// The identity that is signed in.
     pub cred: Cred,
     home: Option<Home>,
-    /// The newest state of this session, also where nothing is remembered beyond it.
+    /// The newest state that this session has seen, also if nothing is remembered beyond the session.
     seen: RefCell<Local>,
 }
 
@@ -51,13 +50,13 @@ pub struct Session {
 pub struct Desk<'a> {
     /// The server.
     pub api: &'a Api,
-    /// Who opened it.
+    /// The identity that opened it.
     pub cred: &'a Cred,
     /// ORG.
     pub org: Rc<Org>,
-    /// The root key, for owners.
+    /// The root key. `None` if the identity is not an owner.
     pub root: Option<RootKey>,
-    /// The audit head the server named with it.
+    /// The audit head that the server named with ORG.
     pub audit_head: AuditHead,
     ok: OrgKey,
     answer: OrgAnswer,
@@ -69,7 +68,7 @@ impl Session {
     /// Signs in with this run's credential.
     ///
     /// # Errors
-    /// If there is none, or it is refused.
+    /// If there is no credential, or it is refused.
     pub async fn start(ctx: &Ctx) -> anyhow::Result<Self> {
         Self::with(Credential::find(ctx)?).await
     }
@@ -77,12 +76,12 @@ impl Session {
     /// Signs in with this credential.
     ///
     /// # Errors
-    /// If it is refused.
+    /// If the credential is refused.
     pub async fn with(credential: Credential) -> anyhow::Result<Self> {
         let mut api = Api::new(&credential.server)?;
         let answer = api.log_in(credential.id, &credential.keys).await.map_err(|error| {
             if let Some(home) = credential.home.as_ref().filter(|_| error.ends_access()) {
-                // The network may be gone the next time: what was refused once must not come back with it.
+                // Without this, a credential that was refused once would still have its cached answer when the network is gone.
                 cache::clear(home, credential.id);
             }
             Fault::from(error)
@@ -91,12 +90,12 @@ impl Session {
         Ok(Self::resume(api, cred, credential.home))
     }
 
-    /// A session that was made otherwise: with a password.
+    /// A session that was made in another way: with a password.
     pub fn resume(api: Api, cred: Cred, home: Option<Home>) -> Self {
         Self { api, cred, home, seen: RefCell::default() }
     }
 
-    /// What this client remembers of its own identity.
+    /// This client's memory of its own identity.
     ///
     /// # Errors
     /// If that memory is gone or damaged.
@@ -104,10 +103,10 @@ impl Session {
         Pins::load(self.home.as_ref(), &self.cred)
     }
 
-    /// What this identity verifiably is and may read now; remembered.
+    /// The verified state of what this identity is and may read now. It is remembered.
     ///
     /// # Errors
-    /// If anything is not as it must be.
+    /// If any part of the answer is not as it must be.
     pub async fn standing(&self, ctx: &Ctx) -> anyhow::Result<Verified> {
         let (pins, floors) = self.floors(ctx)?;
         let bundle = self.api.own_bundle().await.map_err(Fault::from)?;
@@ -128,7 +127,7 @@ impl Session {
     /// Fetches, verifies and remembers the organisation's state.
     ///
     /// # Errors
-    /// If this identity administers nothing, or anything is not as it must be.
+    /// If this identity does not administer the organisation, or any part of the answer is not as it must be.
     pub async fn open(&self, ctx: &Ctx) -> anyhow::Result<Desk<'_>> {
         let (pins, floors) = self.floors(ctx)?;
         let answer = self.api.org().await.map_err(not_an_admin)?;
@@ -165,11 +164,11 @@ impl Session {
         }
     }
 
-    /// Carries a change through: opens, changes, seals, writes; again from the start if somebody else wrote meanwhile, for
-    /// up to 30 seconds; then reads back that it is there. `change` may so be called several times.
+    /// Carries a change through: opens, changes, seals, writes. Starts again for up to 30 seconds if somebody else wrote
+    /// meanwhile, so `change` may be called several times. Then reads back that the write is there.
     ///
     /// # Errors
-    /// Whatever `change` says; [`Code::Conflict`] if others kept writing.
+    /// The error of `change`; [`Code::Conflict`] if others kept writing.
     pub async fn write<T>(
         &self,
         ctx: &Ctx,
@@ -187,7 +186,7 @@ impl Session {
                 Err(error) if error.is_status(409) || error.leaves_doubt() => Some(error),
                 Err(error) => return Err(Fault::from(error).into()),
             };
-            // Whatever was answered, what is there counts: a 409 may be the echo of a write that was carried out.
+            // Whatever the answer was, the stored state counts: a 409 may answer the second copy of a write that was carried out.
             if self.is_there(ctx, finished.after, doubt.as_ref()).await? {
                 return Ok(answer);
             }
@@ -208,10 +207,10 @@ impl Session {
         self.is_there(ctx, written, None).await
     }
 
-    /// Reads back whether a write is there: now, or among the predecessors of what is there now.
+    /// Reads back whether a write is there: as the present state, or among its predecessors.
     async fn is_there(&self, ctx: &Ctx, written: Base, doubt: Option<&ApiError>) -> anyhow::Result<bool> {
         let desk = self.open(ctx).await.map_err(|error| match doubt {
-            // Nothing was written, and what is wrong now is wrong for the next attempt too.
+            // Nothing was written, and what is wrong now is wrong for the next attempt, too.
             Some(conflict) if conflict.is_status(409) => error,
             _ => error.context("the write may or may not have happened; look before you run it again"),
         })?;
@@ -222,7 +221,7 @@ impl Session {
 }
 
 impl Desk<'_> {
-    /// Under whose key a new identity's key is kept.
+    /// The enroller under whose key a new identity's key is kept in ESCROW.
     pub fn enroller(&self) -> Enroller<'_> {
         match &self.root {
             Some(rk) => Enroller::Owner(rk),
@@ -233,7 +232,7 @@ impl Desk<'_> {
     /// The current value of a key.
     ///
     /// # Errors
-    /// If the server has none, or not this one.
+    /// If the server does not have it, or has another one.
     pub async fn secret(&self, key: &KeyEntry) -> anyhow::Result<Secret> {
         let envelope = self.envelope(key.id, key.version).await?;
         Ok(open_current(&self.org, key, &envelope).map_err(Fault::from)?)
@@ -248,7 +247,7 @@ impl Desk<'_> {
         Ok(each.into_iter().collect::<Result<_, _>>()?)
     }
 
-    /// The same, but what is wrong with one of them keeps back no other.
+    /// The current values of several keys, in their order. A wrong one does not keep back the others.
     ///
     /// # Errors
     /// If the server does not answer properly.
@@ -277,7 +276,7 @@ impl Desk<'_> {
                         .extend(answer.secrets.into_iter().map(|item| ((item.key, item.version), item.env)));
                     rest = later;
                 }
-                // More than one answer can hold.
+                // One answer cannot hold so many.
                 Err(error) if error.is_status(422) && some.len() > 1 => most = some.len().div_ceil(2),
                 Err(error) => return Err(Fault::from(error).into()),
             }
@@ -288,7 +287,7 @@ impl Desk<'_> {
     /// The sealed value of one version of a key.
     ///
     /// # Errors
-    /// If the server has none.
+    /// If the server does not have it.
     pub async fn envelope(&self, key: KeyId, version: u64) -> anyhow::Result<Envelope> {
         let answer = self.api.secrets(vec![SecretRef { key, version }]).await.map_err(Fault::from)?;
         let found = answer.secrets.into_iter().find(|item| item.key == key && item.version == version);
@@ -308,7 +307,7 @@ impl Desk<'_> {
     }
 
     fn draft(&self, ctx: &Ctx) -> anyhow::Result<Draft> {
-        // Keys are never cloned: what will be is opened once more.
+        // Keys are never cloned: the state after the write is the same ORG opened a second time.
         let after = verify_org(self.cred, &self.answer, &self.floors, ctx.now()).map_err(Fault::from)?;
         let author = Author {
             identity: self.cred.id,
@@ -319,7 +318,7 @@ impl Desk<'_> {
         Ok(Draft::new(Rc::clone(&self.org), after.org, author))
     }
 
-    /// Reseals what somebody loses by this change.
+    /// Reseals the keys that somebody loses by this change.
     async fn reseal(&self, draft: &mut Draft) -> anyhow::Result<()> {
         let keys = draft.to_reseal();
         if keys.is_empty() {
@@ -362,7 +361,7 @@ fn held_back() -> Fault {
         .next("nothing was changed; ask its operator")
 }
 
-/// 50 to 306 ms, so that clients that collided do not collide again.
+/// A random pause of 50 to 306 ms, so that clients that collided do not collide again.
 fn jitter() -> Duration {
     let [byte] = random_bytes::<1>();
     Duration::from_millis(50 + u64::from(byte))

@@ -1,7 +1,7 @@
-//! What a client keeps is opened while the server says whether it still is the answer. Nearly always it is, and then
-//! everything has been done by the time that the server has spoken.
+//! Opens the cached answer while the server is asked whether it is still the current one. Nearly always it is, and then all work
+//! is done by the time that the server answers.
 //!
-//! Nothing of it is said, used or remembered before: if the server says anything else, it is dropped and wiped.
+//! Nothing of it is printed, used or remembered before that: if the server says anything else, it is dropped and wiped.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -13,25 +13,25 @@ use tokio::task::yield_now;
 use super::cache::Kept;
 use super::open::{Opened, Opener, read};
 
-/// Variables that will be asked for.
+/// The variables that will be asked for.
 #[derive(Clone, Copy)]
 pub(super) struct Wanted<'a> {
-    /// Of the deployment of this name or id.
+    /// The name or id of their deployment.
     pub(super) deployment: &'a str,
-    /// Those that may steer programs.
+    /// Names that are allowed although they may steer programs.
     pub(super) allowed: &'a [EnvName],
 }
 
-/// A kept answer and the variables that are wanted of it. None of them if the deployment is not there, one is not right or is
-/// refused, or there is none: who asks for them anew is told.
+/// An opened answer, and the variables that are wanted of it. `None` if no variables are wanted, or the deployment is not there,
+/// or a variable is wrong or refused: a caller that then asks in the usual way is told why.
 pub(super) type Early = (Opened, Option<Vec<Variable>>);
 
-/// Opens a kept answer, and what is wanted of it: in pieces, so that the network is looked after between them.
+/// Opens a cached answer, and the wanted variables of it, in pieces, so that the network is attended to between them.
 ///
-/// None: it is not the body of its tag, so nothing that is said of the tag is said of it.
+/// `None` if the body does not have the hash that its tag states: then what the server says of the tag is not said of this body.
 ///
 /// # Errors
-/// If the answer is not what it must be.
+/// If the answer is not as it must be.
 pub(super) async fn open(
     opener: &Opener<'_>,
     kept: &Kept,
@@ -66,7 +66,7 @@ async fn variables(opened: &Opened, wanted: Wanted<'_>) -> Option<Vec<Variable>>
     if variables.is_empty() { None } else { sorted(variables).ok() }
 }
 
-/// What `asked` says, and what `idle` had come to by then if it had ended. `asked` goes first whenever it can go on.
+/// The result of `asked`, and that of `idle` if it has ended by then. `asked` goes first whenever it can go on.
 pub(super) async fn meanwhile<A, I>(
     asked: impl Future<Output = A>,
     mut idle: Pin<&mut impl Future<Output = I>>,
@@ -81,7 +81,7 @@ pub(super) async fn meanwhile<A, I>(
     }
 }
 
-/// Values that are opened without a look at the network: some 50 microseconds.
+/// How many values are opened without attending to the network: some 50 microseconds.
 const PIECE: usize = 16;
 
 #[cfg(test)]

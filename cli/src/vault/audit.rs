@@ -1,7 +1,7 @@
-//! Whether the audit log that the server shows is the one that was seen before, grown (CRYPTO.md §2.11). Pure.
+//! Checks whether the audit log that the server shows is the one seen before with entries added (CRYPTO.md §2.11). Pure.
 //!
-//! The server is asked from a head that is trusted, and every head that anybody trusted after it must lie on the chain:
-//! the one this client verified last, the one that the writer of ORG saw, those that the server itself stated.
+//! The server is asked for entries after a trusted head, and every later head that anybody has trusted must lie on the chain: the
+//! one that this client verified last, the one that the writer of ORG saw, and those that the server itself stated.
 
 use keyward_wire::OrgId;
 use keyward_wire::api::audit::{AuditEntry, AuditRecord, genesis, link};
@@ -10,36 +10,36 @@ use keyward_wire::api::org::AuditHead;
 /// A head that must lie on the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Anchor {
-    /// Where.
+    /// The head: its seq and hash.
     pub head: AuditHead,
-    /// Who saw it.
+    /// The party that saw the head.
     pub seen_by: &'static str,
 }
 
-/// The log was changed. `seq` is the first entry that cannot be what it was.
+/// The log was changed. `seq` is the first entry that cannot be the original one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the audit log was changed: entry {seq} {what}")]
 pub struct Changed {
-    /// First bad entry.
+    /// Seq of the first bad entry.
     pub seq: u64,
-    /// What is wrong with it.
+    /// What is wrong with the entry.
     pub what: String,
 }
 
 /// A chain, verified entry by entry.
 #[derive(Debug, Clone)]
 pub struct Chain {
-    /// Seq and hash of the last entry; no hash before the first, if that is not the log's first.
+    /// Seq and hash of the last entry. The hash is `None` before the first entry, unless that is the log's first.
     last: (u64, Option<keyward_wire::Sha256>),
-    /// Sorted by seq.
+    /// The anchors, sorted by seq.
     anchors: Vec<Anchor>,
     verified: u64,
 }
 
 impl Chain {
-    /// Begins at `start`, which is trusted; at 0, at the log's beginning.
+    /// Begins at `start`, which is trusted; 0 is the log's beginning.
     ///
-    /// The entry of `start` itself is checked too, against what its predecessor is said to be.
+    /// The entry of `start` itself is checked too, against the hash that its predecessor is said to have.
     pub fn new(org: OrgId, start: u64, anchors: impl IntoIterator<Item = Anchor>) -> Self {
         let after = start.saturating_sub(2);
         let previous = (after == 0).then(|| genesis(org));
@@ -48,7 +48,7 @@ impl Chain {
         chain
     }
 
-    /// Ask the server for entries after this one.
+    /// The seq after which the server is to be asked for entries.
     pub fn after(&self) -> u64 {
         self.last.0
     }
@@ -58,10 +58,10 @@ impl Chain {
         self.verified
     }
 
-    /// The server states where its log ends: there or beyond, from now on.
+    /// Notes that the server states where its log ends: the log must reach that head from now on.
     ///
     /// # Errors
-    /// [`Changed`] if that is behind what it, or anybody, stated before.
+    /// [`Changed`] if the head is behind one that the server, or anybody, stated before.
     pub fn stated(&mut self, head: AuditHead) -> Result<(), Changed> {
         let known = self.anchors.last().map_or(0, |anchor| anchor.head.seq).max(self.last.0);
         if head.seq < known {
@@ -76,7 +76,7 @@ impl Chain {
     /// Adds a page of entries, oldest first.
     ///
     /// # Errors
-    /// [`Changed`].
+    /// [`Changed`] if an entry does not continue the chain, or contradicts an anchor.
     pub fn extend(&mut self, entries: &[AuditEntry]) -> Result<(), Changed> {
         self.check_anchors()?;
         for entry in entries {
@@ -85,10 +85,10 @@ impl Chain {
         Ok(())
     }
 
-    /// The end was reached: every anchor must have been.
+    /// Notes that the end was reached: every anchor must have been passed.
     ///
     /// # Errors
-    /// [`Changed`].
+    /// [`Changed`] if one was not.
     pub fn finish(self) -> Result<AuditHead, Changed> {
         self.check_anchors()?;
         let (seq, hash) = self.last;
@@ -123,7 +123,7 @@ impl Chain {
         self.check_anchors()
     }
 
-    /// Anchors at the present place have its hash.
+    /// Checks that anchors at the present seq have its hash.
     fn check_anchors(&self) -> Result<(), Changed> {
         let (seq, Some(hash)) = self.last else { return Ok(()) };
         let here = |anchor: &&Anchor| anchor.head.seq == seq && anchor.head.hash != hash;

@@ -1,8 +1,8 @@
-//! The last bundle of each kind, as the server sent it: sealed, and verified in full each time it is used. Beside it, sealed
-//! too, when the server last confirmed it.
+//! The cache: the last bundle of each kind, as the server sent it. It is sealed, and verified in full each time it is used.
+//! Beside it stands, sealed too, the time at which the server last confirmed it.
 //!
-//! A copy is one line with its tag, 43 characters of base64url, and the body. The tag is what the server is asked about, before
-//! anybody has looked whether it is the body's hash: that is done while the server is asked.
+//! A copy is one line with its tag, 43 characters of base64url, and the body. The server is asked about the tag at once; whether
+//! the tag is the body's hash is checked while the server is asked.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -16,11 +16,11 @@ use keyward_wire::{CredentialId, DeploymentId, Envelope, Sha256};
 use crate::session::files;
 use crate::session::home::Home;
 
-/// How old a recorded confirmation may become before it is written again, in milliseconds. Not for each run: it is a file
-/// that must be on disk. A copy so looks up to a minute older than it is, never younger.
+/// How old a recorded confirmation may become before it is written again, in milliseconds. It is not written at each run: it is a
+/// file that must be on disk. So a copy may look up to a minute older than it is, never younger.
 const GRAIN: i64 = 60_000;
 
-/// Removes what was kept for a credential that has ended. False if something may be left.
+/// Removes what is cached for a credential that has ended. False if something may be left.
 pub fn clear(home: &Home, cred: CredentialId) -> bool {
     let Ok(entries) = std::fs::read_dir(home.path().join("cache")) else { return true };
     let prefix = format!("{cred}.");
@@ -40,7 +40,7 @@ pub struct Cached {
     kept: Option<Kept>,
 }
 
-/// A body that was kept.
+/// A cached body with its tag.
 pub struct Kept {
     bytes: Vec<u8>,
     tag: Sha256,
@@ -53,24 +53,24 @@ impl Kept {
         Some(Self { bytes, tag })
     }
 
-    /// As the server sent it.
+    /// The body, as the server sent it.
     pub fn body(&self) -> &[u8] {
         self.bytes.get(TAG_LINE_BYTES..).unwrap_or_default()
     }
 
-    /// Whether the tag is its hash.
+    /// Whether the tag is the body's hash.
     pub fn is_whole(&self) -> bool {
         Sha256::of(self.body()) == self.tag
     }
 
-    /// By which the server knows it.
+    /// The tag, by which the server knows the body.
     pub fn tag(&self) -> Sha256 {
         self.tag
     }
 }
 
 impl Cached {
-    /// Reads it, if there is a folder to read it from.
+    /// Reads the cached copy, if there is a folder to read it from.
     pub fn load(home: Option<&Home>, cred: CredentialId, deployment: Option<DeploymentId>) -> Self {
         let name = match deployment {
             Some(deployment) => format!("{cred}.{deployment}"),
@@ -78,23 +78,23 @@ impl Cached {
         };
         let place = home.map(|home| (home.clone(), name));
         let mut cached = Self { place, cred, kept: None };
-        // What cannot be read is asked for again.
+        // A copy that cannot be read is asked for again.
         cached.kept = cached.read(ANSWER).and_then(Kept::parse);
         cached
     }
 
-    /// Whether there is none.
+    /// Whether there is no copy.
     pub fn is_empty(&self) -> bool {
         self.kept.is_none()
     }
 
-    /// What was kept.
+    /// Takes the copy.
     pub fn take(&mut self) -> Option<Kept> {
         self.kept.take()
     }
 
-    /// Whether there is one that was read or touched less than `limit` before `now`, in milliseconds, as its file says: good
-    /// enough to spare somebody at a prompt a wait, and for nothing else.
+    /// Whether there is a copy that was read or touched less than `limit` before `now` (milliseconds UTC), according to its
+    /// file's time. That is good enough to spare a person at a prompt a wait, and for nothing else.
     pub fn is_younger_than(&self, limit: Duration, now: i64) -> bool {
         let confirmed = || {
             let (home, name) = self.place.as_ref()?;
@@ -103,12 +103,12 @@ impl Cached {
                 .modified()
                 .ok()
         };
-        // A time to come says nothing.
+        // A time in the future says nothing.
         let age = confirmed().and_then(|at| time(now).duration_since(at).ok());
         self.kept.is_some() && age.is_some_and(|age| age < limit)
     }
 
-    /// It is young again, as of `now`. Only [`is_younger_than`](Self::is_younger_than) goes by this.
+    /// Makes the copy young again, as of `now`. Only [`is_younger_than`](Self::is_younger_than) looks at this.
     pub fn touch(&self, now: i64) {
         let Some(path) = self.answer() else { return };
         // At worst the server is asked again.
@@ -131,8 +131,8 @@ impl Cached {
         if confirmed.sha256 == body { Ok(Some(confirmed.at)) } else { Err(Integrity) }
     }
 
-    /// Keeps a body that was verified, and has this hash. A folder that cannot be written only costs the next run a transfer; a
-    /// full disk costs the older copy, which would otherwise stand for what is no longer so.
+    /// Caches a body that was verified, and has this hash. If the folder cannot be written, the next run needs a transfer; if the
+    /// disk is full, the older copy is removed, since it is out of date.
     pub fn store(&self, body: &[u8], sha256: Sha256) {
         if !self.write(ANSWER, &[format!("{sha256}\n").as_bytes(), body].concat()) {
             let _ = self.answer().map(std::fs::remove_file);
@@ -161,7 +161,7 @@ impl Cached {
         files::read(&path).ok()?.map(|mut bytes| std::mem::take(&mut *bytes))
     }
 
-    /// Whether it is written, or need not be.
+    /// Writes a file. True if it is written, or need not be.
     fn write(&self, ending: &str, bytes: &[u8]) -> bool {
         let Some((home, name)) = &self.place else { return true };
         let path = home.file("cache", &format!("{name}.{ending}"));
@@ -173,11 +173,11 @@ fn time(millis: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
-/// Ending of a copy.
+/// Ending of the file with a copy.
 const ANSWER: &str = "answer";
 
-/// Ending of the time at which it was confirmed.
+/// Ending of the file with the time at which the copy was confirmed.
 const CONFIRMED: &str = "kwe";
 
-/// A tag in base64url, and its line end.
+/// Bytes of a tag in base64url, and its line end.
 const TAG_LINE_BYTES: usize = 44;

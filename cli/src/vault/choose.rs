@@ -1,4 +1,4 @@
-//! A deployment's name that means nothing here, at a terminal: somebody says once what it means, and it is kept.
+//! Asks, at a terminal, what an unknown name of a deployment means here. The answer is saved.
 
 use keyward_crypto::state::view::{View, ViewDeployment};
 use keyward_wire::DeploymentId;
@@ -9,13 +9,13 @@ use crate::ctx::Ctx;
 use crate::fault::{holds_token, likeness};
 use crate::session::prompt;
 
-/// Most deployments that are offered; the nearest names come first.
+/// The most deployments that are offered; the nearest names come first.
 const OFFERED: usize = 20;
 
-/// Asks which of the deployments in `view` is meant by `name`, and saves the answer in `.keyward-deployment`. Only what
-/// reads asks: a change must not hit what somebody picked from a list.
+/// Asks which of the deployments in `view` is meant by `name`, and saves the answer in `.keyward-deployment`. Only commands that
+/// read ask: a change must not hit a deployment that somebody picked from a list.
 ///
-/// Under `eval $(…)` stdout is no terminal, but the person at the others can still be asked.
+/// Under `eval $(…)` stdout is no terminal, but if stdin and stderr are one, the person there can still be asked.
 ///
 /// # Errors
 /// `unknown`, if there is nobody to ask, or nothing was chosen.
@@ -35,7 +35,7 @@ pub async fn deployment(
     for (number, offer) in (1..).zip(&offers) {
         ctx.out.note(&format!("{number:4}  {}", offer.name));
     }
-    // On another thread: a signal must be heard while somebody thinks.
+    // On another thread: a signal must be noticed while somebody thinks.
     let answer =
         tokio::task::spawn_blocking(|| prompt::line("Number (nothing: none of them)", "no terminal"));
     let Some(chosen) = chosen(&offers, &answer.await??) else { return Err(unknown) };
@@ -50,7 +50,7 @@ pub async fn deployment(
     Ok(chosen.id)
 }
 
-/// What there is, the likest name first.
+/// The deployments to offer, the most similar name first.
 fn offers<'a>(view: &'a View, name: &str) -> Vec<&'a ViewDeployment> {
     let mut offers: Vec<_> = view.deployments.iter().collect();
     offers.sort_by(|a, b| {
@@ -61,7 +61,7 @@ fn offers<'a>(view: &'a View, name: &str) -> Vec<&'a ViewDeployment> {
     offers
 }
 
-/// By its number, or by its name.
+/// The deployment that `answer` names by its number or its name.
 fn chosen<'a>(offers: &[&'a ViewDeployment], answer: &str) -> Option<&'a ViewDeployment> {
     let by_number = || offers.get(answer.parse::<usize>().ok()?.checked_sub(1)?).copied();
     let by_name = offers.iter().find(|offer| offer.name.as_str() == answer).copied();

@@ -1,11 +1,12 @@
-//! Why somebody can or cannot read a variable. Pure: over the facts of the access rule, whose answer is the truth.
+//! Why an identity can or cannot read a variable. Pure: computed from the facts of the access rule, and held against the rule
+//! itself.
 
 use std::collections::BTreeSet;
 
 use keyward_wire::access::{Facts, MappingFact, Readable, readable};
 use keyward_wire::{DeploymentId, GroupId, KeyId};
 
-/// A variable, and why.
+/// A variable, and why it may or may not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explained {
     /// The variable.
@@ -17,7 +18,7 @@ pub struct Explained {
 /// Why a variable may or may not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
-    /// Its deployment is assigned to these groups, and nothing excludes its key.
+    /// The variable's deployment is assigned to these groups, and nothing excludes its key.
     Through(BTreeSet<GroupId>),
     /// All of these reasons stand in the way.
     Denied(Vec<Reason>),
@@ -26,13 +27,13 @@ pub enum Access {
 /// A reason why a variable may not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// Its deployment is assigned to none of the groups.
+    /// The variable's deployment is assigned to none of the groups.
     NotAssigned,
-    /// Its key is excluded for this group from this deployment, and so everywhere.
+    /// The variable's key is excluded for this group from this deployment, and so everywhere.
     Excluded(GroupId, DeploymentId),
 }
 
-/// Every variable of every deployment, as the members of `groups` stand to it.
+/// Every variable of every deployment, and whether the members of `groups` may read it.
 pub fn explain(groups: &BTreeSet<GroupId>, facts: &Facts) -> Vec<Explained> {
     let readable = readable(groups, facts);
     facts
@@ -47,9 +48,9 @@ pub fn explain(groups: &BTreeSet<GroupId>, facts: &Facts) -> Vec<Explained> {
 pub struct Override {
     /// The key.
     pub key: KeyId,
-    /// Where it is excluded.
+    /// The group and deployment where the key is excluded.
     pub excluded: (GroupId, DeploymentId),
-    /// Where it is included, in vain.
+    /// The group and deployment where the key is included, without effect.
     pub included: (GroupId, DeploymentId),
 }
 
@@ -91,7 +92,7 @@ fn assignments_of(
     facts.assignments.iter().filter(|(group, _)| groups.contains(group)).copied()
 }
 
-/// Those that count: an exclusion does while its deployment is assigned to its group.
+/// The exclusions that count: an exclusion counts while its deployment is assigned to its group.
 fn exclusions_of(
     groups: &BTreeSet<GroupId>,
     facts: &Facts,

@@ -1,4 +1,4 @@
-//! Reading as any identity: one request, verified whole, then used (CRYPTO.md §2.7).
+//! Reads as any identity: one request, whose answer is verified as a whole, then used (CRYPTO.md §2.7).
 
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -27,33 +27,33 @@ use crate::session::credential::Credential;
 
 /// A verified answer.
 pub struct Fetched {
-    /// What may be read.
+    /// What this identity may read.
     pub verified: Verified,
-    /// Current versions, sealed.
+    /// The current versions of its keys, sealed.
     pub secrets: Vec<SecretItem>,
-    /// Who reads.
+    /// The identity that reads.
     pub cred: Cred,
     /// The audit header, if there was one.
     pub audit: Option<String>,
     new_body: Option<Vec<u8>>,
-    /// Hash of a body that the server confirmed in this run.
+    /// Hash of a body that the server confirmed in this run, if any.
     confirmed: Option<Sha256>,
     cached: Cached,
     pins: Pins,
 }
 
-/// The variables of one deployment, and what is known about their state.
+/// The variables of one deployment, and the answer that they come from.
 pub struct Variables {
-    /// Sorted by name.
+    /// The variables, sorted by name.
     pub variables: Vec<Variable>,
     /// The answer they come from.
     pub fetched: Fetched,
 }
 
-/// Fetches and verifies, with the secrets of `deployment` (non-admins: all of theirs if it is not known).
+/// Fetches and verifies a bundle with the secrets of `deployment`. Without a deployment: for non-admins, all of their secrets.
 ///
 /// # Errors
-/// Any failure of CRYPTO.md §2.7; nothing may be used then.
+/// Any failure of CRYPTO.md §2.7; nothing of the answer may be used then.
 pub async fn fetch(
     ctx: &Ctx,
     credential: &Credential,
@@ -63,7 +63,7 @@ pub async fn fetch(
     fetch_or_kept(ctx, credential, freshness, &Offline::default(), deployment).await
 }
 
-/// As [`fetch`], or from the kept copy where `offline` says so.
+/// As [`fetch`], or from the cached copy if `offline` says so.
 ///
 /// # Errors
 /// As [`fetch`]; [`Code::Network`] if there is no copy that may be used.
@@ -77,8 +77,8 @@ pub async fn fetch_or_kept(
     Ok(fetch_wanted(ctx, credential, freshness, offline, deployment, None).await?.0)
 }
 
-/// As [`fetch_or_kept`]; with the `wanted` variables, if the answer was the kept one and they could be opened while the
-/// server was asked.
+/// As [`fetch_or_kept`], together with the `wanted` variables, if the answer was the cached one and they could be opened while
+/// the server was asked.
 async fn fetch_wanted(
     ctx: &Ctx,
     credential: &Credential,
@@ -109,7 +109,8 @@ async fn fetch_wanted(
     let mut unchanged = None;
     if let (Ok(Answer::Unchanged { .. }), Some(kept)) = (&answer, &kept) {
         let opened = match early {
-            // What has ended meanwhile, and what somebody else here has seen, counts as it does for any other answer.
+            // After a long wait the answer is opened anew: what has ended meanwhile, and what another process of this client has
+            // seen, counts as for any other answer.
             _ if asking.elapsed() > PROMPT => ahead::open(&opener, kept, wanted, ctx.now()).await,
             Some(early) => early,
             None => opened.await,
@@ -143,11 +144,11 @@ async fn fetch_wanted(
     }
 }
 
-/// A server that says no more than “unchanged” needs no longer. What was verified before counts as verified now within it.
+/// How long “unchanged” may take to arrive for what was verified before the question to count as verified now.
 const PROMPT: Duration = Duration::from_secs(1);
 
 impl Fetched {
-    /// It is the answer: what was verified is said, and may be used.
+    /// Accepts an opened answer, after the server has said that it is the current one: it may be used from here on.
     fn of(ctx: &Ctx, opened: Opened, cached: Cached, answer: Told) -> Self {
         let Opened { verified, secrets, cred, pins } = opened;
         notice::continuity(ctx, &verified);
@@ -156,7 +157,7 @@ impl Fetched {
     }
 }
 
-/// What the server said beside what was opened. Nothing, if it was not asked.
+/// What the server said beside the opened answer. Empty if the server was not asked.
 #[derive(Default)]
 struct Told {
     audit: Option<String>,
@@ -193,7 +194,7 @@ pub async fn variables(
         }
     };
     if fetched.verified.administers && fetched.secrets.is_empty() {
-        // Owners and admins get the values of a deployment that they name by id. What its name means is kept as well.
+        // Owners and admins get the values of a deployment only if they name its id. What its name means is remembered as well.
         fetched.remember(ctx);
         fetched = fetch_or_kept(ctx, &credential, freshness, offline, Some(id)).await?;
     }
@@ -209,7 +210,7 @@ pub async fn variables(
 }
 
 impl Fetched {
-    /// Remembers this state and keeps its sealed answer. Call it once everything that is wanted was opened.
+    /// Remembers this state and caches its sealed answer. Call this once everything that is wanted was opened.
     pub fn remember(&self, ctx: &Ctx) {
         notice::recovered(ctx, self.cred.id, &self.verified.recovered);
         self.pins.remember(ctx, &self.cred, &self.verified.seen);
@@ -221,11 +222,11 @@ impl Fetched {
         }
     }
 
-    /// [Remembers](Self::remember) this state if it is what the outcome comes of: that something is not there, or is refused.
-    /// What was taken away must not be had from an older answer that was kept.
+    /// [Remembers](Self::remember) this state if the outcome follows from it: that something is not there, or is refused. What
+    /// was taken away must not be had from an older, cached answer.
     ///
     /// # Errors
-    /// The outcome's.
+    /// The error of `outcome`.
     pub fn settle<T>(&self, ctx: &Ctx, outcome: anyhow::Result<T>) -> anyhow::Result<T> {
         outcome.inspect_err(|error| {
             if matches!(code_of(error), Code::NotFound | Code::Policy) {
@@ -237,7 +238,7 @@ impl Fetched {
     /// The key of this name or id.
     ///
     /// # Errors
-    /// [`Code::NotFound`], with what there is.
+    /// [`Code::NotFound`], with a list of the keys that there are.
     pub fn key(&self, name_or_id: &str) -> anyhow::Result<&ViewKeyEntry> {
         self.verified.key(name_or_id).map_err(|error| match error {
             VerifyError::NotThere { kind, name } => {
@@ -251,7 +252,7 @@ impl Fetched {
     /// The id of the deployment of this name or id.
     ///
     /// # Errors
-    /// [`Code::NotFound`], with what there is.
+    /// [`Code::NotFound`], with a list of the deployments that there are.
     pub fn deployment(&self, name_or_id: &str) -> anyhow::Result<DeploymentId> {
         match self.verified.deployment(name_or_id) {
             Ok(deployment) => Ok(deployment.id),
@@ -264,7 +265,7 @@ impl Fetched {
     }
 }
 
-/// A bundle is never “not found”: an address that says so holds something back.
+/// A bundle is never “not found”: a server that says so holds something back.
 fn bundle_fault(error: ApiError) -> Fault {
     match error {
         ApiError::Refused { status: 200..=299 | 404, .. } => missing("the whole answer"),
@@ -273,5 +274,5 @@ fn bundle_fault(error: ApiError) -> Fault {
     }
 }
 
-/// What a server means that says “unchanged” to a client that asked for everything.
+/// The meaning of “unchanged” to a client that has no copy and asked for everything.
 const KEPT: &str = "an answer that this client does not have";

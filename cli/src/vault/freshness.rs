@@ -24,10 +24,10 @@ pub struct Freshness {
 }
 
 impl Freshness {
-    /// The lower bounds of these options, of the environment, and of what this client has `seen`: of each the highest.
+    /// The lower bounds of these options, of the environment, and of the state that this client has `seen`: the highest of each.
     ///
     /// # Errors
-    /// If the environment's are no numbers: a bound that cannot be read must not be dropped.
+    /// If a bound in the environment is not a number: a bound that cannot be read must not be dropped.
     pub fn floors(&self, ctx: &Ctx, seen: Local) -> anyhow::Result<Floors> {
         let number = |name: &str, value: &Option<OsString>| match value {
             None => Ok(0),

@@ -1,4 +1,4 @@
-//! A look at what may be seen, for a person who waits for it at a prompt: names only, and no value is opened.
+//! Reads which names exist, for a person who waits at a prompt: names only, and no value is opened.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use crate::ctx::Ctx;
 use crate::fault::{Code, code_of};
 use crate::session::credential::Credential;
 
-/// How old the kept answer may be to be used without asking the server. Each question is an entry of the audit log, and
-/// whoever presses TAB ten times reads nothing ten times.
+/// How old the cached answer may be to be used without asking the server. Each question is an entry of the audit log, and
+/// somebody who presses TAB ten times has not read ten times.
 const YOUNG: Duration = Duration::from_mins(1);
 
-/// Longest wait for the server, after which the kept answer will do.
+/// Longest wait for the server, after which the cached answer is used.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What this credential may see: the kept answer if it is young, else what the server says now, else, if the server
-/// cannot be reached, the kept answer. Verified each time.
+/// What this credential may see: the cached answer if it is young; else what the server says now; else, if the server cannot be
+/// reached, the cached answer. It is verified each time.
 ///
 /// # Errors
-/// If there is none; or the server refuses this credential, in which case no kept answer is used.
+/// If there is no answer; or if the server refuses this credential, in which case no cached answer is used.
 pub async fn glance(ctx: &Ctx, credential: &Credential) -> anyhow::Result<Verified> {
     let kept = || Cached::load(credential.home.as_ref(), credential.id, None);
     if kept().is_younger_than(YOUNG, ctx.now())

@@ -28,20 +28,21 @@ struct MappingFile {
     environment_mappings: BTreeMap<String, DeploymentId>,
 }
 
-/// The id that the nearest file gives to `name`, if there is a file and it names it. An id always means itself.
+/// The id that the nearest file gives to `name`. `None` if there is no file, or it does not have the name. An id always means
+/// itself.
 ///
 /// # Errors
-/// If the nearest file cannot be read or understood, or others could have written it: the name might mean something else.
+/// If the nearest file cannot be read or understood, or others could have written it: then the name might mean something else.
 pub fn find(name: &str) -> anyhow::Result<Option<DeploymentId>> {
     if name.parse::<DeploymentId>().is_ok() {
         return Ok(None);
     }
-    // A deleted working directory has no parents to look into.
+    // A deleted working directory has no parents to search.
     let Ok(here) = std::env::current_dir() else { return Ok(None) };
     Ok(nearest(&here)?.and_then(|ids| ids.get(name).copied()))
 }
 
-/// Where the nearest file is and which names it gives, if there is one.
+/// The path of the nearest file and the names in it. `None` if there is no file.
 ///
 /// # Errors
 /// As [`find`].
@@ -50,11 +51,11 @@ pub fn nearest_here() -> anyhow::Result<Option<(PathBuf, BTreeMap<String, Deploy
     locate(&here)
 }
 
-/// Makes `name` mean `id` in this folder and below: in the nearest file, since that one decides, else in a new one here.
-/// Where that is.
+/// Makes `name` mean `id` in this folder and below: in the nearest file, since that file decides, else in a new one here. Returns
+/// the file's path.
 ///
 /// # Errors
-/// If it cannot be written, or others could put another file in its place.
+/// If the file cannot be written, or others could replace it.
 pub fn save(name: &str, id: DeploymentId) -> anyhow::Result<PathBuf> {
     let here = std::env::current_dir().context("there is no working directory")?;
     save_from(&here, name, id)
@@ -71,7 +72,7 @@ fn save_from(here: &Path, name: &str, id: DeploymentId) -> anyhow::Result<PathBu
     let attempt = || -> std::io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(&text)?;
-        // It holds no secret: whoever works in the project may read it, and a repository may hold it.
+        // The file holds no secret: whoever works in the project may read it, and a repository may hold it.
         file.as_file().set_permissions(Permissions::from_mode(0o644))?;
         file.as_file().sync_all()?;
         file.persist(&path).map(drop).map_err(|error| error.error)
@@ -96,9 +97,9 @@ fn locate(from: &Path) -> anyhow::Result<Option<(PathBuf, BTreeMap<String, Deplo
     Ok(None)
 }
 
-/// The file, if there is one, and the facts of the very file that was opened.
+/// Opens the file, if there is one, and returns the metadata of the very file that was opened.
 fn open(path: &Path) -> anyhow::Result<Option<(File, Metadata)>> {
-    // Whoever lays a pipe there must not make us wait, nor whoever lays a link choose among our files.
+    // A pipe that somebody put there must not make keyward wait, and a link must not choose among the user's files.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
@@ -115,7 +116,7 @@ fn open(path: &Path) -> anyhow::Result<Option<(File, Metadata)>> {
     Ok(facts.is_file().then_some((file, facts)))
 }
 
-/// Refuses a file that somebody other than the user `own` and root can write: it could send a script to other keys.
+/// Refuses a file that somebody other than the user `own` and root can write: it could make a script read other keys.
 fn check_own(path: &Path, owner: u32, mode: u32, own: u32) -> Result<(), Fault> {
     if owner != own && owner != 0 {
         return Err(Fault::new(Code::Policy, format!("{} belongs to another user", path.display()))
@@ -155,17 +156,17 @@ fn read(path: &Path, file: &File) -> anyhow::Result<BTreeMap<String, DeploymentI
     Ok(parse(&bytes).ok_or_else(form)?)
 }
 
-/// What a file says, if it is of the one form.
+/// The names in a file. `None` if the file is not of the one valid form.
 pub fn parse(bytes: &[u8]) -> Option<BTreeMap<String, DeploymentId>> {
     if !bytes.trim_ascii_start().starts_with(b"{") {
-        // serde would read the fields of a list, too.
+        // serde would read a list as the fields, too.
         return None;
     }
     let file: MappingFile = keyward_wire::json::from_slice(bytes).ok()?;
     Some(file.environment_mappings)
 }
 
-/// What helps where the file does not.
+/// The advice if the file does not help.
 const BY_ID: &str = "or name the deployment by its id";
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! Sealed answers in, verified values out; and an administrator's writes.
+//! Carries out the protocol: sealed answers in, verified values out; and an administrator's writes.
 //!
-//! [`fetch`] reads as any identity in one request, and meanwhile `ahead` has `open` verify what is kept; [`freshness`] says
-//! how new it must be, [`offline`] when the kept copy will do. [`admin`] signs an owner or admin in and carries a change of
-//! the organisation through; [`pins`] and [`cache`] are what this client keeps of both, [`glance`] looks there first.
-//! [`explain`] says why somebody can or cannot read, [`audit`] whether the server's log is whole: both are pure.
-//! [`gateway`] is what a gateway knows, kept current for as long as it runs.
+//! [`fetch`] reads as any identity in one request; meanwhile `ahead` has `open` verify the cached answer. [`freshness`] says how
+//! new an answer must be, [`offline`] when the cached copy is used. [`admin`] signs an owner or admin in and carries a change of
+//! the organisation through. [`pins`] and [`cache`] are what this client keeps of both; [`glance`] looks there first. [`explain`]
+//! says why an identity can or cannot read, [`audit`] whether the server's log is whole: both are pure. [`gateway`] is what a
+//! gateway knows, kept current for as long as it runs.
 
 pub mod admin;
 mod ahead;

@@ -1,4 +1,4 @@
-//! What somebody is told without asking.
+//! Warnings that a person gets without asking.
 
 use keyward_crypto::state::org::Recovered;
 use keyward_crypto::verify::Verified;
@@ -10,14 +10,14 @@ use crate::fault::printable;
 /// Longest address that is shown, in characters.
 const ADDRESS: usize = 100;
 
-/// What was verified does not show that nothing of before was taken back.
+/// Warns if continuity with the last state seen cannot be verified: that state is older than ORG's list of predecessors.
 pub fn continuity(ctx: &Ctx, verified: &Verified) {
     if !verified.continuous {
         ctx.out.warn("so much has changed since this client last looked that continuity cannot be verified");
     }
 }
 
-/// Somebody came back in with the recovery kit: everybody but himself hears of it, once for each memory.
+/// Warns that an owner was made with the recovery kit. Everybody but that owner is told, once for each memory of this client.
 pub fn recovered(ctx: &Ctx, me: IdentityId, recovered: &[Recovered]) {
     for one in recovered.iter().rev().filter(|one| one.identity != me) {
         ctx.out.warn(&format!(
@@ -28,7 +28,7 @@ pub fn recovered(ctx: &Ctx, me: IdentityId, recovered: &[Recovered]) {
     }
 }
 
-/// When, and by whom.
+/// A line about a recovery: when, and by whom.
 pub fn line(one: &Recovered) -> String {
     let by = printable(one.email.as_str(), ADDRESS);
     format!("the organisation was recovered with its recovery kit, at {} by {by}", rfc3339(one.at))

@@ -1,6 +1,7 @@
-//! Without the network: the last verified answer, still sealed, and verified in full once more (CRYPTO.md §2.7 “Offline”).
+//! Works without the network: uses the last verified answer, still sealed, and verifies it in full once more (CRYPTO.md §2.7
+//! “Offline”).
 //!
-//! It never stands in for a refusal. Once the server has refused a credential, what was kept for it is gone.
+//! A cached answer never stands in for a refusal. Once the server has refused a credential, what was cached for it is removed.
 
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub struct Offline {
 }
 
 impl Offline {
-    /// The kept copy, in place of an answer that failed with `failure`, or of asking at all.
+    /// The cached copy, in the place of an answer that failed with `failure`, or of asking at all.
     pub(super) fn kept(
         &self,
         ctx: &Ctx,
@@ -84,7 +85,7 @@ impl Offline {
 }
 
 impl Credential {
-    /// The server refused this credential: what was kept for it must not be used when the network is gone, either.
+    /// Removes what is cached for a credential that the server refused: it must not be used when the network is gone, either.
     pub(crate) fn forget_kept(&self, ctx: &Ctx) {
         if let Some(home) = &self.home
             && !cache::clear(home, self.id)
@@ -97,7 +98,7 @@ impl Credential {
     }
 }
 
-/// A span in whole seconds, `0s` at least.
+/// A span of time in whole seconds, `0s` at least.
 fn spelt(millis: i64) -> String {
     let seconds = u64::try_from(millis.max(0) / 1000).unwrap_or(0);
     humantime::format_duration(Duration::from_secs(seconds)).to_string()

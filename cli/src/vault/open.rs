@@ -13,14 +13,14 @@ use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::session::credential::Credential;
 
-/// Opens what one credential is answered.
+/// Opens the answers to one credential.
 pub(super) struct Opener<'a> {
     credential: &'a Credential,
-    /// All lower bounds but what this client has seen, which is read for each answer.
+    /// All lower bounds except the state that this client has seen, which is read for each answer.
     floors: Floors,
 }
 
-/// An answer that was verified. Nothing has been said to anybody: the server may yet say that it is none.
+/// An answer that was opened and verified. Nothing of it has been printed: the server may yet say that it is not the current one.
 pub(super) struct Opened {
     pub(super) verified: Verified,
     pub(super) secrets: Vec<SecretItem>,
@@ -29,7 +29,7 @@ pub(super) struct Opened {
 }
 
 impl<'a> Opener<'a> {
-    /// For this credential.
+    /// An opener for this credential.
     ///
     /// # Errors
     /// If a lower bound of the environment cannot be read.
@@ -40,7 +40,7 @@ impl<'a> Opener<'a> {
     /// Opens a bundle and verifies it, at `now` in milliseconds UTC.
     ///
     /// # Errors
-    /// If it is not what it must be.
+    /// If the bundle is not as it must be.
     pub(super) fn open(&self, bundle: Bundle, now: i64) -> anyhow::Result<Opened> {
         let Credential { id, keys, home, .. } = self.credential;
         let sealed = bundle.cred.as_ref().ok_or_else(|| missing("this credential's own part"))?;
@@ -52,15 +52,15 @@ impl<'a> Opener<'a> {
     }
 }
 
-/// A body as it is sent.
+/// Reads a bundle from the body of an answer.
 ///
 /// # Errors
-/// If it is none.
+/// If the body is not a bundle.
 pub(super) fn read(body: &[u8]) -> Result<Bundle, Fault> {
     keyward_wire::json::from_slice(body).map_err(|_| Fault::from(ApiError::Malformed))
 }
 
-/// The server did not send something that every answer has.
+/// The fault that the server did not send a part that every answer has.
 pub(super) fn missing(what: &str) -> Fault {
     Fault::new(Code::Missing, format!("the server left out {what}"))
         .next("nothing was used; check the address, or ask the server's operator")

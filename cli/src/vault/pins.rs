@@ -1,4 +1,4 @@
-//! The client's memory: the newest state it has verified, sealed (CRYPTO.md §2.7 rule 8).
+//! The client's memory (pins): the newest state that it has verified, sealed (CRYPTO.md §2.7 rule 8).
 
 use keyward_crypto::state::cred::Cred;
 use keyward_crypto::state::local::Local;
@@ -10,11 +10,11 @@ use crate::session::config::Config;
 use crate::session::files;
 use crate::session::home::Home;
 
-/// Memory of one identity, in a folder or nowhere.
+/// The memory of one identity, in a folder or nowhere.
 pub struct Pins {
     home: Option<Home>,
     recorded: bool,
-    /// As it was read.
+    /// The memory, as it was read.
     pub local: Local,
 }
 
@@ -22,7 +22,7 @@ impl Pins {
     /// Reads the memory of the holder of `cred`.
     ///
     /// # Errors
-    /// If this client had one and it is gone or damaged: a fresh start would be a silent reset.
+    /// If this client had a memory and it is gone or damaged: a fresh start would be a silent reset.
     pub fn load(home: Option<&Home>, cred: &Cred) -> anyhow::Result<Self> {
         let Some(home) = home else {
             return Ok(Self { home: None, recorded: false, local: Local::default() });
@@ -37,7 +37,7 @@ impl Pins {
         Ok(Self { home: Some(home.clone()), recorded, local })
     }
 
-    /// Remembers what was seen. A folder that cannot be written is a warning: the old memory stays good.
+    /// Remembers a state that was seen. A folder that cannot be written is a warning: the old memory stays valid.
     pub fn remember(&self, ctx: &Ctx, cred: &Cred, seen: &Local) {
         let Some(home) = &self.home else { return };
         if *seen == self.local && self.recorded {
@@ -61,15 +61,15 @@ impl Pins {
     }
 }
 
-/// Under one lock, so that processes that start together neither overwrite each other's memory nor use different install
-/// ids: the id is on disk before anything is sealed for it, and the memory before it is relied on.
+/// Writes the memory under a lock, so that processes that start together neither overwrite each other's memory nor use different
+/// install ids. The id is on disk before anything is sealed for it, and the memory before it is relied on.
 fn write(home: &Home, cred: &Cred, seen: &Local) -> anyhow::Result<()> {
     let lock = home.lock()?;
     let mut config = Config::load(home)?;
     if !home.config().exists() {
         config.store(home, &lock)?;
     }
-    // Another process may have seen something newer meanwhile.
+    // Another process may have seen a newer state meanwhile.
     let newest = read(home, config.install, cred)?.unwrap_or_default().merge(seen);
     let envelope = newest.seal(&cred.ik, cred.org, cred.id, config.install);
     files::write(&home.file("state", &file_name(cred))?, envelope.as_bytes())?;
@@ -84,7 +84,7 @@ fn read(home: &Home, install: InstallId, cred: &Cred) -> anyhow::Result<Option<L
     if !home.path().exists() {
         return Ok(None);
     }
-    // An unwritable folder without state/ is a folder without memory.
+    // A folder that cannot be written and has no state/ has no memory.
     let Ok(path) = home.file("state", &file_name(cred)) else { return Ok(None) };
     let Some(mut bytes) = files::read(&path)? else { return Ok(None) };
     let envelope = Envelope::from_bytes(std::mem::take(&mut *bytes)).ok();

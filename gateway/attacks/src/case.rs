@@ -29,17 +29,17 @@ impl Case {
         Self { part, name, start }
     }
 
-    /// Which file it stands in, and its name there.
+    /// The file that the case stands in, and its name there.
     pub fn path(&self) -> (&'static str, &'static str) {
         (self.part, self.name)
     }
 
-    /// The rows of the list of attacks that it is about, as `R1`. None, where it is about what has to work.
+    /// The rows of the list of attacks that the case is about, as `R1`. Empty if the case is about something that has to work.
     pub fn rows(&self) -> impl Iterator<Item = String> {
         rows(self.name)
     }
 
-    /// What is claimed.
+    /// The claim of the case.
     pub fn claim(&self) -> String {
         self.words().skip_while(|word| row(word).is_some()).collect::<Vec<_>>().join(" ")
     }
@@ -48,18 +48,18 @@ impl Case {
         self.name.split('_')
     }
 
-    /// Runs it in a thread of its own, ends what it started, and looks through all that was told for what is secret.
+    /// Runs the case in a thread of its own, ends what it started, and searches everything that was told for secrets.
     ///
     /// # Errors
-    /// What did not hold.
+    /// The claim that did not hold.
     pub fn run(&self) -> Result<(), String> {
         self.run_and_search(Vec::new)
     }
 
-    /// The same. `also`: what programs wrote down meanwhile about what they do.
+    /// As [`Self::run`]. `also` gives what programs meanwhile wrote down about what they do.
     ///
     /// # Errors
-    /// What did not hold.
+    /// The claim that did not hold.
     pub fn run_and_search(&self, also: fn() -> Vec<u8>) -> Result<(), String> {
         let (told, outcome) = mpsc::channel();
         let start = self.start;
@@ -78,7 +78,7 @@ impl Case {
     }
 }
 
-/// What a panic said.
+/// The text of a panic.
 fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
@@ -93,7 +93,7 @@ fn row(word: &str) -> Option<String> {
     is_row.then(|| word.to_uppercase())
 }
 
-/// Far longer than any takes.
+/// Time limit of a case: far longer than any case takes.
 const LONGEST: Duration = Duration::from_mins(5);
 
 #[cfg(test)]

@@ -8,17 +8,17 @@ use std::ops::{ControlFlow, Range};
 /// Forms of some values, ready to be looked for.
 pub struct Forms {
     all: Vec<Form>,
-    /// Those that may begin with a byte.
+    /// For each byte, the forms that may begin with it.
     begun_by: Vec<Vec<usize>>,
-    /// Places of the longest.
+    /// The number of places of the longest form.
     longest: usize,
 }
 
-/// What may stand in each of its places.
+/// A form: for each of its places, the bytes that may stand there.
 struct Form {
     value: usize,
     places: Vec<Bytes>,
-    /// Not in escapes.
+    /// Whether the form is not looked for in escapes.
     plain_only: bool,
 }
 
@@ -56,7 +56,7 @@ impl Forms {
         Self { all, begun_by, longest }
     }
 
-    /// Which bytes of `text` belong to a complete form.
+    /// For each byte of `text`, whether it belongs to a complete form.
     pub fn covered(&self, text: &[u8]) -> Vec<bool> {
         let mut covered = vec![false; text.len()];
         let _ = self.search(text, |_, range| {
@@ -170,7 +170,7 @@ struct Cell {
     end: usize,
 }
 
-/// What is read from `at` on, so many of them.
+/// The cells that are read from `at` on, at most `most`.
 fn cells(view: Option<u8>, text: &[u8], mut at: usize, most: usize) -> Vec<Cell> {
     let mut cells = Vec::new();
     while at < text.len() && cells.len() < most {

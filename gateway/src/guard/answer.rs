@@ -1,4 +1,4 @@
-//! A connection to an upstream, of which hyper sees plain heads of answers only.
+//! A connection to an upstream, of which hyper sees only heads of answers in the plain form.
 
 use std::io;
 use std::pin::Pin;
@@ -12,25 +12,25 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::head::{self, HEAD_BYTES};
 use super::request::{give, poll_more};
 
-/// Looks at the head of each answer. Bodies pass as they come: what their frames are worth, hyper judges, and whatever comes
-/// after an answer's end ends the connection there.
+/// Checks the head of each answer. Bodies pass as they come: hyper judges their frames, and bytes that come after an answer's end
+/// end the connection.
 pub(crate) struct Guard<S> {
     inner: S,
     raw: BytesMut,
     plain: BytesMut,
     searched: usize,
     in_head: bool,
-    /// How many heads that are none yet came before this answer's.
+    /// How many informational heads (1xx) came before this answer's own.
     before: usize,
     expect: Expect,
 }
 
-/// Told before each request that the next bytes are the head of an answer.
+/// Tells the guard, before each request, that the next bytes are the head of an answer.
 #[derive(Clone, Default)]
 pub(crate) struct Expect(Arc<AtomicBool>);
 
 impl Expect {
-    /// A request is about to be sent, and nothing of the answer before it is still to come.
+    /// Notes that a request is about to be sent, and that nothing of the answer before it is still to come.
     pub(crate) fn head(&self) {
         self.0.store(true, Ordering::Release);
     }
@@ -51,7 +51,7 @@ impl<S> Guard<S> {
         (guard, expect)
     }
 
-    /// Hands on what is plain. False: more is needed.
+    /// Hands on heads of the plain form. False if more bytes are needed.
     fn heads(&mut self) -> io::Result<bool> {
         let Some(end) = head::end(&self.raw, self.searched) else {
             if self.raw.len() > HEAD_BYTES || head::has_bare_line_end(&self.raw, self.searched) {
@@ -131,5 +131,5 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     }
 }
 
-/// `100 Continue` and `103 Early Hints` before an answer. More would keep a request waiting for good.
+/// The most `100 Continue` and `103 Early Hints` before an answer. More would keep a request waiting for good.
 const MOST_BEFORE: usize = 16;

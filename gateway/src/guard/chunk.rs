@@ -1,4 +1,4 @@
-//! The frames of a chunked request body, byte by byte: the plain form, or nothing. Pure.
+//! Checks the frames of a chunked request body, byte by byte: only the plain form passes. Pure.
 
 use super::head::{is_text, is_token};
 
@@ -6,11 +6,11 @@ use super::head::{is_text, is_token};
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
     at: At,
-    /// Of the chunk: so many bytes to come.
+    /// Bytes of the present chunk that are still to come.
     left: u64,
-    /// Of the line: so many bytes so far.
+    /// Bytes of the present line so far.
     line: usize,
-    /// Of all lines since the last chunk's data.
+    /// Bytes of all lines since the last chunk's data.
     trailers: usize,
 }
 
@@ -31,19 +31,19 @@ enum At {
     Done,
 }
 
-/// What to do with the bytes that were looked at.
+/// What is to be done with the bytes that were looked at.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The first so many bytes belong to the body's frames and are of the plain form. More are to come.
+    /// The first so many bytes belong to the body's frames and are of the plain form. The body goes on.
     More(usize),
-    /// The first so many bytes end the body. What follows is another request.
+    /// The first so many bytes end the body. The bytes after them are another request.
     End(usize),
     /// Not the plain form.
     Odd,
 }
 
 impl Chunks {
-    /// Looks at what came next.
+    /// Looks at the bytes that came next.
     pub(super) fn step(&mut self, bytes: &[u8]) -> Step {
         let mut taken = 0;
         while let Some(byte) = bytes.get(taken) {
@@ -107,7 +107,7 @@ impl Chunks {
     }
 }
 
-/// More than any body has, and no overflow.
+/// The most digits of a chunk's length: longer than any body, and still without overflow.
 const MOST_DIGITS: usize = 15;
 const MOST_LINE: usize = 256;
 const MOST_TRAILERS: usize = 8 * 1024;

@@ -1,23 +1,23 @@
-//! What the one who answers requests tells the guard in front of the parser, and is told by it.
+//! Signs between the code that answers requests and the guard in front of the parser.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Opens a guard from the side of the one who answers, and tells of it. Cheap to clone.
+/// The answering side's handle to a guard: opens the guard, and tells whether it rests. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Gate(Arc<Signs>);
 
 #[derive(Default)]
 struct Signs {
     open: AtomicBool,
-    /// The last read waits for a request of which nothing has come.
+    /// Whether the last read waits for a request of which nothing has come.
     waits: AtomicBool,
-    /// Something was written that is not known to have been sent.
+    /// Whether bytes were written that may not have been sent yet.
     unsent: AtomicBool,
 }
 
 impl Gate {
-    /// From now on the connection carries what was agreed on: a tunnel, or WebSocket's frames.
+    /// Opens the guard: from now on the connection carries what was agreed on, a tunnel's bytes or WebSocket's frames.
     pub(crate) fn open(&self) {
         self.0.open.store(true, Ordering::Release);
     }
@@ -26,8 +26,8 @@ impl Gate {
         self.0.open.load(Ordering::Acquire)
     }
 
-    /// Whether the guard holds nothing, of either direction, that a new one would not: all that came was handed on, and all that
-    /// was written is out. Whether the parser still does something with it, only the requests that are under way tell.
+    /// Whether the guard holds nothing, in either direction, that a new guard would not: all bytes that came were handed on, and
+    /// all that were written are sent. Whether the parser still works on them is told only by the requests under way.
     pub(crate) fn rests(&self) -> bool {
         self.0.waits.load(Ordering::Acquire) && !self.0.unsent.load(Ordering::Acquire)
     }

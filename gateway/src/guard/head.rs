@@ -1,4 +1,4 @@
-//! Heads: the one plain form of HTTP/1.1 (RFC 9112), and how long what follows is. Pure.
+//! Heads: the one plain form of HTTP/1.1 (RFC 9112), and the length of what follows. Pure.
 
 /// Why a head is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,25 +14,26 @@ pub(crate) enum Shape {
 pub(super) enum Follows {
     /// This many bytes of body.
     Length(u64),
-    /// Chunks.
+    /// A body in chunks.
     Chunks,
-    /// Whatever the tunnel is for, if the request is granted.
+    /// A tunnel's bytes, if the request is granted.
     Tunnel,
 }
 
-/// Longest head, in bytes, and most lines in it.
+/// Longest head, in bytes, and the most lines in it.
 pub(crate) const HEAD_BYTES: usize = 64 * 1024;
 pub(crate) const HEAD_LINES: usize = 100;
 
-/// Where the head ends that starts at the beginning of `bytes`; none: not yet. `from` is what was searched before.
+/// The offset at which the head ends that starts at the beginning of `bytes`. `None` if it has not ended yet. `from` bytes were
+/// searched before.
 pub(super) fn end(bytes: &[u8], from: usize) -> Option<usize> {
     let from = from.saturating_sub(3);
     let rest = bytes.get(from..)?;
     memchr::memmem::find(rest, b"\r\n\r\n").map(|at| from + at + 4)
 }
 
-/// A line feed without a carriage return before it, or the reverse: such a head may never end in the plain form. `from` is
-/// what was searched before.
+/// Whether there is a line feed without a carriage return before it, or a carriage return without a line feed after it: such a
+/// head may never end in the plain form. `from` bytes were searched before.
 pub(super) fn has_bare_line_end(bytes: &[u8], from: usize) -> bool {
     let from = from.saturating_sub(1);
     let rest = bytes.get(from..).unwrap_or_default();
@@ -66,7 +67,7 @@ pub(super) fn request(head: &[u8]) -> Result<Follows, Shape> {
                 return Err(Shape::Odd);
             }
         } else if name.eq_ignore_ascii_case(b"http2-settings") {
-            // The other half of `Upgrade: h2c`, which would smuggle a second protocol past every check.
+            // `HTTP2-Settings` is the other half of `Upgrade: h2c`, which would smuggle a second protocol past every check.
             return Err(Shape::Odd);
         }
     }
@@ -76,7 +77,7 @@ pub(super) fn request(head: &[u8]) -> Result<Follows, Shape> {
     }
     let body = seen.chunked || seen.length.is_some_and(|length| length > 0);
     match method {
-        // No meaning is defined for it, and servers differ on whether it is there (RFC 9110, 9.3.1).
+        // A body of such a request has no defined meaning, and servers differ on whether it is there (RFC 9110, 9.3.1).
         b"CONNECT" | b"GET" | b"HEAD" | b"TRACE" if body => Err(Shape::Odd),
         b"CONNECT" => Ok(Follows::Tunnel),
         _ if seen.chunked => Ok(Follows::Chunks),
@@ -84,7 +85,7 @@ pub(super) fn request(head: &[u8]) -> Result<Follows, Shape> {
     }
 }
 
-/// Judges the head of an answer. Its status.
+/// Judges the head of an answer, and returns its status.
 pub(super) fn answer(head: &[u8]) -> Result<u16, Shape> {
     let (first, fields) = lines(head).ok_or(Shape::Odd)?;
     let status = status_line(first).ok_or(Shape::Odd)?;
@@ -118,19 +119,19 @@ impl Seen {
     }
 }
 
-/// The first line, and the others, without their ends. None: a line end that is not CR LF.
+/// The first line, and the other lines, without their ends. `None` if a line ends in anything but CR LF.
 fn lines(head: &[u8]) -> Option<(&[u8], impl Iterator<Item = &[u8]>)> {
-    // With its end, of which a CR before it would be the third.
+    // The last line end is included, so that a CR before it is found as a third one.
     if has_bare_line_end(head, 0) {
         return None;
     }
     let head = head.strip_suffix(b"\r\n\r\n")?;
-    // Bare ones were refused, so each LF ends a line and has its CR before it.
+    // Bare CR and LF were refused above, so each LF ends a line and has its CR before it.
     let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     Some((lines.next()?, lines))
 }
 
-/// `METHOD SP target SP HTTP/1.x`
+/// Reads `METHOD SP target SP HTTP/1.x`.
 fn request_line(line: &[u8]) -> Option<(&[u8], u8)> {
     let mut words = line.split(|byte| *byte == b' ');
     let (method, target, version) = (words.next()?, words.next()?, words.next()?);
@@ -147,7 +148,7 @@ fn request_line(line: &[u8]) -> Option<(&[u8], u8)> {
     }
 }
 
-/// `HTTP/1.x SP 3DIGIT [SP reason]`
+/// Reads `HTTP/1.x SP 3DIGIT [SP reason]`.
 fn status_line(line: &[u8]) -> Option<u16> {
     let rest = line.strip_prefix(b"HTTP/1.0 ").or_else(|| line.strip_prefix(b"HTTP/1.1 "))?;
     let (code, reason) = rest.split_at_checked(3)?;
@@ -158,7 +159,7 @@ fn status_line(line: &[u8]) -> Option<u16> {
     std::str::from_utf8(code).ok()?.parse().ok().filter(|code| (100..600).contains(code))
 }
 
-/// `name: value`: a token, the colon at once, and text without control characters. A folded line has no name.
+/// Reads `name: value`: a token, the colon right after it, and text without control characters. A folded line has no name.
 fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = memchr::memchr(b':', line)?;
     let (name, value) = (line.get(..colon)?, line.get(colon + 1..)?);
@@ -168,7 +169,7 @@ fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     plain.then(|| (name, trim(value)))
 }
 
-/// Without blanks at both ends.
+/// The value without blanks at both ends.
 fn trim(value: &[u8]) -> &[u8] {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = value.iter().position(|byte| !blank(byte)).unwrap_or(value.len());
@@ -176,13 +177,13 @@ fn trim(value: &[u8]) -> &[u8] {
     value.get(start..end).unwrap_or_default()
 }
 
-/// Digits and nothing else, of a number that fits.
+/// Reads a number: digits and nothing else, small enough for 64 bits.
 pub(crate) fn length(value: &[u8]) -> Option<u64> {
     let plain = matches!(value.len(), 1..=18) && value.iter().all(u8::is_ascii_digit);
     plain.then(|| value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
 }
 
-/// What can be a host with a port. Whether it is one, and which, is judged later.
+/// Whether a value has only characters of a host with a port. Whether it is a valid host, and which, is judged later.
 fn is_host(value: &[u8]) -> bool {
     let word =
         |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']');
@@ -193,13 +194,14 @@ pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Printable ASCII, but what a parser of URIs takes for the end of the target or refuses.
+/// Whether a byte may stand in a target: printable ASCII, except what a parser of URIs refuses or takes for the target's end.
 pub(crate) fn is_target(byte: u8) -> bool {
     byte.is_ascii_graphic()
         && !matches!(byte, b'#' | b'<' | b'>' | b'"' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
 }
 
-/// Anything but control characters. Bytes beyond ASCII are old practice in values, and are one byte to everybody.
+/// Whether a byte may stand in a header's value: anything but control characters. Bytes beyond ASCII are old practice, and are
+/// read as one byte by everybody.
 pub(super) fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }

@@ -1,4 +1,4 @@
-//! A connection from an agent, of which hyper sees plain requests only.
+//! A connection from an agent, of which hyper sees only requests in the plain form.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -15,19 +15,19 @@ use super::chunk::{Chunks, Step};
 use super::gate::Gate;
 use super::head::{self, Follows, HEAD_BYTES, Shape};
 
-/// Reads requests one at a time and hands on what is of the plain form.
+/// Reads requests one at a time and hands on those in the plain form.
 ///
-/// In the place of a head that is not, the parser is given a request that says so in [`REFUSED`], and then nothing more: so it
-/// is refused in its turn, after the answers to what came before it, by the same code as every other request.
+/// In the place of a head in another form, the parser is given a request that says so in [`REFUSED`], and nothing after it. So
+/// the head is refused in its turn, after the answers to the requests before it, by the same code as every other request.
 pub(crate) struct Guard<S> {
     inner: S,
-    /// What came and was not looked at.
+    /// Bytes that arrived and were not looked at.
     raw: BytesMut,
-    /// What was, and goes to the parser.
+    /// Bytes that were looked at, on their way to the parser.
     plain: BytesMut,
     state: State,
     searched: usize,
-    /// An empty line before the head was passed over.
+    /// Whether an empty line before the head was passed over.
     skipped: bool,
     deadline: Option<Pin<Box<Sleep>>>,
     gate: Gate,
@@ -38,15 +38,16 @@ enum State {
     Head,
     Length(u64),
     Chunks(Chunks),
-    /// After a `CONNECT`: nothing is read until it is granted.
+    /// After a `CONNECT`: nothing is read until the tunnel is granted.
     Waiting,
-    /// No longer HTTP/1.1 of ours.
+    /// The connection carries another protocol than HTTP/1.1.
     Open,
-    /// Something was refused here. What follows is not looked at.
+    /// Something was refused. The bytes that follow are not looked at.
     Dead,
 }
 
-/// In the place of a head that was refused: `odd` or `large`. An agent that sends it refuses itself.
+/// Header of the request that stands in the place of a refused head: `odd` or `large`. An agent that sends this header itself is
+/// refused.
 pub(crate) const REFUSED: HeaderName = HeaderName::from_static("x-keyward-refused");
 
 impl<S> Guard<S> {
@@ -66,12 +67,12 @@ impl<S> Guard<S> {
         (guard, gate)
     }
 
-    /// The connection again, of a guard that [rests](Gate::rests).
+    /// Takes the connection back from a guard that [rests](Gate::rests). `None` if the guard does not rest.
     pub(crate) fn into_inner(self) -> Option<S> {
         self.gate.rests().then_some(self.inner)
     }
 
-    /// Looks for a whole head in what came.
+    /// Looks for a whole head in the bytes that arrived.
     fn head(&mut self) -> bool {
         // Some clients end a body with one more line than it has (RFC 9112, 2.2).
         if !self.skipped && self.raw.starts_with(b"\r\n") {
@@ -83,7 +84,7 @@ impl<S> Guard<S> {
         let judged = match end {
             Some(end) => head::request(self.raw.get(..end).unwrap_or_default()),
             None if self.raw.len() > HEAD_BYTES => Err(Shape::TooLarge),
-            // It will not get better, and may never end.
+            // Such a head does not get better, and may never end.
             None if head::has_bare_line_end(&self.raw, self.searched) => Err(Shape::Odd),
             None => {
                 self.searched = self.raw.len();
@@ -109,7 +110,7 @@ impl<S> Guard<S> {
         true
     }
 
-    /// Whether something was refused.
+    /// Whether a head or a body was refused.
     pub(crate) fn is_dead(&self) -> bool {
         matches!(self.state, State::Dead)
     }
@@ -125,13 +126,13 @@ impl<S> Guard<S> {
 }
 
 impl<S: AsyncRead + Unpin> Guard<S> {
-    /// Reads more of what is not looked at yet. False: the end.
+    /// Reads more bytes. False if the connection ended.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let count = ready!(poll_more(&mut self.inner, &mut self.raw, cx))?;
         Poll::Ready(Ok(count > 0))
     }
 
-    /// A head that began must end.
+    /// Checks that a head that has begun ends in time.
     fn poll_in_time(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let deadline = self
             .deadline
@@ -163,7 +164,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
                     return Pin::new(&mut this.inner).poll_read(cx, buf);
                 }
                 State::Open => this.plain = std::mem::take(&mut this.raw),
-                // Nobody waits here: whoever opens the gate reads, and whoever was refused is told so and closed.
+                // Nobody waits here: the code that opens the gate reads on, and a refused client is answered and closed.
                 State::Waiting | State::Dead => return Poll::Pending,
                 State::Head => {
                     if !this.raw.is_empty() && this.head() {
@@ -176,7 +177,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
                             }
                         }
                         Poll::Pending if this.raw.is_empty() => {
-                            // An idle connection does without its memory, and has not begun a head, whatever it passed over.
+                            // An idle connection gives up its buffer. No head has begun, even if an empty line was passed over.
                             (this.raw, this.deadline) = (BytesMut::new(), None);
                             this.gate.waits(!this.skipped);
                             return Poll::Pending;
@@ -251,8 +252,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// After a refusal, takes what is still coming for a moment: closing at once would send a reset, which can destroy the
-    /// refusal before it is read.
+    /// After a refusal, takes what is still arriving for a moment: closing at once would send a reset, which can destroy the
+    /// refusal before the client reads it.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         this.gate.waits(false);
@@ -274,7 +275,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     }
 }
 
-/// Reads what is there, but not much: a connection that waits for it has no buffer for it.
+/// Reads the bytes that are there, but not many: a connection that waits for bytes holds no buffer for them.
 pub(super) fn poll_more<S: AsyncRead + Unpin>(
     inner: &mut S,
     raw: &mut BytesMut,
@@ -292,7 +293,7 @@ pub(super) fn give(from: &mut BytesMut, buf: &mut ReadBuf<'_>) {
     buf.put_slice(from.get(..count).unwrap_or_default());
     from.advance(count);
     if from.is_empty() {
-        // It is of the piece of memory that the head was read into, which need not outlive it.
+        // The bytes share the memory that the head was read into, which need not outlive them.
         *from = BytesMut::new();
     }
 }

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{Slots, Wrong, joined};
 
-/// The body with the value at `pointer`: instead of what stands there, or as a new field of the object that is there.
+/// The body with the value at `pointer`: in the place of what stands there, or as a new field of an object that is there.
 pub(super) fn replace(
     body: &[u8],
     pointer: &str,
@@ -17,7 +17,7 @@ pub(super) fn replace(
 ) -> Result<Zeroizing<Vec<u8>>, Wrong> {
     let text = std::str::from_utf8(body).map_err(|_| Wrong::Unreadable)?;
     let secret = std::str::from_utf8(secret).map_err(|_| Wrong::BadValue)?;
-    // Two quotes, and six bytes for one at most: growing would leave copies behind.
+    // Two quotes, and at most six bytes for each byte: growing the string would leave copies behind.
     let mut string = Zeroizing::new(Vec::with_capacity(secret.len() * 6 + 2));
     serde_json::to_writer(&mut *string, secret).map_err(|_| Wrong::BadValue)?;
     let mut here: &RawValue = serde_json::from_str(text).map_err(|_| Wrong::Unreadable)?;
@@ -29,14 +29,14 @@ pub(super) fn replace(
         here = match (named.next(), named.next()) {
             (Some((_, value)), None) => value,
             (None, None) if is_object && tokens.peek().is_none() => {
-                // The new field comes first: there is always a place after the brace.
+                // The new field comes first: after the brace there is always a place for it.
                 let after_brace = offset(text, here.get())? + 1;
                 let name = serde_json::to_string(&token).map_err(|_| Wrong::Unreadable)?;
                 let comma = if entries.is_empty() { "" } else { "," };
                 let field = joined(&[name.as_bytes(), b":", &string, comma.as_bytes()]);
                 return splice(text, after_brace, after_brace, &field);
             }
-            // Two of one name are read in two ways.
+            // Two fields of one name are read differently by different parsers.
             _ => return Err(Wrong::Unreadable),
         };
     }
@@ -52,12 +52,12 @@ fn splice(text: &str, start: usize, end: usize, with: &[u8]) -> Result<Zeroizing
     Ok(joined(&[before.as_bytes(), with, after.as_bytes()]))
 }
 
-/// Where `part` is in `whole`, of which it is a slice.
+/// The offset of `part` in `whole`, of which it is a slice.
 fn offset(whole: &str, part: &str) -> Result<usize, Wrong> {
     part.as_ptr().addr().checked_sub(whole.as_ptr().addr()).ok_or(Wrong::Unreadable)
 }
 
-/// What is in an object or array.
+/// The members of an object or array.
 struct Inside<'a> {
     entries: Vec<(String, &'a RawValue)>,
     is_object: bool,

@@ -1,8 +1,9 @@
 //! Writes a value into a request, where its rule says and nowhere else. Pure.
 //!
 //! What the agent wrote in that place is replaced: nothing, `keyward-managed`, a placeholder, or a credential of its own. The
-//! value stands there exactly once. A placeholder that does not belong there refuses the request, since somebody wants it to
-//! go where it must not; anywhere else it is text like any other. What cannot be written as it is, is refused, not mended.
+//! value stands there exactly once. A placeholder that does not belong there makes the request refused, since somebody wants a
+//! value to go where it must not; anywhere else a placeholder is text like any other. A value that cannot be written as it is
+//! makes the request refused; it is not repaired.
 
 mod json;
 mod parameters;
@@ -25,38 +26,38 @@ use crate::headers::as_servers_read;
 use crate::placeholder::{Mark, Placeholders};
 use crate::source::{Grant, Value};
 
-/// The head of a request on its way to an upstream, without what ends at the gateway.
+/// The head of a request on its way to an upstream, without the headers that end at the gateway.
 pub struct Head<'a> {
-    /// The method.
+    /// The request's method.
     pub method: &'a Method,
     /// Path and query, as they will be sent.
     pub target: &'a mut Zeroizing<Vec<u8>>,
-    /// The headers.
+    /// The request's headers.
     pub headers: &'a mut HeaderMap,
 }
 
 /// What is to be done with the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Body {
-    /// It passes as it comes.
+    /// The body passes as it comes.
     Keep,
-    /// It is collected, and what [`inject_body`] makes of it is sent.
+    /// The body is collected, and [`inject_body`] writes into it.
     Rewrite,
 }
 
 /// Why a value is not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Wrong {
-    /// A placeholder of another key, of this one, stands in this key's place.
+    /// A placeholder of another key, namely this one, stands in the key's place.
     #[error("a placeholder of another key stands where this one belongs")]
     WrongDestination(KeyId),
     /// A placeholder of no key of this session stands in the key's place.
     #[error("a placeholder that is nobody's stands where the key belongs")]
     UnknownPlaceholder,
-    /// The placeholder stands there more than once.
+    /// The placeholder stands in the key's place more than once.
     #[error("the placeholder stands there twice")]
     Repeated,
-    /// The value, or a field that the rule needs, cannot stand there: it has a line end, say, or is missing.
+    /// The value, or a field that the rule needs, cannot stand in that place: it has a line end, say, or is missing.
     #[error("the key's value cannot stand where its rule puts it")]
     BadValue,
     /// The body is not of the kind that the rule writes into.
@@ -85,13 +86,14 @@ pub(crate) fn shows(grant: &Grant, mine: &Placeholders, target: &[u8], headers: 
 ///
 /// # Errors
 ///
-/// [`Wrong`]. Then the head may be half written: it is not sent.
+/// [`Wrong`]. Then the head may be half written, and must not be sent.
 pub fn inject(rule: &Rule, value: &Value, mine: &Placeholders, head: Head<'_>) -> Result<Body, Wrong> {
     let Head { method, target, headers } = head;
     let into = &rule.terms().into;
     rule.check_values(&values(value)).map_err(|_| Wrong::BadValue)?;
     let slots = || Slots { mine, key: value.key(), seen: false };
-    // Before anything is written, so that nothing of ours is taken for the agent's.
+    // The agent's placeholders are looked for before anything is written, so that nothing that the gateway wrote is taken for the
+    // agent's.
     let (mut seen, mut credentials): (Vec<Place>, Vec<HeaderName>) = Default::default();
     for (name, agents) in &*headers {
         let Some(place) = place(name, into) else { continue };
@@ -141,7 +143,7 @@ pub fn inject(rule: &Rule, value: &Value, mine: &Placeholders, head: Head<'_>) -
 ///
 /// # Errors
 ///
-/// [`Wrong`].
+/// [`Wrong`], if the value was not written.
 pub fn inject_body(
     rule: &Rule,
     value: &Value,
@@ -188,7 +190,7 @@ fn render(template: &Template, value: &Value) -> Result<Zeroizing<Vec<u8>>, Wron
     template.render(&values(value)).map_err(|_| Wrong::BadValue)
 }
 
-/// The parts after each other, in one allocation: growing would leave copies behind.
+/// The parts, one after the other, in one allocation: growing would leave copies behind.
 fn joined(parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     let mut whole = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
     for part in parts {
@@ -205,13 +207,14 @@ pub(crate) fn wiped(bytes: Zeroizing<Vec<u8>>) -> Bytes {
 /// A header in which the agent may have put a placeholder.
 #[derive(PartialEq, Eq)]
 enum Place {
-    /// One of the rule's: each may have it once.
+    /// A header that the rule writes: each may have the placeholder once.
     OfRule(String),
-    /// Another by which a request proves who sends it. A program that knows no better may use it instead of the rule's.
+    /// Another header by which a request proves who sends it. A program that cannot be configured may use it instead of the
+    /// rule's.
     Other,
 }
 
-/// The place that a header is, as servers may read its name.
+/// The place that a header is, by its name as servers may read it.
 fn place(name: &HeaderName, into: &[Injection]) -> Option<Place> {
     let own = plain(name.as_str());
     let of_rule = into.iter().any(|injection| match injection {
@@ -225,7 +228,7 @@ fn place(name: &HeaderName, into: &[Injection]) -> Option<Place> {
     CREDENTIALS.contains(&&*own).then_some(Place::Other)
 }
 
-/// A header's name as servers may read it, and without what some cut off.
+/// A header's name as servers may read it, and without what some of them cut off.
 fn plain(name: &str) -> Cow<'_, str> {
     match as_servers_read(name) {
         Cow::Borrowed(name) => Cow::Borrowed(name.trim_matches('-')),
@@ -233,7 +236,7 @@ fn plain(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether the placeholder stands in each place once, and in none beside the rule's.
+/// Checks that the placeholder stands at most once in each place, and in no other header beside the rule's.
 fn check_places(seen: &[Place]) -> Result<(), Wrong> {
     let twice = seen.iter().enumerate().any(|(at, place)| seen.iter().take(at).any(|one| one == place));
     let beside = seen.len() > 1 && seen.contains(&Place::Other);
@@ -249,7 +252,7 @@ struct Slots<'a> {
 }
 
 impl Slots<'_> {
-    /// What stands in a place: no placeholder, or this key's, once. True if it is that one.
+    /// Checks the text in a place: no placeholder, or this key's, once. True if it is this key's.
     fn text(&mut self, text: &[u8]) -> Result<bool, Wrong> {
         let marks = self.mine.marks(text);
         if marks.contains(&Mark::Unknown) {
@@ -273,7 +276,7 @@ impl Slots<'_> {
     }
 }
 
-/// A header's value; of Basic, what it encodes.
+/// A header's value or, of Basic, the decoded user and password.
 fn credential<'v>(name: &HeaderName, value: &'v HeaderValue) -> Cow<'v, [u8]> {
     let text = value.as_bytes().trim_ascii();
     let scheme = text.get(..5).filter(|scheme| scheme.eq_ignore_ascii_case(b"basic"));
@@ -286,7 +289,7 @@ fn header_value(secret: Zeroizing<Vec<u8>>) -> Result<HeaderValue, Wrong> {
     if secret.iter().any(u8::is_ascii_control) || blank(secret.first()) || blank(secret.last()) {
         return Err(Wrong::BadValue);
     }
-    // Sensitive: HTTP/2 never puts it into a table.
+    // Sensitive, so that HTTP/2 never puts the value into a compression table.
     let mut value = HeaderValue::from_maybe_shared(wiped(secret)).map_err(|_| Wrong::BadValue)?;
     value.set_sensitive(true);
     Ok(value)
@@ -300,7 +303,7 @@ impl AsRef<[u8]> for Wiped {
     }
 }
 
-/// RFC 7617: no colon in the user, no control characters.
+/// Basic of a user and password (RFC 7617): no colon in the user, no control characters.
 fn basic(user: &[u8], password: &[u8]) -> Result<HeaderValue, Wrong> {
     if user.contains(&b':') || user.iter().chain(password).any(u8::is_ascii_control) {
         return Err(Wrong::BadValue);
@@ -313,7 +316,7 @@ fn basic(user: &[u8], password: &[u8]) -> Result<HeaderValue, Wrong> {
     header_value(text)
 }
 
-/// Base64 with or without padding.
+/// Base64 that is read with or without padding.
 fn lenient_base64() -> Encoding {
     let mut specification = Specification::new();
     specification.symbols.push_str("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
@@ -329,7 +332,7 @@ fn split_query(target: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// A body that is compressed cannot be written into.
+/// Whether a body is compressed: then nothing can be written into it.
 fn coded(headers: &HeaderMap) -> bool {
     headers
         .get_all(CONTENT_ENCODING)
@@ -337,12 +340,12 @@ fn coded(headers: &HeaderMap) -> bool {
         .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// `application/json`, of `Application/JSON; charset=utf-8`.
+/// The media type without its parameters: `application/json`, of `Application/JSON; charset=utf-8`.
 fn essence(kind: &[u8]) -> Vec<u8> {
     kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase()
 }
 
-/// Headers that carry credentials by custom. On a request with a value of ours they would be a second one.
+/// Headers that carry credentials by custom. Beside an injected value they would be a second credential.
 #[rustfmt::skip]
 const CREDENTIALS: &[&str] = &[
     "api-key", "apikey", "authorization", "circle-token", "cookie", "dd-api-key", "dd-application-key", "job-token",

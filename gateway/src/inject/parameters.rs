@@ -1,11 +1,11 @@
-//! `a=1&b=2`: queries and forms. All but the one parameter keeps its bytes.
+//! Parameters, `a=1&b=2`, of queries and forms. All parameters but one keep their bytes.
 
 use zeroize::Zeroizing;
 
 use super::percent::{UNRESERVED, decoded, percent};
 use super::{Slots, Wrong, joined};
 
-/// What the parameters of this name say, however they are encoded.
+/// The decoded values of the parameters of this name, however they are encoded.
 pub(super) fn values<'a>(parameters: &'a [u8], name: &'a str) -> impl Iterator<Item = Vec<u8>> {
     let parts = parameters.split(|byte| matches!(byte, b'&' | b';'));
     parts.filter_map(move |part| {
@@ -14,8 +14,8 @@ pub(super) fn values<'a>(parameters: &'a [u8], name: &'a str) -> impl Iterator<I
     })
 }
 
-/// The parameters with `name` once: where the agent had it first, or at the end. The agent's own of that name go, however
-/// they are encoded; behind a `;`, too, which some servers read as `&`.
+/// The parameters with `name` once: where the agent had it first, or at the end. The agent's own parameters of that name are
+/// removed, however they are encoded; also behind a `;`, which some servers read as `&`.
 pub(super) fn replace(
     parameters: &[u8],
     name: &str,
@@ -47,7 +47,7 @@ pub(super) fn replace(
             kept.push(parts.join(&b';'));
         }
     }
-    // Nothing at all is one empty parameter.
+    // An empty text splits into one empty parameter.
     kept.retain(|parameter| !(parameters.is_empty() && parameter.is_empty()));
     let place = place.unwrap_or(kept.len()).min(kept.len());
     let (before, after) = kept.split_at_checked(place).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `/bot{v}/…`: a value that is part of the path.
+//! A value that is part of the path: `/bot{v}/…`.
 
 use keyward_wire::rule::{PathTemplate, RequestPath, Rule, Template};
 use zeroize::Zeroizing;
@@ -7,10 +7,11 @@ use super::{Slots, Wrong, joined, render, split_query};
 use crate::placeholder::MANAGED;
 use crate::source::Value;
 
-/// The target with the value in its slot; None if it has no such slot, or something else stands in it. A path is not only a
-/// place for credentials, so the agent marks it, with the placeholder or with `keyward-managed`.
+/// The target with the value in its slot. `None` if it has no such slot, or something else stands in the slot. A path is not only
+/// a place for credentials, so the agent marks the slot with the placeholder or with `keyward-managed`.
 ///
-/// Whether the value may stand there was asked before. The path is another one with it, so its rule is asked again, too.
+/// Whether the value may stand in a path was checked before. The path is another one with the value in it, so the rule judges it
+/// again.
 pub(super) fn replace(
     target: &[u8],
     rule: &Rule,
@@ -26,7 +27,7 @@ pub(super) fn replace(
     }
     let secret = render(&slot_of(template.template()), value)?;
     let path = joined(&[before, &secret, after]);
-    // A value with `..` or `//` in it would make another path of it.
+    // A value with `..` or `//` in it would make another path.
     let read = RequestPath::new(&path).map_err(|_| Wrong::BadValue)?;
     if !rule.fits_path(read) {
         return Err(Wrong::BadValue);
@@ -35,7 +36,7 @@ pub(super) fn replace(
     Ok(Some(joined(&[&path, query[0], query[1]])))
 }
 
-/// What a template says in its slot, without the text around it.
+/// The part of a template that fills its slot, without the text around it.
 fn slot_of(template: &Template) -> Template {
     let text = template.to_string();
     let slot = text.find('{').zip(text.find('}')).and_then(|(start, end)| text.get(start..=end));

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-/// Percent-encodes what is not one of `kept`, letters and digits.
+/// Percent-encodes every byte that is not a letter, a digit or one of `kept`.
 pub(super) fn percent(text: &[u8], kept: &[u8]) -> Zeroizing<Vec<u8>> {
     let stays = |byte: &u8| byte.is_ascii_alphanumeric() || kept.contains(byte);
     let length = text.iter().map(|byte| if stays(byte) { 1 } else { 3 }).sum();
@@ -18,7 +18,7 @@ pub(super) fn percent(text: &[u8], kept: &[u8]) -> Zeroizing<Vec<u8>> {
     encoded
 }
 
-/// What percent-encoding stands for; `+` is a blank, as in forms and queries. What encodes nothing stays.
+/// Decodes percent-encoding; `+` is a blank, as in forms and queries. Bytes that encode nothing stay.
 pub(super) fn decoded(text: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -36,6 +36,6 @@ pub(super) fn decoded(text: &[u8]) -> Vec<u8> {
     decoded
 }
 
-/// RFC 3986: what is never encoded.
+/// The characters beside letters and digits that are never encoded (RFC 3986).
 pub(super) const UNRESERVED: &[u8] = b"-._~";
 const DIGITS: &[u8; 16] = b"0123456789ABCDEF";

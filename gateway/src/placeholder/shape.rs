@@ -1,4 +1,4 @@
-//! How keys of providers look: what programs check before they use one.
+//! The shapes of providers' keys: what programs check before they use a key.
 
 use super::{RANDOM, SIGN};
 
@@ -6,12 +6,12 @@ use super::{RANDOM, SIGN};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) prefix: &'static str,
-    /// Bytes in all.
+    /// The key's length in bytes.
     length: usize,
 }
 
 impl Shape {
-    /// Of this provider's keys; any other's are letters and digits.
+    /// The shape of this provider's keys. Unknown providers' keys are letters and digits.
     pub(super) fn of(provider: Option<&str>) -> Self {
         let known = SHAPES.iter().find(|(name, _, _)| provider == Some(*name));
         let (_, prefix, length) = known.copied().unwrap_or(("", "", 40));
@@ -20,17 +20,17 @@ impl Shape {
 
     pub(super) fn with_length(self, length: usize) -> Self {
         let room = length >= self.prefix.len() + SIGN.len() + RANDOM;
-        // A prefix is given up for the length: that of a value with another prefix would not help a program anyway.
+        // The prefix is given up for the length: with the prefix of another provider a program would not be helped anyway.
         if room { Self { length, ..self } } else { Self { prefix: "", length } }
     }
 
-    /// Random characters after prefix and sign: enough of them, whatever the length is.
+    /// How many random characters follow prefix and sign: always enough of them, whatever the length is.
     pub(super) fn random(self) -> usize {
         self.length.saturating_sub(self.prefix.len() + SIGN.len()).max(RANDOM)
     }
 }
 
-/// Provider, prefix, bytes in all.
+/// Provider, prefix, length in bytes.
 const SHAPES: &[(&str, &str, usize)] = &[
     ("airtable", "pat", 82),
     ("anthropic", "sk-ant-api03-", 108),

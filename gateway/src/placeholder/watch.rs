@@ -1,25 +1,25 @@
-//! Looks whether a placeholder goes by, in pieces.
+//! Looks for placeholders in a text that comes in pieces.
 
 use memchr::memmem;
 
 use super::{RANDOM, SIGN};
 
-/// Follows a text of which it keeps nothing.
+/// Follows a text, of which it keeps nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
-    /// So many bytes at the end of what came may be the beginning of one.
+    /// How many bytes at the end of the text so far may be the beginning of a placeholder's sign.
     begun: usize,
 }
 
 impl Watch {
-    /// Looks at what came next. True: something that looks like a placeholder is whole.
+    /// Looks at the next piece. True if it completes something that looks like a placeholder.
     pub(crate) fn sees(&mut self, came: &[u8]) -> bool {
         let mut at = 0;
         while self.begun > 0 {
             let Some(byte) = came.get(at) else { return false };
             self.begun = match SIGN.as_bytes().get(self.begun) {
                 Some(wanted) if wanted == byte => self.begun + 1,
-                // No letter of the sign but its first begins one.
+                // Of the sign's letters, only the first can begin it.
                 Some(_) => usize::from(SIGN.as_bytes().first() == Some(byte)),
                 None if byte.is_ascii_alphanumeric() => self.begun + 1,
                 None => 0,

@@ -1,7 +1,7 @@
 //! A value inside a longer base64 text.
 //!
-//! Three bytes are four characters, so a value looks different at each of three places, and a character at either end may
-//! hold bits of the value beside bits of its neighbour.
+//! Three bytes are four characters, so a value looks different at each of three offsets, and a character at either end may hold
+//! bits of the value beside bits of its neighbour.
 
 use zeroize::Zeroizing;
 
@@ -14,7 +14,7 @@ pub(super) enum Alphabet {
     Url,
 }
 
-/// The characters that a value has a part in, as six bits each.
+/// The characters of a base64 text that hold bits of a value, as six bits each.
 #[derive(Clone)]
 pub(super) struct Sextets {
     list: Zeroizing<Vec<Sextet>>,
@@ -25,16 +25,16 @@ pub(super) struct Sextets {
 struct Sextet {
     /// The bits of the value.
     secret: u8,
-    /// The bits that take their place.
+    /// The bits that take the place of the value's.
     cover: u8,
-    /// Which of the six are the value's: all, but at the ends.
+    /// Which of the six bits are the value's: all of them, except at the ends.
     mask: u8,
 }
 
 impl zeroize::DefaultIsZeroes for Sextet {}
 
 impl Sextets {
-    /// Of a value that begins `before` bytes after a whole group.
+    /// The characters of a value that begins `before` bytes after a whole group of three.
     pub(super) fn of(before: usize, secret: &[u8], stand_in: &[u8]) -> Self {
         let first = before * 8;
         let end = first + secret.len() * 8;
@@ -56,13 +56,13 @@ impl Sextets {
         Self { list: Zeroizing::new(list) }
     }
 
-    /// 1 where an end's character is shared with a neighbour.
+    /// For each end: 1 if its character is shared with a neighbour, else 0.
     pub(super) fn edges(&self) -> (usize, usize) {
         let shared = |sextet: Option<&Sextet>| usize::from(sextet.is_some_and(|sextet| sextet.mask != WHOLE));
         (shared(self.list.first()), shared(self.list.last()))
     }
 
-    /// The characters that are the value's alone.
+    /// The characters that hold bits of the value only.
     pub(super) fn core(&self, alphabet: Alphabet) -> Zeroizing<Vec<u8>> {
         let whole = self.list.iter().filter(|sextet| sextet.mask == WHOLE);
         let mut core = Zeroizing::new(Vec::with_capacity(self.list.len()));
@@ -70,11 +70,11 @@ impl Sextets {
         core
     }
 
-    /// What to write over `found`, which has as many characters as this; None if its ends are not the value's.
+    /// What to write over `found`, which has as many characters as this. `None` if its ends do not hold the value's bits.
     pub(super) fn cover(&self, found: &[u8], alphabet: Alphabet) -> Option<Vec<u8>> {
         let url = found.iter().any(|byte| matches!(byte, b'-' | b'_'));
         let standard = found.iter().any(|byte| matches!(byte, b'+' | b'/'));
-        // Where nothing tells the alphabets apart, that of the pattern.
+        // If no character tells the two alphabets apart, the pattern's alphabet is used.
         let alphabet = match (url, standard) {
             (true, false) => Alphabet::Url,
             (false, true) => Alphabet::Standard,

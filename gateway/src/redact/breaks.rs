@@ -1,26 +1,26 @@
-//! Where in a text no form of a value can be under way, whatever the text says.
+//! Where in a text no form of a value can be incomplete, whatever the text says.
 
 use super::forms::Pattern;
 
-/// What no form has in it.
+/// What no form of any value contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Breaks {
-    /// A line end: for values of one line.
+    /// A line end: if every value is of one line.
     Line,
-    /// A blank line: for values of several lines. Events end in one.
+    /// A blank line: if some value has several lines. Server-sent events end in a blank line.
     Blank,
-    /// Neither: a value has a blank line of its own, and everything waits for the end.
+    /// Neither: a value contains a blank line itself, and everything waits for the body's end.
     None,
 }
 
 impl Breaks {
-    /// Of these patterns.
+    /// The break for these patterns.
     pub(super) fn of(patterns: &[Pattern]) -> Self {
         let none_has = |breaks: Self| patterns.iter().all(|pattern| breaks.last(&pattern.core, 0).is_none());
         [Self::Line, Self::Blank].into_iter().find(|breaks| none_has(*breaks)).unwrap_or(Self::None)
     }
 
-    /// Where the last one in `text` ends that does not end before `from`.
+    /// The end of the last break in `text` that does not end before `from`.
     pub(super) fn last(self, text: &[u8], from: usize) -> Option<usize> {
         let came = text.get(from..)?;
         let mut ends = memchr::memrchr2_iter(b'\n', b'\r', came).map(|at| from + at);

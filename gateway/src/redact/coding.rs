@@ -1,4 +1,4 @@
-//! Content codings: an answer has to be read to be scrubbed, so it goes on to the agent without one.
+//! Content codings: an answer has to be decoded to be scrubbed, so it goes on to the agent without a coding.
 
 mod decode;
 #[cfg(test)]
@@ -6,45 +6,45 @@ mod tests;
 
 pub use decode::Decoder;
 
-/// How a body is coded.
+/// The coding of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
-    /// Not at all.
+    /// No coding.
     Identity,
-    /// RFC 1952, any number of members.
+    /// gzip (RFC 1952), any number of members.
     Gzip,
-    /// RFC 1950; RFC 1951 alone, which some send under the same name.
+    /// zlib (RFC 1950), or bare deflate (RFC 1951), which some send under the same name.
     Deflate,
-    /// RFC 7932
+    /// Brotli (RFC 7932).
     Brotli,
-    /// RFC 8878, a window of at most 8 MiB (RFC 9659).
+    /// Zstandard (RFC 8878), with a window of at most 8 MiB (RFC 9659).
     Zstd,
 }
 
-/// An answer that cannot be read, and so cannot be scrubbed: refuse it with `scrub_unreadable`, or if its head is gone
-/// already, break it off.
+/// Why an answer cannot be decoded, and so cannot be scrubbed. It is refused with `scrub_unreadable` or, if its head was sent
+/// already, broken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// An unknown coding, or more than one.
+    /// The answer has an unknown coding, or more than one.
     #[error("the answer is coded in a way that cannot be read")]
     Coding,
-    /// It is not coded as it says, it is damaged, or something follows its end.
+    /// The body is not coded as the head says, is damaged, or goes on after its end.
     #[error("the answer is not coded as it says")]
     Damaged,
-    /// It ends before its end.
+    /// The body breaks off.
     #[error("the answer is cut off")]
     Cut,
-    /// It grows beyond all measure when it is read.
+    /// The body grows beyond all measure when it is decoded.
     #[error("the answer is a decompression bomb")]
     Bomb,
 }
 
 impl Coding {
-    /// Of an answer with these `Content-Encoding` headers.
+    /// The coding of an answer with these `Content-Encoding` headers.
     ///
     /// # Errors
     ///
-    /// [`Unreadable::Coding`].
+    /// [`Unreadable::Coding`] if that is no coding that can be decoded.
     pub fn of<'a>(headers: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, Unreadable> {
         let mut coding = Self::Identity;
         for name in headers.into_iter().flat_map(items) {
@@ -65,8 +65,8 @@ impl Coding {
     }
 }
 
-/// The `Accept-Encoding` to send on: of what the agent takes, the codings that can be read as they come. zstd is not among
-/// them: its reader gives nothing before a window is full, so an event would wait.
+/// The `Accept-Encoding` to send on: of the codings that the agent takes, those that can be decoded as they come. zstd is left
+/// out: its decoder gives nothing before a window is full, so an event would be late.
 pub fn accepted<'a>(headers: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut accepted: Vec<String> = Vec::new();
     for item in headers.into_iter().flat_map(items) {

@@ -1,11 +1,11 @@
 //! Texts in which some bytes are written as escapes: URLs, JSON, HTML.
 //!
-//! An escape is one *cell* of the text and stands for one byte; every other byte is a cell of its own. Encoders differ in
-//! what they escape, and one wraps another's output, so a level more of the same is read as well.
+//! An escape is one *cell* of the text and stands for one byte; every other byte is a cell of its own. Encoders differ in what
+//! they escape, and one may wrap another's output, so an escape that was escaped again is read as well.
 
 use super::forms::{LOWER, digits_of};
 
-/// How to read a text.
+/// A kind of escapes, by which a text is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum View {
     /// `%2F`, `%2f`, `%252F`
@@ -19,16 +19,16 @@ pub(super) enum View {
 /// What stands at a byte that may begin an escape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Read {
-    /// Itself.
+    /// No escape: the byte stands for itself.
     Itself,
-    /// An escape: the byte it stands for, and how many bytes it has.
+    /// An escape: the byte that the escape stands for, and how many bytes the escape has.
     Escape { byte: u8, width: usize },
     /// The text ends too early to tell.
     Unknown,
 }
 
 impl View {
-    /// All of them.
+    /// All kinds of escapes.
     pub(super) const ALL: [Self; 3] = [Self::Percent, Self::Backslash, Self::Entity];
 
     /// The byte that every escape begins with.
@@ -40,7 +40,8 @@ impl View {
         }
     }
 
-    /// Whether an escape may have this after its first byte. Quick: of bytes that are no text, most signs begin nothing.
+    /// Whether an escape may have the byte `next` after its first byte. A quick check: in binary data, most bytes that look like
+    /// the sign begin no escape.
     fn goes_on(self, next: u8) -> bool {
         match self {
             Self::Percent => next.is_ascii_hexdigit(),
@@ -49,13 +50,14 @@ impl View {
         }
     }
 
-    /// Reads what begins at `at`, where a [`sign`](Self::sign) stands.
+    /// Reads the cell that begins at `at`, where a [`sign`](Self::sign) stands.
     pub(super) fn read(self, text: &[u8], at: usize) -> Read {
         let Some(rest) = text.get(at..) else { return Read::Unknown };
         if rest.get(1).is_some_and(|next| !self.goes_on(*next)) {
             return Read::Itself;
         }
-        // Within a run of backslashes no other begins, but one of the last four of a longer run.
+        // Within a run of backslashes no escape begins but the first; of a run that is longer than four, only the last four begin
+        // one.
         if self == Self::Backslash && at.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'\\') {
             let run = run(rest);
             if run != RUN && (run > RUN || run < rest.len()) {
@@ -73,7 +75,7 @@ impl View {
         }
     }
 
-    /// How many bytes an escape has at least in which another text may begin.
+    /// The fewest bytes of an escape inside which other text may begin.
     pub(super) fn least_within(self) -> usize {
         match self {
             Self::Percent => 5,
@@ -82,8 +84,8 @@ impl View {
         }
     }
 
-    /// Where in an escape another text may begin: what reads as an escape of an escape may be one of the sign alone, after which
-    /// that text says something else. What it says without another escape is there to be read anyway.
+    /// Offsets inside this escape at which other text may begin. `%2541` may be an escaped `A`, or an escaped `%` followed by the
+    /// text `41`. Text that has no escape before it is found by the plain search anyway.
     pub(super) fn begins_within(self, cell: &[u8]) -> [Option<usize>; LEVELS] {
         match self {
             Self::Percent => [3, 5].map(|at| {
@@ -92,7 +94,7 @@ impl View {
             }),
             Self::Backslash if cell.get(1) == Some(&b'\\') => {
                 let run = run(cell);
-                // What stands for itself is read alike in both ways.
+                // A `/` or a quote after the backslashes stands for itself in both readings.
                 let other = cell.get(run).is_some_and(|kind| b"uxnrtbf".contains(kind));
                 [other.then_some(run), None]
             }
@@ -100,7 +102,7 @@ impl View {
         }
     }
 
-    /// Writes `byte` as a cell of the same width and kind as `cell`; None if there is none.
+    /// Writes `byte` as a cell of the same width and kind as `cell`. `None` if there is no such cell.
     pub(super) fn write(self, byte: u8, cell: &[u8]) -> Option<Vec<u8>> {
         if cell.len() == 1 {
             return Some(vec![byte]);
@@ -128,7 +130,7 @@ impl View {
     }
 }
 
-/// `%`, then up to two times `25` (a `%` that was escaped again), then two digits.
+/// Reads `%`, then up to two times `25` (a `%` that was escaped again), then two digits.
 fn percent(rest: &[u8]) -> Read {
     let mut at = 1;
     for level in 0.. {
@@ -149,7 +151,7 @@ fn percent(rest: &[u8]) -> Read {
     Read::Itself
 }
 
-/// One to four backslashes, then what JSON, JavaScript or Python write after one.
+/// Reads one to four backslashes, then what JSON, JavaScript or Python write after one.
 fn backslash(rest: &[u8]) -> Read {
     let run = run(rest);
     if run > RUN {
@@ -170,12 +172,12 @@ fn backslash(rest: &[u8]) -> Read {
     Read::Escape { byte, width: run + 1 }
 }
 
-/// How many backslashes a text begins with, of those that are needed to tell.
+/// The number of backslashes at the beginning of a text, counted up to one more than an escape may have.
 fn run(text: &[u8]) -> usize {
     text.iter().take(RUN + 1).take_while(|byte| **byte == b'\\').count()
 }
 
-/// `digits` hexadecimal digits from `at`, for an ASCII character.
+/// Reads `digits` hexadecimal digits from `at`, for an ASCII character.
 fn code(rest: &[u8], at: usize, digits: usize) -> Read {
     let mut code = 0_u32;
     for at in at..at + digits {
@@ -186,7 +188,7 @@ fn code(rest: &[u8], at: usize, digits: usize) -> Read {
     ascii(code).map_or(Read::Itself, |byte| Read::Escape { byte, width: at + digits })
 }
 
-/// `&#47;`, `&#x2f;` (up to six digits), or a name that HTML needs.
+/// Reads `&#47;`, `&#x2f;` (up to six digits), or one of the names that HTML needs.
 fn entity(rest: &[u8]) -> Read {
     let named: [(&[u8], u8); 5] =
         [(b"&amp;", b'&'), (b"&lt;", b'<'), (b"&gt;", b'>'), (b"&quot;", b'"'), (b"&apos;", b'\'')];
@@ -233,12 +235,12 @@ fn hex_digit(byte: u8) -> Option<u8> {
 
 /// Bytes of the longest escape: `&#x00002f;`.
 pub(super) const WIDEST: usize = 10;
-/// Bytes of the longest text that may begin in one: `u0041`.
+/// Bytes of the longest other text that may begin inside an escape and end with it: `u0041`.
 pub(super) const WITHIN: usize = 5;
 /// How often a `%` may have been escaped again.
 const LEVELS: usize = 2;
-/// The most backslashes of one escape: a JSON string in a JSON string in a JSON string. Of more, the last ones are read as one:
-/// those before them are text that stands before a value.
+/// The most backslashes of one escape: a JSON string in a JSON string in a JSON string. Of a longer run, the last four are read
+/// as one escape: the backslashes before them are text that stands before a value.
 const RUN: usize = 4;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where in a text values are, behind escapes or not.
+//! Finds values in a text, whether they are behind escapes or not.
 
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -13,11 +13,11 @@ use super::index::{Index, PIECE};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Found {
     pub(super) start: u64,
-    /// Longer ones first, of those that begin together.
+    /// The end, reversed: of two forms that begin together, the longer one sorts first.
     end: Reverse<u64>,
-    /// Which value.
+    /// The value's index in the scrubber's list.
     pub(super) value: usize,
-    /// As many bytes as it has.
+    /// What is written over the form: as many bytes as it has.
     pub(super) cover: Vec<u8>,
 }
 
@@ -27,17 +27,19 @@ impl Found {
     }
 }
 
-/// What is looked for.
+/// All patterns of a scrubber, ready for the search.
 pub(super) struct Patterns {
     list: Vec<Pattern>,
     index: Index,
-    /// Bytes of the longest one that may stand behind escapes, without them.
+    /// Length in bytes of the longest pattern that may stand behind escapes, counted decoded.
     escapable: usize,
-    /// None of those has a byte that [`is_plain`] says no to.
+    /// Whether every byte of every such pattern satisfies [`is_plain`].
     plain: bool,
-    /// Where in short ones of those the first pieces of the index are.
+    /// For short escapable patterns: the offsets at which the first indexed piece stands. A match that begins inside an escape
+    /// may end before a whole piece follows the escape, so these are looked up by themselves.
     firsts: Vec<usize>,
-    /// No form is longer, and none needs to be known further than this from its beginning to be told from something else.
+    /// The length of the longest form in bytes, and a margin: no form needs to be known further than this from its beginning to
+    /// be told from something else.
     pub(super) reach: usize,
 }
 
@@ -63,8 +65,9 @@ impl Patterns {
         self.list.is_empty()
     }
 
-    /// Adds to `found` every form in `text` that ends after `from + reach`, and some that end before. `text` begins at
-    /// `base` of its stream, with its beginning or well before `from`; it goes on, unless this is `last`.
+    /// Adds to `found` every form in `text` that ends after `from + reach`, and some that end before. `text` begins at offset
+    /// `base` of its stream, and covers either the stream's beginning or enough before `from`. More text follows unless this is
+    /// the `last` piece.
     pub(super) fn find(&self, text: &[u8], base: u64, from: usize, last: bool, found: &mut Vec<Found>) {
         if self.list.is_empty() {
             return;
@@ -79,7 +82,7 @@ impl Patterns {
         self.find_escaped(text, base, from, last, found);
     }
 
-    /// Whether a text in lower case has a value in it, in letters of either case.
+    /// Whether a text in lower case contains a value, compared without regard to case.
     pub(super) fn in_name(&self, name: &[u8]) -> bool {
         let values = self.list.iter().filter(|pattern| pattern.core.len() <= name.len());
         values.into_iter().any(|pattern| {
@@ -87,7 +90,8 @@ impl Patterns {
         })
     }
 
-    /// Whether this pattern's core is at `core`, with its ends.
+    /// Checks whether this pattern's core is at offset `core`, with its edges. Returns the value, the range and what to write
+    /// there.
     fn check(&self, text: &[u8], core: usize, pattern: usize) -> Option<(usize, Range<usize>, Vec<u8>)> {
         let pattern = self.list.get(pattern)?;
         let (before, after) = pattern.edges();
@@ -103,9 +107,9 @@ impl Patterns {
         Some((pattern.value, range, cover))
     }
 
-    /// Reads the text around its escapes as what they stand for, and looks there again.
+    /// Decodes the text around its escapes, and searches the decoded text.
     fn find_escaped(&self, text: &[u8], base: u64, from: usize, last: bool, found: &mut Vec<Found>) {
-        // An escape that began before is over after so many bytes.
+        // An escape that began before `from` is over after so many bytes.
         let begin = from.saturating_sub(WIDEST);
         let accepted = if begin == 0 { 0 } else { from };
         let mut look = |group: &mut Group, end: usize| {
@@ -145,7 +149,7 @@ impl Patterns {
                 }
                 Read::Unknown if !last => {
                     look(group, place);
-                    // Of this kind there is no more for now.
+                    // This kind of escape is not read further until more text is there.
                     group.next = usize::MAX;
                 }
                 Read::Itself | Read::Unknown => {}
@@ -156,7 +160,7 @@ impl Patterns {
         }
     }
 
-    /// Looks for forms in a stretch that was read.
+    /// Searches a decoded stretch for forms.
     fn look(
         &self,
         group: &Group,
@@ -170,11 +174,12 @@ impl Patterns {
                 found(value, range, cover);
             }
         };
-        // Of those before the stretch, no form reaches into it.
+        // No form reaches from an escape before the stretch into the stretch.
         let stale = group.within.partition_point(|within| within.end < decoded.start);
         let all_within = group.within.get(stale..).unwrap_or_default();
         let again = |within: &Range<usize>, edge: usize, pattern: usize| {
-            // An answer may have any number of these: what is not there is told by a look, and what is, is read as far as it may go.
+            // An answer may have any number of these places. So a quick comparison comes first, and only where it succeeds is the
+            // text decoded as far as the form may go.
             let before = text.get(within.clone())?;
             let rest = decoded.text.get(decoded.place(within.end)..)?;
             self.list.get(pattern).filter(|pattern| is_at(before, rest, edge, &pattern.core))?;
@@ -189,7 +194,7 @@ impl Patterns {
             if let Some(core) = place.checked_sub(inside) {
                 check(decoded, core, pattern);
             }
-            // It may begin within an escape: then more stands before it than was read.
+            // The form may begin inside an escape: then more of it stands before this place than was decoded.
             let before = edge + inside;
             let far = all_within.partition_point(|within| decoded.place(within.end) + before <= place);
             for within in all_within.iter().skip(far) {
@@ -207,7 +212,8 @@ impl Patterns {
         if self.firsts.is_empty() {
             return;
         }
-        // Of short ones, all eight bytes need not stand after it.
+        // A short form that begins inside an escape may have fewer than eight bytes after the escape, so the index alone does not
+        // find it.
         for within in all_within {
             let before = text.get(within.clone()).unwrap_or_default();
             let rest = decoded.text.get(decoded.place(within.end)..).unwrap_or_default();
@@ -224,13 +230,13 @@ impl Patterns {
         }
     }
 
-    /// Of a pattern that may stand behind escapes: how much of it is before its core.
+    /// How many bytes of this pattern stand before its core. `None` if the pattern may not stand behind escapes.
     fn escapable_edge(&self, pattern: usize) -> Option<usize> {
         self.list.get(pattern).filter(|pattern| pattern.escapable).map(|pattern| pattern.edges().0)
     }
 }
 
-/// The eight bytes from `at` of two texts after each other.
+/// The eight bytes at offset `at` of the text `before ‖ rest`.
 fn eight(before: &[u8], rest: &[u8], at: usize) -> Option<[u8; PIECE]> {
     let start = before.get(at..).unwrap_or_default();
     let mut bytes = [0; PIECE];
@@ -241,7 +247,7 @@ fn eight(before: &[u8], rest: &[u8], at: usize) -> Option<[u8; PIECE]> {
     Some(bytes)
 }
 
-/// Whether `core` is at `at` of two texts after each other.
+/// Whether `core` is at offset `at` of the text `before ‖ rest`.
 fn is_at(before: &[u8], rest: &[u8], at: usize, core: &[u8]) -> bool {
     let start = before.get(at..).unwrap_or_default();
     let (first, second) = core.split_at(start.len().min(core.len()));
@@ -249,8 +255,8 @@ fn is_at(before: &[u8], rest: &[u8], at: usize, core: &[u8]) -> bool {
     start.starts_with(first) && rest.starts_with(second)
 }
 
-/// The letters that keys are usually made of, in base64 as well. Where no value has another one, an escape of another is in none,
-/// whatever the text says: most of those in JSON are quotes and line ends.
+/// Whether a byte is one of those that keys, and their base64, are usually made of. If every value has only such bytes, an escape
+/// of any other byte is in no value, and is not decoded: most escapes in JSON are quotes and line ends.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~+/=:".contains(&byte)
 }
@@ -265,17 +271,17 @@ struct Escape {
     byte: u8,
 }
 
-/// Escapes that one form may have in it, as they come.
+/// Escapes of one kind that may belong to the same form, collected as they come.
 struct Group {
     view: View,
-    /// So much before the first and after the last may belong to the same form.
+    /// How many bytes before the first escape and after the last one may belong to the same form.
     margin: usize,
     escapes: Vec<Escape>,
-    /// From where within an escape to its end another text may go.
+    /// Ranges inside escapes, each from where other text may begin to the escape's end.
     within: Vec<Range<usize>>,
-    /// Nothing that begins before this does.
+    /// The offset before which no form of this group begins.
     barrier: usize,
-    /// Where the next escape may begin.
+    /// The offset at which the next escape may begin.
     next: usize,
 }
 
@@ -284,7 +290,7 @@ impl Group {
         Self { view, margin, escapes: Vec::new(), within: Vec::new(), barrier: begin, next: begin }
     }
 
-    /// Whether no form has this one and the last one in it.
+    /// Whether no form can contain both this escape and the last one.
     fn is_apart_from(&self, escape: &Escape) -> bool {
         self.escapes.last().is_some_and(|last| escape.at >= last.end + 2 * self.margin)
     }
@@ -295,7 +301,7 @@ impl Group {
         self.escapes.push(escape);
     }
 
-    /// An escape that is in no form ends here.
+    /// Passes over an escape that can be in no form: no form of this group begins before its end.
     fn pass_over(&mut self, text: &[u8], escape: Range<usize>) {
         (self.barrier, self.next) = (escape.end, escape.end);
         self.look_into(text, escape);
@@ -309,7 +315,7 @@ impl Group {
         self.within.extend(begins.into_iter().flatten().map(|at| escape.start + at..escape.end));
     }
 
-    /// The text around them, read, if there are any. No form goes beyond `end`.
+    /// The text around the escapes, decoded. `None` if there are no escapes. No form goes beyond `end`.
     fn decoded(&self, text: &[u8], end: usize) -> Option<Decoded> {
         let (first, last) = (self.escapes.first()?, self.escapes.last()?);
         let start = first.at.saturating_sub(self.margin).max(self.barrier);
@@ -320,16 +326,16 @@ impl Group {
 
 #[cfg(test)]
 thread_local! {
-    /// Bytes that were read around escapes, in tests of how much work an answer can make.
+    /// Bytes that were decoded around escapes: for tests of how much work an answer can cause.
     pub(super) static READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// A stretch of the text, read.
+/// A decoded stretch of the text.
 struct Decoded {
     text: Zeroizing<Vec<u8>>,
-    /// Where each escape's byte is in `text`, and where the escape begins and ends in the source.
+    /// For each escape: the offset of its byte in `text`, and the escape's range in the source.
     cells: Vec<(usize, Range<usize>)>,
-    /// Which stretch of the source it is.
+    /// The range of the source that was decoded: `start` to `end`.
     start: usize,
     end: usize,
 }
@@ -351,7 +357,7 @@ impl Decoded {
         Self { text, cells, start: range.start, end: range.end }
     }
 
-    /// Where what stands in the source at `at`, in no escape, is in `text`.
+    /// The offset in `text` of the source's byte at `at`, which is in no escape.
     fn place(&self, at: usize) -> usize {
         let after = self.cells.partition_point(|(_, cell)| cell.end <= at);
         match after.checked_sub(1).and_then(|before| self.cells.get(before)) {
@@ -360,7 +366,7 @@ impl Decoded {
         }
     }
 
-    /// The cell of a decoded byte, in the source.
+    /// The range in the source of a decoded byte.
     fn cell(&self, at: usize) -> Range<usize> {
         let after = self.cells.partition_point(|(place, _)| *place <= at);
         let start = match after.checked_sub(1).and_then(|before| self.cells.get(before)) {
@@ -371,8 +377,8 @@ impl Decoded {
         start..start + 1
     }
 
-    /// `cover` for the decoded bytes of `range`, as the source writes it: where it has no place, stars. None if there is no
-    /// escape among them: then it was found without.
+    /// `cover` for the decoded bytes of `range`, written as the source writes them, or stars where that does not fit. `None` if
+    /// there is no escape in the range: then the plain search has found the form.
     fn written(
         &self,
         view: View,
@@ -389,7 +395,8 @@ impl Decoded {
             let mut cover = vec![STAR; place.len()];
             let before = source.get(place.start.saturating_sub(1)..=place.start);
             if let (Some(b"\\\\"), Some(first)) = (before, cover.first_mut()) {
-                // It begins within a run of backslashes. After however many are left, this is well-formed; a star may not be.
+                // The form begins within a run of backslashes. A backslash that is left before this byte must escape something:
+                // `\/` is well-formed, `\*` may not be.
                 *first = b'/';
             }
             Some((place.clone(), cover))

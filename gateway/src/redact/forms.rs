@@ -1,7 +1,7 @@
 //! The shapes in which a value may come back: as it is, or as encoders write it.
 //!
-//! A *pattern* is one shape, byte for byte. The escapes of URLs, JSON and HTML are no patterns: which bytes an encoder
-//! escapes is its own choice, so there every mixture is read by [`super::escape`] and compared after that.
+//! A *pattern* is one shape, byte for byte. The escapes of URLs, JSON and HTML are no patterns: which bytes an encoder escapes is
+//! its own choice, so [`super::escape`] decodes every mixture of them, and the decoded text is compared with the patterns.
 
 use zeroize::Zeroizing;
 
@@ -10,31 +10,31 @@ use super::index::PIECE;
 
 /// One shape of one value.
 pub(super) struct Pattern {
-    /// Which value: its place in the list the scrubber was made of.
+    /// The value's index in the list that the scrubber was made of.
     pub(super) value: usize,
-    /// The bytes that are searched.
+    /// The bytes that are searched for.
     pub(super) core: Zeroizing<Vec<u8>>,
-    /// What is written over them.
+    /// What is written over the bytes of the pattern.
     pub(super) cover: Cover,
-    /// Whether it is looked for behind escapes, too.
+    /// Whether this pattern is looked for in decoded escapes, too.
     pub(super) escapable: bool,
 }
 
-/// What takes the place of a pattern: as many bytes as it has.
+/// What is written over a pattern: as many bytes as the pattern has.
 pub(super) enum Cover {
-    /// These.
+    /// These bytes.
     Text(Vec<u8>),
-    /// The stand-in in base64. A character at either end may hold bits of the value beside bits of a neighbour: those of
-    /// the value are compared and covered, the others kept.
+    /// The stand-in in base64. A character at either end may hold bits of the value beside bits of a neighbour: the value's bits
+    /// are compared and covered, the neighbour's are kept.
     Base64 {
-        /// Six bits a character: the value's, the stand-in's.
+        /// Six bits a character: those of the value, and those of the stand-in.
         sextets: Sextets,
         alphabet: Alphabet,
     },
 }
 
 impl Pattern {
-    /// The character before `core` that belongs to it, too, and the one after it: 0 or 1.
+    /// How many characters before `core` belong to the pattern, and how many after it: 0 or 1 each.
     pub(super) fn edges(&self) -> (usize, usize) {
         match &self.cover {
             Cover::Text(_) => (0, 0),
@@ -42,7 +42,7 @@ impl Pattern {
         }
     }
 
-    /// How many bytes it has in all.
+    /// The pattern's length in bytes, with its edges.
     pub(super) fn len(&self) -> usize {
         let (before, after) = self.edges();
         before + self.core.len() + after
@@ -76,7 +76,8 @@ struct Patterns {
 }
 
 impl Patterns {
-    /// Unless nobody can look for it: of three characters beyond ASCII, UTF-16 is shorter than they are.
+    /// Adds a pattern, unless it is too short to be searched for: three characters beyond ASCII are fewer bytes in UTF-16 than in
+    /// UTF-8.
     fn push(&mut self, core: Zeroizing<Vec<u8>>, cover: Cover, escapable: bool) {
         if core.len() < PIECE {
             return;
@@ -84,7 +85,7 @@ impl Patterns {
         self.list.push(Pattern { value: self.value, core, cover, escapable });
     }
 
-    /// Once, if it is like another text.
+    /// Adds a text pattern unless one with the same bytes is there.
     fn text(&mut self, core: Zeroizing<Vec<u8>>, cover: Vec<u8>, escapable: bool) {
         let is_there = |pattern: &Pattern| matches!(pattern.cover, Cover::Text(_)) && pattern.core == core;
         if !self.list.iter().any(is_there) {
@@ -97,8 +98,8 @@ impl Patterns {
         self.text(core, stars, false);
     }
 
-    /// Both alphabets write most values alike; then one pattern serves for both. Its like at another place does not: a value that
-    /// repeats itself has the same core there, and other bits at the ends.
+    /// Adds the value's base64 in both alphabets, once if they write it alike. Patterns that are equal at another base64 offset
+    /// are kept: only their end bits differ.
     fn base64(&mut self, sextets: &Sextets) {
         let [standard, url] = [Alphabet::Standard, Alphabet::Url].map(|alphabet| sextets.core(alphabet));
         let cover = |alphabet| Cover::Base64 { sextets: sextets.clone(), alphabet };
@@ -109,9 +110,9 @@ impl Patterns {
         }
     }
 
-    /// UTF-16. What is not ASCII may have another number of units than bytes, and gets stars.
+    /// Adds the value in UTF-16. A value beyond ASCII may have fewer units than bytes: it is covered with stars.
     fn wide(&mut self, text: &str, stand_in: &[u8], order: fn(u16) -> [u8; 2]) {
-        // No text has more units than bytes.
+        // A text has at most as many UTF-16 units as UTF-8 bytes.
         let mut core = Zeroizing::new(Vec::with_capacity(text.len() * 2));
         core.extend(text.encode_utf16().flat_map(order));
         let cover = if text.is_ascii() {
@@ -123,8 +124,8 @@ impl Patterns {
     }
 }
 
-/// What standard encoders make of values whose escapes cannot be read back one by one: those with characters that begin an
-/// escape, with line ends, with blanks that a form writes as `+`, and beyond ASCII.
+/// The value as standard encoders write it, if its escapes cannot be read back one by one: with characters that begin an escape,
+/// with line ends, with blanks that a form writes as `+`, or beyond ASCII.
 fn literals(text: &str) -> Vec<Zeroizing<Vec<u8>>> {
     let mut all = Vec::new();
     let begins_escape = text.contains(['%', '\\', '&']);
@@ -157,7 +158,7 @@ fn literals(text: &str) -> Vec<Zeroizing<Vec<u8>>> {
         }
     }
     if text.contains('\n') {
-        // As the data of one event, and with the line ends of a mail or a header.
+        // Line ends as in the data of a server-sent event, and as in a mail or a header.
         for line_end in ["\r\n", "\ndata:", "\ndata: ", "\r\ndata:", "\r\ndata: "] {
             all.push(lines(text, line_end));
         }
@@ -205,7 +206,7 @@ fn json(text: &str, ascii: bool, digits: &[u8; 16], slash: &str) -> Zeroizing<Ve
     })
 }
 
-/// With this for each line end.
+/// The text with `line_end` in the place of each of its line ends.
 fn lines(text: &str, line_end: &str) -> Zeroizing<Vec<u8>> {
     let mut chars = text.chars().peekable();
     let next = std::iter::from_fn(|| {
@@ -218,7 +219,7 @@ fn lines(text: &str, line_end: &str) -> Zeroizing<Vec<u8>> {
     })
 }
 
-/// Each character as `write` has it.
+/// The text with each character written by `write`.
 fn written(text: &str, write: impl FnMut(char, &mut Vec<u8>)) -> Zeroizing<Vec<u8>> {
     collected(text, text.chars(), write)
 }
@@ -255,11 +256,11 @@ pub(super) fn digits_of(byte: u8, digits: &[u8; 16]) -> [u8; 2] {
     [byte >> 4, byte & 15].map(|half| digits.get(usize::from(half)).copied().unwrap_or_default())
 }
 
-/// What is written where the stand-in has no place.
+/// The byte that is written where the stand-in does not fit.
 pub(super) const STAR: u8 = b'*';
 pub(super) const LOWER: &[u8; 16] = b"0123456789abcdef";
 pub(super) const UPPER: &[u8; 16] = b"0123456789ABCDEF";
-/// The most bytes that an encoder makes of one: a line end in the data of an event.
+/// The most bytes that an encoder makes of one byte: a line end in the data of a server-sent event.
 const WIDEST_LITERAL: usize = 8;
 
 #[cfg(test)]

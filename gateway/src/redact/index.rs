@@ -1,22 +1,22 @@
 //! Finds where a pattern may be, at the speed of memory.
 //!
-//! Every pattern is longer than the distance between two places of a grid plus eight bytes, so wherever it begins, eight of
-//! its bytes stand on the grid. Only there is looked, at all eight at once: a hash of them is asked of a small table that
-//! says no nearly always. For each pattern the table holds just the eight-byte pieces of one stretch, one for each way the
-//! grid can lie.
+//! Every pattern is longer than the distance between two places of a grid plus eight bytes, so wherever it begins, eight of its
+//! bytes stand on the grid. Only the places of the grid are looked at, all eight bytes at once: their hash is looked up in a
+//! small table, which nearly always says no. For each pattern the table holds just the eight-byte pieces of one stretch, one for
+//! each way the grid can lie.
 //!
-//! Why not an automaton: it follows a text for as long as it goes along a pattern, so the work shows how much of a guess was
-//! right, and thousands of guesses fit in one answer; with fifty values its tables are megabytes. Here nothing happens
-//! before eight bytes in a row are right. The stretch lies far from both ends, which people know (`sk-ant-…`) or are told
-//! (“…key ending in 4f2a”), and the hash has a secret of its own.
+//! Why not an automaton: it follows a text for as long as the text agrees with a pattern, so the work would show how much of a
+//! guess was right, and thousands of guesses fit in one answer; with fifty values its tables would be megabytes. Here nothing
+//! happens before eight bytes in a row are right. The stretch lies far from both ends of a value, which people know (`sk-ant-…`)
+//! or are told (“…key ending in 4f2a”), and the hash has a secret of its own.
 
 use zeroize::Zeroizing;
 
 use super::forms::Pattern;
 
-/// The pieces of all patterns.
+/// The indexed pieces of all patterns.
 pub(super) struct Index {
-    /// Sorted.
+    /// The pieces, sorted.
     pieces: Zeroizing<Vec<Piece>>,
     filter: Box<[u64; WORDS]>,
     multiplier: u64,
@@ -28,14 +28,14 @@ pub(super) struct Index {
 struct Piece {
     bytes: u64,
     pattern: u32,
-    /// Where in the pattern's core.
+    /// The piece's offset in the pattern's core.
     at: u32,
 }
 
 impl zeroize::DefaultIsZeroes for Piece {}
 
 impl Index {
-    /// Of patterns that have [`PIECE`] bytes or more. `random` makes the hash one that nobody can foresee.
+    /// Indexes patterns that have [`PIECE`] bytes or more. `random` makes the hash one that nobody can foresee.
     pub(super) fn new(patterns: &[Pattern], random: u64) -> Self {
         debug_assert!(patterns.iter().all(|pattern| pattern.core.len() >= PIECE));
         let shortest = patterns.iter().map(|pattern| pattern.core.len()).min().unwrap_or(2 * PIECE);
@@ -62,13 +62,13 @@ impl Index {
         index
     }
 
-    /// Where in each pattern's core the first of its pieces is.
+    /// The offset, in a core of this length, of the first of its pieces.
     pub(super) fn first(&self, core: usize) -> usize {
         // Two thirds of the way: past any prefix, before the last characters.
         (core + 1).saturating_sub(self.grid + PIECE) * 2 / 3
     }
 
-    /// Calls `found(at, pattern)` for each pattern that has these eight bytes in its core, at `at`.
+    /// Calls `found(at, pattern)` for each pattern that has these eight bytes in its core, at offset `at`.
     pub(super) fn having(&self, bytes: [u8; PIECE], mut found: impl FnMut(usize, usize)) {
         let bytes = u64::from_le_bytes(bytes);
         if self.bit(bytes) != 0 {
@@ -76,8 +76,8 @@ impl Index {
         }
     }
 
-    /// Calls `found(at, inside, pattern)` where eight bytes of a pattern's core are in `text`: those that are `inside` it by so
-    /// much. The core may begin before the text or end after it, and may not be there at all.
+    /// Calls `found(place, inside, pattern)` where eight bytes of a pattern's core are in `text` at offset `place`: they stand at
+    /// offset `inside` of the core. The rest of the core may lie outside the text, or may not be there at all.
     pub(super) fn candidates(&self, text: &[u8], mut found: impl FnMut(usize, usize, usize)) {
         if self.grid == PIECE {
             let mut groups = text.chunks_exact(GROUP);
@@ -94,7 +94,7 @@ impl Index {
         }
     }
 
-    /// Whether one of the eight pieces of a group may be of a pattern.
+    /// Whether one of the eight pieces of a group may belong to a pattern.
     fn any(&self, group: &[u8]) -> bool {
         let (pieces, _) = group.as_chunks::<PIECE>();
         pieces.iter().fold(0, |any, bytes| any | self.bit(u64::from_le_bytes(*bytes))) != 0
@@ -134,7 +134,7 @@ fn piece(text: &[u8]) -> Option<u64> {
     text.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }
 
-/// Bytes that are looked at together; no value is shorter.
+/// Bytes that are looked up together; no value is shorter.
 pub(super) const PIECE: usize = 8;
 /// Bytes between two branches.
 const GROUP: usize = 64;

@@ -14,8 +14,8 @@
 //! - the search does the same work for every text, until eight bytes far from a value's ends are right at once; which escapes are
 //!   not read depends on one thing only, whether all values are made of the letters that keys are usually made of.
 //!
-//! What it cannot do: a value that the other side transforms in a way of its own (reversed, in pieces, a character per
-//! answer) comes through, as does a part of a value (“…4f2a”).
+//! What this cannot do: a value that the other side transforms in a way of its own (reversed, in pieces, a character per answer)
+//! passes, as does a part of a value (“…4f2a”).
 
 mod base64;
 mod breaks;
@@ -34,7 +34,7 @@ use zeroize::Zeroizing;
 
 pub use stream::Stream;
 
-/// A value that must not be told, and what is told instead.
+/// A value that must not be told, and the text that is told instead.
 pub struct Held {
     secret: Zeroizing<Vec<u8>>,
     stand_in: Vec<u8>,
@@ -46,17 +46,17 @@ pub enum Unscrubbable {
     /// Fewer than [`SHORTEST`] bytes: unrelated text would be damaged, and every answer would say whether a guess was right.
     #[error("a value of fewer than {SHORTEST} bytes cannot be kept out of answers")]
     TooShort,
-    /// More than [`LONGEST`] bytes: so much would have to be held back.
+    /// More than [`LONGEST`] bytes: too much would have to be held back.
     #[error("a value of more than {LONGEST} bytes cannot be kept out of answers")]
     TooLong,
 }
 
 impl Held {
-    /// `placeholder` takes its place where it is as long as the secret.
+    /// Makes one of a secret. `placeholder` takes the secret's place if both are equally long.
     ///
     /// # Errors
     ///
-    /// [`Unscrubbable`]. Such a value is not to be given to a request whose answer is scrubbed.
+    /// [`Unscrubbable`]. Such a value must not be put into a request whose answer is scrubbed.
     pub fn new(secret: &[u8], placeholder: Option<&str>) -> Result<Self, Unscrubbable> {
         match secret.len() {
             ..SHORTEST => return Err(Unscrubbable::TooShort),
@@ -69,16 +69,16 @@ impl Held {
     }
 }
 
-/// What is kept out of the answers to one agent.
+/// Keeps values out of the answers to one agent.
 pub struct Scrubber {
     patterns: Patterns,
     breaks: Breaks,
-    /// Tells it from others.
+    /// A number that tells this scrubber from others.
     number: u64,
 }
 
 impl Scrubber {
-    /// Of all that is held for an agent. `random` is another number for each scrubber, known to nobody.
+    /// A scrubber of all values that are held for an agent. `random` is another number for each scrubber, known to nobody.
     pub fn new(held: &[Held], random: u64) -> Self {
         let patterns = held.iter().enumerate();
         let patterns: Vec<_> =
@@ -86,18 +86,18 @@ impl Scrubber {
         Self { breaks: Breaks::of(&patterns), patterns: Patterns::new(patterns, random), number: random }
     }
 
-    /// Whether there is nothing to keep out.
+    /// Whether there are no values to keep out.
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
     }
 
-    /// How many bytes must follow one before it is told whether it belongs to a form: the length of the longest form, and a
-    /// little more.
+    /// How many bytes must follow a byte before it is certain whether that byte belongs to a form: the length of the longest
+    /// form, and a little more.
     pub fn reach(&self) -> usize {
         self.patterns.reach
     }
 
-    /// A text that is there as a whole, such as a header's value: None if it says nothing, else what to say instead and
+    /// Scrubs a text that is there as a whole, such as a header's value. `None` if no value is in it; else the scrubbed text, and
     /// how many forms of values were in it.
     pub fn text(&self, text: &[u8]) -> Option<(Vec<u8>, u64)> {
         let mut found = Vec::new();
@@ -111,14 +111,14 @@ impl Scrubber {
         Some((text, found.len() as u64))
     }
 
-    /// Whether a header's name has a value in it. Names are lower-cased on the way, so a value may be, too.
+    /// Whether a header's name contains a value. Names are lower-cased on the way, so a value in one may be, too.
     pub fn in_name(&self, name: &[u8]) -> bool {
         self.patterns.in_name(name)
     }
 }
 
-/// Writes what covers `found`, which is sorted, over a text that begins at `base`. Every byte of every form is covered; where
-/// two overlap, the later one's rest gets stars.
+/// Writes the covers of `found`, which is sorted, over a text that begins at `base`. Every byte of every form is covered; where
+/// two forms overlap, the rest of the later one is covered with stars.
 fn cover(text: &mut [u8], base: u64, found: &[Found]) {
     let mut covered = 0;
     for one in found {
@@ -138,5 +138,5 @@ fn cover(text: &mut [u8], base: u64, found: &[Found]) {
 
 /// Bytes of the shortest value that is kept out of answers.
 pub const SHORTEST: usize = index::PIECE;
-/// Bytes of the longest.
+/// Bytes of the longest value that is kept out of answers.
 pub const LONGEST: usize = 16 * 1024;

@@ -9,42 +9,42 @@ use super::{Scrubber, cover};
 
 /// Scrubs one body: bytes in, as many bytes out.
 ///
-/// **What is delayed.** The last bytes of what came are held back, up to twice [`Scrubber::reach`], until one of these:
-/// - so much came after them that no form can begin in them and end there;
-/// - a line ends, or a blank line does where a value has several lines: no form has one in it, so what is before is known in
-///   full. An event, a line of JSON and a pretty-printed piece of an array pass as they come;
+/// **What is delayed.** The last bytes that came are held back, up to twice [`Scrubber::reach`], until one of these:
+/// - so many bytes came after them that no form can begin in them and end there;
+/// - a line ends or, if a value has several lines, a blank line comes: no form contains one, so all forms before it are complete.
+///   An event, a line of JSON and a pretty-printed piece of an array pass as they come;
 /// - a message ends, where the protocol says so ([`release`](Self::release)): gRPC, WebSocket;
 /// - the body ends.
 ///
-/// So a body that has no lines and pauses shows its last few hundred bytes late. There is no clock: whoever asks can make a
-/// network pause at a byte of his choice, in the midst of a value, and would be shown the part before the pause. Nor is it
-/// looked whether a form has begun: to wait only then would say that it has begun.
+/// So a body that has no lines and pauses shows its last few hundred bytes late. There is no clock: an agent can make a network
+/// pause at a byte of its choice, in the middle of a value, and would be shown the part before the pause. Nor does it matter
+/// whether a form seems to have begun: to wait only then would tell that one has begun.
 ///
-/// The scrubber is named at each call, so that values which were opened meanwhile are covered as well, and so that a stream
-/// that waits keeps no value in memory but what its own text may have.
+/// The scrubber is named at each call, so that values which were opened meanwhile are covered as well, and so that a stream that
+/// waits keeps no value in memory except what its own text may contain.
 #[derive(Default)]
 pub struct Stream {
-    /// What came last, as it came: what is held back, and before that what is needed to read it.
+    /// The last bytes as they came: those that are held back, and before them those that are needed to read them.
     kept: Zeroizing<Vec<u8>>,
-    /// Where in the body `kept` begins.
+    /// The offset in the body at which `kept` begins.
     base: u64,
-    /// Up to where the body was let go.
+    /// The offset up to which the body was given out.
     gone: u64,
-    /// Up to where it was looked through, by the scrubber of this number.
+    /// The offset up to which the body was searched by the scrubber of number `by`.
     searched: u64,
     by: u64,
-    /// Forms that end after what is gone, or overlap one that does.
+    /// Forms that end after `gone`, or overlap one that does.
     found: Vec<Found>,
     hits: u64,
 }
 
 impl Stream {
-    /// A new body.
+    /// Begins a new body.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes what came; gives what may go now.
+    /// Takes the bytes that came, and gives those that may go now.
     pub fn push(&mut self, scrubber: &Scrubber, came: Bytes) -> Bytes {
         if scrubber.is_empty() && self.kept.is_empty() {
             self.base += came.len() as u64;
@@ -55,7 +55,7 @@ impl Stream {
         grow(&mut self.kept, &came);
         let line_end = scrubber.breaks.last(&self.kept, before).map(|at| self.base + at as u64);
         let reach = scrubber.reach() as u64;
-        // Small pieces wait for each other, or each would be looked through together with all that is held back.
+        // Small pieces are collected: otherwise each would be searched together with all that is held back.
         if line_end.is_none() && self.end() - self.gone < 2 * reach {
             return Bytes::new();
         }
@@ -64,14 +64,14 @@ impl Stream {
         self.give(scrubber, to, line_end)
     }
 
-    /// A message is over, after which `rest` bytes came: all before them may go. The rest of a form that is spread over
-    /// messages is covered.
+    /// Notes that a message is over, after which `rest` bytes came: all bytes before those may go. If a form is spread over
+    /// messages, the rest of it is covered.
     pub fn release(&mut self, scrubber: &Scrubber, rest: usize) -> Bytes {
         self.search(scrubber, false);
         self.give(scrubber, self.end().saturating_sub(rest as u64), None)
     }
 
-    /// The body is over: gives all that is left.
+    /// Notes that the body is over, and gives all bytes that are left.
     pub fn finish(&mut self, scrubber: &Scrubber) -> Bytes {
         self.search(scrubber, true);
         self.give(scrubber, self.end(), None)
@@ -96,21 +96,21 @@ impl Stream {
         self.base + self.kept.len() as u64
     }
 
-    /// Finds what is in the text at hand.
+    /// Searches the text at hand for forms.
     fn search(&mut self, scrubber: &Scrubber, last: bool) {
         if self.by != scrubber.number {
-            // Another one may know other values.
+            // Another scrubber may know other values.
             (self.by, self.searched) = (scrubber.number, self.base);
         }
         let from = self.offset(self.searched).saturating_sub(scrubber.reach());
         scrubber.patterns.find(&self.kept, self.base, from, last, &mut self.found);
         self.found.sort_unstable();
-        // The last bytes are looked through again each time.
+        // The last bytes are searched again each time.
         self.found.dedup();
         self.searched = self.end();
     }
 
-    /// Lets go what is before `to`. Nothing crosses `line_end`.
+    /// Gives the bytes before `to`. No form crosses `line_end`.
     fn give(&mut self, scrubber: &Scrubber, to: u64, line_end: Option<u64>) -> Bytes {
         let to = to.max(self.gone);
         let reach = scrubber.reach();
@@ -119,7 +119,8 @@ impl Stream {
         cover(&mut text, self.gone, &self.found);
         self.hits += self.found.iter().filter(|one| self.gone < one.end() && one.end() <= to).count() as u64;
         self.found.retain(|one| one.end() + reach as u64 > to);
-        // Held back are `reach` bytes at most. A form that begins in what is gone reaches as far back, and an escape a bit more.
+        // At most `reach` bytes are held back. A form that begins before them reaches back as far again, and an escape a bit
+        // more.
         let needed = self.kept.len().saturating_sub(2 * reach + WIDEST);
         let keep = line_end.map_or(0, |at| self.offset(at)).max(needed);
         self.kept.drain(..keep);
@@ -133,7 +134,7 @@ impl Stream {
     }
 }
 
-/// Appends. What is too small for it is wiped, as growing in place would not.
+/// Appends `came`. If the buffer is too small, a larger one is made and the old one wiped; growing in place would leave a copy.
 fn grow(kept: &mut Zeroizing<Vec<u8>>, came: &[u8]) {
     let needed = kept.len() + came.len();
     if needed > kept.capacity() {

@@ -1,8 +1,8 @@
 //! WebSocket's frames (RFC 6455) from an upstream to an agent, with every message looked through. Pure.
 //!
-//! What covers a value is as long as the value, so frames keep their headers. A message is told when it has ended, however
-//! its frames came. All messages are looked through as one text, since an agent can put two of them together: a value that is
-//! spread over several is covered whole if they come at once, else but for what was told already.
+//! What covers a value is as long as the value, so frames keep their headers. A message is let go when it has ended, however its
+//! frames came. All messages are looked through as one text, since an agent can put two of them together: a value that is spread
+//! over several messages is covered whole if they come at once, and otherwise except for the part that was let go already.
 
 use std::collections::VecDeque;
 
@@ -10,34 +10,34 @@ use bytes::{Buf as _, Bytes, BytesMut};
 
 use crate::redact::{Scrubber, Stream};
 
-/// Looks through what comes.
+/// Scrubs the frames that come.
 #[derive(Default)]
 pub(crate) struct Frames {
-    /// What came and is not a whole header, or is a control frame that is not whole.
+    /// Bytes that came and are not a whole header yet, or not a whole control frame.
     raw: BytesMut,
-    /// Of the data frame whose payload is coming: bytes to come, and whether it ends its message.
+    /// Of the data frame whose payload is coming: how many bytes are still to come, and whether the frame ends its message.
     payload: Option<(u64, bool)>,
-    /// Of all messages.
+    /// The payloads of all messages, scrubbed as one stream.
     stream: Stream,
-    /// How many bytes of messages came after the last that ended; none: none did.
+    /// How many bytes of messages came after the last message that ended. `None` if none ended.
     after: Option<usize>,
-    /// A message was begun and not ended.
+    /// Whether a message was begun and not ended.
     in_message: bool,
-    /// What waits for the message's bytes before it.
+    /// Pieces that wait for the message's bytes before them.
     waiting: VecDeque<Piece>,
-    /// Bytes of messages that were let go and not yet taken.
+    /// Bytes of messages that may go and were not taken yet.
     free: BytesMut,
     out: BytesMut,
 }
 
 enum Piece {
-    /// A header, or a whole control frame: as it is.
+    /// A header or a whole control frame, which goes on as it is.
     Whole(Bytes),
-    /// So many bytes of the message.
+    /// So many bytes of messages.
     Message(u64),
 }
 
-/// What the first bytes say.
+/// What the first bytes of a frame say.
 struct Header {
     length: usize,
     opcode: u8,
@@ -50,7 +50,8 @@ impl Frames {
         Self::default()
     }
 
-    /// Takes what came; gives what may go now. None: it is not what was agreed on, and the connection must end.
+    /// Takes the bytes that came, and gives those that may go now. `None` if they are not what was agreed on, and the connection
+    /// must end.
     pub(crate) fn push(&mut self, scrubber: &Scrubber, came: &[u8]) -> Option<Bytes> {
         self.raw.extend_from_slice(came);
         self.after = None;
@@ -61,7 +62,7 @@ impl Frames {
         Some(self.give())
     }
 
-    /// The connection ended: gives all that is left.
+    /// Notes that the connection ended, and gives all bytes that are left.
     pub(crate) fn finish(&mut self, scrubber: &Scrubber) -> Bytes {
         self.free.extend_from_slice(&self.stream.finish(scrubber));
         self.give()
@@ -72,7 +73,7 @@ impl Frames {
         self.stream.hits() > 0
     }
 
-    /// One header, or what there is of a payload. False: more is needed.
+    /// Reads one header, or the bytes of a payload so far. False if more bytes are needed.
     fn step(&mut self, scrubber: &Scrubber) -> Option<bool> {
         if let Some((left, ends)) = self.payload {
             let now = usize::try_from(left).unwrap_or(usize::MAX).min(self.raw.len());
@@ -96,7 +97,7 @@ impl Frames {
             Read::Odd => return None,
         };
         if header.opcode >= 8 {
-            // Control frames are short and whole, and may come in the midst of a message.
+            // Control frames are short and whole, and may come in the middle of a message.
             let payload =
                 usize::try_from(header.payload).ok().filter(|payload| *payload <= 125 && header.ends)?;
             let whole = header.length + payload;
@@ -108,11 +109,11 @@ impl Frames {
             if let Some((text, _)) = covered {
                 frame.get_mut(header.length..)?.copy_from_slice(text.get(..payload)?);
             }
-            // A copy: the frame would keep the whole buffer that it came in.
+            // A copy: the frame itself would keep the whole buffer that it came in.
             self.wait(Piece::Whole(Bytes::copy_from_slice(&frame)))?;
             return Some(true);
         }
-        // A message begins with its kind and goes on with 0.
+        // A message begins with a frame of its kind, and its other frames have kind 0.
         let begins = matches!(header.opcode, 1 | 2);
         if begins == self.in_message || header.opcode > 2 {
             return None;
@@ -124,8 +125,8 @@ impl Frames {
         Some(true)
     }
 
-    /// Queues what may go only after the bytes before it. None: there is too much of it. An agent can have an honest upstream
-    /// answer any number of pings, while a message is under way that never ends.
+    /// Queues a piece that may go only after the bytes before it. `None` if too much is queued: an agent can have an honest
+    /// upstream answer any number of pings while a message is under way that never ends.
     fn wait(&mut self, piece: Piece) -> Option<()> {
         match (self.waiting.back_mut(), piece) {
             (Some(Piece::Message(before)), Piece::Message(more)) => *before += more,
@@ -134,7 +135,7 @@ impl Frames {
         (self.waiting.len() <= MOST_WAITING).then_some(())
     }
 
-    /// What may go, in its order.
+    /// The bytes that may go, in their order.
     fn give(&mut self) -> Bytes {
         while let Some(piece) = self.waiting.front_mut() {
             match piece {
@@ -155,19 +156,19 @@ impl Frames {
     }
 }
 
-/// What comes of reading a header.
+/// The outcome of reading a header.
 enum Read {
     Whole(Header),
-    /// It is not all there.
+    /// The header is not all there.
     More,
-    /// It is not one that an upstream may send here.
+    /// The frame is not one that an upstream may send here.
     Odd,
 }
 
 /// Reads a frame's header.
 fn header(bytes: &[u8]) -> Read {
     let [first, second, rest @ ..] = bytes else { return Read::More };
-    // Reserved bits belong to extensions, and none was agreed on. Only agents mask.
+    // Reserved bits belong to extensions, and none was agreed on. Only agents mask their frames.
     if first & 0x70 != 0 || second & 0x80 != 0 {
         return Read::Odd;
     }

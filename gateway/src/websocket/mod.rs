@@ -1,6 +1,6 @@
-//! WebSocket: the handshake over HTTP/1.1, then messages, of which those to the agent are looked through.
+//! WebSocket: the handshake over HTTP/1.1, then messages. Those to the agent are scrubbed.
 //!
-//! What an agent sends passes as it is: placeholders in messages are not replaced. Extensions are not agreed on, so that no
+//! What an agent sends passes as it is: placeholders in messages are not replaced. No extensions are agreed on, so that no
 //! message is compressed.
 
 mod frames;
@@ -32,7 +32,8 @@ use crate::shared::stopped;
 use crate::tunnel::Tunnel;
 pub(crate) use frames::Frames;
 
-/// Asks an upstream for it, without extensions. What the upstream must say to show that it understood.
+/// Turns a request into a WebSocket handshake of the gateway's own, without extensions. Returns the `Sec-WebSocket-Accept` that
+/// the upstream must answer with.
 pub(crate) fn ask(headers: &mut HeaderMap) -> Result<String, Code> {
     let one = |name: HeaderName| {
         let mut values = headers.get_all(name).iter();
@@ -49,7 +50,7 @@ pub(crate) fn ask(headers: &mut HeaderMap) -> Result<String, Code> {
     Ok(accept)
 }
 
-/// `base64(SHA-1(key ‖ GUID))` (RFC 6455, 4.2.2). Nothing is secret here: it tells servers that speak WebSocket from others.
+/// `base64(SHA-1(key ‖ GUID))` (RFC 6455, 4.2.2). Nothing here is secret: it tells servers that speak WebSocket from others.
 fn accept(key: &[u8]) -> String {
     let mut hash = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
     hash.update(key.trim_ascii());
@@ -104,7 +105,8 @@ pub(crate) fn relay(
     Ok(Response::from_parts(parts, Answer::own(Bytes::new())))
 }
 
-/// `untold` is the line of the request, unless the log says already that a value was in its answer.
+/// Carries messages both ways. `untold` is the number of the request's log line, or `None` if the log says already that a value
+/// was in its answer.
 async fn carry<A, U>(agent: A, upstream: U, tunnel: &Tunnel, untold: &mut Option<u64>) -> io::Result<()>
 where
     A: AsyncRead + AsyncWrite,
@@ -128,7 +130,7 @@ where
     let mut frames = Frames::new();
     let mut came = BytesMut::with_capacity(8 * 1024);
     loop {
-        // An upstream that breaks off has said what it said.
+        // If an upstream breaks off, what it said until then goes on.
         if from.read_buf(&mut came).await.unwrap_or(0) == 0 {
             let last = frames.finish(&tunnel.scrubber());
             to.write_all(&last).await?;

@@ -1,4 +1,4 @@
-//! What a gateway's agents may use as of now (CRYPTO.md §2.10). The gateway takes this for a limit, never for a grant.
+//! What a gateway's agents may use now (CRYPTO.md §2.10). The gateway takes this as a limit, never as a grant.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,14 +8,14 @@ use keyward_wire::{AgentId, GroupId, KeyId};
 
 use super::state::Agent;
 
-/// An agent with what it is in and was granted.
+/// An agent with its groups and the keys granted to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relations {
-    /// Itself.
+    /// The agent.
     pub agent: Agent,
-    /// Its groups.
+    /// The agent's groups.
     pub groups: BTreeSet<GroupId>,
-    /// Keys it was granted.
+    /// The keys granted to the agent.
     pub granted: BTreeSet<KeyId>,
 }
 
@@ -26,7 +26,8 @@ impl Relations {
     }
 }
 
-/// Of `agents`, those of a gateway in `groups`: who is served at `now` (milliseconds UTC), and with which keys.
+/// Those of a gateway's `agents` that are served at `now` (milliseconds UTC), and the keys that each may use. `groups` are the
+/// gateway's.
 pub fn served(
     agents: &BTreeMap<AgentId, Relations>,
     groups: &BTreeSet<GroupId>,
@@ -34,7 +35,7 @@ pub fn served(
     now: i64,
 ) -> Vec<ServedAgent> {
     let gateway = access::readable(groups, facts);
-    // Many agents share few sets of groups: each is judged once.
+    // Many agents share few sets of groups: the rule is computed once for each set.
     let mut known = BTreeMap::new();
     let active = agents.iter().filter(|(_, relations)| relations.agent.is_served(now));
     active

@@ -15,7 +15,7 @@ pub fn check_own(actor: &Actor, new: &NewCredential, now: i64) -> Result<Permit,
     Ok(permit)
 }
 
-/// Purpose, salt and expiry are as the kind has them. `at` is where `new` stands in the request, as `credentials[0].`.
+/// Checks that purpose, salt and expiry are those of the kind. `at` is where `new` stands in the request, as `credentials[0].`.
 pub fn check(new: &NewCredential, at: &str, now: i64) -> Result<(), Refusal> {
     let purpose = if new.kind == CredentialKind::Recovery { Purpose::Recovery } else { Purpose::Cred };
     let expires = match new.kind {
@@ -39,10 +39,11 @@ pub fn check(new: &NewCredential, at: &str, now: i64) -> Result<(), Refusal> {
     )
 }
 
-/// `actor` has sent what says it is the secret of a token, device or link of `holder`, who has `role`: does that end it?
+/// `actor` has sent a text that claims to be the secret of a token, device or link of `holder`, who has `role`: does that revoke
+/// the credential?
 ///
-/// One's own, always. Another's takes what a write takes that drops it (S1); nobody has seen the secret itself, so
-/// this must not be a shorter way.
+/// One's own credential is always revoked. For another identity's, `actor` must be allowed to drop it by a write (S1): nobody has
+/// checked the secret itself, so sending a text must not be a shorter way.
 pub fn may_revoke(actor: &Actor, holder: IdentityId, role: Role, now: i64) -> bool {
     if actor.identity == holder {
         return true;
@@ -52,7 +53,7 @@ pub fn may_revoke(actor: &Actor, holder: IdentityId, role: Role, now: i64) -> bo
         && (!high || actor.role == Role::Owner && actor.proved_password(now))
 }
 
-/// Longest life of a device or link: 90 days, and one for clocks that differ.
+/// Longest life of a device or link credential, in milliseconds: 90 days, and one for clocks that differ.
 const LONGEST_MS: i64 = 91 * 24 * 60 * 60 * 1000;
 
 #[cfg(test)]

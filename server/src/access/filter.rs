@@ -16,27 +16,27 @@ pub struct Readable {
 }
 
 impl Readable {
-    /// In this organisation and no other.
+    /// The organisation that this witness is for.
     pub fn org(&self) -> OrgId {
         self.org
     }
 
-    /// Who may.
+    /// The identity that may read.
     pub fn identity(&self) -> IdentityId {
         self.identity
     }
 
-    /// Which keys.
+    /// The keys that may be read.
     pub fn keys(&self) -> &BTreeSet<KeyId> {
         &self.keys
     }
 }
 
-/// What `actor`'s bundle for `deployment` may hold, `groups` being its own and `facts` its organisation's, from the
+/// What `actor`'s bundle for `deployment` may hold. `groups` are the actor's own, and `facts` are its organisation's, from the
 /// snapshot that the secrets are then read from.
 ///
-/// By the rule; without a deployment, all the rule allows. A deployment that is unknown, or assigned to none of the
-/// groups, holds nothing. Owners and admins bypass the rule: all of the deployment, and nothing without one.
+/// By the access rule; without a deployment, all that the rule allows. A deployment that is unknown, or assigned to none of the
+/// groups, holds nothing. Owners and admins bypass the rule: they get all of the deployment, and nothing without one.
 pub fn readable(
     actor: &Actor,
     groups: &BTreeSet<GroupId>,

@@ -34,29 +34,29 @@ pub use write::{Change, Event};
 /// Who asks: an active identity that has just proved one of its credentials, or holds a live session made with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Actor {
-    /// Its organisation.
+    /// The actor's organisation.
     pub org: OrgId,
-    /// Its id.
+    /// The actor's identity.
     pub identity: IdentityId,
-    /// What it is.
+    /// The identity's kind.
     pub kind: IdentityKind,
-    /// What it may do, as of this request.
+    /// The identity's role, as of this request.
     pub role: Role,
-    /// The credential it signed in with.
+    /// The credential that the actor signed in with.
     pub credential: CredentialId,
     /// That credential's kind.
     pub credential_kind: CredentialKind,
-    /// Its session; none when the request itself carries the proof (the one-request bundle, CRYPTO.md §2.13 F4).
+    /// The actor's session. `None` if the request itself carries the proof (the one-request bundle, CRYPTO.md §2.13 F4).
     pub session: Option<Session>,
 }
 
 impl Actor {
-    /// A session made with the password at most [`FRESH_MS`] before `now` (S9).
+    /// Whether the session was made with the password at most [`FRESH_MS`] before `now` (S9).
     pub fn proved_password(&self, now: i64) -> bool {
         self.proved(CredentialKind::Password, now)
     }
 
-    /// A session made with the recovery kit, as recently (S9).
+    /// Whether the session was made with the recovery kit at most [`FRESH_MS`] before `now` (S9).
     pub fn proved_kit(&self, now: i64) -> bool {
         self.proved(CredentialKind::Recovery, now)
     }
@@ -67,17 +67,17 @@ impl Actor {
     }
 }
 
-/// What of a session matters to access.
+/// What matters of a session for access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
     /// When the credential was proved, in milliseconds UTC of the database's clock.
     pub signed_in_at: i64,
 }
 
-/// Why not. Its words name no id, name or value of anybody.
+/// Why a request is refused. The words name no id, name or value of anybody.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// 403: this role, or this kind of session, may not.
+    /// 403: this role, or this kind of session, may not do that.
     #[error("this identity may not do that")]
     Forbidden,
     /// 403: the role may, but only in a session made with the password within the last 10 minutes.
@@ -86,12 +86,12 @@ pub enum Refusal {
     /// 409: the organisation has changed since the write's base.
     #[error("the organisation has changed since `base`")]
     Conflict,
-    /// 422: it would break a rule of the organisation's state.
+    /// 422: the request would break a rule of the organisation's state.
     #[error("{field}: {reason}")]
     Unprocessable {
-        /// Which part of the request, as `secrets[3].env`.
+        /// The part of the request at fault, as `secrets[3].env`.
         field: String,
-        /// Which rule.
+        /// The rule that would be broken.
         reason: &'static str,
     },
 }

@@ -1,4 +1,4 @@
-//! Is a new owner complete? Signing up makes the first one, recovering another (CRYPTO.md §2.13 F1, F15).
+//! Is a new owner complete? Sign-up makes the first owner, a recovery makes another (CRYPTO.md §2.13 F1, F15).
 
 use keyward_wire::api::credentials::{CredentialKind, NewCredential};
 use keyward_wire::api::write::{NewEscrow, RootEnvelope, RootKind};
@@ -6,7 +6,7 @@ use keyward_wire::{IdentityId, Purpose};
 
 use super::{Refusal, credential, ensure};
 
-/// One password, one recovery kit and at most one device, all of `owner`.
+/// Checks that there are one password, one recovery kit and at most one device, all of `owner`.
 pub(super) fn credentials(list: &[NewCredential], owner: IdentityId, now: i64) -> Result<(), Refusal> {
     for (i, new) in list.iter().enumerate() {
         let at = format!("credentials[{i}].");
@@ -22,7 +22,7 @@ pub(super) fn credentials(list: &[NewCredential], owner: IdentityId, now: i64) -
     ensure(complete, || "credentials".to_owned(), "one password, one recovery kit and at most one device")
 }
 
-/// `owner`'s, under the root key.
+/// Checks that the escrow is `owner`'s, under the root key.
 pub(super) fn escrow(escrow: &NewEscrow, owner: IdentityId) -> Result<(), Refusal> {
     let own = escrow.identity == owner && escrow.creator.is_none();
     ensure(own, || "escrow".to_owned(), "the new owner's, under the root key")?;
@@ -30,7 +30,7 @@ pub(super) fn escrow(escrow: &NewEscrow, owner: IdentityId) -> Result<(), Refusa
     ensure(purpose, || "escrow.env".to_owned(), "an envelope of another purpose")
 }
 
-/// Exactly these, each of its purpose; ORGKEYs of this epoch.
+/// Checks that there are exactly these root envelopes, each with its purpose, and ORGKEYs of this epoch.
 pub(super) fn roots(
     list: &[RootEnvelope],
     wanted: &[(RootKind, Option<IdentityId>)],
@@ -50,7 +50,7 @@ pub(super) fn roots(
     ensure(list.len() == wanted.len(), || "roots".to_owned(), complete)
 }
 
-/// Of the envelope of a root.
+/// The purpose of the envelope of a root.
 pub(super) fn purpose(kind: RootKind) -> Purpose {
     match kind {
         RootKind::Root => Purpose::Root,

@@ -1,6 +1,6 @@
 //! The role table: who may do what (docs/ACCESS.md; CRYPTO.md §2.12 S1, S9).
 //!
-//! What a write may contain is decided in [`super::write`]; that somebody may write at all, here.
+//! Whether somebody may write at all is decided here; what a write may contain, in [`super::write`].
 
 use keyward_wire::api::credentials::CredentialKind;
 use keyward_wire::api::{IdentityKind, Role};
@@ -8,7 +8,7 @@ use keyward_wire::{CredentialId, IdentityId, OrgId};
 
 use super::{Actor, Refusal};
 
-/// What can be asked of the server by somebody signed in.
+/// What a signed-in identity can ask of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// `GET /v1/me`.
@@ -21,9 +21,9 @@ pub enum Action {
     ReadOwnAgents,
     /// `GET /v1/credentials`.
     ListOwnCredentials,
-    /// `POST /v1/credentials`, of this kind, for oneself.
+    /// `POST /v1/credentials`: a credential of this kind, for oneself.
     AddOwnCredential(CredentialKind),
-    /// `DELETE /v1/credentials/{id}`, of one of one's own, of this kind; another's is not found.
+    /// `DELETE /v1/credentials/{id}`: one of one's own credentials, of this kind. Another identity's is not found.
     DropOwnCredential(CredentialId, CredentialKind),
     /// `GET /v1/org`.
     ReadOrg,
@@ -52,17 +52,17 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// In this organisation and no other.
+    /// The organisation that the permit is for.
     pub fn org(&self) -> OrgId {
         self.org
     }
 
-    /// Who may.
+    /// The identity that is permitted.
     pub fn identity(&self) -> IdentityId {
         self.identity
     }
 
-    /// What.
+    /// The action that is permitted.
     pub fn action(&self) -> Action {
         self.action
     }
@@ -70,23 +70,23 @@ impl Permit {
 
 /// May `actor` do `action` at `now` (milliseconds UTC)?
 ///
-/// `Err` is [`Refusal::Forbidden`], or [`Refusal::PasswordNeeded`] where signing in with the password would do.
+/// `Err` is [`Refusal::Forbidden`], or [`Refusal::PasswordNeeded`] if signing in with the password would do.
 pub fn permit(actor: &Actor, action: Action, now: i64) -> Result<Permit, Refusal> {
     use CredentialKind::{Device, Link, Password, Recovery, Token};
 
     let kind = actor.credential_kind;
     let allowed = match action {
-        // The one-request form proves a token or device credential and is good for the bundle only.
+        // A proof in the request itself is of a token or device credential, and is good for the bundle only.
         Action::ReadOwnBundle if actor.session.is_none() => matches!(kind, Token | Device),
         _ if actor.session.is_none() => false,
         Action::ReadMe | Action::EndOwnSession => true,
-        // The kit of an owner who no longer is one recovers nothing.
+        // The kit of an identity that is not an owner any more recovers nothing.
         Action::ReadRecovery | Action::Recover => actor.role == Role::Owner && actor.proved_kit(now),
-        // An invitation or a recovery kit proves who one is; it is there to be exchanged, not to be worked with.
+        // An invitation or a recovery kit proves an identity in order to be exchanged, not to be worked with.
         _ if matches!(kind, Link | Recovery) => false,
         Action::ReadOwnBundle | Action::ListOwnCredentials => true,
         Action::ReadOwnAgents => actor.kind == IdentityKind::Gateway,
-        // Passwords and kits are replaced, never dropped: their owner, or the organisation's, could not come back.
+        // Passwords and kits are replaced, never dropped: without one, their owner, or the organisation's, could not come back.
         Action::AddOwnCredential(Token | Link) | Action::DropOwnCredential(_, Password | Recovery) => false,
         Action::AddOwnCredential(Recovery) if actor.role != Role::Owner => false,
         Action::DropOwnCredential(id, _) if id == actor.credential => true,

@@ -1,4 +1,4 @@
-//! Is this new organisation complete (CRYPTO.md §2.13 F1)? That sign-up is open at all is not asked here.
+//! Is this new organisation complete (CRYPTO.md §2.13 F1)? Whether sign-up is open is decided elsewhere.
 
 use keyward_wire::Purpose;
 use keyward_wire::api::signup::SignupRequest;
@@ -6,7 +6,7 @@ use keyward_wire::api::write::RootKind;
 
 use super::{Refusal, ensure, owner};
 
-/// One owner with everything an owner needs, at epoch 1; nothing for anybody else.
+/// Checks that the organisation has one owner with everything an owner needs, at epoch 1, and nothing for anybody else.
 pub fn check(request: &SignupRequest, now: i64) -> Result<(), Refusal> {
     let org = request.state.purpose() == Purpose::Org;
     ensure(org, || "state".to_owned(), "an envelope of another purpose")?;

@@ -14,29 +14,29 @@ use keyward_wire::{
 /// Everything a write is checked against, of one organisation and from one snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
-    /// Which organisation.
+    /// The organisation's id.
     pub org: OrgId,
-    /// Seq of its ORG.
+    /// Seq of the organisation's ORG.
     pub seq: u64,
-    /// Its epoch.
+    /// The organisation's epoch.
     pub epoch: u64,
-    /// Who is in it, the expired included.
+    /// The organisation's identities, the expired included.
     pub identities: BTreeMap<IdentityId, Identity>,
-    /// Its groups.
+    /// The organisation's groups.
     pub groups: BTreeSet<GroupId>,
-    /// Who is in which group.
+    /// Memberships: which identity is in which group.
     pub members: BTreeSet<(GroupId, IdentityId)>,
-    /// Its keys and their stored versions.
+    /// The organisation's keys and their stored versions.
     pub keys: BTreeMap<KeyId, Key>,
-    /// Its deployments.
+    /// The organisation's deployments.
     pub deployments: BTreeSet<DeploymentId>,
-    /// Which key is mapped in which deployment.
+    /// Mappings: which key is mapped in which deployment.
     pub mappings: BTreeMap<MappingId, Mapping>,
-    /// Which deployment is assigned to which group.
+    /// Assignments: which deployment is assigned to which group.
     pub assignments: BTreeMap<(GroupId, DeploymentId), NewKeys>,
-    /// Which key of an assigned deployment a group may not read.
+    /// Exclusions: which key of an assigned deployment a group may not read.
     pub exclusions: BTreeSet<(GroupId, DeploymentId, KeyId)>,
-    /// Its stored views.
+    /// The organisation's stored views.
     pub views: BTreeMap<ViewId, View>,
     /// The stored grant of each identity.
     pub grants: BTreeMap<IdentityId, Grant>,
@@ -44,11 +44,11 @@ pub struct State {
     pub credentials: BTreeMap<CredentialId, Credential>,
     /// The stored escrow of each identity.
     pub escrows: BTreeMap<IdentityId, Escrow>,
-    /// Clients of its gateways, the suspended and expired included.
+    /// Agents of the organisation's gateways, the suspended and expired included.
     pub agents: BTreeMap<AgentId, Agent>,
-    /// Which agent is in which group.
+    /// Memberships of agents: which agent is in which group.
     pub agent_members: BTreeSet<(GroupId, AgentId)>,
-    /// Which key was granted to which agent.
+    /// Grants of keys to agents.
     pub agent_keys: BTreeSet<(AgentId, KeyId)>,
 }
 
@@ -77,7 +77,7 @@ impl State {
         }
     }
 
-    /// What the rule looks at.
+    /// The facts that the access rule looks at.
     pub fn facts(&self) -> Facts {
         let mapping = |(id, mapping): (&MappingId, &Mapping)| MappingFact {
             id: *id,
@@ -91,7 +91,7 @@ impl State {
         }
     }
 
-    /// The groups of each identity that reads by the rule, the expired included: everybody but owners and admins.
+    /// The groups of each identity that reads by the access rule, the expired included: of everybody but owners and admins.
     pub fn readers(&self) -> BTreeMap<IdentityId, BTreeSet<GroupId>> {
         let by_the_rule = |(id, identity): (&IdentityId, &Identity)| {
             (!identity.role.administers()).then_some((*id, BTreeSet::new()))
@@ -105,7 +105,7 @@ impl State {
         readers
     }
 
-    /// Whose view each of `readers` reads.
+    /// For each of `readers`, the audience whose view it reads.
     pub fn audiences(
         &self,
         readers: &BTreeMap<IdentityId, BTreeSet<GroupId>>,
@@ -116,7 +116,7 @@ impl State {
         readers.iter().filter_map(audience).collect()
     }
 
-    /// What an audience may read, `facts` being these relations.
+    /// What an audience may read; `facts` are the facts of this state.
     pub fn readable(&self, audience: &Audience, facts: &Facts) -> Readable {
         match audience {
             Audience::Groups(groups) => readable(groups, facts),
@@ -132,7 +132,7 @@ impl State {
         self.agents.iter().filter(move |(_, agent)| agent.gateway == gateway).map(|(id, agent)| (*id, agent))
     }
 
-    /// The groups and the granted keys of each agent.
+    /// For each agent, its groups and the keys granted to it.
     pub fn relations_of_agents(&self) -> BTreeMap<AgentId, (BTreeSet<GroupId>, BTreeSet<KeyId>)> {
         let mut relations: BTreeMap<AgentId, (BTreeSet<_>, BTreeSet<_>)> = BTreeMap::new();
         for (group, agent) in &self.agent_members {
@@ -148,18 +148,18 @@ impl State {
 /// A human, API user or gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// What it is.
+    /// The identity's kind.
     pub kind: IdentityKind,
-    /// What it may do.
+    /// The identity's role: what it may do.
     pub role: Role,
-    /// When it ends, in milliseconds UTC; none: never.
+    /// When the identity ends, in milliseconds UTC. `None` if it never ends.
     pub not_after: Option<i64>,
-    /// Its address, for humans.
+    /// The identity's e-mail address, for humans.
     pub email: Option<Email>,
 }
 
 impl Identity {
-    /// It has not ended at `now` (milliseconds UTC).
+    /// Whether the identity has not ended at `now` (milliseconds UTC).
     pub fn is_active(&self, now: i64) -> bool {
         self.not_after.is_none_or(|end| now < end)
     }
@@ -168,16 +168,16 @@ impl Identity {
 /// A client of a gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Agent {
-    /// Which serves it.
+    /// The gateway that serves the agent.
     pub gateway: IdentityId,
-    /// Whether it is served.
+    /// Whether the agent is served.
     pub state: AgentState,
-    /// When it ends, in milliseconds UTC; none: never.
+    /// When the agent ends, in milliseconds UTC. `None` if it never ends.
     pub not_after: Option<i64>,
 }
 
 impl Agent {
-    /// It is served at `now` (milliseconds UTC).
+    /// Whether the agent is served at `now` (milliseconds UTC).
     pub fn is_served(&self, now: i64) -> bool {
         self.state == AgentState::Active && self.not_after.is_none_or(|end| now < end)
     }
@@ -188,57 +188,57 @@ impl Agent {
 pub struct Key {
     /// Current version, from 1.
     pub version: u64,
-    /// How often it was resealed.
+    /// How often the current version was resealed.
     pub reseal: u64,
     /// Size of the current version's envelope, in bytes.
     pub bytes: usize,
-    /// Kept old versions, each with its reseal.
+    /// Old versions that are kept, each with its number of reseals.
     pub old: BTreeMap<u64, u64>,
 }
 
 /// A key's place in a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mapping {
-    /// Where.
+    /// The deployment.
     pub deployment: DeploymentId,
-    /// Which key.
+    /// The key.
     pub key: KeyId,
 }
 
 /// A stored view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
-    /// Whose it is.
+    /// The groups or the gateway that the view is for.
     pub audience: Audience,
-    /// Seq of its build.
+    /// Seq of the write that built the view.
     pub seq: u64,
-    /// Size of its envelope, in bytes.
+    /// Size of the view's envelope, in bytes.
     pub bytes: usize,
 }
 
 /// A stored grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
-    /// To which view.
+    /// The view that the grant opens.
     pub view: ViewId,
-    /// Seq of the write that made it.
+    /// Seq of the write that made the grant.
     pub seq: u64,
 }
 
 /// A stored credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credential {
-    /// Whose.
+    /// The identity that the credential belongs to.
     pub identity: IdentityId,
-    /// Its kind.
+    /// The credential's kind.
     pub kind: CredentialKind,
 }
 
 /// A stored escrow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Escrow {
-    /// Under whose key; none: the root key. This identity may have left since.
+    /// The identity under whose key the escrow is sealed. `None` if that is the root key. This identity may have left since.
     pub creator: Option<IdentityId>,
-    /// Generation of the key.
+    /// Generation of the identity key in the escrow.
     pub ik_gen: u64,
 }

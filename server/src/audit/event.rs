@@ -1,4 +1,4 @@
-//! What is recorded: an action and opaque ids. Pure.
+//! The events that are recorded: an action and opaque ids. Pure.
 
 use std::fmt::Display;
 
@@ -8,12 +8,12 @@ use keyward_wire::{CredentialId, DeploymentId, IdentityId, KeyId, ViewId};
 use crate::access;
 use crate::store::{ObjectKind, ObjectRow};
 
-/// Something that happened.
+/// Something that happened, to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(super) action: &'static str,
     pub(super) objects: Vec<String>,
-    /// Keys that a filter finds this by, beyond those among the objects.
+    /// Keys by which a filter finds this event, beyond those among its objects.
     served: Vec<KeyId>,
 }
 
@@ -32,8 +32,8 @@ impl Event {
         Self::new("login.succeeded", [object("credential", credential), object("kind", kind.as_str())])
     }
 
-    /// A known credential with a wrong proof, or one that has ended, or of a kind that is not taken here. `untold`: how many of
-    /// the same before it have no entry.
+    /// A log-in was refused: a known credential with a wrong proof, or one that has ended, or of a kind that is not taken here.
+    /// `untold` earlier refusals of the same credential have no entry.
     pub(crate) fn login_refused(identity: IdentityId, credential: CredentialId, untold: u64) -> Self {
         let mut event =
             Self::new("login.refused", [object("identity", identity), object("credential", credential)]);
@@ -46,12 +46,12 @@ impl Event {
         Self::new("session.ended", [object("credential", credential)])
     }
 
-    /// Somebody made a credential for itself.
+    /// An identity made a credential for itself.
     pub(crate) fn credential_added(identity: IdentityId, credential: CredentialId) -> Self {
         Self::new("credential.added", [object("identity", identity), object("credential", credential)])
     }
 
-    /// Somebody gave up a credential of its own.
+    /// An identity gave up a credential of its own.
     pub(crate) fn credential_removed(identity: IdentityId, credential: CredentialId) -> Self {
         Self::new("credential.removed", [object("identity", identity), object("credential", credential)])
     }
@@ -61,9 +61,9 @@ impl Event {
         Self::new("credential.revoked", [object("identity", identity), object("credential", credential)])
     }
 
-    /// A bundle of a view went out, or was confirmed to be unchanged.
+    /// A bundle of a view was sent, or confirmed to be unchanged.
     ///
-    /// Names the view's build and not its keys: the store knows which keys each build listed.
+    /// The event names the view's build and not its keys: the store knows which keys each build listed.
     pub(crate) fn view_read(
         changed: bool,
         view: Option<(ViewId, u64)>,
@@ -75,7 +75,7 @@ impl Event {
         event
     }
 
-    /// An owner's or admin's bundle went out, or was confirmed to be unchanged.
+    /// An owner's or admin's bundle was sent, or confirmed to be unchanged.
     pub(crate) fn org_bundle_read(
         changed: bool,
         org_seq: u64,
@@ -97,7 +97,7 @@ impl Event {
         Self::new("org.read", [format!("org@{seq}")])
     }
 
-    /// What a new owner is made from was read, with the recovery kit.
+    /// The envelopes that a new owner is made from were read, with the recovery kit.
     pub(crate) fn recovery_read(seq: u64) -> Self {
         Self::new("recovery.read", [format!("org@{seq}")])
     }
@@ -118,17 +118,17 @@ impl Event {
         Self::new("identities.read", [])
     }
 
-    /// The audit itself was read.
+    /// The audit log itself was read.
     pub(crate) fn audit_read() -> Self {
         Self::new("audit.read", [])
     }
 
-    /// Somebody known asked for what it may not have, or what is not there.
+    /// A known caller asked for what it may not have, or what does not exist.
     pub(crate) fn refused(method: &str, route: &str, code: &str) -> Self {
         Self::new("request.refused", [format!("route:{method} {route}"), object("code", code)])
     }
 
-    /// Bytes of memory it takes, about.
+    /// How many bytes of memory the event takes, about.
     pub(crate) fn weight(&self) -> usize {
         self.objects.iter().map(String::len).sum::<usize>() + self.served.len() * size_of::<KeyId>()
     }

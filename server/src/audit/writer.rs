@@ -1,4 +1,4 @@
-//! The one place that writes the chain: entry, link, head, in the transaction of what happened.
+//! The one place that writes the chain: entry, link and head, in the transaction of the recorded event.
 
 use std::net::IpAddr;
 
@@ -9,18 +9,18 @@ use keyward_wire::api::org::AuditHead;
 use super::Event;
 use crate::store::{AuditRow, OrgRow, StoreError, Tx};
 
-/// Who and from where.
+/// Who acted, and from which address.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Origin {
-    /// Who; none where nobody has proved to be anybody.
+    /// The identity that acted. `None` if nobody has proved to be anybody.
     pub(crate) actor: Option<IdentityId>,
-    /// From where.
+    /// The address that the request came from.
     pub(crate) ip: Option<IpAddr>,
 }
 
-/// `h_n = SHA-256(h_(n-1) ‖ entry)` for each event, in order; `org` is locked and its head moves along.
+/// Appends `h_n = SHA-256(h_(n-1) ‖ entry)` for each event, in order. `org` is locked, and its head moves along.
 ///
-/// Durable when `tx` is committed, which is before any answer leaves (S8).
+/// The entries are durable when `tx` is committed, which is before any answer leaves (S8).
 pub(crate) async fn append(
     tx: &mut Tx,
     org: &mut OrgRow,
@@ -33,7 +33,7 @@ pub(crate) async fn append(
     Ok(AuditHead { seq: org.audit_seq, hash: org.audit_hash })
 }
 
-/// The same for what several have done. The head after each entry: its own place and link.
+/// Appends entries for what several requests have done. Returns the head after each entry: its own seq and hash.
 pub(crate) async fn append_all(
     tx: &mut Tx,
     org: &mut OrgRow,

@@ -4,29 +4,29 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-/// Leaking buckets, each known by the moment at which it will be empty.
+/// Leaking buckets, each stored as the moment at which it will be empty.
 pub(super) struct Buckets<K> {
     empty_at: HashMap<K, Instant>,
-    /// After which one refusal is forgotten.
+    /// Time after which one refusal is forgotten.
     leak: Duration,
-    /// How full one may be before a refusal more: all but one of those in a row.
+    /// The longest time to empty with which nobody has to wait: that of one refusal less than may come in a row.
     most: Duration,
 }
 
 impl<K: Eq + Hash> Buckets<K> {
-    /// So many refusals in a row, and one more every so many seconds.
+    /// Buckets for `refusals` in a row, and one more every `leak_secs` seconds.
     pub(super) fn new(refusals: u32, leak_secs: u64) -> Self {
         let leak = Duration::from_secs(leak_secs);
         Self { empty_at: HashMap::new(), leak, most: leak * (refusals - 1) }
     }
 
-    /// How long this one must wait; none: it need not.
+    /// How long `key` must wait. `None` if it need not.
     pub(super) fn wait(&self, key: &K, now: Instant) -> Option<Duration> {
         let full = self.empty_at.get(key)?.checked_duration_since(now)?;
         full.checked_sub(self.most).filter(|wait| !wait.is_zero())
     }
 
-    /// One refusal more.
+    /// Counts one more refusal.
     pub(super) fn refused(&mut self, key: K, now: Instant) {
         if self.empty_at.len() >= BUCKETS {
             self.empty_at.retain(|_, empty| *empty > now);
@@ -35,11 +35,11 @@ impl<K: Eq + Hash> Buckets<K> {
             self.forget_half();
         }
         let empty = self.empty_at.entry(key).or_insert(now);
-        // Full is full: a burst of refusals costs whoever shares the bucket no hours.
+        // A bucket is never more than full: a burst of refusals costs others who share the bucket no hours.
         *empty = ((*empty).max(now) + self.leak).min(now + self.most + self.leak);
     }
 
-    /// The emptier half: whoever wants to be forgotten would have to fill as many others as far.
+    /// Forgets the emptier half of the buckets: whoever wants to be forgotten would have to fill as many others as far.
     fn forget_half(&mut self) {
         let mut ends: Vec<Instant> = self.empty_at.values().copied().collect();
         let middle = ends.len() / 2;
@@ -49,7 +49,7 @@ impl<K: Eq + Hash> Buckets<K> {
     }
 }
 
-/// Buckets that are remembered at most, of each kind.
+/// The most buckets that are remembered, of each kind.
 pub(super) const BUCKETS: usize = 100_000;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Finds tokens' secret halves in what a client sent: the server must never see one (CRYPTO.md §2.8). Pure.
+//! Finds secret halves of tokens in what a client sent: the server must never see one (CRYPTO.md §2.8). Pure.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -7,18 +7,18 @@ use data_encoding::BASE32_NOPAD;
 use keyward_wire::CredentialId;
 use keyward_wire::api::credentials::CredentialKind;
 
-/// A secret that was sent: what its text says it is of. Nobody has checked that.
+/// A secret that was sent, and the credential that its text names. Nobody has checked whether the secret is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Leak {
     letter: u8,
-    /// Of which credential.
+    /// The credential that the text names.
     pub(crate) credential: CredentialId,
 }
 
 impl Leak {
-    /// Whether such a text can be the secret of a credential of this kind. None is that of a password; a recovery kit's
-    /// only says that the kit must be replaced, which takes more than this. What an agent shows its gateway (`kwp1_`) is no
-    /// credential of this server's, which could not tell whose it is.
+    /// Whether such a text can be the secret of a credential of this kind. No text is that of a password. That of a recovery kit
+    /// only says that the kit must be replaced, which takes more than deleting it. What an agent shows its gateway (`kwp1_`) is
+    /// no credential of this server, which could not tell whose it is.
     pub(crate) fn fits(self, kind: CredentialKind) -> bool {
         match kind {
             CredentialKind::Token => matches!(self.letter, b't' | b'h'),
@@ -29,11 +29,11 @@ impl Leak {
     }
 }
 
-/// The secrets that stand in `parts`: `kwt1_`, `kwd1_`, `kwi1_`, `kwr1_`, `kwh1_` or `kwp1_`, then an id. Each once,
-/// [`MOST`] at most.
+/// The secrets that stand in `parts`: `kwt1_`, `kwd1_`, `kwi1_`, `kwr1_`, `kwh1_` or `kwp1_`, followed by an id. Each is listed
+/// once, and [`MOST`] at most.
 ///
-/// The text is found wherever it stands, percent-encoded or with JSON's `\u` too, so a session-like header, a URL or any
-/// field of a body will do. What follows the id is not looked at: half a secret is one too.
+/// Such a text is found wherever it stands, also percent-encoded or with JSON's `\u`: in a header, in a URL, in any field of a
+/// body. What follows the id is not looked at: half a secret is a leak, too.
 pub(crate) fn leaked<'b>(parts: impl IntoIterator<Item = &'b [u8]>) -> BTreeSet<Leak> {
     let mut found = BTreeSet::new();
     for part in parts {
@@ -62,7 +62,7 @@ fn credential(text: &[u8]) -> Option<CredentialId> {
     if !text.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7')) {
         return None;
     }
-    // Trailing bits that should be zero do not make it less of a leak, only less of an id.
+    // Trailing bits that should be zero make the text no less of a leak, only less of an id.
     let mut bytes = [0; 17];
     let upper = text.to_ascii_uppercase();
     let padded = [upper.as_slice(), b"AA"].concat();
@@ -71,7 +71,7 @@ fn credential(text: &[u8]) -> Option<CredentialId> {
     Some(CredentialId::from_bytes(*id))
 }
 
-/// `%6b` and `\u006b` read as `k`. A token has neither a percent sign nor a backslash, so none is lost.
+/// The bytes with `%6b` and `\u006b` read as `k`. A token has neither a percent sign nor a backslash, so none is missed.
 fn unescaped(bytes: &[u8]) -> Cow<'_, [u8]> {
     if !bytes.iter().any(|byte| matches!(byte, b'%' | b'\\')) {
         return Cow::Borrowed(bytes);
@@ -86,7 +86,7 @@ fn unescaped(bytes: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(plain)
 }
 
-/// The byte that an escape at the start of `bytes` stands for, and what follows it.
+/// The byte that an escape at the start of `bytes` stands for, and the bytes after the escape.
 fn escape(bytes: &[u8]) -> Option<(u8, &[u8])> {
     let ([b'%', high, low, rest @ ..] | [b'\\', b'u', b'0', b'0', high, low, rest @ ..]) = bytes else {
         return None;
@@ -95,8 +95,8 @@ fn escape(bytes: &[u8]) -> Option<(u8, &[u8])> {
     Some((digit(*high)? << 4 | digit(*low)?, rest))
 }
 
-/// Secrets that are looked at in one request. Each costs a look-up with the organisation locked, and anybody can make up
-/// any number of them.
+/// The most secrets that are looked up for one request. Each costs a look-up with the organisation locked, and anybody can make
+/// up any number of them.
 const MOST: usize = 8;
 
 const PREFIX: usize = 5;

@@ -1,11 +1,12 @@
-//! Guessing is slow (CRYPTO.md §2.9, §2.13 F4).
+//! Throttling of guesses (CRYPTO.md §2.9, §2.13 F4).
 //!
-//! Refused proofs are counted for the network that they come from. That does not slow somebody who guesses one password from
-//! many networks, so refused log-ins are counted for the credential that they name as well, but only those from networks from
-//! which its holder has never signed in: whoever guesses fills the strangers' bucket, and the holder at home, in the office or
-//! on a server does not see it. Tokens are 256 random bits and are never slowed for what others do.
+//! Refused proofs are counted for the network that they come from. That does not slow somebody who guesses one password from many
+//! networks. So refused log-ins are counted for the credential that they name as well, but only those from networks from which
+//! the credential's holder has never signed in (strangers): guessers fill the strangers' bucket, and the holder at home, in the
+//! office or on a server does not notice. Tokens and device credentials are 256 random bits, and a right one is not slowed for
+//! what strangers do.
 //!
-//! A credential that nobody has is counted like any other, so the answers do not tell them apart.
+//! A credential that nobody has is counted like any other, so the answers do not tell which exist.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +17,7 @@ use keyward_wire::CredentialId;
 use super::buckets::Buckets;
 use super::lines::Lines;
 
-/// Refusals by network, and by credential for strangers. Cheap to clone; forgets everything when the server stops, and each
+/// Refusals by network, and by credential for strangers. Cheap to clone. Everything is forgotten when the server stops, and each
 /// server counts for itself.
 #[derive(Clone)]
 pub(crate) struct Throttle(Arc<Inner>);
@@ -38,19 +39,19 @@ impl Default for Throttle {
 }
 
 impl Throttle {
-    /// How long somebody at `ip` must wait at `now`; none: not at all.
+    /// How long a client at `ip` must wait at `now`. `None` if it need not.
     pub(crate) fn wait(&self, ip: Option<IpAddr>, now: Instant) -> Option<Duration> {
         self.networks().wait(&network(ip?), now)
     }
 
-    /// Counts a refusal of somebody at `ip`.
+    /// Counts a refusal of a client at `ip`.
     pub(crate) fn refused(&self, ip: Option<IpAddr>, now: Instant) {
         if let Some(ip) = ip {
             self.networks().refused(network(ip), now);
         }
     }
 
-    /// How long a stranger must wait who names this credential.
+    /// How long a stranger who names this credential must wait.
     pub(crate) fn stranger_waits(&self, credential: CredentialId, now: Instant) -> Option<Duration> {
         self.strangers().wait(&credential, now)
     }
@@ -60,14 +61,14 @@ impl Throttle {
         self.strangers().refused(credential, now);
     }
 
-    /// Whether a refusal of this credential, named from `ip`, gets a line of its own in the audit. If so, how many refusals of
-    /// the credential before it got none.
+    /// Whether a refusal of this credential, named from `ip`, gets an audit line of its own. If so, returns how many earlier
+    /// refusals of the credential got none.
     pub(crate) fn line(&self, credential: CredentialId, ip: Option<IpAddr>, now: Instant) -> Option<u64> {
         let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.line(credential, ip.map(network), now)
     }
 
-    /// A line that told of so many could not be written.
+    /// Notes that an audit line could not be written that would have told of `told` earlier refusals.
     pub(crate) fn untold(&self, credential: CredentialId, told: u64) {
         let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.untold(credential, told + 1);
@@ -82,7 +83,7 @@ impl Throttle {
     }
 }
 
-/// An address for IPv4; for IPv6 its /64, which is what one subscriber has.
+/// The network of an address: for IPv4 the address itself; for IPv6 its /64, which is what one subscriber has.
 pub(crate) fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),

@@ -1,8 +1,9 @@
-//! Which refusals get a line of their own in the audit: a log that anybody can fill is none, and one that anybody can drown out
-//! is none either.
+//! Which refusals get a line of their own in the audit. A log that anybody can fill is useless, and so is one in which anybody
+//! can drown out what matters.
 //!
-//! So lines are counted for a credential and the network that names it: whoever guesses loudly from one place does not silence
-//! what comes from another. And for the credential alone, since networks are cheap. What got no line is told in the next one.
+//! So lines are limited for each pair of credential and network: a loud guesser in one network does not silence what comes from
+//! another. And they are limited for the credential alone, since networks are cheap. The next line tells how many refusals before
+//! it got none.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,7 +13,7 @@ use keyward_wire::CredentialId;
 
 use super::buckets::{BUCKETS, Buckets};
 
-/// Lines that were taken, and those that were not.
+/// Lines that were written, and counts of refusals that got none.
 pub(super) struct Lines {
     networks: Buckets<(CredentialId, Option<IpAddr>)>,
     credentials: Buckets<CredentialId>,
@@ -20,14 +21,14 @@ pub(super) struct Lines {
 }
 
 impl Default for Lines {
-    /// Fifty in a row for a network and then one a minute; ten times as many for all networks together.
+    /// Fifty lines in a row for a network and then one a minute; ten times as many for all networks of a credential together.
     fn default() -> Self {
         Self { networks: Buckets::new(50, 60), credentials: Buckets::new(500, 6), untold: HashMap::new() }
     }
 }
 
 impl Lines {
-    /// Whether this refusal gets one. If so, how many of its credential before it got none.
+    /// Whether this refusal gets a line. If so, returns how many earlier refusals of the credential got none.
     pub(super) fn line(
         &mut self,
         credential: CredentialId,
@@ -44,9 +45,10 @@ impl Lines {
         Some(self.untold.remove(&credential).unwrap_or(0))
     }
 
-    /// So many refusals of this credential have no line.
+    /// Notes that `count` refusals of this credential have no line.
     pub(super) fn untold(&mut self, credential: CredentialId, count: u64) {
-        // Credentials that exist: there are not so many. If there were, all of them are counted for the server.
+        // Only credentials that exist are noted here, and there are fewer of those. If there were more, the metrics would still
+        // count their refusals.
         if self.untold.len() < BUCKETS || self.untold.contains_key(&credential) {
             *self.untold.entry(credential).or_default() += count;
         }

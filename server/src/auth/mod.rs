@@ -1,7 +1,7 @@
-//! Who is it? Proofs, sessions, and the answer for an e-mail that nobody has.
+//! Who is it? Proofs, sessions, and the answer for an e-mail address that nobody has.
 //!
-//! Every request is looked at anew: identity, credential and session must be there and not have ended, by the database's
-//! clock (CRYPTO.md §2.12 S7). Whatever is wrong, the caller learns only that it is.
+//! Every request is checked anew: identity, credential and session must exist and not have ended, by the database's clock
+//! (CRYPTO.md §2.12 S7). Whatever is wrong, the caller learns only that something is.
 
 mod buckets;
 mod leak;

@@ -1,4 +1,4 @@
-//! What a client needs before it can derive a password's key. An e-mail that nobody has gets an answer too: of the same
+//! What a client needs before it can derive a password's key. An e-mail address that nobody has gets an answer too: of the same
 //! shape, and always the same one (CRYPTO.md §2.12 S11).
 
 use keyward_wire::api::auth::PreloginAnswer;
@@ -10,24 +10,24 @@ use zeroize::Zeroizing;
 
 use crate::store::{StoreError, Tx};
 
-/// 32 random bytes that never leave the server.
+/// The secret behind the answers for unknown addresses: 32 random bytes that never leave the server.
 #[derive(Clone)]
 pub(crate) struct PreloginSecret([u8; 32]);
 
 impl PreloginSecret {
-    /// These bytes.
+    /// The secret of these bytes.
     pub(crate) fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// First 20 bytes of `SHA-256(secret ‖ "setup")`: no tag of an e-mail's answer begins like that.
+    /// The setup code: the first 20 bytes of `SHA-256(secret ‖ "setup")`. No tag of an e-mail's answer begins like that.
     pub(crate) fn setup_code(&self) -> Zeroizing<[u8; 20]> {
         let hash = Sha256::of_parts(&[&self.0, b"setup"]);
         let (code, _) = hash.as_bytes().split_at(20);
         Zeroizing::new(code.try_into().expect("20 of 32 bytes"))
     }
 
-    /// First 16 bytes of `SHA-256(secret ‖ tag ‖ email)`.
+    /// The first 16 bytes of `SHA-256(secret ‖ tag ‖ email)`.
     fn derive(&self, tag: &[u8], email: &Email) -> [u8; 16] {
         let hash = Sha256::of_parts(&[&self.0, tag, email.as_str().as_bytes()]);
         let (half, _) = hash.as_bytes().split_at(16);
@@ -64,7 +64,7 @@ impl PreloginSecret {
     }
 }
 
-/// Credential and salt of the e-mail's password, or what looks like them.
+/// Credential and salt of the e-mail's password, or made-up ones that look the same.
 pub(crate) async fn prelogin(
     tx: &mut Tx,
     secret: &PreloginSecret,
@@ -75,7 +75,7 @@ pub(crate) async fn prelogin(
     Ok(PreloginAnswer { cred, suite: keyward_wire::envelope::SUITE, salt })
 }
 
-/// Clients make their ids as UUIDv4; an id without its bits would give the answer away.
+/// Sets the bits of a version 4 UUID, as clients do for their ids: an id without them would give the answer away.
 fn as_uuid_v4(mut bytes: [u8; 16]) -> [u8; 16] {
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;

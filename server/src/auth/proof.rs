@@ -1,4 +1,4 @@
-//! A session or a credential's own proof becomes an [`Actor`], or nothing.
+//! Turns a session token or a credential's own proof into an [`Actor`], or refuses it.
 
 use std::collections::BTreeSet;
 
@@ -9,9 +9,9 @@ use subtle::ConstantTimeEq as _;
 use crate::access::{Actor, Session};
 use crate::store::{OrgRow, SignedIn, StoreError, StoredCredential, Tx};
 
-/// What an `Authorization` header claims.
+/// The claim of an `Authorization` header.
 pub(crate) enum Proof {
-    /// `Bearer kws_…`: hash of the session token.
+    /// `Bearer kws_…`: the hash of the session token.
     Session(Sha256),
     /// `Keyward <cred>.<auth>`: a credential with its auth half.
     Credential(CredentialId, AuthHalf),
@@ -28,12 +28,12 @@ impl Proof {
     }
 }
 
-/// A credential's proof as the server keeps it: whoever has sent this once had the auth half.
+/// A credential's proof as the server may keep it: whoever sent it had the auth half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Claim {
-    /// Which credential.
+    /// The credential.
     pub(crate) credential: CredentialId,
-    /// SHA-256 of its auth half.
+    /// SHA-256 of the credential's auth half.
     verifier: Sha256,
 }
 
@@ -45,7 +45,7 @@ impl Claim {
 }
 
 impl Proof {
-    /// What the request's own proof claims; none if it has a session.
+    /// The claim of a credential's own proof. `None` if this is a session.
     pub(crate) fn claim(&self) -> Option<Claim> {
         match self {
             Self::Session(_) => None,
@@ -54,52 +54,53 @@ impl Proof {
     }
 }
 
-/// Somebody, in an organisation that is locked from here on.
+/// Somebody who was proved, in an organisation that is locked from here on.
 pub(crate) struct Proved {
-    /// The organisation.
+    /// The organisation, locked.
     pub(crate) org: OrgRow,
-    /// Who.
+    /// The identity that was proved, and how.
     pub(crate) actor: Actor,
     /// When identity, credential and session end.
     pub(crate) holder: SignedIn,
-    /// CRED, where the credential itself was proved.
+    /// CRED. `None` if a session was proved and not the credential itself.
     pub(crate) cred: Option<Envelope>,
     /// When the credential last proved itself before, as far as that was noted.
     pub(crate) last_used_at: Option<i64>,
-    /// Now, by the database's clock.
+    /// The present time, by the database's clock.
     pub(crate) now: i64,
 }
 
 /// Somebody whose claim holds, in whichever organisation.
 pub(crate) struct Held {
-    /// Who.
+    /// The identity that holds the claim.
     pub(crate) actor: Actor,
-    /// CRED.
+    /// CRED of the credential.
     pub(crate) cred: Envelope,
     /// When the credential last proved itself before, as far as that was noted.
     last_used_at: Option<i64>,
 }
 
-/// What a look at a proof said.
+/// The outcome of checking a proof.
 pub(crate) enum Verdict {
-    /// It holds.
+    /// The proof holds.
     Proved(Box<Proved>),
-    /// It is of a credential that is known, and does not hold, or that has ended. The organisation is locked.
+    /// The credential exists, but the proof is wrong or the credential has ended. The organisation is locked.
     Refused {
-        /// Of which organisation.
+        /// The credential's organisation.
         org: Box<OrgRow>,
-        /// Of whom.
+        /// The credential's identity.
         identity: IdentityId,
-        /// Of which credential.
+        /// The credential.
         credential: CredentialId,
-        /// Now, by the database's clock.
+        /// The present time, by the database's clock.
         now: i64,
     },
-    /// It is of nothing that the server knows.
+    /// The proof names nothing that the server knows.
     Unknown,
 }
 
-/// Looks at a request's proof. Credentials count here only if they are of kind token or device (CRYPTO.md §2.13 F4).
+/// Checks a request's proof. A credential's own proof counts only if the credential is of kind token or device (CRYPTO.md §2.13
+/// F4).
 pub(crate) async fn authenticate(tx: &mut Tx, proof: &Proof) -> Result<Verdict, StoreError> {
     match proof {
         Proof::Session(token) => by_session(tx, *token).await,
@@ -107,7 +108,7 @@ pub(crate) async fn authenticate(tx: &mut Tx, proof: &Proof) -> Result<Verdict, 
     }
 }
 
-/// Looks at a credential's proof; `kinds` are those that count.
+/// Checks a credential's proof. `kinds` are the kinds of credential that count.
 pub(crate) async fn prove(
     tx: &mut Tx,
     credential: CredentialId,
@@ -143,9 +144,9 @@ async fn by_session(tx: &mut Tx, token: Sha256) -> Result<Verdict, StoreError> {
     }
 }
 
-/// Looks at many claims at once, for requests that carry them: who holds each, if it holds.
+/// Checks many claims at once, for requests that carry them: returns who holds each, or `None` if it does not hold.
 ///
-/// Unlike [`prove`], locks nothing and says nothing about why not.
+/// Unlike [`prove`], this locks nothing and does not say why a claim does not hold.
 pub(crate) async fn hold(tx: &mut Tx, claims: &[Claim], now: i64) -> Result<Vec<Option<Held>>, StoreError> {
     let ids: BTreeSet<_> = claims.iter().map(|claim| claim.credential).collect();
     let stored = tx.credentials(&ids).await?;
@@ -163,7 +164,7 @@ fn holds(stored: &StoredCredential, verifier: Sha256, kinds: &[CredentialKind]) 
     right && kinds.contains(&stored.kind)
 }
 
-/// Notes that a credential was used, if the last note is old: to note each use would cost every read two more rows.
+/// Notes that a credential was used, if the last such note is old: noting each use would make every read write two more rows.
 pub(crate) async fn touch(
     tx: &mut Tx,
     actor: &Actor,
@@ -176,7 +177,7 @@ pub(crate) async fn touch(
     Ok(())
 }
 
-/// The same for many, each credential once.
+/// Notes the use of many credentials, each once.
 pub(crate) async fn touch_all(
     tx: &mut Tx,
     used: impl Iterator<Item = Held>,
@@ -208,8 +209,8 @@ fn lives(holder: &SignedIn, now: i64) -> bool {
     ends.into_iter().flatten().all(|end| now < end)
 }
 
-/// Kinds that a request may carry the proof of (CRYPTO.md §2.13 F4).
+/// The kinds of credential whose proof a request may carry (CRYPTO.md §2.13 F4).
 const IN_REQUEST: &[CredentialKind] = &[CredentialKind::Token, CredentialKind::Device];
 
-/// For how long the note of a use counts for later ones: a minute.
+/// How long the note of a use counts for later uses: a minute.
 const USE_NOTED_MS: i64 = 60 * 1000;

@@ -1,4 +1,4 @@
-//! Sessions: 256 random bits for the client, their SHA-256 here, 15 minutes (CRYPTO.md §2.9).
+//! Sessions: 256 random bits for the client, their SHA-256 in the database, 15 minutes (CRYPTO.md §2.9).
 
 use keyward_wire::SessionToken;
 
@@ -6,11 +6,11 @@ use super::Proved;
 use crate::random;
 use crate::store::{NewSession, StoreError, Tx};
 
-/// A session for whoever was just proved.
+/// A new session of an identity that was just proved.
 pub(crate) struct NewSessionToken {
-    /// For the client, once.
+    /// The session token, for the client, sent once.
     pub(crate) token: SessionToken,
-    /// When it ends.
+    /// When the session ends.
     pub(crate) expires_at: i64,
 }
 

@@ -1,8 +1,8 @@
 //! The one-time code of the first sign-up: whoever reads the server's terminal or data directory is the operator.
 //!
-//! It is derived from the server's secret in the database, so that several servers over one database ask for the same code,
-//! and a restart for the one it had. Once an organisation is there, no code is asked for: the first sign-up with it is the
-//! only one, whichever server it reaches.
+//! The code is derived from the server's secret in the database, so that several servers over one database ask for the same code,
+//! and so does a restarted one. Once an organisation exists, no code is asked for: the first sign-up with the code is the only
+//! one, whichever server it reaches.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::PreloginSecret;
 
-/// The code, until the first organisation is there. Cheap to clone.
+/// The setup code, until the first organisation exists. Cheap to clone.
 #[derive(Clone)]
 pub struct SetupCode(Arc<Code>);
 
@@ -26,12 +26,12 @@ struct Code {
 }
 
 impl SetupCode {
-    /// None is asked for.
+    /// No code: sign-up does not ask for one.
     pub fn none() -> Self {
         Self(Arc::new(Code { file: PathBuf::new(), text: Mutex::new(None) }))
     }
 
-    /// The server's code, also in `file`, readable for its owner only.
+    /// The server's code, also written into `file`, which only its owner can read.
     pub(crate) fn of(secret: &PreloginSecret, file: &Path) -> std::io::Result<Self> {
         let text = text(secret);
         if read(file)?.is_none_or(|written| *written != *text) {
@@ -40,12 +40,12 @@ impl SetupCode {
         Ok(Self(Arc::new(Code { file: file.to_owned(), text: Mutex::new(Some(text)) })))
     }
 
-    /// The code, for the terminal.
+    /// The code as text, for the terminal. `None` if there is none.
     pub fn text(&self) -> Option<Zeroizing<String>> {
         self.0.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether `given` is the code. Dashes, blanks and case do not matter. False once it is used up.
+    /// Whether `given` is the code. Dashes, blanks and case do not matter. False once the code is used up.
     pub fn is(&self, given: &str) -> bool {
         let hash = |text: &str| Sha256::of(Zeroizing::new(canonical(text)).as_bytes());
         self.text().is_some_and(|text| hash(&text).as_bytes().ct_eq(hash(given).as_bytes()).into())
@@ -61,7 +61,7 @@ impl SetupCode {
     }
 }
 
-/// Removes a code that nobody will ask for any more.
+/// Removes the file of a code that will not be asked for.
 pub(crate) fn remove(file: &Path) -> std::io::Result<()> {
     match std::fs::remove_file(file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
@@ -86,7 +86,7 @@ fn write(file: &Path, text: &str) -> std::io::Result<()> {
     out.sync_all()
 }
 
-/// 160 bits: 32 letters in 8 groups.
+/// The code as text: 160 bits, 32 letters in 8 groups.
 fn text(secret: &PreloginSecret) -> Zeroizing<String> {
     let letters = Zeroizing::new(BASE32_NOPAD.encode(&*secret.setup_code()).to_ascii_lowercase());
     let groups: Vec<&str> = letters

@@ -1,9 +1,9 @@
-//! How long an answer took must not tell what exists (CRYPTO.md §2.12 S11): known and unknown credentials and e-mails take
-//! different looks into the database, so their answers leave at whole steps after the look began.
+//! The time that an answer takes must not tell what exists (CRYPTO.md §2.12 S11). Known and unknown credentials and e-mail
+//! addresses take different work in the database, so their answers leave at whole steps after that work began.
 
 use std::time::{Duration, Instant};
 
-/// `look`; if it fails, not before the next step. What it held is let go by then.
+/// Runs `look`. If it fails, the failure is returned at the next step; what `look` held is released by then.
 pub(crate) async fn refused_in_step<T, E>(look: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let start = Instant::now();
     let result = look.await;
@@ -23,11 +23,12 @@ fn rest(elapsed: Duration, step: Duration) -> Duration {
     step.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX)).saturating_sub(elapsed)
 }
 
-/// More than a look into a database that is not busy takes, and a durable write; a busy one goes on to the next step, not
-/// to a time of its own.
+/// The step of refused proofs: longer than a look-up in a database that is not busy and a durable write. If the database is busy,
+/// the answer leaves at the next step, not at a time of its own.
 const REFUSAL: Duration = Duration::from_millis(25);
 
-/// One look at one index, for known and unknown alike, and nothing written. Everybody who signs in waits for it.
+/// The step of prelogins: one look-up in one index, for known and unknown addresses alike, and nothing written. Everybody who
+/// signs in waits for it.
 const PRELOGIN: Duration = Duration::from_millis(5);
 
 #[cfg(test)]

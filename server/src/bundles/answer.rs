@@ -1,4 +1,4 @@
-//! One bundle as it goes out.
+//! One cached bundle.
 
 use axum::body::Bytes;
 use axum::http::HeaderValue;
@@ -9,26 +9,26 @@ use crate::store::OrgRow;
 
 /// A bundle's bytes, and what they were made from.
 pub(crate) struct Answer {
-    /// Of which organisation.
+    /// The organisation.
     pub(crate) org: OrgId,
-    /// At which state: seq and hash of ORG.
+    /// The organisation's state: seq and hash of ORG.
     pub(crate) state: (u64, Sha256),
-    /// Whose.
+    /// The identity whose bundle this is.
     pub(crate) identity: IdentityId,
-    /// CRED in it. A credential can go and come back under its id, without any write of ORG.
+    /// CRED in the bundle. A credential can be deleted and come back under its id without any write of ORG.
     pub(crate) cred: Option<Envelope>,
-    /// The JSON.
+    /// The bundle's JSON.
     pub(crate) body: Bytes,
     /// Quoted SHA-256 of the JSON.
     pub(crate) etag: HeaderValue,
-    /// What is recorded when it goes out.
+    /// The audit entry for sending the bundle.
     pub(crate) read: Event,
-    /// What is recorded when it is confirmed.
+    /// The audit entry for confirming that the client's copy is current (304).
     pub(crate) confirmed: Event,
 }
 
 impl Answer {
-    /// Whether this is `identity`'s bundle as of `org`, sent together with `cred`.
+    /// Whether this is `identity`'s bundle at the state of `org`, sent together with `cred`.
     pub(crate) fn is_of(&self, org: &OrgRow, identity: IdentityId, cred: &Envelope) -> bool {
         self.org == org.id
             && self.state == (org.seq, org.sha256)
@@ -36,17 +36,17 @@ impl Answer {
             && self.cred.as_ref().is_some_and(|sent| sent.as_bytes() == cred.as_bytes())
     }
 
-    /// What is recorded.
+    /// The audit entry for sending the bundle, or for confirming it.
     pub(crate) fn event(&self, changed: bool) -> &Event {
         if changed { &self.read } else { &self.confirmed }
     }
 
-    /// Bytes of memory it takes, about.
+    /// How many bytes of memory the bundle takes, about.
     pub(super) fn weight(&self) -> usize {
         let cred = self.cred.as_ref().map_or(0, |cred| cred.as_bytes().len());
         self.body.len() + cred + self.read.weight() + self.confirmed.weight() + OVERHEAD
     }
 }
 
-/// What an entry takes besides: its key, its fields, its place in the map.
+/// Bytes that a cached bundle takes besides its JSON: its key, its fields, its place in the map.
 const OVERHEAD: usize = 1024;

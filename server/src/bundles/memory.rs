@@ -1,4 +1,4 @@
-//! The bundles that were asked for last, up to a number of bytes.
+//! The cache: the bundles that were asked for last, up to a number of bytes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,7 +6,7 @@ use lru::LruCache;
 
 use super::{Answer, Key};
 
-/// What is sealed is kept here and nothing else; forgotten when the server stops.
+/// The cached bundles. They are sealed, and forgotten when the server stops.
 pub(super) struct Memory {
     most: usize,
     kept: Mutex<Kept>,
@@ -24,7 +24,7 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// One that holds at most `most` bytes.
+    /// A cache that holds at most `most` bytes.
     pub(super) fn of(most: usize) -> Self {
         Self { most, kept: Mutex::new(Kept { answers: LruCache::unbounded(), bytes: 0 }) }
     }
@@ -35,7 +35,7 @@ impl Memory {
     }
 
     pub(super) fn keep(&self, key: Key, answer: Answer) {
-        // One large bundle does not drive out those of everybody else.
+        // A single large bundle must not drive out everybody else's.
         if answer.weight() > self.most / SHARE {
             return;
         }
@@ -55,8 +55,8 @@ impl Memory {
     }
 }
 
-/// For all of them: some 700 bundles of 50 keys.
+/// Bytes of all cached bundles together: some 700 bundles of 50 keys.
 const BYTES: usize = 32 * 1024 * 1024;
 
-/// Part of it that one may take at most.
+/// One bundle may take this part of the cache at most: a fourth.
 const SHARE: usize = 4;

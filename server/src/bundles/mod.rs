@@ -1,18 +1,18 @@
-//! Bundles that went out before (CRYPTO.md §2.12 S8, S10).
+//! The cache of bundles, and group commit of their audit entries (CRYPTO.md §2.12 S8, S10).
 //!
-//! A bundle is a pure function of identity, state of the organisation, credential and deployment. Its bytes are kept in
-//! memory, and a request for the same again takes nothing from the database but what must be looked at anew: whether the
-//! credential still holds and the organisation is where it was. Requests that come while others are being recorded are
-//! then recorded together: one transaction, one audit entry each, one commit.
+//! A bundle is a pure function of identity, state of the organisation, credential and deployment. Its bytes are kept in memory.
+//! If the same bundle is asked for again, only what may have changed is read from the database: whether the credential still
+//! holds, and whether the organisation is at the same state. Requests that arrive while others are being recorded are then
+//! recorded together: one transaction, one audit entry each, one commit.
 //!
 //! | file | what |
 //! |---|---|
-//! | `answer` | one bundle: its bytes, its `ETag`, what it was made from |
-//! | `memory` | the bundles, up to a number of bytes |
+//! | `answer` | one cached bundle: its bytes, its `ETag`, what it was made from |
+//! | `memory` | the cached bundles, up to a number of bytes |
 //! | `group` | requests that wait for one another, each told when its entry is durable |
-//! | `record` | what they share: a look at each proof, an entry for each, a commit |
+//! | `record` | the transaction that they share: a check of each proof, an entry for each, a commit |
 //!
-//! Whatever is not exactly as it was (a write, a revoked credential, a wrong proof) is declined here and answered in a
+//! A request for which something has changed (a write, a revoked credential, a wrong proof) is declined here and answered in a
 //! transaction of its own, as every other request is: nothing is refused here.
 
 mod answer;
@@ -41,42 +41,44 @@ pub(crate) struct Bundles {
     group: Group,
 }
 
-/// Whose bundle, and of which deployment. Has no secret in it, and nobody has one who has not proved it once.
+/// The key of a cached bundle: whose it is, and of which deployment. It has no secret in it, and only a caller who has once
+/// proved the credential can have made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
-    /// The proof.
+    /// The claim: credential and hash of its auth half.
     pub(crate) claim: Claim,
-    /// Secrets of one deployment; none: of all.
+    /// The deployment whose secrets are in the bundle. `None` if the bundle has all secrets.
     pub(crate) deployment: Option<DeploymentId>,
 }
 
-/// A request for a bundle that is in memory.
+/// A request for a bundle that is cached.
 #[derive(Clone)]
 pub(crate) struct Read {
-    /// Its proof, to be looked at anew.
+    /// The request's proof, to be checked anew.
     pub(crate) claim: Claim,
-    /// From where.
+    /// The address that the request comes from.
     pub(crate) ip: Option<IpAddr>,
-    /// What will be sent if nothing has changed.
+    /// The answer to send if nothing has changed.
     pub(crate) answer: Arc<Answer>,
-    /// False if the client has it already.
+    /// False if the client has the bundle already.
     pub(crate) changed: bool,
 }
 
 impl Bundles {
-    /// The bundle of before, which may be out of date.
+    /// The cached bundle, which may be out of date.
     pub(crate) fn recall(&self, key: &Key) -> Option<Arc<Answer>> {
         self.memory.recall(key)
     }
 
-    /// Keeps a bundle that has just gone out.
+    /// Caches a bundle that was just sent.
     pub(crate) fn keep(&self, key: Key, answer: Answer) {
         self.memory.keep(key, answer);
     }
 
-    /// Looks whether `read.answer` is still this caller's bundle, and if so records that it goes out. Durable by then.
+    /// Checks whether `read.answer` is still this caller's bundle, and if so records that it is sent. The record is durable when
+    /// this returns.
     ///
-    /// None: it is not, or that could not be seen here. Nothing has been recorded.
+    /// `None` if the bundle is another one, or that could not be checked here. Then nothing was recorded.
     pub(crate) async fn record(&self, store: &Store, read: Read) -> Result<Option<Recorded>, StoreError> {
         self.group.record(store, read).await
     }

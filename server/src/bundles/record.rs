@@ -1,5 +1,5 @@
-//! One transaction for a group of requests: their organisations are locked, each proof is looked at, what is still right
-//! gets its entry, and everything is committed at once.
+//! One transaction for a group of requests: their organisations are locked, each proof is checked, each request whose answer is
+//! still right gets its audit entry, and everything is committed at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,16 +12,16 @@ use crate::audit::{self, Origin};
 use crate::auth::{self, Held};
 use crate::store::{OrgRow, Store, StoreError, Tx};
 
-/// A request whose entry is durable.
+/// A request whose audit entry is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Recorded {
-    /// Place and hash of its own entry.
+    /// Seq and hash of the request's own entry.
     pub(crate) head: AuditHead,
     /// Whether an owner or admin asked.
     pub(crate) administers: bool,
 }
 
-/// For each of `reads`, in their order: recorded, or not what its answer says any more.
+/// Records `reads`, and returns for each, in their order: recorded, or `None` if its answer is out of date.
 pub(super) async fn record(store: &Store, reads: &[Read]) -> Result<Vec<Option<Recorded>>, StoreError> {
     let mut recorded = vec![None; reads.len()];
     if reads.is_empty() {
@@ -46,7 +46,7 @@ pub(super) async fn record(store: &Store, reads: &[Read]) -> Result<Vec<Option<R
     Ok(recorded)
 }
 
-/// Each organisation once, in the order of their ids: groups of several processes do not wait for each other crosswise.
+/// Locks each organisation once, in the order of their ids, so that groups of several processes do not deadlock.
 async fn lock(tx: &mut Tx, reads: &[Read]) -> Result<BTreeMap<OrgId, OrgRow>, StoreError> {
     let mut orgs = BTreeMap::new();
     for id in reads.iter().map(|read| read.answer.org).collect::<BTreeSet<_>>() {
@@ -57,7 +57,7 @@ async fn lock(tx: &mut Tx, reads: &[Read]) -> Result<BTreeMap<OrgId, OrgRow>, St
     Ok(orgs)
 }
 
-/// The requests of an organisation whose answer is what it would answer them now.
+/// The requests of an organisation whose cached answer is the answer that they would get now.
 fn right<'a>(
     org: OrgRow,
     reads: &'a [Read],

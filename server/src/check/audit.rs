@@ -1,4 +1,4 @@
-//! The audit chain, from its beginning to the head that the organisation's row names (CRYPTO.md §2.11).
+//! Checks the audit chain, from its beginning to the head that the organisation's row names (CRYPTO.md §2.11).
 
 use keyward_wire::Sha256;
 use keyward_wire::api::audit::{AuditRecord, genesis, link};
@@ -15,7 +15,7 @@ pub(super) async fn check(tx: &mut Tx, org: &OrgRow, report: &mut Report<'_>) ->
         }
         for row in rows {
             entry(&row, seq, head, report);
-            // From what is stored on: one broken link is one finding.
+            // The chain is followed on from the stored hash: one broken link is one finding.
             (seq, head) = (row.seq, row.hash);
             report.checked.audit_entries += 1;
         }

@@ -1,4 +1,5 @@
-//! Sealed blobs: of the form that all have, in the place that their header names, and the one whose hash is stored (S4).
+//! Checks sealed blobs: each has a valid form, stands in the place that its header names, and has the hash that is stored for it
+//! (S4).
 
 use keyward_wire::api::credentials::CredentialKind;
 use keyward_wire::api::write::RootKind;

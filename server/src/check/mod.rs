@@ -1,8 +1,8 @@
-//! Is what is stored what this program would have stored? Everything that can be told without a key, in one snapshot, page by
-//! page: a server may be running.
+//! Checks whether everything that is stored is what this program would have stored: as far as that can be told without a key, in
+//! one snapshot, page by page. A server may be running.
 //!
-//! What is sealed is checked by those who can open it. This finds a damaged disk, a database changed by hand, a restore gone
-//! wrong and faults of this program.
+//! What is sealed is checked by those who can open it. This check finds a damaged disk, a database changed by hand, a restore
+//! gone wrong and faults of this program.
 
 mod audit;
 mod envelopes;
@@ -15,15 +15,15 @@ use serde::Serialize;
 
 use crate::store::{OrgRow, Store, StoreError, Tx};
 
-/// Something that is not as it must be. Ids only.
+/// Something stored that is not as it must be. It names ids only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// In which organisation; none: in the database as a whole.
+    /// The organisation. `None` if the finding is about the database as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub org: Option<OrgId>,
-    /// Which row, by its ids, as `secret:<key>@<version>`.
+    /// The row, by its ids, as `secret:<key>@<version>`.
     pub at: String,
-    /// What is wrong with it.
+    /// What is wrong with the row.
     pub what: Cow<'static, str>,
 }
 
@@ -40,10 +40,10 @@ pub struct Checked {
     pub findings: u64,
 }
 
-/// [`check`], in a snapshot of its own.
+/// Runs [`check`] in a snapshot of its own.
 ///
 /// # Errors
-/// As [`check`].
+/// As [`check`]: the database does not answer.
 pub async fn check_all(store: &Store, found: &mut dyn FnMut(Finding)) -> Result<Checked, StoreError> {
     match store.snapshot().await {
         Ok(mut tx) => {
@@ -60,10 +60,10 @@ pub async fn check_all(store: &Store, found: &mut dyn FnMut(Finding)) -> Result<
     }
 }
 
-/// Looks at everything, and tells each finding as it is found.
+/// Checks everything, and tells each finding as it is found.
 ///
 /// # Errors
-/// The database does not answer. One that is damaged is a finding.
+/// If the database does not answer. A damaged database is a finding.
 pub async fn check(tx: &mut Tx, found: &mut dyn FnMut(Finding)) -> Result<Checked, StoreError> {
     let mut report = Report { checked: Checked::default(), org: None, found };
     match everything(tx, &mut report).await {
@@ -103,7 +103,7 @@ async fn everything(tx: &mut Tx, report: &mut Report<'_>) -> Result<(), StoreErr
     }
 }
 
-/// Each part by itself: what one cannot read keeps no other from being looked at.
+/// Checks an organisation, each part by itself: if one part cannot be read, the others are still checked.
 async fn organisation(tx: &mut Tx, org: &OrgRow, report: &mut Report<'_>) -> Result<(), StoreError> {
     let relations = relations::check(tx, org, report).await;
     report.goes_on_after(relations)?;
@@ -113,7 +113,7 @@ async fn organisation(tx: &mut Tx, org: &OrgRow, report: &mut Report<'_>) -> Res
     report.goes_on_after(audit)
 }
 
-/// What was looked at, and where findings go.
+/// What was checked so far, and where findings go.
 struct Report<'f> {
     checked: Checked,
     org: Option<OrgId>,

@@ -1,4 +1,4 @@
-//! Relations: what every write is checked against holds of what is stored (S2, S5, S6).
+//! Checks that the stored relations satisfy what every write is checked against (S2, S5, S6).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -133,8 +133,8 @@ fn views(state: &State, report: &mut Report<'_>) {
     }
 }
 
-/// S2: each active identity that reads by the rule has exactly one GRANT, for the view of exactly its groups, made with that
-/// view's build or after it; and owners and admins have none. Who has ended keeps his until the next write.
+/// S2: each active identity that reads by the access rule has exactly one GRANT, for the view of exactly its groups, made with
+/// that view's build or after it. Owners and admins have none. An identity that has ended keeps its GRANT until the next write.
 fn grants(state: &State, now: i64, report: &mut Report<'_>) {
     let readers = state.readers();
     let audiences = state.audiences(&readers);
@@ -165,8 +165,8 @@ fn one_grant(state: &State, id: &IdentityId, audience: &Audience, grant: Grant, 
     }
 }
 
-/// Each owner has ROOT, each owner and admin ORGKEY_ADMIN of this epoch, the organisation ORGKEY_ROOT of this epoch, and
-/// nobody else has any.
+/// Each owner has ROOT, each owner and admin ORGKEY_ADMIN of this epoch, the organisation ORGKEY_ROOT of this epoch, and nobody
+/// else has a root envelope.
 fn roots(state: &State, roots: &[RootRow], report: &mut Report<'_>) {
     let key = |root: &RootRow| (word(root.kind), root.holder);
     let stored: BTreeMap<_, u64> = roots.iter().map(|root| (key(root), root.generation)).collect();
@@ -205,5 +205,5 @@ const ROOT: &str = "root";
 const ORGKEY_ROOT: &str = "orgkey_root";
 const ORGKEY_ADMIN: &str = "orgkey_admin";
 
-/// Holder of ORGKEY_ROOT: nobody in person.
+/// The stored holder of ORGKEY_ROOT, which belongs to no identity.
 const NOBODY: IdentityId = IdentityId::from_bytes([0; 16]);

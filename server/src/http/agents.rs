@@ -1,4 +1,4 @@
-//! What a gateway's agents may use as of now, and waiting for it to change (CRYPTO.md §2.10).
+//! What a gateway's agents may use now, and waiting for that to change (CRYPTO.md §2.10).
 
 use std::time::{Duration, Instant};
 
@@ -54,7 +54,7 @@ pub(super) async fn read(call: Call, mut work: Work) -> Answer {
             return Ok(tagged(unchanged(), etag));
         }
         if place.is_none() {
-            // While the organisation is locked, so that no write falls between what was read and the waiting.
+            // Watched while the organisation is locked, so that no write falls between reading and waiting.
             let watch = call.server.app.watch();
             let entered = watch.enter(work.org.id, work.actor.identity, work.org.seq);
             place = Some(entered.ok_or(Failure::TooManyWaiting)?);
@@ -66,7 +66,8 @@ pub(super) async fn read(call: Call, mut work: Work) -> Answer {
                 end = Instant::now();
             }
         }
-        // From the start, woken or not: the session may have ended meanwhile, or this gateway may have been removed.
+        // The request is authenticated anew, woken or not: the session may have ended meanwhile, or the gateway may have been
+        // removed.
         work = dispatch::admitted(&call).await?;
     }
 }

@@ -7,29 +7,29 @@ use keyward_wire::api::bundle::AUDIT_HEADER;
 use keyward_wire::api::org::AuditHead;
 use serde::Serialize;
 
-/// `value` as JSON.
+/// An answer with this status and `value` as JSON.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     bytes(status, encode(value))
 }
 
-/// 200 and `value` as JSON.
+/// An answer with status 200 and `value` as JSON.
 pub(super) fn ok(value: &impl Serialize) -> Response {
     json(StatusCode::OK, value)
 }
 
-/// 204.
+/// An answer with status 204 and no body.
 pub(super) fn empty() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }
 
-/// `value` as the bytes of its JSON.
+/// The JSON of `value` as bytes.
 pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("wire types are JSON")
 }
 
-/// Bytes that are JSON already.
+/// An answer with a body that is JSON already.
 pub(super) fn bytes(status: StatusCode, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
@@ -37,8 +37,8 @@ pub(super) fn bytes(status: StatusCode, body: impl Into<Body>) -> Response {
     response
 }
 
-/// With the audit header: the head for owners and admins, for others only the hash of this request's own entry, which
-/// tells nothing of anybody else.
+/// Adds the audit header: for owners and admins the head of the chain, for others only the hash of this request's own entry,
+/// which tells nothing of anybody else.
 pub(super) fn audited(mut response: Response, administers: bool, head: AuditHead) -> Response {
     let head = if administers { format!("{}:{}", head.seq, head.hash) } else { head.hash.to_string() };
     let head = HeaderValue::from_str(&head).expect("digits, a colon and base64url");
@@ -46,7 +46,7 @@ pub(super) fn audited(mut response: Response, administers: bool, head: AuditHead
     response
 }
 
-/// What every answer has, whatever else it is.
+/// Adds what every answer has.
 pub(super) fn finish(mut response: Response) -> Response {
     let busy = response.status() == StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();
@@ -58,5 +58,5 @@ pub(super) fn finish(mut response: Response) -> Response {
     response
 }
 
-/// After which a busy server has likely caught up.
+/// The time after which a busy server has likely caught up.
 const RETRY_AFTER_SECS: &str = "2";

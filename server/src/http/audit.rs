@@ -27,7 +27,8 @@ pub(super) async fn read(call: Call, mut work: Work) -> Answer {
     work.answer(&[Event::audit_read()], answer::ok(&answer)).await
 }
 
-/// As many as one answer can hold, one at least: an entry can name thousands of ids, and quoting it in JSON lengthens it.
+/// As many entries as one answer can hold, and one at least: an entry can name thousands of ids, and quoting it in JSON lengthens
+/// it.
 fn fitting(rows: Vec<AuditRow>) -> Vec<AuditEntry> {
     let mut bytes = 0;
     let fits = |row: &AuditRow| {

@@ -63,14 +63,14 @@ pub(super) async fn login(call: Call) -> Answer {
         let verdict = auth::prove(&mut tx, request.cred, &request.auth, EVERY_KIND).await?;
         let guessable = !is_beyond_guessing(&verdict);
         let now = Instant::now();
-        // Once more, for right and wrong alike: many that came together were all let in by the first look.
+        // Asked a second time, for right and wrong proofs alike: of many that arrived together, the first check let in all.
         if guessable && let Some(wait) = throttle.wait(call.ip, now) {
             metrics.refused(Refused::Network);
             return Err(Failure::TooMany { wait });
         }
         let stranger = guessable && is_stranger(&mut tx, &call, &verdict).await?;
         if stranger && let Some(wait) = throttle.stranger_waits(request.cred, now) {
-            // Right or wrong: to tell them apart would be to answer a guess.
+            // Refused whether right or wrong: telling them apart would answer a guess.
             throttle.refused(call.ip, now);
             metrics.refused(Refused::Stranger);
             return Err(Failure::TooMany { wait });
@@ -98,12 +98,12 @@ async fn is_of_machine(call: &Call, request: &LoginRequest) -> Result<bool, Fail
     Ok(held.iter().any(Option::is_some))
 }
 
-/// A right proof of 256 random bits. Nobody arrives at one by trying.
+/// Whether this is a right proof of 256 random bits, which nobody arrives at by trying.
 fn is_beyond_guessing(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Proved(proved) if proved.actor.credential_kind != CredentialKind::Password)
 }
 
-/// Whether the holder of the credential, if it has one, has never signed in from the network of this request.
+/// Whether the credential's holder has never signed in from the network of this request. True if nobody holds the credential.
 async fn is_stranger(tx: &mut Tx, call: &Call, verdict: &Verdict) -> Result<bool, Failure> {
     let (org, identity) = match verdict {
         Verdict::Proved(proved) => (proved.org.id, proved.actor.identity),
@@ -171,7 +171,8 @@ pub(super) async fn me(_: Call, work: Work) -> Answer {
     }))
 }
 
-/// What the session of a link or a recovery kit may do is little; [`crate::access`] says what.
+/// Every kind of credential may log in. What the session of a link or a recovery kit may do is little: [`crate::access`] decides
+/// that.
 const EVERY_KIND: &[CredentialKind] = &[
     CredentialKind::Password,
     CredentialKind::Token,

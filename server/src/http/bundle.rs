@@ -58,7 +58,7 @@ pub(super) async fn read(call: Call, mut work: Work) -> Answer {
     Ok(response)
 }
 
-/// The same from memory, where nothing has changed since; else nothing is answered yet.
+/// Answers from the cache if nothing has changed since. `None` if the bundle is not cached, or is another one by now.
 pub(super) async fn again(call: &Call) -> Result<Option<Response>, Failure> {
     let Some((key, answer)) = remembered(call) else { return Ok(None) };
     let changed = !call.has(&answer.etag);
@@ -73,7 +73,8 @@ fn remembered(call: &Call) -> Option<(Key, Arc<bundles::Answer>)> {
     Some((key, call.server.app.bundles().recall(&key)?))
 }
 
-/// Under what the answer is kept; none if it is not: sessions end soon, and each would have its own.
+/// The key under which the answer is cached. `None` if it is not cached: bundles read with a session are not, since sessions end
+/// soon and each would have its own.
 fn key(call: &Call, wanted: Wanted) -> Option<Key> {
     let claim = call.proof().ok()?.claim()?;
     match wanted {
@@ -95,12 +96,12 @@ fn respond(answer: &bundles::Answer, changed: bool) -> Response {
     response
 }
 
-/// Which secrets were asked for.
+/// The secrets that were asked for.
 #[derive(Clone, Copy)]
 enum Wanted {
     All,
     Of(DeploymentId),
-    /// Another spelling of an id is as good as an unknown one.
+    /// A misspelt id is treated like an unknown one: no secrets.
     Nothing,
 }
 
@@ -142,7 +143,7 @@ async fn collect(work: &mut Work, permit: &Permit, wanted: Wanted) -> Result<Bun
     Ok(bundle)
 }
 
-/// As it goes out, with what is recorded then.
+/// The bundle as it is sent, with its audit events.
 fn encoded(work: &Work, bundle: Bundle, wanted: Wanted) -> Result<bundles::Answer, Failure> {
     let body = answer::encode(&bundle);
     if body.len() > keyward_wire::limits::ANSWER_BYTES {

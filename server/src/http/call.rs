@@ -12,31 +12,31 @@ use serde::de::DeserializeOwned;
 use super::{Failure, Route, Server};
 use crate::auth::Proof;
 
-/// What a handler looks at.
+/// A request as its handler sees it.
 pub(super) struct Call {
-    /// The server.
+    /// The server's configuration and database.
     pub server: Server,
-    /// Which route.
+    /// The route that was asked for.
     pub route: &'static Route,
-    /// Path and query as sent.
+    /// Path and query as they were sent.
     pub uri: Uri,
-    /// Headers.
+    /// The request's headers.
     pub headers: HeaderMap,
-    /// Body, whole.
+    /// The whole body.
     pub body: Bytes,
-    /// From where, as far as trusted proxies tell.
+    /// The client's address, as far as trusted proxies tell it.
     pub ip: Option<IpAddr>,
 }
 
 impl Call {
-    /// The id that ends the path. Another spelling of an id is no id, and not found.
+    /// The id that ends the path. A misspelt id is no id, and so not found.
     pub(super) fn id<T: std::str::FromStr>(&self) -> Result<T, Failure> {
-        // Not axum's parameter, which is decoded: a percent sign is not part of an id.
+        // Not axum's parameter, which is percent-decoded: a percent sign is not part of an id.
         let (_, last) = self.uri.path().rsplit_once('/').ok_or(Failure::NotFound)?;
         last.parse().map_err(|_| Failure::NotFound)
     }
 
-    /// The query.
+    /// The query, read as `T`.
     pub(super) fn query<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         let query = Query::try_from_uri(&self.uri);
         query
@@ -44,7 +44,7 @@ impl Call {
             .map_err(|_| Failure::invalid("Not a query that this address takes.", "query"))
     }
 
-    /// The body.
+    /// The body, read as `T` from JSON.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         if !self.headers.get(header::CONTENT_TYPE).is_some_and(|value| is_json(value.as_bytes())) {
             return Err(Failure::NotJson);
@@ -52,7 +52,7 @@ impl Call {
         read(&self.body)
     }
 
-    /// What the `Authorization` header claims. None, two, or another form are all the same: unauthenticated.
+    /// The claim of the `Authorization` header. No header, two, or another form are all the same: unauthenticated.
     pub(super) fn proof(&self) -> Result<Proof, Failure> {
         let mut headers = self.headers.get_all(header::AUTHORIZATION).iter();
         match (headers.next(), headers.next()) {
@@ -62,7 +62,7 @@ impl Call {
         .ok_or(Failure::Unauthenticated)
     }
 
-    /// Whether the client says that it has this body. `*` is no such word: it would match what was never read.
+    /// Whether the client says that it has the body of this `ETag`. `*` does not count: it would match what was never read.
     pub(super) fn has(&self, etag: &HeaderValue) -> bool {
         let tags = self.headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
         tags.flat_map(|line| line.split(',')).any(|tag| tag.trim().trim_start_matches("W/") == etag)
@@ -76,7 +76,7 @@ impl Call {
         name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
-    /// Whether a proxy says that it passed this on.
+    /// Whether a header says that a proxy passed the request on.
     pub(super) fn is_forwarded(&self) -> bool {
         self.headers.keys().any(|name| name == "forwarded" || name.as_str().starts_with("x-forwarded-"))
     }
@@ -99,7 +99,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     }
 }
 
-/// Names the field. The parser's own text is not passed on: it quotes values.
+/// The refusal of a body that cannot be read: it names the field. The parser's own text is not passed on, since it quotes values.
 fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Failure {
     if !error.inner().is_data() {
         return Failure::Invalid { message: "The body is not JSON.", field: None };

@@ -45,7 +45,7 @@ pub(super) async fn add(call: Call, mut work: Work) -> Answer {
                 events.push(Event::credential_removed(identity, kit));
             }
         }
-        // A new password replaces the old one and ends sessions: that is another request than this.
+        // A new password replaces the old one and ends sessions, which is not for this route to do.
         CredentialKind::Password | CredentialKind::Token | CredentialKind::Link => {
             let reason = "Only a device or recovery credential can be added here.";
             return Err(Refusal::Unprocessable { field: "kind".to_owned(), reason }.into());

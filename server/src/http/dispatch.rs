@@ -1,5 +1,5 @@
-//! What happens to every request, in this order: its head carries no token's secret, somebody is proved, its body arrives
-//! within its limits and carries none either, the handler answers, a refusal is audited.
+//! What happens to every request, in this order: its head is checked for token secrets, the caller is authenticated, the body
+//! arrives within its limits and is checked for token secrets too, the handler answers, and a refusal is audited.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ use crate::auth::{self, Leak, Proof, Verdict};
 use crate::metrics::Refused;
 use crate::store::StoreError;
 
-/// Address of the other end of the connection.
+/// The address of the other end of the connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub SocketAddr);
 
@@ -36,12 +36,12 @@ pub(super) async fn dispatch(server: Server, route: &'static Route, request: Req
     }
 }
 
-/// An address that is none. Its URL may carry a token all the same.
+/// The answer to an address that does not exist. Its URL may carry a token all the same.
 pub(super) async fn nowhere(request: Request) -> Failure {
     unanswered(request, Failure::NotFound)
 }
 
-/// An address that does not take this method.
+/// The answer to an address that does not take this method.
 pub(super) async fn not_so(request: Request) -> Failure {
     unanswered(request, Failure::MethodNotAllowed)
 }
@@ -58,7 +58,8 @@ async fn respond(server: Server, route: &'static Route, request: Request) -> Ans
     let mut call = Call { server, route, uri: parts.uri, headers: parts.headers, body: Bytes::new(), ip };
     refuse_leaks(&call, &leaked_in_head(&call.uri, &call.headers)).await?;
     if route.body_bytes > 0 && !matches!(route.handler, Handler::Open(_)) {
-        // Nobody who may not use it can make the server hold a body. Proved again below: nothing is locked meanwhile.
+        // A caller who may not use the route must not make the server hold a body. The caller is authenticated again below:
+        // nothing is locked while the body arrives.
         admitted(&call).await?;
     }
     call.body = arrive(body, route.body_bytes).await?;
@@ -76,7 +77,7 @@ async fn respond(server: Server, route: &'static Route, request: Request) -> Ans
     refusals.audited(handler(call, work).await).await
 }
 
-/// Somebody known whom the route's guard lets in.
+/// Authenticates the caller, and checks that the route's guard lets the caller in.
 pub(super) async fn admitted(call: &Call) -> Result<Work, Failure> {
     let work = known(call).await?;
     let welcome = match call.route.guard {
@@ -93,7 +94,7 @@ pub(super) async fn admitted(call: &Call) -> Result<Work, Failure> {
 }
 
 async fn arrive(body: Body, max_bytes: usize) -> Result<Bytes, Failure> {
-    // One that says how large it is need not arrive to be refused.
+    // A body that states its length need not arrive to be refused.
     if body.size_hint().lower() > max_bytes as u64 {
         return Err(Failure::TooLarge);
     }
@@ -106,7 +107,7 @@ async fn arrive(body: Body, max_bytes: usize) -> Result<Bytes, Failure> {
     }
 }
 
-/// Proves who asks, and locks their organisation. Every way of not being known has the same answer.
+/// Authenticates the caller, and locks the caller's organisation. Every way of being unknown has the same answer.
 async fn known(call: &Call) -> Result<Work, Failure> {
     let proof = call.proof()?;
     let in_request = matches!(proof, Proof::Credential(..));
@@ -118,7 +119,7 @@ async fn known(call: &Call) -> Result<Work, Failure> {
         match auth::authenticate(&mut tx, &proof).await? {
             Verdict::Proved(proved) => Ok(Work::new(tx, *proved, call.ip)),
             verdict => {
-                // A wrong session is not worth a line: it is 256 random bits, and ends by itself.
+                // A wrong session token is not worth an audit line: it is 256 random bits, and ends by itself.
                 if in_request {
                     refuse_login(call, tx, verdict).await?;
                 }
@@ -129,7 +130,7 @@ async fn known(call: &Call) -> Result<Work, Failure> {
     .await
 }
 
-/// Records a refused proof. One that names nothing costs as much time as one that does.
+/// Records a refused proof. A proof that names nothing known costs as much time as one that does.
 pub(super) async fn refuse_login(
     call: &Call,
     mut tx: crate::store::Tx,
@@ -138,7 +139,7 @@ pub(super) async fn refuse_login(
     let (throttle, now) = (call.server.app.throttle(), Instant::now());
     let metrics = call.server.app.metrics();
     let wait = throttle.wait(call.ip, now);
-    // Who guesses on while waiting gains nothing by it.
+    // Guessing on during the wait gains nothing: it counts, too.
     throttle.refused(call.ip, now);
     if let Some(wait) = wait {
         metrics.refused(Refused::Network);
@@ -152,7 +153,7 @@ pub(super) async fn refuse_login(
     let Some((Verdict::Refused { mut org, identity, credential, now: at }, untold)) =
         line.map(|untold| (verdict, untold))
     else {
-        // Costs a write as well: nothing tells them apart.
+        // This costs a write as well, so that time does not tell the two apart.
         tx.count_unknown_login().await?;
         return Ok(tx.commit().await?);
     };
@@ -165,13 +166,13 @@ pub(super) async fn refuse_login(
     Ok(written.await.inspect_err(|_| throttle.untold(credential, untold))?)
 }
 
-/// 400 for a request with a token's secret in it. The token is revoked if its holder sent it, or somebody who may revoke
-/// it: the server cannot tell a real secret from a made-up one, so nobody else's word counts.
+/// Answers 400 to a request with a token's secret in it. The token is revoked if its holder sent it, or somebody who may revoke
+/// it. The server cannot tell a real secret from a made-up one, so nobody else's word counts.
 async fn refuse_leaks(call: &Call, leaks: &BTreeSet<Leak>) -> Result<(), Failure> {
     if leaks.is_empty() {
         return Ok(());
     }
-    // Whoever sent it sees why before anything else; a failure to revoke is not theirs to know.
+    // The sender is told the reason first of all. A failure to revoke is not for the sender to know.
     if let Ok(work) = known(call).await {
         revoke(work, leaks).await?;
     }
@@ -198,7 +199,7 @@ async fn revoke(mut work: Work, leaks: &BTreeSet<Leak>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Records that somebody known was told no.
+/// Records that a known caller was refused.
 struct Refusals {
     server: Server,
     route: &'static Route,
@@ -212,7 +213,7 @@ impl Refusals {
         Self { server: call.server.clone(), route: call.route, org: work.org.id, origin }
     }
 
-    /// `result`, recorded if it is a refusal. Its own transaction has ended without a trace by now.
+    /// Passes `result` on, and records it if it is a refusal. The request's own transaction has ended without a trace by now.
     async fn audited<T>(self, result: Result<T, Failure>) -> Result<T, Failure> {
         if let Err(failure) = &result
             && failure.is_refusal()
@@ -230,8 +231,8 @@ impl Refusals {
     }
 }
 
-/// Within which a request's body must have arrived.
+/// Time within which a request's body must have arrived.
 const BODY_TIME: Duration = Duration::from_secs(30);
 
-/// Within which a request must have arrived and been answered.
+/// Time within which a request must have arrived and been answered.
 const WHOLE_TIME: Duration = Duration::from_mins(1);

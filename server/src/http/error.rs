@@ -1,4 +1,4 @@
-//! Every failure → status and public body. The only place that picks a status.
+//! Every failure → status and public body. The only place that picks the status of a refusal under `/v1`.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use super::answer;
 use crate::access::Refusal;
 use crate::store::StoreError;
 
-/// Why a request is not answered as it hoped. Two failures of one kind look the same to the byte, whatever is behind
-/// them: nobody learns from a refusal what exists.
+/// Why a request is refused or fails. Two failures of one kind have the same answer to the byte, whatever caused them: nobody
+/// learns from a refusal what exists.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "as in ErrorCode")]
 pub enum Failure {
@@ -48,12 +48,12 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// A request that could not be read, with the field that was at fault.
+    /// The failure of a request that could not be read, with the field at fault.
     pub fn invalid(message: &'static str, field: impl Into<String>) -> Self {
         Self::Invalid { message, field: Some(field.into()) }
     }
 
-    /// The code of its answer.
+    /// The error code of the failure's answer.
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Invalid { .. } => ErrorCode::InvalidRequest,
@@ -80,7 +80,7 @@ impl Failure {
         }
     }
 
-    /// Whether somebody known was told no: such an answer is audited.
+    /// Whether this is a refusal of a known caller: such an answer is audited.
     pub fn is_refusal(&self) -> bool {
         use ErrorCode::{Forbidden, NotFound, PasswordNeeded, Unprocessable};
         matches!(self.code(), Forbidden | NotFound | PasswordNeeded | Unprocessable)
@@ -171,7 +171,7 @@ impl IntoResponse for Failure {
     }
 }
 
-/// As `Retry-After` has it: not a moment too early.
+/// The wait in whole seconds, for `Retry-After`: rounded up.
 fn whole_secs(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
@@ -197,7 +197,7 @@ pub(super) const fn status(code: ErrorCode) -> StatusCode {
     }
 }
 
-/// As in JSON, for the audit.
+/// The code as its word in JSON, for the audit.
 pub(super) const fn word(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::InvalidRequest => "invalid_request",

@@ -1,4 +1,4 @@
-//! For whoever watches over the server.
+//! Health checks, for whoever watches over the server.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Answer, Call, answer};
 
-/// How the server is.
+/// The server's health.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct Health {
     /// `ok`, or `not_ready`.

@@ -1,4 +1,5 @@
-//! One line a request: method, route, status, time, an id. Never the path, the query, a header, a body or an address.
+//! The request log: one line a request, with method, route, status, time and an id. Never the path, the query, a header, a body
+//! or an address.
 
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use data_encoding::HEXLOWER;
 use crate::metrics::Metrics;
 use crate::random;
 
-/// A request under way.
+/// The log line of a request under way.
 pub(super) struct Line {
     method: Method,
     start: Instant,
@@ -20,7 +21,7 @@ pub(super) struct Line {
 #[derive(Clone, Copy)]
 struct Label(&'static str);
 
-/// Marks an answer as that of a route.
+/// Marks an answer as one of this route.
 pub(super) fn labelled(route: &'static str, mut response: Response) -> Response {
     response.extensions_mut().insert(Label(route));
     response
@@ -33,7 +34,7 @@ impl Line {
 
     pub(super) fn end(self, response: &Response, metrics: &Metrics) {
         let route = response.extensions().get::<Label>().map_or("-", |label| label.0);
-        // A method of one's own making could carry anything.
+        // A method that a client made up could carry anything.
         let method = common(&self.method);
         let took = self.start.elapsed();
         metrics.answered(method, route, response.status(), took);

@@ -1,4 +1,4 @@
-//! Request in, answer out. [`ROUTES`] is the API on one page.
+//! Requests in, answers out. [`ROUTES`] is the API on one page.
 
 mod agents;
 mod answer;
@@ -37,20 +37,20 @@ use work::Work;
 use crate::app::App;
 use crate::metrics::Metrics;
 
-/// One address with one method. Whoever does not say otherwise needs somebody known.
+/// One address with one method. Unless its guard says otherwise, a route needs an authenticated caller.
 pub struct Route {
-    /// Its method.
+    /// The method of the request.
     pub method: Verb,
-    /// With one parameter at most, as `{id}`, at its end.
+    /// The path, with at most one parameter, as `{id}`, at its end.
     pub path: &'static str,
-    /// Who may come in. What each may do is then decided in [`crate::access`].
+    /// Who may use the route. What each caller may do there is then decided in [`crate::access`].
     pub guard: Guard,
-    /// Largest body, in bytes. Where somebody must be known, none of it is read before.
+    /// Largest body, in bytes. If the route needs an authenticated caller, none of the body is read before that.
     pub body_bytes: usize,
     handler: Handler,
 }
 
-/// A method of HTTP. HEAD comes with GET.
+/// A method of HTTP. HEAD is answered wherever GET is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it all")]
 pub enum Verb {
@@ -60,7 +60,7 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// As in a request.
+    /// The method's name in a request.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -77,10 +77,10 @@ impl Verb {
     }
 }
 
-/// Who may come in.
+/// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guard {
-    /// Anybody.
+    /// Everybody.
     Anybody,
     /// Somebody with a session.
     Known,
@@ -94,11 +94,11 @@ pub enum Guard {
 
 #[derive(Clone, Copy)]
 enum Handler {
-    /// Anybody's request.
+    /// Answers a request of anybody.
     Open(fn(Call) -> Answering),
-    /// Somebody's: with a transaction of its own.
+    /// Answers a request of an authenticated caller, with a transaction of its own.
     Known(fn(Call, Work) -> Answering),
-    /// The first may have the answer at hand, and has looked at the proof then; else as [`Handler::Known`].
+    /// The first function may have the answer cached, and then checks the proof itself; otherwise as [`Handler::Known`].
     AtHand(fn(&Call) -> Looking<'_>, fn(Call, Work) -> Answering),
 }
 
@@ -106,7 +106,7 @@ type Looking<'c> = Pin<Box<dyn Future<Output = Result<Option<Response>, Failure>
 type Answer = Result<Response, Failure>;
 type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
-/// Everything the server answers to.
+/// All routes of the server.
 pub const ROUTES: &[Route] = &[
     open(Verb::Get, "/healthz", |_| Box::pin(ready(Ok(health::alive())))),
     open(Verb::Get, "/readyz", |call| Box::pin(health::ready(call))),
@@ -179,7 +179,7 @@ pub(crate) struct Server {
     pub loopback: bool,
 }
 
-/// All of [`ROUTES`], and the same 404 and 405 for everything else.
+/// A router of all of [`ROUTES`], with the same 404 and 405 for everything else.
 pub(crate) fn router(server: &Server) -> Router {
     let mut router = Router::new();
     for route in ROUTES {
@@ -197,7 +197,7 @@ pub(crate) fn router(server: &Server) -> Router {
     router.fallback(dispatch::nowhere).method_not_allowed_fallback(dispatch::not_so)
 }
 
-/// Answers one request of a connection, logs that it did and counts it.
+/// Answers one request of a connection, logs it and counts it.
 pub(crate) async fn answer(mut router: Router, metrics: &Metrics, request: Request) -> Response {
     let logged = log::Line::start(&request);
     let response = tower_service::Service::call(&mut router, request).await;

@@ -78,7 +78,7 @@ fn operation<'d>(document: &'d mut OpenApi, route: &Route) -> Option<&'d mut Ope
     }
 }
 
-/// The refusals and the proofs that come with a route's guard, not with its handler.
+/// Adds the refusals and the proofs that come with a route's guard, not with its handler.
 fn add_what_every_route_shares(operation: &mut Operation, route: &Route) {
     let body = operation.request_body.is_some();
     let shared: &[(bool, &str, &str)] = &[

@@ -81,6 +81,6 @@ fn too_many() -> Failure {
     .into()
 }
 
-/// Sealed bytes whose base64url form, with 200 characters of JSON around each, still fits into an answer: an envelope has
-/// 600 bytes at least.
+/// Sealed bytes that fit into one answer as base64url, with 200 characters of JSON around each envelope: an envelope has 600
+/// bytes at least.
 const SEALED_BYTES: usize = ANSWER_BYTES / 16 * 9;

@@ -1,4 +1,4 @@
-//! Where a request comes from. A header counts only if a trusted proxy wrote it.
+//! The address that a request comes from. A header counts only if a trusted proxy wrote it.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
@@ -6,11 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
-/// The address that the audit names: the peer's; behind trusted proxies the right-most of `X-Forwarded-For` that is not
-/// one of them. What stands left of that, the client may have made up.
+/// The client's address, as the audit names it: the peer's or, behind trusted proxies, the right-most one in `X-Forwarded-For`
+/// that is not a trusted proxy's. Addresses left of that one may be made up by the client.
 pub(super) fn client(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut client = peer.ip().to_canonical();
-    // A line that is no text is read all the same: what a proxy wrote at its end counts, whatever stands before.
+    // A header line that is not text is read all the same: what a proxy wrote at its end counts, whatever stands before.
     let lines: Vec<Cow<'_, str>> = headers
         .get_all("x-forwarded-for")
         .iter()
@@ -26,12 +26,12 @@ pub(super) fn client(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -
     client
 }
 
-/// Whether this is a proxy whose word counts.
+/// Whether this is the address of a proxy whose header counts.
 pub(crate) fn is_trusted(ip: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&ip.to_canonical()))
 }
 
-/// An address, perhaps with a port: proxies write both.
+/// Reads an address, perhaps with a port: proxies write both.
 fn parse(hop: &str) -> Option<IpAddr> {
     let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
     bare.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))

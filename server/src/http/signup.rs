@@ -46,7 +46,7 @@ pub(super) async fn create(call: Call) -> Answer {
     app.prelogin_secret().check_free(&request.credentials)?;
     store(&mut tx, &request, now).await?;
     if let Some(ip) = call.ip {
-        // Where the first owner signed up, he will sign in.
+        // The first owner will sign in from the network that the sign-up came from.
         tx.remember_network(request.org, request.identity, auth::network(ip), now).await?;
     }
     let mut org = tx.lock_org(request.org).await?.ok_or(Failure::Internal("a new organisation is gone"))?;
@@ -56,8 +56,8 @@ pub(super) async fn create(call: Call) -> Answer {
     Ok(answer::json(StatusCode::CREATED, &Base { seq: 1, sha256: Sha256::of(request.state.as_bytes()) }))
 }
 
-/// Nobody but this machine's own users can reach a loopback listener without a proxy in front; a web page can, through
-/// their browser, but not under a name of this machine.
+/// Whether the setup code is waived. Nobody but this machine's own users can reach a loopback listener without a proxy in front.
+/// A web page can, through their browser, but not under a name of this machine.
 fn is_waived(call: &Call) -> bool {
     call.server.loopback && !call.server.app.is_proxied() && !call.is_forwarded() && call.names_loopback()
 }

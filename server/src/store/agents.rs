@@ -10,7 +10,7 @@ use crate::access::Permit;
 use crate::access::agents::Relations;
 
 impl Tx {
-    /// The agents of whoever the permit is for, the suspended and expired included.
+    /// The agents of the gateway that the permit is for, the suspended and expired included.
     pub async fn own_agents(&mut self, permit: &Permit) -> Result<BTreeMap<AgentId, Relations>, StoreError> {
         let own = || vec![id(permit.org()), id(permit.identity())];
         let mut agents = BTreeMap::new();

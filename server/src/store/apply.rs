@@ -1,5 +1,5 @@
-//! A checked write becomes rows: what the difference removes is deleted, children first; what it adds or changes is put,
-//! parents first; then the request's envelopes are stored, each in place of the former one (CRYPTO.md §2.12 S1, S5).
+//! Stores a checked write as rows: rows that the difference removes are deleted, children first; rows that it adds or changes are
+//! put, parents first; then the request's envelopes are stored, each in the place of the former one (CRYPTO.md §2.12 S1, S5).
 
 use std::sync::LazyLock;
 
@@ -220,7 +220,7 @@ static PUT_GRANT: LazyLock<Insert> = LazyLock::new(|| {
 static INSERT_VIEW_KEY: LazyLock<Insert> =
     LazyLock::new(|| Insert::new("insert into view_keys (org_id, view_id, seq, key_id)", 3, ""));
 
-/// Inserts of many rows.
+/// The inserts of many rows at once.
 pub(super) fn inserts() -> Vec<&'static Insert> {
     vec![&PUT_GRANT, &INSERT_VIEW_KEY]
 }
@@ -281,7 +281,7 @@ statements! {
         values ($1, $2, $3, $4, $5, $6)
         on conflict (org_id, id) do update
         set groups = excluded.groups, seq = excluded.seq, env = excluded.env";
-    // The one before the build that is replaced now: of that one a read may still be on its way into the audit.
+    // Forgets the build before the one that is replaced now: a read of the replaced build may still be on its way into the audit.
     FORGET_UNREAD_BUILD = "
         delete from view_keys
         where org_id = $1 and view_id = $2

@@ -1,4 +1,4 @@
-//! The audit chain as rows. What an entry says and how it is linked is [`crate::audit`]'s affair.
+//! The audit chain as rows. What an entry says and how it is linked is decided in [`crate::audit`].
 
 use std::sync::LazyLock;
 
@@ -11,30 +11,30 @@ use crate::access::Permit;
 
 /// An entry of the chain.
 pub struct AuditRow {
-    /// Its place.
+    /// The entry's seq: its place in the chain.
     pub seq: u64,
-    /// Its time.
+    /// The entry's time, in milliseconds UTC.
     pub time: i64,
-    /// Who.
+    /// The identity that acted.
     pub actor: Option<IdentityId>,
-    /// The exact JSON bytes.
+    /// The exact bytes of the entry's JSON.
     pub entry: String,
-    /// Its link.
+    /// The entry's hash, which links it to the one before.
     pub hash: Sha256,
 }
 
-/// What an entry is about, for the filters.
+/// A thing that an entry is about, for the filters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObjectRow {
-    /// What kind of thing.
+    /// The kind of the thing.
     pub kind: ObjectKind,
-    /// Which.
+    /// The id of the thing.
     pub id: [u8; 16],
-    /// Which build, of a view.
+    /// Of a view: the seq of its build.
     pub view_seq: u64,
 }
 
-/// What can be filtered by. Views lead to the keys that they listed.
+/// Kinds of things that can be filtered by. Views lead to the keys that they listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names say it all")]
 pub enum ObjectKind {
@@ -43,22 +43,22 @@ pub enum ObjectKind {
     View,
 }
 
-/// Which entries.
+/// A filter of entries.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AuditFilter {
-    /// Only later ones.
+    /// Only entries after this seq.
     pub after: u64,
-    /// Only at or after this time.
+    /// Only entries at or after this time.
     pub since: Option<i64>,
-    /// Only by or about this identity.
+    /// Only entries by or about this identity.
     pub identity: Option<IdentityId>,
-    /// Only about this key.
+    /// Only entries about this key.
     pub key: Option<KeyId>,
 }
 
 impl Tx {
-    /// Adds entries, in their order, and makes the last one the head. `objects`: what each is about, by its seq, none
-    /// twice. The organisation must be locked.
+    /// Adds entries, in their order, and makes the last one the head. `objects` are the things that each entry is about, by the
+    /// entry's seq, none twice. The organisation must be locked.
     pub async fn append_audit(
         &mut self,
         org: OrgId,
@@ -141,7 +141,7 @@ static INSERT_OBJECT: LazyLock<Insert> = LazyLock::new(|| {
     Insert::new("insert into audit_objects (org_id, audit_seq, kind, object_id, view_seq)", 1, "")
 });
 
-/// Inserts of many rows.
+/// The inserts of many rows at once.
 pub(super) fn inserts() -> Vec<&'static Insert> {
     vec![&INSERT, &INSERT_OBJECT]
 }

@@ -1,5 +1,5 @@
-//! What a check reads: every sealed blob and every link of the audit chain, page by page, and rows whose other half is not
-//! there. What it means is [`crate::check`]'s affair.
+//! Reads what a check looks at: every sealed blob and every link of the audit chain, page by page, and rows that refer to a row
+//! that is not there. What that means is decided in [`crate::check`].
 
 use std::collections::BTreeSet;
 
@@ -14,39 +14,39 @@ use super::orgs::{org_row, root_word};
 use super::schema::Shape;
 use super::{AuditRow, OrgRow, Store, StoreError, migrate};
 
-/// A stored blob, as it is.
+/// A stored blob, unchecked.
 pub struct Sealed {
-    /// Its row, by ids, as `grant:<identity>`.
+    /// The blob's row, by its ids, as `grant:<identity>`.
     pub at: String,
-    /// Its bytes.
+    /// The blob's bytes.
     pub env: Vec<u8>,
 }
 
 /// A stored version of a key.
 pub struct SecretRow {
-    /// Of which key.
+    /// The key.
     pub key: KeyId,
-    /// Which version.
+    /// The version.
     pub version: u64,
-    /// What is stored as its hash.
+    /// The hash that is stored for the bytes.
     pub sha256: Sha256,
-    /// Its bytes.
+    /// The envelope's bytes.
     pub env: Vec<u8>,
 }
 
 /// A root envelope.
 pub struct RootRow {
-    /// Which kind.
+    /// The kind of the root envelope.
     pub kind: RootKind,
-    /// For whom; 16 zero bytes for nobody in person.
+    /// The identity that holds it; 16 zero bytes if it belongs to no identity.
     pub holder: IdentityId,
-    /// Of which epoch or generation.
+    /// The epoch or generation that it is of.
     pub generation: u64,
-    /// Its bytes.
+    /// The envelope's bytes.
     pub env: Vec<u8>,
 }
 
-/// Where the next page of blobs begins: after these.
+/// Where the next page of blobs begins: after these ids.
 #[derive(Clone, Copy, Default)]
 pub struct Page {
     first: [u8; 16],
@@ -54,16 +54,16 @@ pub struct Page {
     version: u64,
 }
 
-/// Pairs of rows of which one is missing: what the one is, with its ids.
+/// Rows that refer to a row that is not there.
 pub struct Links {
-    /// In words.
+    /// The kind of row and of what is missing, in words.
     pub what: &'static str,
-    /// Each row, by its ids.
+    /// The rows, by their ids.
     pub at: Vec<String>,
 }
 
 impl Tx {
-    /// Looks at the database and sees nothing.
+    /// Reads nothing from a table: makes SQLite take its snapshot now.
     pub(super) async fn look(&mut self) -> Result<(), StoreError> {
         let sql = match &self.inner {
             Inner::Sqlite(_) => "select count(*) as tables from sqlite_master",
@@ -72,7 +72,7 @@ impl Tx {
         self.one(sql, args![]).await.map(drop)
     }
 
-    /// In words, how the schema differs from this program's; nothing else can be read then.
+    /// How the schema differs from this program's, in words. If it does, nothing else can be read.
     pub async fn schema_differences(&mut self) -> Result<Vec<String>, StoreError> {
         if let Some(difference) = migrate::difference(self).await? {
             return Ok(vec![difference]);
@@ -83,7 +83,7 @@ impl Tx {
         Ok(missing.chain(foreign).collect())
     }
 
-    /// What the engine itself finds wrong, in its words, which name tables and indices and no data.
+    /// What the engine itself finds wrong, in its own words, which name tables and indices and no data.
     pub async fn engine_complaints(&mut self) -> Result<Vec<String>, StoreError> {
         let mut complaints = Vec::new();
         match &self.inner {
@@ -106,18 +106,18 @@ impl Tx {
         Ok(complaints)
     }
 
-    /// Organisations after this one, in the order of their ids: some, or none if that was the last.
+    /// Some organisations after this one, in the order of their ids. Empty if there are none left.
     pub async fn orgs_after(&mut self, after: Option<OrgId>) -> Result<Vec<OrgRow>, StoreError> {
         let after = after.map_or(args![[].as_slice()], |after| vec![id(after)]);
         self.all(ORGS, after).await?.iter().map(org_row).collect()
     }
 
-    /// ORG as it is stored, if it is.
+    /// ORG as it is stored. `None` if it is not there.
     pub async fn stored_org(&mut self, org: OrgId) -> Result<Option<Vec<u8>>, StoreError> {
         self.optional(ORG_STATE, vec![id(org)]).await?.map(|row| row.bytes("env")).transpose()
     }
 
-    /// Versions of keys, some at a time, until there are none.
+    /// Versions of keys, a page at a time; empty at the end.
     pub async fn stored_secrets(
         &mut self,
         org: OrgId,
@@ -140,17 +140,17 @@ impl Tx {
         Ok(secrets)
     }
 
-    /// VIEWs, one at a time.
+    /// VIEWs, one at a time; empty at the end.
     pub async fn stored_views(&mut self, org: OrgId, page: &mut Page) -> Result<Vec<Sealed>, StoreError> {
         self.sealed(VIEWS, org, page, "view").await
     }
 
-    /// GRANTs, some at a time.
+    /// GRANTs, a page at a time; empty at the end.
     pub async fn stored_grants(&mut self, org: OrgId, page: &mut Page) -> Result<Vec<Sealed>, StoreError> {
         self.sealed(GRANTS, org, page, "grant").await
     }
 
-    /// ESCROWs, some at a time.
+    /// ESCROWs, a page at a time; empty at the end.
     pub async fn stored_escrows(&mut self, org: OrgId, page: &mut Page) -> Result<Vec<Sealed>, StoreError> {
         self.sealed(ESCROWS, org, page, "escrow").await
     }
@@ -172,7 +172,7 @@ impl Tx {
         Ok(all)
     }
 
-    /// CREDs and RECOVERYs, some at a time: each with its kind, and whether it has a salt.
+    /// CREDs and RECOVERYs, a page at a time: each with its kind, and whether it has a salt.
     pub async fn stored_credentials(
         &mut self,
         org: OrgId,
@@ -190,7 +190,7 @@ impl Tx {
         Ok(all)
     }
 
-    /// ROOT of each owner, ORGKEY_ADMIN of each owner and admin, ORGKEY_ROOT.
+    /// ROOT of each owner, ORGKEY_ADMIN of each owner and admin, and ORGKEY_ROOT, as they are stored.
     pub async fn stored_roots(&mut self, org: OrgId) -> Result<Vec<RootRow>, StoreError> {
         let root = |row: &Row| {
             Ok(RootRow {
@@ -207,7 +207,7 @@ impl Tx {
         self.all(ROOTS, vec![id(org)]).await?.iter().map(root).collect()
     }
 
-    /// Entries of the audit chain, some at a time, until there are none.
+    /// Entries of the audit chain, a page at a time; empty at the end.
     pub async fn stored_audit(&mut self, org: OrgId, after: u64) -> Result<Vec<AuditRow>, StoreError> {
         self.all(AUDIT, vec![id(org), int(after)?]).await?.iter().map(audit_row).collect()
     }
@@ -223,7 +223,7 @@ impl Tx {
         rows.iter().map(|row| row.id("key_id")).collect()
     }
 
-    /// Rows of an organisation whose other half is not there; a few of each kind.
+    /// Rows of an organisation that refer to a row that is not there; a few of each kind.
     pub async fn broken_links(&mut self, org: &OrgRow) -> Result<Vec<Links>, StoreError> {
         let mut broken = Vec::new();
         for (what, kind, sql, with_seq) in LINKS {
@@ -236,7 +236,7 @@ impl Tx {
         Ok(broken)
     }
 
-    /// Organisations that have rows and are not there, by the table.
+    /// Organisations that have rows in some table and do not exist themselves, by the table.
     pub async fn lost_orgs(&mut self) -> Result<Vec<(&'static str, OrgId)>, StoreError> {
         let mut lost = Vec::new();
         for (table, sql) in LOST_ORGS {
@@ -248,7 +248,7 @@ impl Tx {
     }
 }
 
-/// What, of what, by which statement, and whether it takes the organisation's seq as well.
+/// For each kind: the rows, what is missing, the statement, and whether the statement takes the organisation's seq as well.
 const LINKS: &[(&str, &str, &str, bool)] = &[
     ("a key has no current version", "key", KEYS_WITHOUT_VERSION, false),
     ("a version is of no key", "key", VERSIONS_WITHOUT_KEY, false),
@@ -297,7 +297,8 @@ const SQLITE_ORPHANS: &str = "
     from pragma_foreign_key_check
     group by \"table\", parent";
 
-/// PostgreSQL checks references by itself, and pages where the cluster has checksums. What it does not trust it marks.
+/// PostgreSQL checks references itself, and pages if the cluster has checksums. It marks constraints and indices that it does not
+/// trust.
 const POSTGRES_COMPLAINTS: &str = "
     select 'index ' || i.relname || ' is not valid: reindex it' as line
     from pg_index x join pg_class i on i.oid = x.indexrelid

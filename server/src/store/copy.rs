@@ -1,8 +1,8 @@
-//! Everything from one database into another, of either engine: a backup is a SQLite file with the same tables, and a restore
-//! copies its rows (docs/OPERATING.md).
+//! Copies everything from one database into another, of either engine: a backup is a SQLite file with the same tables, and a
+//! restore copies its rows (docs/OPERATING.md).
 //!
-//! Tables and columns are those of this program's own schema, so that a later migration's come along by themselves. Sessions
-//! stay behind: whoever was signed in signs in again.
+//! Tables and columns are those of this program's own schema, so those of a later migration are copied without a change here.
+//! Sessions stay behind: whoever was signed in signs in again.
 
 use keyward_wire::Sha256;
 use sqlx::{AssertSqlSafe, Row as _};
@@ -13,11 +13,11 @@ use super::{Store, StoreError};
 /// What a backup says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Manifest {
-    /// When it was made, in milliseconds UTC of the clock of the database it is of.
+    /// When the backup was made, in milliseconds UTC of the clock of the database that it is of.
     pub made_at: i64,
-    /// How many rows it has.
+    /// How many rows the backup has.
     pub rows: u64,
-    /// `h_n = SHA-256(h_(n-1) ‖ row)` over all of them, from 32 zero bytes.
+    /// `h_n = SHA-256(h_(n-1) ‖ row)` over all rows, from 32 zero bytes.
     pub sha256: Sha256,
 }
 
@@ -30,7 +30,7 @@ struct Table {
 struct Column {
     name: String,
     holds: Holds,
-    /// Place in the primary key, from 1; 0: none.
+    /// The column's place in the primary key, from 1; 0 if it is not part of the key.
     key: i64,
 }
 
@@ -104,14 +104,14 @@ impl Tx {
             return Ok(None);
         }
         let (made_at, rows) = (row.int("made_at")?, row.count("rows")?);
-        // Of the years that a time can be told in.
+        // Only years that can be printed.
         if !(0..YEAR_10000).contains(&made_at) {
             return Err(StoreError::Inconsistent { column: "made_at" });
         }
         Ok(Some(Manifest { made_at, rows, sha256: row.sha256("sha256")? }))
     }
 
-    /// Makes room for the server's row of a backup.
+    /// Deletes the server's own row, to make room for that of a backup.
     pub async fn forget_server(&mut self) -> Result<(), StoreError> {
         self.execute_one(FORGET_SERVER, args![]).await
     }
@@ -158,7 +158,7 @@ impl Tx {
 }
 
 impl Table {
-    /// Rows in one piece: envelopes of ORG and views may have 8 MiB each, everything else is small.
+    /// How many rows are copied at once: envelopes of ORG and views may have 8 MiB each, everything else is small.
     fn page(&self) -> usize {
         if matches!(self.name.as_str(), "org_states" | "views") { 1 } else { 100 }
     }
@@ -244,16 +244,16 @@ async fn tables() -> Result<Vec<Table>, StoreError> {
     Ok(tables)
 }
 
-/// The target has migrations of its own, and nobody stays signed in.
+/// The tables that stay behind: the target has migrations of its own, and nobody stays signed in.
 const STAY_BEHIND: [&str; 2] = ["schema_migrations", "sessions"];
 
 /// `KWBA`: what `file` and SQLite call the application that a file belongs to.
 const APPLICATION: i64 = 0x4b57_4241;
 
-/// Of the manifest and of what it is about.
+/// The version of the manifest, and of what it describes.
 const FORMAT: i64 = 1;
 
-/// Milliseconds UTC: the first moment that RFC 3339 cannot say.
+/// The first moment that RFC 3339 cannot express, in milliseconds UTC.
 const YEAR_10000: i64 = 253_402_300_800_000;
 
 const COLUMNS: &str = "

@@ -1,11 +1,11 @@
-//! The kind of a credential, as tables have it.
+//! The kind of a credential, as tables store it.
 
 use keyward_wire::api::credentials::CredentialKind;
 
 use super::StoreError;
 use super::engine::Row;
 
-/// What stands in this column.
+/// The kind that is stored in this column.
 pub(super) fn credential_kind(row: &Row, column: &'static str) -> Result<CredentialKind, StoreError> {
     row.word(column, KINDS, CredentialKind::as_str)
 }

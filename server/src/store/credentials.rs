@@ -1,4 +1,4 @@
-//! Ways to sign in.
+//! Credentials: ways to sign in.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,19 +11,19 @@ use super::engine::{Row, Tx, id, statements};
 use super::{SignedIn, StoreError, sessions};
 use crate::access::Permit;
 
-/// What a proof is compared with.
+/// A stored credential, with which a proof is compared.
 pub struct StoredCredential {
-    /// Whose organisation.
+    /// The credential's organisation.
     pub org: OrgId,
-    /// Whose.
+    /// The identity that the credential belongs to.
     pub identity: IdentityId,
-    /// Its kind.
+    /// The credential's kind.
     pub kind: CredentialKind,
-    /// SHA-256 of the auth half.
+    /// SHA-256 of the credential's auth half.
     pub auth_sha256: Sha256,
-    /// CRED or RECOVERY. For whoever has proved the auth half, and nobody else.
+    /// CRED or RECOVERY: for a caller who has proved the auth half, and nobody else.
     pub env: Envelope,
-    /// When it last proved itself, as far as that was noted.
+    /// When the credential last proved itself, as far as that was noted.
     pub last_used_at: Option<i64>,
 }
 
@@ -49,7 +49,7 @@ impl Tx {
         self.execute_one(INSERT, args).await
     }
 
-    /// The organisation that a credential belongs to: where to look further, nothing more.
+    /// The organisation that a credential belongs to. It only tells where to look further.
     pub async fn credential_org(&mut self, credential: CredentialId) -> Result<Option<OrgId>, StoreError> {
         self.optional(ORG_OF, vec![id(credential)]).await?.map(|row| row.id("org_id")).transpose()
     }
@@ -64,7 +64,7 @@ impl Tx {
         row.as_ref().map(stored).transpose()
     }
 
-    /// Those of these credentials that there are, ended or not, of whichever organisation, and who holds each.
+    /// Those of these credentials that exist, ended or not, in whichever organisation, and who holds each.
     pub async fn credentials(
         &mut self,
         wanted: &BTreeSet<CredentialId>,
@@ -72,7 +72,7 @@ impl Tx {
         let wanted: Vec<CredentialId> = wanted.iter().copied().collect();
         let mut found = HashMap::with_capacity(wanted.len());
         for some in wanted.chunks(BATCH) {
-            // The statement has a fixed number of places; the last id fills what is left of them.
+            // The statement has a fixed number of places; the last id is repeated in those that are left.
             let last = *some.last().expect("chunks are not empty");
             let mut args: Vec<_> = some.iter().map(|credential| id(*credential)).collect();
             args.resize_with(BATCH, || id(last));
@@ -104,7 +104,7 @@ impl Tx {
         self.touch_identity(org, identity, now).await
     }
 
-    /// The permit holder's own, oldest first.
+    /// The credentials of the identity that the permit is for, oldest first.
     pub async fn own_credentials(&mut self, permit: &Permit) -> Result<Vec<CredentialInfo>, StoreError> {
         let rows = self.all(LIST, vec![id(permit.org()), id(permit.identity())]).await?;
         rows.iter().map(info).collect()
@@ -126,7 +126,7 @@ impl Tx {
         rows.iter().map(|row| Ok((row.id("identity_id")?, row.id("id")?))).collect()
     }
 
-    /// Deletes a credential of this organisation, its sessions with it. False if there was none.
+    /// Deletes a credential of this organisation, and the sessions made with it. False if there was none.
     pub async fn delete_credential(
         &mut self,
         org: OrgId,
@@ -158,7 +158,7 @@ fn info(row: &Row) -> Result<CredentialInfo, StoreError> {
     })
 }
 
-/// Credentials that one [`FIND_MANY`] asks for.
+/// The number of credentials that one [`FIND_MANY`] asks for.
 const BATCH: usize = 32;
 
 statements! {

@@ -19,9 +19,9 @@ use super::{Store, StoreError};
 pub struct Tx {
     pub(super) inner: Inner,
     pub(super) clock_offset_ms: i64,
-    /// Whether it deletes or replaces an envelope.
+    /// Whether the transaction deletes or replaces an envelope.
     pub(super) supersedes: bool,
-    /// Audit entries that it adds.
+    /// How many audit entries the transaction adds.
     pub(super) audited: u32,
     store: Store,
 }
@@ -82,7 +82,7 @@ impl Tx {
         Self { inner, clock_offset_ms, supersedes: false, audited: 0, store: store.clone() }
     }
 
-    /// Makes it durable, and what it supersedes unreadable.
+    /// Makes the transaction durable, and the envelopes that it supersedes unreadable.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self.inner {
             Inner::Sqlite(transaction) => transaction.commit().await?,
@@ -98,7 +98,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Undoes it and waits until that is done. Dropping does the same a little later.
+    /// Undoes the transaction and waits until that is done. Dropping it does the same a little later.
     pub async fn rollback(self) -> Result<(), StoreError> {
         match self.inner {
             Inner::Sqlite(transaction) => transaction.rollback().await?,
@@ -107,7 +107,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Rows changed.
+    /// Runs a statement, and returns how many rows it changed.
     pub(super) async fn execute(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<u64, StoreError> {
         on!(self, connection => {
             let mut query = sqlx::query(sql);
@@ -118,7 +118,7 @@ impl Tx {
         })
     }
 
-    /// Changes exactly one row.
+    /// Runs a statement that must change exactly one row.
     pub(super) async fn execute_one(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<(), StoreError> {
         match self.execute(sql, args).await? {
             1 => Ok(()),
@@ -126,7 +126,7 @@ impl Tx {
         }
     }
 
-    /// All rows.
+    /// All rows of a query.
     pub(super) async fn all(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
         on!(self, connection => {
             let mut query = sqlx::query(sql);
@@ -137,7 +137,7 @@ impl Tx {
         })
     }
 
-    /// The only row, if there is one.
+    /// The only row of a query, if there is one.
     pub(super) async fn optional(
         &mut self,
         sql: &'static str,
@@ -146,13 +146,13 @@ impl Tx {
         Ok(self.all(sql, args).await?.into_iter().next())
     }
 
-    /// The only row.
+    /// The only row of a query.
     pub(super) async fn one(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<Row, StoreError> {
         self.optional(sql, args).await?.ok_or(StoreError::WrongCount { rows: 0 })
     }
 }
 
-/// A bind. Every kind may be null.
+/// A value bound to a place of a statement. Every kind may be null.
 #[derive(Clone)]
 pub(super) enum Arg {
     Int(Option<i64>),

@@ -1,6 +1,6 @@
 //! What can go wrong between the server and its database.
 
-/// The database did not do as it was asked.
+/// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// An id, an e-mail or another unique thing is taken.
@@ -15,13 +15,13 @@ pub enum StoreError {
     /// A stored row is not what this program wrote.
     #[error("column {column} does not hold what belongs there")]
     Inconsistent {
-        /// Where.
+        /// The column.
         column: &'static str,
     },
     /// A statement that must change exactly one row changed another number of them.
     #[error("{rows} rows were changed in place of one")]
     WrongCount {
-        /// How many.
+        /// How many rows it changed.
         rows: u64,
     },
     /// The database is of a newer keyward.
@@ -30,9 +30,9 @@ pub enum StoreError {
          Start that one, or restore a backup made before the upgrade."
     )]
     NewerSchema {
-        /// In the database.
+        /// The version in the database.
         found: i64,
-        /// Compiled in.
+        /// The newest version that this program has.
         known: i64,
     },
     /// An applied migration is not the one that this program has.
@@ -40,19 +40,19 @@ pub enum StoreError {
         "migration {version} in the database differs from this program's: it was not made by this keyward-server"
     )]
     ForeignSchema {
-        /// Which.
+        /// The migration's number.
         version: i64,
     },
     /// `--database-url` is not a PostgreSQL address.
     #[error("the database URL must start with postgres:// or postgresql://; without one, SQLite is used")]
     Url,
-    /// Nothing answers there that talks like a database.
+    /// Nothing answers at the address that talks like a database.
     #[error("it cannot be reached: {0}")]
     Unreachable(String),
     /// No room is left on the database's disk.
     #[error("its disk is full")]
     Full,
-    /// It can be read and not written: its disk is read-only, or it is a stand-by.
+    /// The database can be read and not written: its disk is read-only, or it is a stand-by.
     #[error("it is read-only")]
     ReadOnly,
     /// A failure of the database or of the connection to it.
@@ -61,7 +61,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The database's files are not what the engine wrote.
+    /// Whether the database's files are not what the engine wrote.
     pub fn is_damage(&self) -> bool {
         // SQLITE_CORRUPT and its variants, SQLITE_NOTADB; PostgreSQL: data_corrupted, index_corrupted.
         const CODES: [&str; 7] = ["11", "267", "523", "779", "26", "XX001", "XX002"];
@@ -70,7 +70,7 @@ impl StoreError {
         code.is_some_and(|code| CODES.contains(&&*code))
     }
 
-    /// For the log: the kind of failure and the database's own code, never its text, which may quote data.
+    /// The cause for the log: the kind of failure and the database's own code, never its text, which may quote data.
     pub fn cause(&self) -> String {
         match self {
             Self::Driver(error) => match error.as_database_error() {
@@ -87,7 +87,7 @@ impl From<sqlx::Error> for StoreError {
         match &error {
             sqlx::Error::PoolTimedOut => return Self::Busy,
             sqlx::Error::Io(error) => return Self::Unreachable(error.kind().to_string()),
-            // What a connection that ended under a statement looks like from the next one.
+            // A connection that ended during a statement looks like this to the next statement.
             sqlx::Error::Protocol(_) | sqlx::Error::BeginFailed => {
                 return Self::Unreachable("its connection broke".to_owned());
             }

@@ -31,7 +31,7 @@ impl Tx {
         self.execute_one(INSERT, args).await
     }
 
-    /// Changes what may change about an identity.
+    /// Changes the columns of an identity that may change.
     pub(super) async fn update_identity(
         &mut self,
         org: OrgId,
@@ -48,7 +48,7 @@ impl Tx {
         self.execute_one(UPDATE, args).await
     }
 
-    /// Notes that one of its credentials has just proved itself.
+    /// Notes that one of an identity's credentials has just proved itself.
     pub(super) async fn touch_identity(
         &mut self,
         org: OrgId,

@@ -1,23 +1,23 @@
-//! The same insert for many rows at once: to go to the database costs far more than a row does.
+//! Inserts of many rows at once: a round trip to the database costs far more than a row does.
 
 use super::StoreError;
 use super::engine::{Arg, Tx};
 
-/// An insert, for 64 rows, 32, … and 1.
+/// An insert, with a statement for 64 rows, 32, … and 1.
 pub(super) struct Insert {
     sql: Vec<(usize, String)>,
 }
 
 impl Insert {
-    /// `head` is `insert into table (columns)`; the first `shared` columns have the same values in all rows. `tail` follows
-    /// the rows.
+    /// Makes the statements. `head` is `insert into table (columns)`; the first `shared` columns have the same values in all
+    /// rows. `tail` follows the rows.
     pub(super) fn new(head: &str, shared: usize, tail: &str) -> Self {
         let own = head.matches(',').count() + 1 - shared;
         let text = |rows| format!("{head} values {} {tail}", values(rows, shared, own));
         Self { sql: SIZES.map(|rows| (rows, text(rows))).into() }
     }
 
-    /// Its statements.
+    /// The texts of the statements.
     pub(super) fn statements(&self) -> impl Iterator<Item = &str> {
         self.sql.iter().map(|(_, sql)| sql.as_str())
     }
@@ -57,7 +57,7 @@ fn values(rows: usize, shared: usize, own: usize) -> String {
     (0..rows).map(row).collect::<Vec<_>>().join(", ")
 }
 
-/// Rows of a statement. Any number is a sum of few of them, and each is a text that is prepared once.
+/// Numbers of rows for which there is a statement. Any number is a sum of few of them, and each text is prepared once.
 const SIZES: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 
 #[cfg(test)]

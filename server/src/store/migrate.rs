@@ -6,7 +6,7 @@ use sqlx::Executor as _;
 use super::engine::{Inner, Tx, args, on, statements};
 use super::{Store, StoreError};
 
-/// Applies what is missing. A database of a newer keyward is refused.
+/// Applies the migrations that are missing. A database of a newer keyward is refused.
 pub(super) async fn migrate(store: &Store) -> Result<(), StoreError> {
     for (at, migration) in MIGRATIONS.iter().enumerate() {
         let version = i64::try_from(at).expect("a handful") + 1;
@@ -39,7 +39,7 @@ pub(super) async fn is_current(tx: &mut Tx) -> Result<bool, StoreError> {
     Ok(row.size("applied")? == MIGRATIONS.len() && row.int("newest")? == known())
 }
 
-/// In words, how the applied migrations differ from this program's. A database without any is not keyward's.
+/// How the applied migrations differ from this program's, in words. A database without any migration is not keyward's.
 pub(super) async fn difference(tx: &mut Tx) -> Result<Option<String>, StoreError> {
     let sql = match &tx.inner {
         Inner::Sqlite(_) => SQLITE_IS_THERE,

@@ -1,5 +1,5 @@
-//! The only SQL. Rows in, rows out: who may is decided in [`crate::access`], and what hands out another's sealed data
-//! takes its witness.
+//! The only SQL. Rows in, rows out: who may read or write is decided in [`crate::access`], and a function that hands out
+//! somebody's sealed data takes a witness made there.
 //!
 //! | file | tables |
 //! |---|---|
@@ -67,7 +67,7 @@ pub use retention::Swept;
 pub use schema::Column;
 pub use sessions::{NewSession, SignedIn};
 
-/// Under which the database's driver writes log lines of its own.
+/// The log target under which the database's driver writes lines of its own.
 pub const DRIVER_LOG_TARGET: &str = "sqlx";
 
 /// The database. Cheap to clone.
@@ -78,12 +78,12 @@ pub struct Store {
     audited: Audited,
 }
 
-/// How much was audited, for whoever watches. Cheap to clone.
+/// How much was audited, for the metrics. Cheap to clone.
 #[derive(Clone)]
 pub struct Audited {
-    /// Entries made durable.
+    /// Entries that were made durable.
     pub entries: Counter,
-    /// How many one commit made durable.
+    /// How many entries each commit made durable.
     pub per_commit: Histogram,
 }
 
@@ -96,12 +96,12 @@ impl Default for Audited {
 
 #[derive(Clone)]
 enum Pool {
-    /// One connection: SQLite has one writer anyway, and every request writes the audit.
+    /// One connection: SQLite has one writer anyway, and every request writes an audit entry.
     Sqlite(SqlitePool),
     Postgres(PgPool),
 }
 
-/// Added to the database's clock. Zero but in tests, which would otherwise have to wait for expiry.
+/// A number of milliseconds that is added to the database's clock: zero, except in tests, which would otherwise wait for expiry.
 #[derive(Clone, Default)]
 pub struct ClockOffset(Arc<AtomicI64>);
 
@@ -113,7 +113,7 @@ impl ClockOffset {
 }
 
 impl Store {
-    /// Opens the SQLite file, making it if need be, and brings its schema up to date. The caller sees to its mode.
+    /// Opens the SQLite file, making it if need be, and brings its schema up to date. The caller sets its mode.
     pub async fn open_sqlite(file: &Path, clock: ClockOffset) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(file)
@@ -123,7 +123,7 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(WAIT)
             .statement_cache_capacity(STATEMENTS)
-            // In the file, deleted envelopes are overwritten with zeros; [`wipe`] sees to the log beside it.
+            // `secure_delete` overwrites deleted envelopes in the file with zeros; [`wipe`] empties the log beside the file.
             .pragma("secure_delete", "on");
         let pool =
             SqlitePoolOptions::new().max_connections(1).acquire_timeout(WAIT).connect_with(options).await?;
@@ -132,7 +132,7 @@ impl Store {
 
     /// Connects to PostgreSQL and brings the schema up to date.
     ///
-    /// TLS as `sslmode` in the URL says; `prefer` where it says nothing.
+    /// TLS is used as `sslmode` in the URL says; without it, as `prefer` says.
     pub async fn open_postgres(url: &str, clock: ClockOffset) -> Result<Self, StoreError> {
         let options = postgres_options(url)?;
         reach(&options).await?;
@@ -163,7 +163,8 @@ impl Store {
             Pool::Sqlite(pool) => engine::Inner::Sqlite(pool.begin_with("begin immediate").await?),
             Pool::Postgres(pool) => match pool.begin().await {
                 Ok(begun) => engine::Inner::Postgres(begun),
-                // The pool tries again and again, and then says only that time is up. It had room, but nobody to connect to.
+                // The pool retries, and then says only that time is up. If the pool had room for more connections, none could be
+                // made.
                 Err(sqlx::Error::PoolTimedOut) if pool.size() < pool.options().get_max_connections() => {
                     return Err(no_answer());
                 }
@@ -203,12 +204,12 @@ impl Store {
         Ok(count)
     }
 
-    /// How much was audited since this was opened.
+    /// How much was audited since the store was opened.
     pub fn audited(&self) -> &Audited {
         &self.audited
     }
 
-    /// Connections to the database: open ones, and those of them that nobody uses.
+    /// Connections to the database: how many are open, and how many of those are idle.
     pub fn connections(&self) -> (u32, u32) {
         let (open, idle) = match &self.pool {
             Pool::Sqlite(pool) => (pool.size(), pool.num_idle()),
@@ -247,7 +248,7 @@ fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError> {
     ]))
 }
 
-/// One connection, at once. A pool would try again and again, and then say only that time is up.
+/// Makes one connection, at once. A pool would retry, and then say only that time is up.
 async fn reach(options: &PgConnectOptions) -> Result<(), StoreError> {
     let tried = tokio::time::timeout(WAIT, PgConnection::connect_with(options)).await;
     match tried {
@@ -261,11 +262,11 @@ fn no_answer() -> StoreError {
 }
 
 impl Tx {
-    /// Milliseconds UTC, of the database's clock, at this moment.
+    /// The present moment by the database's clock, in milliseconds UTC.
     pub async fn now(&mut self) -> Result<i64, StoreError> {
         let sql = match &self.inner {
             engine::Inner::Sqlite(_) => "select cast(unixepoch('subsec') * 1000 as integer) as now",
-            // Not now(): that is when the transaction began, before it waited for a lock.
+            // Not `now()`, which is when the transaction began, before it waited for a lock.
             engine::Inner::Postgres(_) => {
                 "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as now"
             }
@@ -295,10 +296,10 @@ const ALL: &[(&str, &[(&str, &str)])] = &[
     ("views", views::ALL),
 ];
 
-/// Statements that a connection keeps prepared: all of them. By default a driver keeps 100, and prepares again.
+/// How many statements a connection keeps prepared: all of them. By default a driver keeps 100, and prepares again.
 const STATEMENTS: usize = 512;
 
-/// How long a request waits for a connection or for the writer before it.
+/// How long a request waits for a connection, or for the present writer to finish.
 const WAIT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

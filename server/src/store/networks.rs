@@ -1,4 +1,4 @@
-//! From where people have signed in.
+//! Networks from which people have signed in.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,8 @@ use super::StoreError;
 use super::engine::{Tx, id, statements};
 
 impl Tx {
-    /// Notes that an identity has signed in from this network. The one it has not used for longest goes, if there are many.
+    /// Notes that an identity has signed in from this network. If it has many networks, the one not used for longest is
+    /// forgotten.
     pub async fn remember_network(
         &mut self,
         org: OrgId,

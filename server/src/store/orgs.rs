@@ -11,24 +11,24 @@ use crate::access::Permit;
 /// An organisation as of this transaction.
 #[derive(Debug, Clone, Copy)]
 pub struct OrgRow {
-    /// Its id.
+    /// The organisation's id.
     pub id: OrgId,
     /// Seq of ORG.
     pub seq: u64,
-    /// Hash of ORG.
+    /// SHA-256 of ORG.
     pub sha256: Sha256,
-    /// Current epoch.
+    /// The current epoch.
     pub epoch: u64,
-    /// Its nonce.
+    /// The organisation's nonce.
     pub nonce: Nonce,
-    /// Entries in the audit chain.
+    /// How many entries the audit chain has.
     pub audit_seq: u64,
-    /// Its head.
+    /// Hash of the audit chain's last entry.
     pub audit_hash: Sha256,
 }
 
 impl Tx {
-    /// Waits until nobody else works on the organisation, then reads its row. Until the transaction ends.
+    /// Locks the organisation until the transaction ends, waiting for others that hold the lock, and reads its row.
     pub async fn lock_org(&mut self, org: OrgId) -> Result<Option<OrgRow>, StoreError> {
         let sql = match &self.inner {
             Inner::Sqlite(_) => ORG,
@@ -37,7 +37,7 @@ impl Tx {
         self.optional(sql, vec![id(org)]).await?.as_ref().map(org_row).transpose()
     }
 
-    /// Seq of an organisation, without waiting for anybody who works on it.
+    /// Seq of an organisation, read without waiting for the lock.
     pub async fn seq_of(&mut self, org: OrgId) -> Result<Option<u64>, StoreError> {
         self.optional(SEQ, vec![id(org)]).await?.map(|row| row.count("seq")).transpose()
     }
@@ -85,23 +85,23 @@ impl Tx {
         self.execute_one(UPDATE_HEAD, vec![id(org), int(seq)?, hash.into()]).await
     }
 
-    /// ORG.
+    /// ORG of the permit's organisation.
     pub async fn org_envelope(&mut self, permit: &Permit) -> Result<Envelope, StoreError> {
         self.one(STATE, vec![id(permit.org())]).await?.envelope("env")
     }
 
-    /// ORGKEY_ADMIN of whoever the permit is for.
+    /// ORGKEY_ADMIN of the identity that the permit is for.
     pub async fn own_orgkey(&mut self, permit: &Permit) -> Result<Option<Envelope>, StoreError> {
         self.own(permit, RootKind::OrgkeyAdmin).await?.map(|row| row.envelope("env")).transpose()
     }
 
-    /// ROOT of whoever the permit is for.
+    /// ROOT of the identity that the permit is for.
     pub async fn own_root(&mut self, permit: &Permit) -> Result<Option<RootItem>, StoreError> {
         let Some(row) = self.own(permit, RootKind::Root).await? else { return Ok(None) };
         Ok(Some(RootItem { generation: row.count("generation")?, env: row.envelope("env")? }))
     }
 
-    /// ORGKEY_ROOT.
+    /// ORGKEY_ROOT of the permit's organisation.
     pub async fn orgkey_root(&mut self, permit: &Permit) -> Result<Option<Envelope>, StoreError> {
         let args = vec![id(permit.org()), root_word(RootKind::OrgkeyRoot).into(), id(NOBODY)];
         self.optional(ROOT, args).await?.map(|row| row.envelope("env")).transpose()
@@ -111,7 +111,7 @@ impl Tx {
         self.optional(ROOT, vec![id(permit.org()), root_word(kind).into(), id(permit.identity())]).await
     }
 
-    /// Stores a root envelope in place of the former one.
+    /// Stores a root envelope in the place of the former one.
     pub async fn put_root(&mut self, org: OrgId, root: &RootEnvelope) -> Result<(), StoreError> {
         let holder = root.identity.unwrap_or(NOBODY);
         let args =
@@ -119,7 +119,7 @@ impl Tx {
         self.execute_one(PUT_ROOT, args).await
     }
 
-    /// Forgets a root envelope, if there is one.
+    /// Deletes a root envelope, if there is one.
     pub(super) async fn delete_root(
         &mut self,
         org: OrgId,
@@ -147,7 +147,7 @@ impl Tx {
         }))
     }
 
-    /// Stores an ESCROW in place of the former one.
+    /// Stores an ESCROW in the place of the former one.
     pub async fn put_escrow(&mut self, org: OrgId, escrow: &NewEscrow) -> Result<(), StoreError> {
         let args = vec![
             id(org),
@@ -180,7 +180,7 @@ pub(super) const fn root_word(kind: RootKind) -> &'static str {
     }
 }
 
-/// Holder of ORGKEY_ROOT: nobody in person.
+/// The stored holder of ORGKEY_ROOT, which belongs to no identity.
 const NOBODY: IdentityId = IdentityId::from_bytes([0; 16]);
 
 statements! {

@@ -1,4 +1,4 @@
-//! What the rule looks at: mappings, assignments, exclusions, memberships.
+//! The facts that the access rule looks at: mappings, assignments, exclusions, memberships.
 
 use std::collections::BTreeSet;
 

@@ -1,9 +1,9 @@
-//! Rows whose time is over, some at a time.
+//! Deletes rows whose time is over, a bounded number at a time.
 
 use super::StoreError;
 use super::engine::{Inner, Tx, args, statements};
 
-/// How many rows went.
+/// How many rows were deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Sessions that had ended.
@@ -15,9 +15,9 @@ pub struct Swept {
 }
 
 impl Tx {
-    /// Deletes sessions that ended before `now`, devices and links that ended before `credentials_before`, and networks last
-    /// seen before `networks_before`: a bounded number of each. What somebody else is at work on stays for the next time: a
-    /// sign-in that deletes networks in another order would else wait for this and this for it, and one of the two be refused.
+    /// Deletes sessions that ended before `now`, devices and links that ended before `credentials_before`, and networks last seen
+    /// before `networks_before`: a bounded number of each. Rows that another transaction has locked stay for the next time: a
+    /// sign-in that deletes networks in another order would otherwise deadlock with this, and one of the two be refused.
     pub async fn sweep(
         &mut self,
         now: i64,
@@ -25,7 +25,7 @@ impl Tx {
         networks_before: i64,
     ) -> Result<Swept, StoreError> {
         let [sessions, credentials, networks] = match &self.inner {
-            // Has one writer at a time.
+            // SQLite has one writer at a time.
             Inner::Sqlite(_) => [SESSIONS, CREDENTIALS, NETWORKS],
             Inner::Postgres(_) => UNLOCKED,
         };
@@ -38,13 +38,13 @@ impl Tx {
 }
 
 impl Swept {
-    /// Whether there may be more.
+    /// Whether there may be more rows to delete.
     pub fn is_full(&self) -> bool {
         [self.sessions, self.credentials, self.networks].iter().any(|deleted| *deleted >= BATCH)
     }
 }
 
-/// Rows of each kind that one transaction deletes at most: others wait for it.
+/// The most rows of each kind that one transaction deletes: others wait for it.
 const BATCH: u64 = 500;
 
 statements! {
@@ -63,8 +63,8 @@ statements! {
         )";
 }
 
-/// The same, without waiting for rows that are locked: also not for sessions, which go with their credential. What is to go is
-/// settled once, whatever the plan.
+/// The same deletions, without waiting for rows that are locked; this includes sessions, which are deleted with their credential.
+/// The rows are chosen once, whatever the query plan.
 const UNLOCKED: [&str; 3] = [
     "with ended as materialized (
         select token_sha256 from sessions where expires_at <= $1 limit 500 for update skip locked

@@ -1,21 +1,21 @@
-//! The schema as the database tells it: for a test that compares the two engines, and to find what is not as this program
-//! made it.
+//! The schema as the database describes it: for a test that compares the two engines, and to find what differs from this
+//! program's schema.
 
 use std::collections::BTreeSet;
 
 use super::engine::{Inner, Tx};
 use super::{Store, StoreError};
 
-/// A column, by what both engines can say about it.
+/// A column, in terms that both engines have.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Column {
-    /// Its table.
+    /// The column's table.
     pub table: String,
-    /// Its name.
+    /// The column's name.
     pub name: String,
-    /// `int`, `bytes` or `text`.
+    /// The column's type: `int`, `bytes` or `text`.
     pub holds: String,
-    /// It is never null.
+    /// Whether the column is never null.
     pub required: bool,
 }
 
@@ -52,7 +52,7 @@ impl Store {
 pub(super) type Shape = BTreeSet<String>;
 
 impl Store {
-    /// What a database of this program looks like.
+    /// The shape of a database that this program made.
     pub(super) async fn own_shape() -> Result<Shape, StoreError> {
         let store = Self::in_memory().await?;
         let mut tx = store.begin().await?;

@@ -9,14 +9,14 @@ use super::engine::{Row, Tx, id, int, statements};
 use crate::access::{Permit, Readable};
 
 impl Tx {
-    /// Current versions of exactly the readable keys, in the order of their ids.
+    /// The current versions of exactly the readable keys, in the order of their ids.
     pub async fn current_secrets(&mut self, readable: &Readable) -> Result<Vec<SecretItem>, StoreError> {
         let keys: Vec<KeyId> = readable.keys().iter().copied().collect();
         let mut secrets = Vec::with_capacity(keys.len());
         for some in keys.chunks(CURRENT_BATCH) {
             let mut args = vec![id(readable.org())];
             args.extend(some.iter().map(|key| id(*key)));
-            // The statement has a fixed number of places; the last id fills what is left of them.
+            // The statement has a fixed number of places; the last id is repeated in those that are left.
             let last = *some.last().expect("chunks are not empty");
             args.resize_with(1 + CURRENT_BATCH, || id(last));
             for row in self.all(CURRENT, args).await? {
@@ -29,7 +29,7 @@ impl Tx {
         Ok(secrets)
     }
 
-    /// The versions that there are of these, in this order, until they take more than `max_bytes`: then `None`.
+    /// Those of the wanted versions that exist, in this order. `None` if they take more than `max_bytes`.
     pub async fn secret_versions(
         &mut self,
         permit: &Permit,
@@ -62,7 +62,7 @@ fn item(row: &Row) -> Result<SecretItem, StoreError> {
     })
 }
 
-/// Keys that one [`CURRENT`] asks for.
+/// The number of keys that one [`CURRENT`] asks for.
 const CURRENT_BATCH: usize = 32;
 
 statements! {

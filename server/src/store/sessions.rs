@@ -10,43 +10,43 @@ use super::{StoreError, identities};
 
 /// A session to add.
 pub struct NewSession {
-    /// SHA-256 of its token.
+    /// SHA-256 of the session's token.
     pub token_sha256: Sha256,
-    /// Of which organisation.
+    /// The session's organisation.
     pub org: OrgId,
-    /// Whose.
+    /// The session's identity.
     pub identity: IdentityId,
-    /// Made with which credential.
+    /// The credential that the session was made with.
     pub credential: CredentialId,
     /// When the credential proved itself.
     pub created_at: i64,
-    /// When it ends.
+    /// When the session ends.
     pub expires_at: i64,
 }
 
-/// Who is behind a session or a credential. Nobody has looked at the ends yet.
+/// Who is behind a session or a credential. The ends are not checked yet.
 #[derive(Debug, Clone, Copy)]
 pub struct SignedIn {
-    /// Whose.
+    /// The identity.
     pub identity: IdentityId,
-    /// What it is.
+    /// The identity's kind.
     pub kind: IdentityKind,
-    /// What it may do.
+    /// The identity's role.
     pub role: Role,
     /// When the identity ends.
     pub not_after: Option<i64>,
     /// The credential that proved it.
     pub credential: CredentialId,
-    /// Its kind.
+    /// The credential's kind.
     pub credential_kind: CredentialKind,
     /// When the credential ends.
     pub credential_not_after: Option<i64>,
-    /// When the session was made and when it ends.
+    /// When the session was made, and when it ends. `None` if a credential's own proof was given.
     pub session: Option<(i64, i64)>,
 }
 
 impl Tx {
-    /// Adds a session, and forgets those of the organisation that have ended.
+    /// Adds a session, and deletes the organisation's sessions that have ended.
     pub async fn insert_session(&mut self, new: &NewSession) -> Result<(), StoreError> {
         self.execute(DELETE_ENDED, vec![id(new.org), new.created_at.into()]).await?;
         let args = vec![
@@ -60,7 +60,7 @@ impl Tx {
         self.execute_one(INSERT, args).await
     }
 
-    /// The organisation of a session: where to look further, nothing more.
+    /// The organisation of a session. It only tells where to look further.
     pub async fn session_org(&mut self, token_sha256: Sha256) -> Result<Option<OrgId>, StoreError> {
         self.optional(ORG_OF, vec![token_sha256.into()]).await?.map(|row| row.id("org_id")).transpose()
     }

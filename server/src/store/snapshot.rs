@@ -10,18 +10,19 @@ use super::engine::{Inner, Tx};
 use super::{ClockOffset, Pool, Store, StoreError, WAIT, migrate, postgres_options, reach};
 
 impl Store {
-    /// Opens a SQLite file that is there, to read it. A server may be running over it: readers of a write-ahead log wait for
-    /// nobody, and nobody for them.
+    /// Opens an existing SQLite file, to read it. A server may be using it: readers of a write-ahead log wait for nobody, and
+    /// nobody waits for them.
     pub async fn read_sqlite(file: &Path) -> Result<Self, StoreError> {
         Self::sqlite(existing(file).busy_timeout(WAIT).pragma("query_only", "on")).await
     }
 
-    /// Opens a backup, to read it. Nobody writes it, and nothing is made beside it: its directory may be read-only.
+    /// Opens a backup, to read it. Nobody writes it, and no file is made beside it: its directory may be read-only.
     pub async fn read_backup(file: &Path) -> Result<Self, StoreError> {
         Self::sqlite(existing(file).read_only(true).immutable(true)).await
     }
 
-    /// Makes a SQLite database of the empty file: one file, with nothing beside it. Durable only once it is closed and synced.
+    /// Makes a SQLite database of the empty file: one file, with nothing beside it. It is durable only once it is closed and
+    /// synced.
     pub async fn create_backup(file: &Path) -> Result<Self, StoreError> {
         let options = existing(file)
             .foreign_keys(true)
@@ -40,7 +41,7 @@ impl Store {
 
     /// Connects to PostgreSQL, to read it.
     pub async fn read_postgres(url: &str) -> Result<Self, StoreError> {
-        // A large database takes its time to be read, and locks nobody out meanwhile.
+        // Reading a large database takes time, and locks nobody out meanwhile.
         let options = postgres_options(url)?
             .options([("statement_timeout", "0"), ("idle_in_transaction_session_timeout", "0")]);
         reach(&options).await?;
@@ -54,7 +55,7 @@ impl Store {
         let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true);
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
-            // It lives as long as its connection.
+            // The database lives as long as its connection.
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_with(options)
@@ -62,7 +63,7 @@ impl Store {
         Self::open(Pool::Sqlite(pool), ClockOffset::default()).await
     }
 
-    /// A transaction that may write for as long as it takes.
+    /// A transaction that may write, without a time limit.
     pub async fn begin_at_length(&self) -> Result<Tx, StoreError> {
         let mut tx = self.begin().await?;
         if let Inner::Postgres(transaction) = &mut tx.inner {
@@ -81,7 +82,7 @@ impl Store {
             }
         };
         let mut tx = Tx::new(inner, self);
-        // SQLite takes its snapshot with the first look at a table.
+        // SQLite takes its snapshot when a table is first read.
         tx.look().await?;
         Ok(tx)
     }

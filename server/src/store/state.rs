@@ -1,4 +1,4 @@
-//! All relations of an organisation at once, as a write is checked against.
+//! All relations of an organisation at once, which a write is checked against.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What sets of groups may read, sealed, and who holds the key to it.
+//! Sealed views of sets of groups and of gateways, and the grants that open them.
 
 use keyward_wire::api::bundle::{GrantItem, ViewItem};
 
@@ -7,7 +7,7 @@ use super::engine::{Tx, id, statements};
 use crate::access::Permit;
 
 impl Tx {
-    /// GRANT of whoever the permit is for, with the VIEW it opens.
+    /// GRANT of the identity that the permit is for, with the VIEW that it opens.
     pub async fn own_grant(&mut self, permit: &Permit) -> Result<Option<(GrantItem, ViewItem)>, StoreError> {
         let args = vec![id(permit.org()), id(permit.identity())];
         let Some(row) = self.optional(OWN, args).await? else { return Ok(None) };
@@ -19,7 +19,7 @@ impl Tx {
         Ok(Some((grant, ViewItem { seq: row.count("view_seq")?, env: row.envelope("view_env")? })))
     }
 
-    /// Seq of the GRANT of whoever the permit is for.
+    /// Seq of the GRANT of the identity that the permit is for.
     pub async fn own_grant_seq(&mut self, permit: &Permit) -> Result<Option<u64>, StoreError> {
         let args = vec![id(permit.org()), id(permit.identity())];
         self.optional(OWN_SEQ, args).await?.map(|row| row.count("seq")).transpose()

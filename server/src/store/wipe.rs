@@ -1,8 +1,8 @@
-//! What a write supersedes leaves SQLite's files (CRYPTO.md §2.12 S5).
+//! Removes superseded envelopes from SQLite's files (CRYPTO.md §2.12 S5).
 //!
-//! A page goes to the log, `-wal`, first, and to the file itself at a checkpoint. Until then the file has the old page, and
-//! the log may hold any number of older ones. A checkpoint that truncates leaves one copy of each page: the newest, in
-//! which `secure_delete` has put zeros in place of what was deleted.
+//! A page is written to the log, `-wal`, first, and to the file itself at a checkpoint. Until then the file has the old page, and
+//! the log may hold any number of older ones. A checkpoint that truncates the log leaves one copy of each page: the newest, in
+//! which `secure_delete` has put zeros in the place of what was deleted.
 
 use sqlx::{Row as _, SqlitePool};
 
@@ -10,7 +10,7 @@ use super::{Pool, Store};
 
 /// Moves the log into the file and empties it. PostgreSQL cleans up by itself, in its own time.
 ///
-/// At best: somebody who reads the file just now, such as a backup, keeps the old pages until the next time.
+/// This is best effort: while another process reads the file, such as a backup, the old pages stay until the next time.
 pub(super) async fn wipe(store: &Store) {
     let Pool::Sqlite(pool) = &store.pool else { return };
     let pool = pool.clone();
@@ -21,10 +21,10 @@ pub(super) async fn wipe(store: &Store) {
     }
 }
 
-/// True if the log is empty now.
+/// Checkpoints, and returns whether the log is empty.
 async fn checkpoint(pool: &SqlitePool) -> Result<bool, sqlx::Error> {
     let mut connection = pool.acquire().await?;
-    // Without waiting for readers: every request would wait with it.
+    // Readers are not waited for: every request would wait with this.
     sqlx::query("pragma busy_timeout = 0").execute(&mut *connection).await?;
     let done = sqlx::query("pragma wal_checkpoint(truncate)").fetch_one(&mut *connection).await;
     sqlx::query("pragma busy_timeout = 10000").execute(&mut *connection).await?;

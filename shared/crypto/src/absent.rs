@@ -4,7 +4,7 @@
 /// leak waiting for its caller.
 macro_rules! assert_absent {
     ($type:ty: $($name:path),+) => {$(
-        // With the trait, both impls below apply and the path is ambiguous.
+        // If the type has the trait, both impls below apply and the path is ambiguous.
         const _: fn() = || {
             trait Ambiguous<A> {
                 fn item() {}
@@ -17,7 +17,7 @@ macro_rules! assert_absent {
     )+};
 }
 
-/// [`assert_absent`] for everything a secret must not be.
+/// [`assert_absent`] for all traits that a secret must not have.
 macro_rules! assert_secret {
     ($($type:ty),+ $(,)?) => {$(
         $crate::absent::assert_absent!(

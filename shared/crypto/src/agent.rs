@@ -1,6 +1,6 @@
-//! Agents: clients of a gateway, which uses keys for them and never tells them a value (CRYPTO.md §2.10).
+//! Agents: clients of a gateway. The gateway uses keys for them and never tells them a value (CRYPTO.md §2.10).
 //!
-//! What an agent holds is a [`ProxyCredential`]. ORG and the gateway's view keep its SHA-256, the server nothing of it.
+//! An agent holds a [`ProxyCredential`]. ORG and the gateway's view keep the credential's SHA-256; the server has nothing of it.
 
 use std::collections::BTreeSet;
 
@@ -17,37 +17,37 @@ use crate::state::org::{Agent, Org};
 use crate::state::view::ViewAgent;
 use crate::{CredentialSecret, new_id, token};
 
-/// `kwp1_<agent 26>_<secret 52>_<check 6>`: what an agent shows its gateway. In the form of a [token](crate::Token), with
-/// 256 random bits; it derives nothing and opens nothing.
+/// `kwp1_<agent 26>_<secret 52>_<check 6>`: the credential that an agent shows its gateway. It has the form of a
+/// [token](crate::Token), with 256 random bits; it derives nothing and opens nothing.
 pub struct ProxyCredential {
     text: Zeroizing<String>,
 }
 
 assert_secret!(ProxyCredential);
 
-/// Four characters before the first `_` of a proxy credential.
+/// The four characters before the first `_` of a proxy credential.
 pub const PROXY_PREFIX: &str = "kwp1";
 
 impl ProxyCredential {
-    /// A new one of this agent.
+    /// A new proxy credential of this agent.
     pub fn generate(agent: AgentId) -> Self {
         let secret = CredentialSecret::generate();
         Self { text: token::encode(PROXY_PREFIX, &[agent.as_bytes(), secret.bytes()]) }
     }
 
-    /// Its text. Shown once.
+    /// The credential's text. Shown once.
     pub fn encode(&self) -> Zeroizing<String> {
         self.text.clone()
     }
 
-    /// SHA-256 of its text: what a gateway knows it by.
+    /// SHA-256 of the credential's text, by which a gateway knows it.
     pub fn sha256(&self) -> Sha256 {
         Sha256::of(self.text.as_bytes())
     }
 }
 
-/// The agent of `agents` that shows `credential`. Looks at all of them, and compares in constant time: how long it takes
-/// tells nothing of who there is, and any text that is none is as unknown as any other.
+/// The agent of `agents` that shows `credential`. All agents are compared, in constant time, so the time tells nothing of which
+/// exist. A text that is no proxy credential is as unknown as a wrong one.
 pub fn shown_by<'a>(credential: &str, agents: &'a [ViewAgent]) -> Option<&'a ViewAgent> {
     let shown = Sha256::of(credential.as_bytes());
     let mut found = None;
@@ -61,15 +61,15 @@ pub fn shown_by<'a>(credential: &str, agents: &'a [ViewAgent]) -> Option<&'a Vie
 
 /// A new agent, as the owner or admin asks for it.
 pub struct NewAgent {
-    /// Unique among agents.
+    /// The agent's name, unique among agents.
     pub name: Name,
-    /// The gateway that serves it.
+    /// The gateway that serves the agent.
     pub gateway: IdentityId,
-    /// Its groups.
+    /// The agent's groups.
     pub groups: BTreeSet<GroupId>,
-    /// Keys it is granted.
+    /// The keys granted to the agent.
     pub granted: BTreeSet<KeyId>,
-    /// When it ends.
+    /// When the agent ends, in milliseconds UTC. `None` if it never ends.
     pub not_after: Option<i64>,
 }
 
@@ -77,7 +77,7 @@ impl Org {
     /// Adds an agent. Show its credential only once the write is confirmed.
     ///
     /// # Errors
-    /// [`EditError::NameTaken`]; [`EditError::NotThere`] if the gateway is none, or a group or key is not there.
+    /// [`EditError::NameTaken`]; [`EditError::NotThere`] if the gateway is no gateway, or a group or key is not in ORG.
     pub fn add_agent(&mut self, new: NewAgent) -> Result<(AgentId, ProxyCredential), EditError> {
         let NewAgent { name, gateway, groups, granted, not_after } = new;
         free(&name, self.agents.iter().map(|agent| &agent.name))?;
@@ -96,25 +96,25 @@ impl Org {
     /// Removes an agent.
     ///
     /// # Errors
-    /// [`EditError::NotThere`].
+    /// [`EditError::NotThere`] if it is not in ORG.
     pub fn remove_agent(&mut self, id: AgentId) -> Result<(), EditError> {
         removed(&mut self.agents, |agent| agent.id == id)
     }
 
-    /// Grants keys to an agent, beside those it has.
+    /// Grants keys to an agent, beside those that it has.
     ///
     /// # Errors
-    /// [`EditError::NotThere`].
+    /// [`EditError::NotThere`] if the agent or a key is not in ORG.
     pub fn grant_agent(&mut self, id: AgentId, keys: &BTreeSet<KeyId>) -> Result<(), EditError> {
         self.all_there(keys)?;
         self.agent_mut(id)?.granted.extend(keys);
         Ok(())
     }
 
-    /// Takes keys from an agent, and no others. One that it was not granted is no error: it is gone.
+    /// Revokes these keys of an agent, and no others. A key that was not granted is no error.
     ///
     /// # Errors
-    /// [`EditError::NotThere`].
+    /// [`EditError::NotThere`] if the agent is not in ORG.
     pub fn revoke_agent(&mut self, id: AgentId, keys: &BTreeSet<KeyId>) -> Result<(), EditError> {
         self.agent_mut(id)?.granted.retain(|key| !keys.contains(key));
         Ok(())
@@ -123,7 +123,7 @@ impl Org {
     /// Gives an agent a new credential; the former one ends with this write.
     ///
     /// # Errors
-    /// [`EditError::NotThere`].
+    /// [`EditError::NotThere`] if the agent is not in ORG.
     pub fn rotate_agent(&mut self, id: AgentId) -> Result<ProxyCredential, EditError> {
         let agent = self.agent_mut(id)?;
         let credential = ProxyCredential::generate(id);
@@ -131,10 +131,10 @@ impl Org {
         Ok(credential)
     }
 
-    /// Stops or starts serving an agent; it keeps its credential, groups and keys.
+    /// Stops or starts serving an agent. The agent keeps its credential, groups and keys.
     ///
     /// # Errors
-    /// [`EditError::NotThere`].
+    /// [`EditError::NotThere`] if the agent is not in ORG.
     pub fn set_agent_state(&mut self, id: AgentId, state: AgentState) -> Result<(), EditError> {
         self.agent_mut(id)?.state = state;
         Ok(())
@@ -143,7 +143,7 @@ impl Org {
     /// Puts an agent into a group.
     ///
     /// # Errors
-    /// [`EditError::NotThere`].
+    /// [`EditError::NotThere`] if the agent or the group is not in ORG.
     pub fn add_agent_member(&mut self, group: GroupId, id: AgentId) -> Result<(), EditError> {
         self.group(group).ok_or(EditError::NotThere)?;
         self.agent_mut(id)?.groups.insert(group);
@@ -153,12 +153,12 @@ impl Org {
     /// Takes an agent out of a group.
     ///
     /// # Errors
-    /// [`EditError::NotThere`].
+    /// [`EditError::NotThere`] if the agent is not in ORG, or not in the group.
     pub fn remove_agent_member(&mut self, group: GroupId, id: AgentId) -> Result<(), EditError> {
         if self.agent_mut(id)?.groups.remove(&group) { Ok(()) } else { Err(EditError::NotThere) }
     }
 
-    /// Gives the agents of one gateway to another, as they are.
+    /// Moves the agents of one gateway to another, unchanged.
     pub fn move_agents(&mut self, from: IdentityId, to: IdentityId) {
         for agent in self.agents.iter_mut().filter(|agent| agent.gateway == from) {
             agent.gateway = to;

@@ -35,7 +35,7 @@ use crate::state::view::{View, ViewPlace};
 use crate::view::{build_for, same_content};
 use crate::{DataKey, Integrity, OrgKey, ViewKey, new_id};
 
-/// Why a change can not be written.
+/// Why a change cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
     /// The change makes no sense on the current ORG.
@@ -58,23 +58,23 @@ pub enum ChangeError {
     Integrity(#[from] Integrity),
 }
 
-/// Facts of the write itself.
+/// Facts about the write: who, when, and on top of what.
 #[derive(Debug, Clone, Copy)]
 pub struct Author {
-    /// Who writes.
+    /// The identity that writes.
     pub identity: IdentityId,
-    /// When.
+    /// The time of the write, in milliseconds UTC.
     pub now: i64,
     /// SHA-256 of the ORG envelope that the change starts from.
     pub base_sha256: Sha256,
-    /// The audit head the writer saw.
+    /// The audit head that the writer saw.
     pub audit_head: AuditHead,
 }
 
 /// A write in the making.
 pub struct Draft {
     before: Rc<Org>,
-    /// ORG as it will be. Change it with its own verbs.
+    /// ORG as it will be after the write. Change it with its own functions.
     pub org: Org,
     author: Author,
     secrets: Vec<SecretItem>,
@@ -91,14 +91,14 @@ pub struct Draft {
 pub struct Finished {
     /// The request.
     pub request: WriteRequest,
-    /// Where the organisation stands if it is accepted.
+    /// The organisation's state after the write, if the server accepts it.
     pub after: Base,
 }
 
 assert_secret!(Draft);
 
 impl Draft {
-    /// `before` and `after` are the same ORG, opened twice: keys are never cloned.
+    /// Starts a write. `before` and `after` are the same ORG, opened twice: keys are never cloned.
     pub fn new(before: impl Into<Rc<Org>>, mut after: Org, author: Author) -> Self {
         let before = before.into();
         after.prev.insert(0, Prev { seq: before.seq, sha256: author.base_sha256 });
@@ -150,8 +150,8 @@ impl Draft {
         Ok(id)
     }
 
-    /// Gives a key a new version under a fresh DEK; the former one becomes history, with a
-    /// copy of the marks of who may know it.
+    /// Gives a key a new version under a fresh DEK. The former version becomes history, with a copy of the marks of who may know
+    /// its value.
     ///
     /// # Errors
     /// [`ChangeError::Edit`] if there is no such key, [`ChangeError::TooLarge`].
@@ -177,8 +177,9 @@ impl Draft {
         Ok(version)
     }
 
-    /// Forgets the old versions of a key up to `last`, for good: the server deletes them with this write. What is left of
-    /// the history has no gaps, so whoever lost access after a version that is kept is still known. Answers which went.
+    /// Forgets the old versions of a key up to `last`, for good: the server deletes them with this write. What is left of the
+    /// history has no gaps, so it is still known who lost access after a version that is kept. Returns the versions that are
+    /// forgotten.
     ///
     /// # Errors
     /// [`ChangeError::Edit`] if there is no such key.
@@ -197,32 +198,32 @@ impl Draft {
         self.why = why;
     }
 
-    /// Everything this identity could read before the write is resealed, though it is removed by it.
+    /// Has everything resealed that this identity could read before the write, although the write removes the identity.
     pub fn compromised(&mut self, identity: IdentityId) {
         self.compromised.insert(identity);
     }
 
-    /// Every reader gets a new GRANT: proof that this state is current, for clients with `--max-age`.
+    /// Gives every reader a new GRANT: proof that this state is current, for clients with `--max-age`.
     pub fn regrant_all(&mut self) {
         self.regrant = self.org.readers().map(|reader| reader.id).collect();
     }
 
-    /// This reader gets a new GRANT.
+    /// Gives this reader a new GRANT.
     pub fn regrant(&mut self, identity: IdentityId) {
         self.regrant.insert(identity);
     }
 
-    /// A credential that begins with this write.
+    /// Adds a credential, which begins with this write.
     pub fn add_credential(&mut self, credential: NewCredential) {
         self.credentials.push(credential);
     }
 
-    /// A credential that ends with this write.
+    /// Drops a credential, which ends with this write.
     pub fn drop_credential(&mut self, credential: CredentialId) {
         self.drop_credentials.push(credential);
     }
 
-    /// An ESCROW that is stored with this write.
+    /// Adds an ESCROW, which is stored with this write.
     pub fn add_escrow(&mut self, escrow: NewEscrow) {
         self.escrows.push(escrow);
     }
@@ -358,10 +359,10 @@ impl Draft {
     }
 }
 
-/// Opens a key's current SECRET, held to the hash that ORG pins.
+/// Opens a key's current SECRET, whose hash must be the one in ORG.
 ///
 /// # Errors
-/// [`Integrity`].
+/// [`Integrity`] if the hash is another one, or the SECRET does not open.
 pub fn open_current(org: &Org, key: &KeyEntry, envelope: &Envelope) -> Result<Secret, Integrity> {
     if envelope.sha256() != key.sha256 {
         return Err(Integrity);
@@ -370,10 +371,10 @@ pub fn open_current(org: &Org, key: &KeyEntry, envelope: &Envelope) -> Result<Se
     Secret::open(&key.dek, place, envelope)
 }
 
-/// Opens an old version's SECRET, held to the hash that ORG pins.
+/// Opens an old version's SECRET, whose hash must be the one in ORG.
 ///
 /// # Errors
-/// [`Integrity`].
+/// [`Integrity`] if the hash is another one, or the SECRET does not open.
 pub fn open_old(org: &Org, key: KeyId, old: &OldVersion, envelope: &Envelope) -> Result<Secret, Integrity> {
     if envelope.sha256() != old.sha256 {
         return Err(Integrity);

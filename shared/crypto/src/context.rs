@@ -1,4 +1,4 @@
-//! The 72-byte context: what a key was used for, bound into every derivation and envelope (CRYPTO.md §2.3).
+//! The 72-byte context: what a key is used for, bound into every derivation and envelope (CRYPTO.md §2.3).
 
 use keyward_wire::envelope::SUITE;
 use keyward_wire::{OrgId, Purpose};
@@ -8,7 +8,7 @@ pub const CONTEXT_BYTES: usize = 72;
 
 /// `"KWC1" ‖ purpose u8 ‖ suite u8 ‖ 00 00 ‖ org[16] ‖ A[16] ‖ B[16] ‖ n1 u64 ‖ n2 u64`, big-endian, unused = zero.
 ///
-/// A reader builds it from what it asked for, never from what it received.
+/// A reader builds the context from what it asked for, never from what it received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Context {
     purpose: u8,
@@ -20,12 +20,12 @@ pub struct Context {
 }
 
 impl Context {
-    /// The context of an envelope, all its fields zero. CRYPTO.md §2.5 says which of them each purpose sets.
+    /// The context of an envelope, with all its fields zero. CRYPTO.md §2.5 says which fields each purpose sets.
     pub fn new(purpose: Purpose) -> Self {
         Self::derivation(purpose.code())
     }
 
-    /// The context of a key derivation (CRYPTO.md §2.4); its code is no envelope purpose.
+    /// The context of a key derivation (CRYPTO.md §2.4). Its code is no envelope purpose.
     pub(crate) fn derivation(code: u8) -> Self {
         Self { purpose: code, org: [0; 16], a: [0; 16], b: [0; 16], n1: 0, n2: 0 }
     }
@@ -60,7 +60,7 @@ impl Context {
         Self { n2, ..self }
     }
 
-    /// Its 72 bytes: HKDF info, and additional data of AES-GCM.
+    /// The context's 72 bytes: info of HKDF, and additional data of AES-GCM.
     pub fn encode(&self) -> [u8; CONTEXT_BYTES] {
         let mut bytes = [0; CONTEXT_BYTES];
         bytes[..4].copy_from_slice(b"KWC1");

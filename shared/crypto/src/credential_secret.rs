@@ -1,11 +1,11 @@
-//! What a credential that nobody remembers is made of (CRYPTO.md §2.4, §2.8).
+//! The secret of a credential that nobody has to remember (CRYPTO.md §2.4, §2.8).
 
 use zeroize::Zeroizing;
 
 use crate::absent::assert_secret;
 use crate::random::random_key;
 
-/// 256 random bits that a token carries. Both halves of the credential derive from it.
+/// The 256 random bits of a token. Both halves of the credential derive from them.
 pub struct CredentialSecret(Zeroizing<[u8; 32]>);
 
 assert_secret!(CredentialSecret);

@@ -1,4 +1,4 @@
-//! From what a person or machine holds to the two halves of a credential, and from IK to DK (CRYPTO.md §2.2, §2.4).
+//! Key derivation: from a password or token to the two halves of a credential, and from IK to DK (CRYPTO.md §2.2, §2.4).
 //!
 //! Everything is a constant of suite 1. No parameter of a derivation ever comes from a server.
 
@@ -17,12 +17,12 @@ use crate::password::Password;
 /// PBKDF2 rounds for a password.
 pub const PASSWORD_ROUNDS: u32 = 600_000;
 
-/// PBKDF2 rounds for 256 random bits, where guessing is hopeless at any number.
+/// PBKDF2 rounds for 256 random bits, which cannot be guessed whatever the number of rounds is.
 pub const SECRET_ROUNDS: u32 = 1_000;
 
-/// The halves of a credential: one is shown to the server, one never leaves the client.
+/// The halves of a credential: the auth half is shown to the server, the unlock half never leaves the client.
 ///
-/// Neither tells anything about the other, nor about the password or token both come from.
+/// Neither half tells anything about the other, nor about the password or token that both come from.
 pub struct CredentialKeys {
     /// auth_c: proves the credential to the server, which keeps its SHA-256.
     pub auth: AuthHalf,

@@ -1,7 +1,7 @@
 //! Changes of ORG that need no cryptography: groups, deployments, mappings, exclusions. Pure.
 //!
-//! Each leaves ORG consistent: nothing refers to what is gone, names are unique in their kind, and a group that takes no
-//! new keys by itself gets none.
+//! Each change leaves ORG consistent: nothing refers to something removed, names are unique in their kind, and a group that takes
+//! no new keys by itself gets none.
 
 use std::collections::BTreeSet;
 
@@ -18,10 +18,10 @@ pub enum EditError {
     /// Another thing of the same kind has this name.
     #[error("the name {0} is taken")]
     NameTaken(Name),
-    /// Another key is mapped to this variable.
+    /// Another key is mapped to this variable in the deployment.
     #[error("another key is already mapped to {0} there")]
     VariableTaken(EnvName),
-    /// What the change refers to is not in ORG.
+    /// ORG does not have what the change refers to.
     #[error("it is not there (any more)")]
     NotThere,
 }
@@ -30,7 +30,7 @@ impl Org {
     /// Adds an empty deployment.
     ///
     /// # Errors
-    /// [`EditError::NameTaken`].
+    /// [`EditError::NameTaken`] if another deployment has this name.
     pub fn add_deployment(&mut self, name: Name) -> Result<DeploymentId, EditError> {
         free(&name, self.deployments.iter().map(|d| &d.name))?;
         let id = new_id();
@@ -41,7 +41,7 @@ impl Org {
     /// Renames a deployment.
     ///
     /// # Errors
-    /// [`EditError::NameTaken`], [`EditError::NotThere`].
+    /// [`EditError::NameTaken`] if another deployment has this name, [`EditError::NotThere`] if this one is not in ORG.
     pub fn rename_deployment(&mut self, id: DeploymentId, name: Name) -> Result<(), EditError> {
         free(&name, self.deployments.iter().filter(|d| d.id != id).map(|d| &d.name))?;
         self.deployment_mut(id).ok_or(EditError::NotThere)?.name = name;
@@ -51,15 +51,15 @@ impl Org {
     /// Removes a deployment, its mappings and its assignments.
     ///
     /// # Errors
-    /// [`EditError::NotThere`].
+    /// [`EditError::NotThere`] if it is not in ORG.
     pub fn remove_deployment(&mut self, id: DeploymentId) -> Result<(), EditError> {
         removed(&mut self.deployments, |d| d.id == id)?;
         self.assignments.retain(|a| a.deployment != id);
         Ok(())
     }
 
-    /// Maps a key to a variable. Where the deployment is assigned with `new_keys: deny`, a key that was not mapped in it
-    /// before is excluded at once.
+    /// Maps a key to a variable. A key that was not mapped in the deployment before is excluded at once for groups with
+    /// `new_keys: deny`.
     ///
     /// # Errors
     /// [`EditError::VariableTaken`], [`EditError::NotThere`].
@@ -78,10 +78,10 @@ impl Org {
         Ok(())
     }
 
-    /// Removes every mapping of a key in a deployment. Exclusions of it stay: mapped again, it is still excluded.
+    /// Removes every mapping of a key in a deployment. Exclusions of the key stay: mapped again, the key is still excluded.
     ///
     /// # Errors
-    /// [`EditError::NotThere`].
+    /// [`EditError::NotThere`] if the key is not mapped there.
     pub fn unmap(&mut self, deployment: DeploymentId, key: KeyId) -> Result<(), EditError> {
         let target = self.deployment_mut(deployment).ok_or(EditError::NotThere)?;
         removed(&mut target.mappings, |mapping| mapping.key == key)
@@ -90,7 +90,7 @@ impl Org {
     /// Renames a key.
     ///
     /// # Errors
-    /// [`EditError::NameTaken`], [`EditError::NotThere`].
+    /// [`EditError::NameTaken`] if another key has this name, [`EditError::NotThere`] if this one is not in ORG.
     pub fn rename_key(&mut self, id: KeyId, name: Name) -> Result<(), EditError> {
         free(&name, self.keys.iter().filter(|k| k.id != id).map(|k| &k.name))?;
         self.key_mut(id).ok_or(EditError::NotThere)?.name = name;
@@ -100,7 +100,7 @@ impl Org {
     /// Removes a key, its mappings, its exclusions and its grants to agents.
     ///
     /// # Errors
-    /// [`EditError::NotThere`].
+    /// [`EditError::NotThere`] if it is not in ORG.
     pub fn remove_key(&mut self, id: KeyId) -> Result<(), EditError> {
         removed(&mut self.keys, |k| k.id == id)?;
         for deployment in &mut self.deployments {
@@ -118,7 +118,7 @@ impl Org {
     /// Adds an empty group.
     ///
     /// # Errors
-    /// [`EditError::NameTaken`].
+    /// [`EditError::NameTaken`] if another group has this name.
     pub fn add_group(&mut self, name: Name) -> Result<GroupId, EditError> {
         free(&name, self.groups.iter().map(|g| &g.name))?;
         let id = new_id();
@@ -129,7 +129,7 @@ impl Org {
     /// Removes a group, its assignments and its memberships.
     ///
     /// # Errors
-    /// [`EditError::NotThere`].
+    /// [`EditError::NotThere`] if it is not in ORG.
     pub fn remove_group(&mut self, id: GroupId) -> Result<(), EditError> {
         removed(&mut self.groups, |g| g.id == id)?;
         self.assignments.retain(|a| a.group != id);
@@ -142,10 +142,10 @@ impl Org {
         Ok(())
     }
 
-    /// Removes an identity; a gateway's agents too.
+    /// Removes an identity; of a gateway, its agents too.
     ///
     /// # Errors
-    /// [`EditError::NotThere`].
+    /// [`EditError::NotThere`] if it is not in ORG.
     pub fn remove_identity(&mut self, id: IdentityId) -> Result<(), EditError> {
         removed(&mut self.identities, |identity| identity.id == id)?;
         self.agents.retain(|agent| agent.gateway != id);
@@ -155,7 +155,7 @@ impl Org {
     /// Puts an identity into a group.
     ///
     /// # Errors
-    /// [`EditError::NotThere`].
+    /// [`EditError::NotThere`] if the group or the identity is not in ORG.
     pub fn add_member(&mut self, group: GroupId, identity: IdentityId) -> Result<(), EditError> {
         self.group(group).ok_or(EditError::NotThere)?;
         self.groups_mut(identity)?.insert(group);
@@ -165,15 +165,15 @@ impl Org {
     /// Takes an identity out of a group.
     ///
     /// # Errors
-    /// [`EditError::NotThere`].
+    /// [`EditError::NotThere`] if the identity is not in ORG, or not in the group.
     pub fn remove_member(&mut self, group: GroupId, identity: IdentityId) -> Result<(), EditError> {
         if self.groups_mut(identity)?.remove(&group) { Ok(()) } else { Err(EditError::NotThere) }
     }
 
-    /// Assigns a deployment to a group, or changes how it is assigned: `excluded` is added to what was excluded before.
+    /// Assigns a deployment to a group, or changes its assignment: `excluded` is added to the keys that were excluded before.
     ///
     /// # Errors
-    /// [`EditError::NotThere`].
+    /// [`EditError::NotThere`] if the group, the deployment or an excluded key is not in ORG.
     pub fn assign(
         &mut self,
         group: GroupId,
@@ -193,10 +193,10 @@ impl Org {
         Ok(())
     }
 
-    /// Takes a deployment from a group, its exclusions with it.
+    /// Takes a deployment from a group, and with it the group's exclusions there.
     ///
     /// # Errors
-    /// [`EditError::NotThere`].
+    /// [`EditError::NotThere`] if the deployment is not assigned to the group.
     pub fn unassign(&mut self, group: GroupId, deployment: DeploymentId) -> Result<(), EditError> {
         removed(&mut self.assignments, |a| a.group == group && a.deployment == deployment)
     }
@@ -204,7 +204,7 @@ impl Org {
     /// Excludes keys of an assigned deployment from a group.
     ///
     /// # Errors
-    /// [`EditError::NotThere`].
+    /// [`EditError::NotThere`] if the deployment is not assigned to the group, or a key is not in ORG.
     pub fn exclude(
         &mut self,
         group: GroupId,
@@ -219,7 +219,7 @@ impl Org {
     /// Lets a group read keys of an assigned deployment again.
     ///
     /// # Errors
-    /// [`EditError::NotThere`].
+    /// [`EditError::NotThere`] if the deployment is not assigned to the group.
     pub fn include(
         &mut self,
         group: GroupId,
@@ -243,7 +243,7 @@ impl Org {
     }
 }
 
-/// Refuses a name that stands among `others`.
+/// Refuses a name that is among `others`.
 pub(crate) fn free<'a>(name: &Name, mut others: impl Iterator<Item = &'a Name>) -> Result<(), EditError> {
     if others.any(|other| other == name) { Err(EditError::NameTaken(name.clone())) } else { Ok(()) }
 }

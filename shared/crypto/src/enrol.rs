@@ -22,11 +22,11 @@ use crate::{
     derive_delivery, derive_password, derive_secret, new_id, random_bytes,
 };
 
-/// Who enrols: under whose key the new identity's ESCROW is sealed.
+/// The identity that enrols another: the new identity's ESCROW is sealed under its key.
 pub enum Enroller<'a> {
-    /// An owner: the root key.
+    /// An owner, with the root key.
     Owner(&'a RootKey),
-    /// An admin: its own key.
+    /// An admin, with its own key.
     Admin(IdentityId, &'a IdentityKey),
 }
 
@@ -34,13 +34,13 @@ pub enum Enroller<'a> {
 pub struct ApiUser {
     /// [`IdentityKind::Api`] or [`IdentityKind::Gateway`].
     pub kind: IdentityKind,
-    /// Unique among identities.
+    /// The name, unique among identities.
     pub name: Name,
-    /// `viewer` or `user`.
+    /// The role: `viewer` or `user`.
     pub role: Role,
-    /// Its groups.
+    /// The groups.
     pub groups: BTreeSet<GroupId>,
-    /// When it ends.
+    /// When the identity ends, in milliseconds UTC. `None` if it never ends.
     pub not_after: Option<i64>,
 }
 
@@ -74,8 +74,8 @@ impl Draft {
         Ok(self.issue_token(id, 1, &ik))
     }
 
-    /// Gives an API user another token over the same IK; the server ends its former ones. A new GRANT comes with it, so
-    /// that the token can refuse every older one.
+    /// Gives an API user another token over the same IK; the server ends the former tokens. A new GRANT comes with it, so that a
+    /// client with the new token can refuse every older GRANT.
     pub fn issue_token(&mut self, identity: IdentityId, ik_gen: u64, ik: &IdentityKey) -> Token {
         self.regrant(identity);
         let token = Token::generate(TokenKind::Api);
@@ -98,7 +98,7 @@ impl Enroller<'_> {
     /// Opens an ESCROW that this enroller sealed.
     ///
     /// # Errors
-    /// [`Integrity`] if somebody else did.
+    /// [`Integrity`] if another enroller sealed it.
     pub fn open(&self, org: OrgId, escrow: &NewEscrow) -> Result<IdentityKey, Integrity> {
         let place =
             EscrowPlace { org, creator: self.creator(), identity: escrow.identity, ik_gen: escrow.ik_gen };
@@ -123,7 +123,7 @@ impl Enroller<'_> {
     }
 }
 
-/// A device credential for the holder of `cred`: what the device keeps, and what the server stores.
+/// A device credential for the holder of `cred`: the halves that the device keeps, and the credential that the server stores.
 pub fn new_device(cred: &Cred, epoch: u64, min_seq: u64, not_after: i64) -> (Halves, NewCredential) {
     let facts = CredFacts {
         kind: CredentialKind::Device,
@@ -139,19 +139,19 @@ pub fn new_device(cred: &Cred, epoch: u64, min_seq: u64, not_after: i64) -> (Hal
 
 /// A new organisation with its first owner.
 pub struct Signup {
-    /// What to send.
+    /// The request to send.
     pub request: SignupRequest,
     /// The recovery kit's secret. Store it safely before sending.
     pub recovery: Token,
-    /// The device credential that ends the sign-up signed in.
+    /// The device credential with which the owner is signed in after the sign-up.
     pub device: Halves,
-    /// The owner's key, to seal its LOCAL with.
+    /// The owner's key, under which its LOCAL is sealed.
     pub ik: IdentityKey,
 }
 
 assert_secret!(Signup, Enroller<'_>);
 
-/// Makes everything of F1. `device_not_after` ends the device credential.
+/// Makes everything of F1: a new organisation with its first owner. `device_not_after` ends the device credential.
 pub fn sign_up(
     org_name: Name,
     email: &Email,
@@ -192,7 +192,7 @@ pub fn sign_up(
     let (device, device_credential) = device(device_facts, &ik);
 
     let orgkey = OrgKeyDocument::new(&ok, nonce);
-    // An address may hold characters that a name may not.
+    // An e-mail address may have characters that a name may not.
     let owner_name = email.as_str().parse().unwrap_or_else(|_| "owner".parse().expect("a usable name"));
     let state = first_state(
         org,

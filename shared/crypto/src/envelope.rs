@@ -11,9 +11,9 @@ use crate::key::Key;
 use crate::padding::{TooLarge, pad, unpad};
 use crate::random::random_bytes;
 
-/// Not what was sealed, or not for this reader.
+/// The envelope is not what was sealed, or not for this reader.
 ///
-/// The one answer to every cause. Two answers that differ would let whoever serves the bytes ask questions about the
+/// This is the one answer to every cause. Answers that differ would let whoever serves the bytes ask questions about the
 /// plaintext.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not what was sealed, or not for this reader")]
@@ -28,7 +28,7 @@ pub fn seal<K: Key>(key: &K, ctx: &Context, plaintext: &[u8]) -> Result<Envelope
     seal_with_nonce(key, ctx, plaintext, &random_bytes())
 }
 
-/// [`seal`] with this N, which must be fresh. For `seal` and for known answers.
+/// [`seal`] with this N, which must be fresh. Called by `seal`, and by tests with known answers.
 pub(crate) fn seal_with_nonce<K: Key>(
     key: &K,
     ctx: &Context,

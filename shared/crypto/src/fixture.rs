@@ -25,7 +25,7 @@ use crate::state::secret::Secret;
 use crate::verify::{Floors, VerifiedOrg, VerifyError, verify_bundle, verify_org};
 use crate::{Halves, Password, RootKey, Token, derive_secret};
 
-/// When everything begins. Each write takes a second.
+/// The time at which everything begins, in milliseconds UTC. Each write takes a second.
 pub(crate) const START: i64 = 1_767_225_600_000;
 
 /// An owner and the server it talks to.
@@ -36,7 +36,7 @@ pub(crate) struct Organisation {
 }
 
 impl Organisation {
-    /// Fresh from its sign-up.
+    /// A new organisation, just signed up.
     pub(crate) fn new() -> Self {
         let founded = &*FOUNDED;
         Self { server: Server::new(&founded.request), owner: founded.owner(), now: START }
@@ -66,7 +66,7 @@ impl Organisation {
         Draft::new(self.org(), self.org(), author)
     }
 
-    /// One write: the change, what must be resealed for it, and the server's consent.
+    /// Makes one write: the change, the reseals that it needs, and the server's acceptance.
     pub(crate) fn write<T>(&mut self, change: impl FnOnce(&mut Draft) -> T) -> T {
         let mut draft = self.draft();
         let made = change(&mut draft);
@@ -93,7 +93,7 @@ impl Organisation {
         self.server.writes.last().unwrap()
     }
 
-    /// What the holder of a token believes of itself.
+    /// CRED of the holder of a token.
     pub(crate) fn sign_in(&self, token: &Token) -> Cred {
         let stored = &self.server.credentials[&token.id];
         let keys = derive_secret(token.id, &token.secret);
@@ -101,7 +101,7 @@ impl Organisation {
         Cred::open(&keys.unlock, token.id, &stored.env).unwrap()
     }
 
-    /// What the holder of `cred` gets out of an honest answer.
+    /// The values that the holder of `cred` gets from an honest answer.
     pub(crate) fn read(&self, cred: &Cred, deployment: &str) -> Result<Vec<(String, String)>, VerifyError> {
         read(cred, &self.server.bundle(cred.id), deployment, self.now)
     }
@@ -209,7 +209,7 @@ pub(crate) fn value(text: &str) -> Secret {
     Secret::new(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
-/// A sign-up as its client keeps it. Made once: a password takes 600,000 rounds.
+/// A sign-up as its client keeps it. Made once for all tests: a password takes 600,000 rounds.
 pub(crate) struct Founded {
     pub(crate) request: SignupRequest,
     pub(crate) device: String,
@@ -238,7 +238,7 @@ impl Founded {
         Cred::open(&keys.unlock, id, &self.stored(id).env).unwrap()
     }
 
-    /// What the recovery kit opens.
+    /// RECOVERY, opened with the recovery kit.
     pub(crate) fn recovered(&self) -> Recovery {
         let token = Token::parse(&self.recovery).unwrap();
         let keys = derive_secret(token.id, &token.secret);

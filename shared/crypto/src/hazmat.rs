@@ -1,7 +1,8 @@
-//! AES-256-GCM, HKDF-SHA256, PBKDF2-HMAC-SHA256 and SHA-256, and nothing decided (CRYPTO.md §2.1).
+//! The primitives AES-256-GCM, HKDF-SHA256, PBKDF2-HMAC-SHA256 and SHA-256, with all parameters left to the caller (CRYPTO.md
+//! §2.1).
 //!
-//! The only file that names the crates which implement them. Used wrongly, each of these functions is a hole; used
-//! rightly in [`envelope`](crate::envelope), [`derive`](crate::derive) and [`token`](crate::token), they are all there is.
+//! The only file that names `aes-gcm`, `hkdf` and `pbkdf2`. Each of these functions is a hole if it is used wrongly. They are
+//! used by [`envelope`](crate::envelope), [`derive`](crate::derive) and [`token`](crate::token), and by nothing else.
 
 use aes_gcm::Aes256Gcm;
 use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
@@ -11,14 +12,14 @@ use zeroize::Zeroizing;
 
 /// ct ‖ tag = AES-256-GCM(key, iv; aad; plaintext).  `plaintext.len()` + 16 bytes.  NIST SP 800-38D.
 ///
-/// The same key and iv must never meet a second plaintext.
+/// A key and iv must never be used for a second plaintext.
 pub(crate) fn aes256_gcm_seal(key: &[u8; 32], iv: &[u8; 12], aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
     Aes256Gcm::new(key.into())
         .encrypt(iv.into(), Payload { msg: plaintext, aad })
         .expect("a plaintext in memory is shorter than the 64 GiB that AES-GCM can take")
 }
 
-/// The plaintext, or `None` if tag, ciphertext, aad, iv or key is another.  NIST SP 800-38D.
+/// The plaintext. `None` if tag, ciphertext, aad, iv or key is another one. NIST SP 800-38D.
 ///
 /// Works on its own copy, so that no byte of an unauthenticated plaintext reaches the caller.
 pub(crate) fn aes256_gcm_open(

@@ -1,6 +1,6 @@
 //! Keys: 32 bytes each, a type for each use, wiped when dropped (CRYPTO.md §2.4).
 //!
-//! None can be printed, cloned, compared or serialised. What one may seal follows from where its type is accepted; what
+//! No key can be printed, cloned, compared or serialised. What a key may seal follows from the functions that take its type; what
 //! it did seal, from the [context](crate::Context).
 
 use zeroize::Zeroizing;
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::absent::assert_secret;
 use crate::random::random_key;
 
-/// A key that can [`seal`](crate::seal) and [`open`](crate::open). Only the types of this module are.
+/// A key that can [`seal`](crate::seal) and [`open`](crate::open). Only the types of this module implement this.
 pub trait Key: material::Material {}
 
 pub(crate) mod material {
@@ -17,7 +17,7 @@ pub(crate) mod material {
     /// The bytes of a key, for this crate only.
     #[expect(unnameable_types, reason = "seals the trait Key")]
     pub trait Material {
-        /// Its 32 bytes.
+        /// The key's 32 bytes.
         fn bytes(&self) -> &[u8; 32];
 
         /// The key of these 32 bytes.
@@ -41,7 +41,7 @@ macro_rules! keys {
                 Self(bytes)
             }
 
-            /// The same key once more. Not `Clone`: each copy is visible in the code.
+            /// A second copy of the key. Not `Clone`, so that each copy is visible in the code.
             #[must_use]
             pub fn duplicate(&self) -> Self {
                 Self(Zeroizing::new(*self.0))
@@ -65,19 +65,19 @@ macro_rules! keys {
 }
 
 keys! {
-    /// IK_x: an identity's own. Random at each enrolment; known to it, to whoever enrolled it, and to owners.
+    /// IK_x: an identity's own key. Random at each enrolment; known to the identity, to whoever enrolled it, and to owners.
     IdentityKey;
-    /// RK: the organisation's root, known to owners and in the recovery kit.
+    /// RK: the organisation's root key, known to owners and in the recovery kit.
     RootKey;
-    /// OK_e: opens ORG in epoch e; known to owners and the admins of e.
+    /// OK_e: the key that opens ORG in epoch e; known to owners and the admins of e.
     OrgKey;
-    /// DK(x,e): what admins of epoch e say to one identity; derived from its IK.
+    /// DK(x,e): the delivery key, under which admins of epoch e seal for one identity; derived from the identity's IK.
     DeliveryKey;
-    /// VK: opens one build of one view.
+    /// VK: the key that opens one build of one view.
     ViewKey;
-    /// DEK: opens one version of one secret, between two reseals.
+    /// DEK: the key that opens one version of one secret, between two reseals.
     DataKey;
-    /// unlock_c: opens CRED or RECOVERY of one credential; never leaves the client.
+    /// unlock_c: the key that opens CRED or RECOVERY of one credential; it never leaves the client.
     UnlockKey;
 }
 

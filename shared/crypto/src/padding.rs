@@ -1,4 +1,4 @@
-//! Padding to buckets, so that the length of an envelope says next to nothing about its content (CRYPTO.md §2.3).
+//! Padding to buckets, so that an envelope's length says next to nothing about its content (CRYPTO.md §2.3).
 //!
 //! `pad(p) = u32(len p) ‖ p ‖ 00…00`, to the next power of two from 512. Nothing is compressed anywhere.
 
@@ -25,7 +25,8 @@ pub(crate) fn pad(plaintext: &[u8]) -> Result<Zeroizing<Vec<u8>>, TooLarge> {
     Ok(padded)
 }
 
-/// p, if this is exactly pad(p): true length, zero tail, smallest bucket. In the same memory: no copy of p to wipe.
+/// p, if this is exactly pad(p): true length, zero tail, smallest bucket. p stays in the same memory, so there is no copy to
+/// wipe.
 pub(crate) fn unpad(mut padded: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
     let (length, rest) = padded.split_first_chunk()?;
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
@@ -38,7 +39,7 @@ pub(crate) fn unpad(mut padded: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>
     Some(padded)
 }
 
-/// By blocks: a comparison of slices is one of many bytes at a time.
+/// Whether all bytes are zero. Compared in blocks: comparing slices compares many bytes at a time.
 fn is_zero(bytes: &[u8]) -> bool {
     bytes.chunks(ZEROS.len()).all(|block| ZEROS.get(..block.len()) == Some(block))
 }

@@ -1,4 +1,4 @@
-//! Passwords: normalised, wiped, and judged when they are chosen (CRYPTO.md §2.2).
+//! Passwords: normalised, wiped when dropped, and judged when they are chosen (CRYPTO.md §2.2).
 
 use diceware_wordlists::EFF_LONG_WORDLIST;
 use unicode_normalization::UnicodeNormalization as _;
@@ -7,13 +7,13 @@ use zeroize::Zeroizing;
 use crate::absent::assert_secret;
 use crate::random::below;
 
-/// Fewest characters of a password that is chosen.
+/// The fewest characters of a password that is chosen.
 pub const MIN_CHARACTERS: usize = 12;
 
-/// Fewest guesses a password that is chosen must be estimated to withstand: 2^50.
+/// The fewest guesses that a chosen password must be estimated to withstand: 2^50.
 pub const MIN_GUESSES: u64 = 1 << 50;
 
-/// What a person typed: UTF-8 in NFKC, not trimmed. Wiped when dropped.
+/// A password as a person typed it: UTF-8 in NFKC, not trimmed. Wiped when dropped.
 pub struct Password(Zeroizing<String>);
 
 assert_secret!(Password);
@@ -21,10 +21,10 @@ assert_secret!(Password);
 /// Why a chosen password is refused. The message says what to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WeakPassword {
-    /// Fewer than [`MIN_CHARACTERS`].
+    /// The password has fewer than [`MIN_CHARACTERS`].
     #[error("too short: use at least {MIN_CHARACTERS} characters, best a generated passphrase of six words")]
     Short,
-    /// Estimated below [`MIN_GUESSES`].
+    /// The password is estimated to withstand fewer than [`MIN_GUESSES`].
     #[error(
         "too easy to guess: make it longer with unrelated words, or use a generated passphrase of six words"
     )]
@@ -32,7 +32,7 @@ pub enum WeakPassword {
 }
 
 impl Password {
-    /// A password as typed to sign in. No policy: it may be older than today's.
+    /// A password typed to sign in. Its strength is not judged: it may be older than today's policy.
     pub fn entered(text: &str) -> Self {
         // Counted first, so that the text never grows and leaves a copy behind.
         let length = text.nfkc().map(char::len_utf8).sum();
@@ -41,10 +41,11 @@ impl Password {
         Self(normal)
     }
 
-    /// A password being chosen. `inputs` are words an attacker would try first: e-mail, names of person and organisation.
+    /// A password that is being chosen. `inputs` are words that an attacker would try first: e-mail, names of person and
+    /// organisation.
     ///
     /// # Errors
-    /// [`WeakPassword`].
+    /// [`WeakPassword`] if it can be guessed.
     pub fn chosen(text: &str, inputs: &[&str]) -> Result<Self, WeakPassword> {
         let password = Self::entered(text);
         if password.0.chars().count() < MIN_CHARACTERS {
@@ -56,7 +57,7 @@ impl Password {
         Ok(password)
     }
 
-    /// Six words of 7,776, each equally likely, with spaces between: 77 bits.
+    /// A passphrase: six words of 7,776, each equally likely, with spaces between: 77 bits.
     pub fn generate_passphrase() -> Zeroizing<String> {
         let count = u16::try_from(WORDS.len()).expect("7,776 words");
         let mut phrase = Zeroizing::new(String::with_capacity(6 * (LONGEST + 1)));
@@ -78,8 +79,8 @@ impl Password {
 /// Letters of the longest word.
 const LONGEST: usize = 9;
 
-/// The words' letters, each word filled up with zeros: the addresses in a table of `&str` would be relocated at every
-/// start of a program, which costs one that lives for milliseconds a twentieth of its time.
+/// The words' letters, each word filled up with zeros. A table of `&str` holds addresses, which would be relocated at every start
+/// of a program; that costs a program that lives for milliseconds a twentieth of its time.
 #[expect(
     clippy::indexing_slicing,
     reason = "evaluated by the compiler: what is out of range does not compile"

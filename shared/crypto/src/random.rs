@@ -1,6 +1,6 @@
 //! Randomness, from the operating system only (CRYPTO.md §2.1).
 //!
-//! A failure of its generator ends the program: nothing useful can be sealed without it, and nothing must be sealed with
+//! If the generator fails, the program ends: nothing useful can be sealed without randomness, and nothing must be sealed with
 //! less.
 
 use keyward_wire::id::Id;
@@ -30,7 +30,7 @@ pub fn random_key() -> Zeroizing<[u8; 32]> {
     bytes
 }
 
-/// A number below `bound`, each equally likely: candidates above the last multiple of `bound` are thrown away.
+/// A random number below `bound`, each equally likely: candidates from the last multiple of `bound` on are thrown away.
 pub(crate) fn below(bound: u16) -> u16 {
     let unfair = u16::MAX - u16::MAX % bound;
     loop {

@@ -28,7 +28,7 @@ use crate::{
     derive_password, derive_secret, new_id, random_bytes,
 };
 
-/// The organisation, as the kit opens it.
+/// The organisation, opened with the kit.
 pub struct Opened {
     /// ORG.
     pub org: Org,
@@ -39,10 +39,11 @@ assert_secret!(Opened, Newcomer);
 
 /// Opens the organisation with the root key of the kit.
 ///
-/// Who recovers has no memory: that this is the newest state, nobody can tell but by `floors` of his own.
+/// A client that recovers has no memory: it cannot tell whether this is the newest state, except by `floors`.
 ///
 /// # Errors
-/// [`VerifyError::Integrity`] if it is not what was sealed under this root key, [`VerifyError::Stale`] below a floor.
+/// [`VerifyError::Integrity`] if the answer is not what was sealed under this root key, [`VerifyError::Stale`] if it is below a
+/// floor.
 pub fn open(kit: &Recovery, answer: &RecoveryAnswer, floors: &Floors) -> Result<Opened, VerifyError> {
     let (seen, floor) = (answer.epoch, floors.min_epoch);
     if seen < floor {
@@ -64,7 +65,7 @@ pub fn open(kit: &Recovery, answer: &RecoveryAnswer, floors: &Floors) -> Result<
 
 /// A new owner in the making.
 pub struct Newcomer {
-    /// Its id.
+    /// The new owner's id.
     pub id: IdentityId,
     /// The new kit's secret. Store it safely before anything is sent.
     pub kit: Token,
@@ -75,16 +76,16 @@ pub struct Newcomer {
     device: Token,
 }
 
-/// What to send, and where the organisation stands if it is accepted.
+/// The request to send, and the organisation's state if it is accepted.
 pub struct Prepared {
     /// The request.
     pub request: RecoveryRequest,
-    /// Where the organisation stands then.
+    /// The organisation's state after the recovery.
     pub after: Base,
 }
 
 impl Newcomer {
-    /// With fresh keys, and this password.
+    /// Makes the keys of a new owner with this password.
     pub fn new(name: Name, email: Email, password: &Password) -> Self {
         let (id, salt) = (new_id::<CredentialId>(), Salt::from_bytes(random_bytes()));
         let keys = derive_password(password, &email, id, &salt);
@@ -99,12 +100,12 @@ impl Newcomer {
         }
     }
 
-    /// The device credential that ends the recovery signed in.
+    /// The device credential with which the new owner is signed in after the recovery.
     pub fn device(&self) -> Halves {
         Halves::from_keys(self.device.id, &derive_secret(self.device.id, &self.device.secret))
     }
 
-    /// One more owner, on top of `answer`, and a new kit for the same root key.
+    /// The request that adds this owner, on top of `answer`, and a new kit for the same root key.
     ///
     /// `before` and `after` are the same answer, opened twice: keys are never cloned.
     ///

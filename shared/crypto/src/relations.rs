@@ -1,5 +1,5 @@
-//! The relations that the server keeps, read off ORG, and the difference of two ORGs as a write's delta (CRYPTO.md
-//! §2.12 S1). Derived, never written by hand: what the server is told cannot differ from what ORG says.
+//! The relations that the server keeps, read off ORG, and the difference of two ORGs as a write's delta (CRYPTO.md §2.12 S1).
+//! Both are derived, never written by hand: what the server is told cannot differ from what ORG says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use keyward_wire::{AgentId, DeploymentId, GroupId, IdentityId, KeyId, MappingId,
 
 use crate::state::org::Org;
 
-/// The changes that lead from one ORG to the other, in an order in which nothing refers to what is not there.
+/// The changes that lead from one ORG to the other, in an order in which no row refers to one that is not there.
 pub(crate) fn delta(before: &Org, after: &Org) -> Vec<Delta> {
     let (old, new) = (Relations::of(before), Relations::of(after));
     let mut delta = Vec::new();
@@ -34,7 +34,7 @@ pub(crate) fn delta(before: &Org, after: &Org) -> Vec<Delta> {
         lost(&old.assignments, &new.assignments)
             .map(|((g, d), _)| Delta::RemoveAssignment { group: g, deployment: d }),
     );
-    // A mapping keeps its id when its variable is renamed; one that points elsewhere is another mapping.
+    // A mapping keeps its id if its variable is renamed; one of another key or deployment is another mapping.
     delta.extend(lost(&old.mappings, &new.mappings).map(|(id, _)| Delta::RemoveMapping { id }));
     delta.extend(lost(&old.keys, &new.keys).map(|(id, _)| Delta::RemoveKey { id }));
     delta.extend(lost(&old.deployments, &new.deployments).map(|(id, _)| Delta::RemoveDeployment { id }));
@@ -93,12 +93,12 @@ pub(crate) fn delta(before: &Org, after: &Org) -> Vec<Delta> {
     );
     delta
         .extend(gone(&new.agent_keys, &old.agent_keys).map(|(agent, key)| Delta::AddAgentKey { agent, key }));
-    // Last, since agents of a gateway that goes may have been given to another.
+    // Identities are removed last, since the agents of a removed gateway may have been moved to another.
     delta.extend(lost(&old.identities, &new.identities).map(|(id, _)| Delta::RemoveIdentity { id }));
     delta
 }
 
-/// Ids with what may change about them. Sealed words stand here as one text each, only to see whether they changed.
+/// Rows by id, with what may change about them. Sealed words stand here as one text each, only to see whether they changed.
 struct Relations {
     identities: BTreeMap<IdentityId, IdentityFacts>,
     groups: BTreeMap<GroupId, String>,
@@ -174,12 +174,12 @@ impl Relations {
     }
 }
 
-/// What is in `a` and not in `b`.
+/// The elements of `a` that are not in `b`.
 fn gone<'a, T: Ord + Copy>(a: &'a BTreeSet<T>, b: &'a BTreeSet<T>) -> impl Iterator<Item = T> {
     a.difference(b).copied()
 }
 
-/// What is in `a` under a key that `b` has not.
+/// The entries of `a` whose key is not in `b`.
 fn lost<'a, K: Ord + Copy, V>(
     a: &'a BTreeMap<K, V>,
     b: &'a BTreeMap<K, V>,
@@ -187,7 +187,7 @@ fn lost<'a, K: Ord + Copy, V>(
     a.iter().filter(|(key, _)| !b.contains_key(key)).map(|(key, value)| (*key, value))
 }
 
-/// What both have, with the new value where it differs.
+/// The entries whose key is in both, with the new value where it differs.
 fn changed<'a, K: Ord + Copy, V: PartialEq>(
     old: &'a BTreeMap<K, V>,
     new: &'a BTreeMap<K, V>,

@@ -1,4 +1,4 @@
-//! Credentials as text: tokens, and the derived halves a machine keeps instead of one (CRYPTO.md §2.8).
+//! Credentials as text: tokens, and the derived halves that a machine keeps instead of a token (CRYPTO.md §2.8).
 
 use std::sync::LazyLock;
 
@@ -16,7 +16,7 @@ use crate::random::new_id;
 
 assert_secret!(Token, Halves);
 
-/// What a token is for; its prefix says so.
+/// The kind of a token, which its prefix names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TokenKind {
     /// `kwt1`: an API user.
@@ -30,7 +30,7 @@ pub enum TokenKind {
 }
 
 impl TokenKind {
-    /// The four characters before the first `_`.
+    /// The four characters before the first `_` of such a token.
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Api => "kwt1",
@@ -40,7 +40,7 @@ impl TokenKind {
         }
     }
 
-    /// What a person calls it, with its prefix.
+    /// The name by which a person knows the kind, with its prefix.
     pub const fn describe(self) -> &'static str {
         match self {
             Self::Api => "an API token (kwt1_…)",
@@ -53,19 +53,19 @@ impl TokenKind {
     const ALL: [Self; 4] = [Self::Api, Self::Device, Self::Link, Self::Recovery];
 }
 
-/// Why a text is no token. Never holds any of the text.
+/// Why a text is not a token. No error holds any of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Another prefix.
+    /// The text has another prefix.
     #[error("not {expected}")]
     Other {
-        /// What was expected.
+        /// The kind that was expected.
         expected: &'static str,
     },
-    /// The right prefix, but the rest is damaged: wrong length, wrong letters, or the check does not fit.
+    /// The prefix is right, but the rest is damaged: wrong length, wrong letters, or a check that does not fit.
     #[error("{expected} that was mistyped or cut: copy it again, whole")]
     Damaged {
-        /// What the prefix promises.
+        /// The kind that the prefix names.
         expected: &'static str,
     },
 }
@@ -73,11 +73,11 @@ pub enum TokenError {
 /// `kwt1_<id 26>_<secret 52>_<check 6>`: lower-case unpadded base32 (RFC 4648), check = the first six characters of
 /// base32(SHA-256(all before the last `_`)).  91 characters.
 pub struct Token {
-    /// What it is for.
+    /// The token's kind.
     pub kind: TokenKind,
-    /// Its credential.
+    /// The token's credential.
     pub id: CredentialId,
-    /// Its secret.
+    /// The credential's secret.
     pub secret: CredentialSecret,
 }
 
@@ -92,10 +92,10 @@ impl Token {
         Self { kind, id, secret: CredentialSecret::generate() }
     }
 
-    /// Reads exactly what [`encode`](Self::encode) wrote: no white space, no other spelling.
+    /// Reads exactly what [`encode`](Self::encode) writes: no white space, no other spelling.
     ///
     /// # Errors
-    /// [`TokenError`].
+    /// [`TokenError`] if the text is anything else.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
         let kind = TokenKind::ALL
             .into_iter()
@@ -109,21 +109,22 @@ impl Token {
         Ok(Self { kind, id, secret })
     }
 
-    /// Its text. Shown once; not stored anywhere by keyward.
+    /// The token's text. Shown once; keyward stores it nowhere.
     pub fn encode(&self) -> Zeroizing<String> {
         encode(self.kind.prefix(), &[self.id.as_bytes(), self.secret.bytes()])
     }
 }
 
-/// `kwh1_<id 26>_<auth 52>_<unlock 52>_<check 6>`: what a machine keeps to stay signed in.  144 characters.
+/// `kwh1_<id 26>_<auth 52>_<unlock 52>_<check 6>`: the halves of a credential, which a machine keeps to stay signed in. 144
+/// characters.
 ///
-/// It serves as the credential does, but the token itself cannot be had from it.
+/// They serve as the credential does, but the token itself cannot be had from them.
 pub struct Halves {
-    /// Its credential.
+    /// The credential.
     pub id: CredentialId,
-    /// auth_c.
+    /// auth_c: the auth half.
     pub auth: AuthHalf,
-    /// unlock_c.
+    /// unlock_c: the unlock half.
     pub unlock: UnlockKey,
 }
 
@@ -139,10 +140,10 @@ impl Halves {
         (self.id, CredentialKeys { auth: self.auth, unlock: self.unlock })
     }
 
-    /// Reads exactly what [`encode`](Self::encode) wrote: no white space, no other spelling.
+    /// Reads exactly what [`encode`](Self::encode) writes: no white space, no other spelling.
     ///
     /// # Errors
-    /// [`TokenError`].
+    /// [`TokenError`] if the text is anything else.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
         after_prefix(text, HALVES_PREFIX).ok_or(TokenError::Other { expected: HALVES })?;
         let read = || {
@@ -156,14 +157,14 @@ impl Halves {
         read().ok_or(TokenError::Damaged { expected: HALVES })
     }
 
-    /// Its text, as secret as the credential.
+    /// The text of the halves, as secret as the credential.
     pub fn encode(&self) -> Zeroizing<String> {
         encode(HALVES_PREFIX, &[self.id.as_bytes(), self.auth.as_bytes(), self.unlock.bytes()])
     }
 }
 
 pub(crate) fn encode(prefix: &str, fields: &[&[u8]]) -> Zeroizing<String> {
-    // The longest form, so that the text never grows and leaves a copy behind.
+    // Room for the longest form, so that the text never grows and leaves a copy behind.
     let mut text = Zeroizing::new(String::with_capacity(144));
     text.push_str(prefix);
     for field in fields {
@@ -176,7 +177,7 @@ pub(crate) fn encode(prefix: &str, fields: &[&[u8]]) -> Zeroizing<String> {
     text
 }
 
-/// The `N` fields between prefix and check, if the check fits.
+/// The `N` fields between prefix and check. `None` if the check does not fit.
 fn fields<'t, const N: usize>(text: &'t str, prefix: &str) -> Option<[&'t str; N]> {
     let (checked, given) = text.rsplit_once('_')?;
     if check(checked) != given {
@@ -197,7 +198,7 @@ fn check(text: &str) -> String {
     digest.chars().take(6).collect()
 }
 
-/// Exactly `N` bytes. Trailing bits must be zero, so that no two texts are the same token.
+/// Decodes exactly `N` bytes. Trailing bits must be zero, so that each token has one text.
 fn decode<const N: usize>(text: &str) -> Option<Zeroizing<[u8; N]>> {
     if BASE32.decode_len(text.len()) != Ok(N) {
         return None;

@@ -32,13 +32,13 @@ use crate::{DeliveryKey, IdentityKey, Integrity, OrgKey, derive_delivery};
 /// Lower bounds that this client insists on.
 #[derive(Debug, Clone, Default)]
 pub struct Floors {
-    /// What it has seen before.
+    /// The newest states that this client has seen.
     pub local: Local,
-    /// `--min-seq`.
+    /// The lower bound `--min-seq`.
     pub min_seq: u64,
-    /// `--min-epoch`.
+    /// The lower bound `--min-epoch`.
     pub min_epoch: u64,
-    /// `--max-age`, in milliseconds.
+    /// The limit `--max-age`, in milliseconds.
     pub max_age: Option<i64>,
 }
 
@@ -46,23 +46,23 @@ pub struct Floors {
 pub struct Verified {
     /// Whether ORG itself was opened: the reader is an owner or admin, whatever the server says of its role.
     pub administers: bool,
-    /// What may be read. For owners and admins: everything.
+    /// The readable part of the organisation. For owners and admins: all of it.
     pub view: View,
-    /// Organisation.
+    /// The organisation.
     pub org: OrgId,
-    /// GRANT seq; for owners and admins ORG seq.
+    /// Seq of the GRANT; for owners and admins, seq of ORG.
     pub seq: u64,
-    /// Epoch.
+    /// The epoch.
     pub epoch: u64,
-    /// When the GRANT was issued; for owners and admins when ORG was written.
+    /// When the GRANT was issued; for owners and admins, when ORG was written. Milliseconds UTC.
     pub issued_at: i64,
-    /// For owners and admins: who wrote ORG, if still there.
+    /// For owners and admins: the name of the identity that wrote ORG. `None` if it has left.
     pub author: Option<Name>,
-    /// When this access ends.
+    /// When this access ends, in milliseconds UTC. `None` if it never ends.
     pub not_after: Option<i64>,
-    /// What to remember.
+    /// The state to remember.
     pub seen: Local,
-    /// False if ORG has moved on so far that it no longer lists what this client saw last.
+    /// False if the state that this client saw last is older than ORG's list of predecessors.
     pub continuous: bool,
     /// For owners and admins: recoveries that this client has not seen yet.
     pub recovered: Vec<Recovered>,
@@ -74,9 +74,9 @@ pub struct VerifiedOrg {
     pub org: Org,
     /// OK of its epoch.
     pub ok: OrgKey,
-    /// What to remember.
+    /// The state to remember.
     pub seen: Local,
-    /// False if ORG has moved on so far that it no longer lists what this client saw last.
+    /// False if the state that this client saw last is older than ORG's list of predecessors.
     pub continuous: bool,
     /// Recoveries that this client has not seen yet.
     pub recovered: Vec<Recovered>,
@@ -84,9 +84,9 @@ pub struct VerifiedOrg {
 
 /// One variable with its value.
 pub struct Variable {
-    /// Its name.
+    /// The variable's name.
     pub env: EnvName,
-    /// Its value: any bytes but NUL.
+    /// The variable's value: any bytes but NUL.
     pub value: Zeroizing<Vec<u8>>,
 }
 
@@ -135,7 +135,7 @@ pub fn verify_bundle(
 /// Verifies an administrator's state.
 ///
 /// # Errors
-/// [`VerifyError`].
+/// [`VerifyError`]; nothing of the answer may be used then.
 pub fn verify_org(
     cred: &Cred,
     answer: &OrgAnswer,
@@ -158,7 +158,7 @@ impl Verified {
     /// The deployment of this exact name, or of this id.
     ///
     /// # Errors
-    /// [`VerifyError::NotThere`].
+    /// [`VerifyError::NotThere`] if this identity may read no such deployment.
     pub fn deployment(&self, name_or_id: &str) -> Result<&ViewDeployment, VerifyError> {
         let by_name = || self.view.deployment_named(&name_or_id.parse::<Name>().ok()?);
         let by_id = || self.view.deployment(name_or_id.parse::<DeploymentId>().ok()?);
@@ -168,7 +168,7 @@ impl Verified {
     /// The key of this exact name, or of this id.
     ///
     /// # Errors
-    /// [`VerifyError::NotThere`].
+    /// [`VerifyError::NotThere`] if this identity may read no such key.
     pub fn key(&self, name_or_id: &str) -> Result<&ViewKeyEntry, VerifyError> {
         let by_name = || self.view.key_named(&name_or_id.parse::<Name>().ok()?);
         let by_id = || self.view.key(name_or_id.parse::<KeyId>().ok()?);
@@ -178,7 +178,8 @@ impl Verified {
     /// The value of one key.
     ///
     /// # Errors
-    /// [`VerifyError::Missing`], [`VerifyError::Integrity`].
+    /// [`VerifyError::Missing`] if `secrets` does not have it, [`VerifyError::Integrity`] if it is not the one that the view
+    /// pins.
     pub fn secret(&self, key: &ViewKeyEntry, secrets: &[SecretItem]) -> Result<Secret, VerifyError> {
         self.open_one(key, &by_key(secrets))
     }
@@ -186,7 +187,7 @@ impl Verified {
     /// Every variable of a deployment: all of them, verified, or an error.
     ///
     /// # Errors
-    /// [`VerifyError`].
+    /// [`VerifyError`] if any of them is missing or wrong.
     pub fn variables(
         &self,
         deployment: &ViewDeployment,
@@ -196,8 +197,8 @@ impl Verified {
         sorted(self.each_variable(deployment, secrets, allowed).collect::<Result<_, _>>()?)
     }
 
-    /// [`variables`](Self::variables) one by one, for who has other things to do between them. They are not all right
-    /// before [`sorted`] says so.
+    /// The same variables as [`variables`](Self::variables), one by one, for callers that have other things to do in between.
+    /// They may be used only after [`sorted`] has accepted them all.
     pub fn each_variable<'a>(
         &'a self,
         deployment: &'a ViewDeployment,
@@ -205,7 +206,7 @@ impl Verified {
         allowed: &'a [EnvName],
     ) -> impl Iterator<Item = Result<Variable, VerifyError>> {
         let secrets = by_key(secrets);
-        // Backwards, so that the first of one id counts, as everywhere.
+        // Collected backwards, so that of two keys with one id the first counts, as everywhere.
         let keys: BTreeMap<KeyId, _> = self.view.keys.iter().rev().map(|key| (key.id, key)).collect();
         deployment.mappings.iter().map(move |mapping| {
             if mapping.env.steers_programs() && !allowed.contains(&mapping.env) {
@@ -220,11 +221,12 @@ impl Verified {
         })
     }
 
-    /// Every key of the view with its sealed value: the right one, which opens. Each is shown to `look` and wiped again; a
-    /// gateway opens one when it needs it, with [`open`](Self::open).
+    /// Every key of the view with its sealed value: checked to be the pinned one, and to open. Each opened value is shown to
+    /// `look` and wiped again; a gateway opens a value when it needs it, with [`open`](Self::open).
     ///
     /// # Errors
-    /// [`VerifyError::Missing`], [`VerifyError::Integrity`].
+    /// [`VerifyError::Missing`] if a value is not in the answer, [`VerifyError::Integrity`] if one is not the pinned one or does
+    /// not open.
     pub fn sealed(
         &self,
         secrets: &[SecretItem],
@@ -240,10 +242,10 @@ impl Verified {
         Ok(sealed)
     }
 
-    /// The value of a key of the view, out of the envelope that [`sealed`](Self::sealed) gave for it.
+    /// Opens the value of a key of the view, from the envelope that [`sealed`](Self::sealed) gave for it.
     ///
     /// # Errors
-    /// [`Integrity`].
+    /// [`Integrity`] if the envelope does not open.
     pub fn open(&self, key: &ViewKeyEntry, envelope: &Envelope) -> Result<Secret, Integrity> {
         let place = SecretPlace { org: self.org, key: key.id, version: key.version, reseal: key.reseal };
         Secret::open(&key.dek, place, envelope)
@@ -254,10 +256,10 @@ impl Verified {
     }
 }
 
-/// Variables sorted by name.
+/// The variables, sorted by name.
 ///
 /// # Errors
-/// [`VerifyError`] if two have one name.
+/// [`VerifyError`] if two variables have one name.
 pub fn sorted(mut variables: Vec<Variable>) -> Result<Vec<Variable>, VerifyError> {
     variables.sort_by(|a, b| a.env.cmp(&b.env));
     match variables.windows(2).find_map(|pair| match pair {
@@ -269,13 +271,13 @@ pub fn sorted(mut variables: Vec<Variable>) -> Result<Vec<Variable>, VerifyError
     }
 }
 
-/// The one envelope of a key that its view pins.
+/// The one envelope of a key, whose hash the view pins.
 fn find_one<'s>(key: &ViewKeyEntry, secrets: &ByKey<'s>) -> Result<&'s Envelope, VerifyError> {
     let envelopes = secrets.get(&key.id).map(Vec::as_slice).unwrap_or_default();
     if envelopes.is_empty() {
         return Err(VerifyError::Missing(Missing::Secret(key.name.clone())));
     }
-    // A second, different envelope for the same key is a lie, whichever of them is right.
+    // A second, different envelope of the same key is a lie, whichever of the two is right.
     if envelopes.iter().any(|envelope| envelope.sha256() != key.sha256) {
         return Err(Integrity.into());
     }
@@ -352,18 +354,18 @@ fn open_org(
     Ok((org, document.ok))
 }
 
-/// Recoveries later than the state that this client remembers; all that are listed, if it remembers none.
+/// Recoveries later than the state that this client remembers. If it remembers none: all that are listed.
 fn unseen(org: &Org, floors: &Floors) -> Vec<Recovered> {
     let known = floors.local.org.map_or(0, |known| known.seq);
     org.recoveries.iter().filter(|recovered| recovered.seq > known).cloned().collect()
 }
 
-/// An owner or admin ends when ORG says so.
+/// Checks that an owner or admin has not ended, according to ORG.
 fn check_own_end(cred: &Cred, org: &Org, now: i64) -> Result<(), VerifyError> {
     check_end(org.identity(cred.id).and_then(|me| me.not_after), now)
 }
 
-/// The pin must be this ORG, or among its predecessors, or too old to be among them.
+/// Checks that the remembered state is this ORG, or among its predecessors, or too old to be listed there.
 fn check_org_floor(
     cred: &Cred,
     org: &Org,
@@ -436,7 +438,7 @@ fn not_there(kind: &'static str, name: &str) -> VerifyError {
     VerifyError::NotThere { kind, name: name.to_owned() }
 }
 
-/// DK of the holder of `ik`, for its own entry in ORG.
+/// DK of the holder of `ik`, for the holder's own entry in ORG.
 pub fn delivery_key(ik: &IdentityKey, org: &Org, identity: IdentityId) -> DeliveryKey {
     derive_delivery(ik, org.org, identity, org.epoch, &org.nonce)
 }

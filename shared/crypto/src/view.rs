@@ -10,7 +10,7 @@ use crate::state::V1;
 use crate::state::org::{Deployment, KeyEntry, Org};
 use crate::state::view::{View, ViewAgent, ViewAgentKey, ViewDeployment, ViewKeyEntry, ViewMapping};
 
-/// The view of `audience`, as of `org`. Of a gateway that is not there, one that holds nothing.
+/// The view of `audience`, as of `org`. Empty if the audience is a gateway that is not in ORG.
 pub fn build_for(org: &Org, facts: &Facts, audience: &Audience) -> View {
     match audience {
         Audience::Groups(groups) => build(org, facts, groups),
@@ -22,7 +22,7 @@ pub fn build_for(org: &Org, facts: &Facts, audience: &Audience) -> View {
     }
 }
 
-/// What the members of `groups` may read, as of `org`.
+/// The view of the members of `groups`, as of `org`.
 pub fn build(org: &Org, facts: &Facts, groups: &BTreeSet<GroupId>) -> View {
     let readable = readable(groups, facts);
     View {
@@ -38,7 +38,7 @@ pub fn build(org: &Org, facts: &Facts, groups: &BTreeSet<GroupId>) -> View {
     }
 }
 
-/// Everything, for owners and admins, who bypass the rule.
+/// A view of everything, for owners and admins, who bypass the access rule.
 pub fn whole(org: &Org) -> View {
     View {
         v: V1,
@@ -50,11 +50,11 @@ pub fn whole(org: &Org) -> View {
     }
 }
 
-/// The agents that `gateway` serves, with what it may use for each. An agent that has ended stays: the gateway looks at
-/// its own clock, and nobody writes when a time comes.
+/// The agents that `gateway` serves, with the keys that it may use for each. An agent that has ended stays listed: the gateway
+/// looks at its own clock, and no write is made when a time comes.
 fn agents(org: &Org, facts: &Facts, gateway: IdentityId, readable: &Readable) -> Vec<ViewAgent> {
     let served = org.agents.iter().filter(|a| a.gateway == gateway && a.state == AgentState::Active);
-    // Many agents share few sets of groups: each is judged once.
+    // Many agents share few sets of groups: the rule is computed once for each set.
     let mut known: BTreeMap<&BTreeSet<GroupId>, Readable> = BTreeMap::new();
     let mut agents = Vec::new();
     for agent in served {
@@ -71,8 +71,8 @@ fn agents(org: &Org, facts: &Facts, gateway: IdentityId, readable: &Readable) ->
     agents
 }
 
-/// Whether a reader of `a` would notice that it became `b`. If not, nothing need be rebuilt: the organisation's name is
-/// as of the build, and a key's DEK is settled by its version and reseal.
+/// Whether a reader of `a` would notice no difference in `b`. If so, the view need not be rebuilt. The organisation's name is
+/// that of the last build, and a key's DEK follows from its version and reseal, so both are not compared.
 pub(crate) fn same_content(a: &View, b: &View) -> bool {
     let facts = |key: &ViewKeyEntry| {
         (key.id, key.name.clone(), key.provider.clone(), key.version, key.reseal, key.sha256)

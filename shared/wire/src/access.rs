@@ -9,17 +9,18 @@ use std::collections::BTreeSet;
 use crate::api::IdentityKind;
 use crate::{DeploymentId, GroupId, IdentityId, KeyId, MappingId};
 
-/// Whose view it is. Everybody with the same groups shares one; a gateway has its own, since it lists its agents.
+/// The identities that a view is for. Everybody with the same groups shares a view; a gateway has its own, since the view lists
+/// its agents.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Audience {
     /// All people and API users in exactly these groups.
     Groups(BTreeSet<GroupId>),
-    /// This gateway.
+    /// The view of this gateway.
     Gateway(IdentityId),
 }
 
 impl Audience {
-    /// To which the identity `id` in `groups` belongs.
+    /// The audience that the identity `id` in `groups` belongs to.
     pub fn of(kind: IdentityKind, id: IdentityId, groups: &BTreeSet<GroupId>) -> Self {
         match kind {
             IdentityKind::Gateway => Self::Gateway(id),
@@ -31,22 +32,22 @@ impl Audience {
 /// The relations the rule looks at, for one organisation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Which key is mapped in which deployment.
+    /// Mappings: which key is mapped in which deployment.
     pub mappings: Vec<MappingFact>,
-    /// Which deployment is assigned to which group.
+    /// Assignments: which deployment is assigned to which group.
     pub assignments: BTreeSet<(GroupId, DeploymentId)>,
-    /// Which key of an assigned deployment a group may not read.
+    /// Exclusions: which key of an assigned deployment a group may not read.
     pub exclusions: BTreeSet<(GroupId, DeploymentId, KeyId)>,
 }
 
-/// One mapping.
+/// A mapping, without its variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MappingFact {
     /// The mapping itself.
     pub id: MappingId,
-    /// Where it stands.
+    /// The deployment that the key is mapped in.
     pub deployment: DeploymentId,
-    /// What it maps.
+    /// The key.
     pub key: KeyId,
 }
 
@@ -184,7 +185,7 @@ mod tests {
             }
         }
 
-        /// The same sentence for agents, key by key.
+        /// The sentence of the access rule for agents, tested key by key.
         #[test]
         fn an_agent_uses_what_it_and_its_gateway_may_read_and_was_granted(
             facts in facts(),

@@ -17,12 +17,12 @@ macro_rules! bytes {
         pub struct $name([u8; $len]);
 
         impl $name {
-            /// These bytes.
+            /// Makes it of these bytes.
             pub const fn from_bytes(bytes: [u8; $len]) -> Self {
                 Self(bytes)
             }
 
-            /// Its bytes.
+            /// The bytes.
             pub const fn as_bytes(&self) -> &[u8; $len] {
                 &self.0
             }
@@ -108,17 +108,17 @@ pub struct BytesError;
 pub struct AuthHalf(Zeroizing<[u8; 32]>);
 
 impl AuthHalf {
-    /// These 32 bytes.
+    /// The auth half of these 32 bytes.
     pub fn from_bytes(bytes: Zeroizing<[u8; 32]>) -> Self {
         Self(bytes)
     }
 
-    /// Its 32 bytes, for a client that keeps them.
+    /// The 32 bytes, for a client that keeps them.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// What the server stores: SHA-256 of the 32 bytes.
+    /// The verifier that the server stores: SHA-256 of the 32 bytes.
     pub fn verifier(&self) -> Sha256 {
         Sha256::of(&*self.0)
     }

@@ -36,9 +36,9 @@ pub enum Purpose {
     OrgKeyAdmin = 0x25,
     /// The whole state of an organisation.
     Org = 0x26,
-    /// What one set of groups may read.
+    /// VIEW: what one set of groups, or one gateway, may read.
     View = 0x27,
-    /// One version of one key's value.
+    /// SECRET: one version of one key's value.
     Secret = 0x28,
     /// The key of a view, for one identity.
     Grant = 0x29,
@@ -52,7 +52,7 @@ impl Purpose {
         ALL.into_iter().find(|purpose| purpose.code() == code)
     }
 
-    /// Its code in header and context.
+    /// The purpose's code in header and context.
     pub const fn code(self) -> u8 {
         self as u8
     }
@@ -86,7 +86,7 @@ impl Envelope {
     /// Checks header and length; nothing else can be checked without the key.
     ///
     /// # Errors
-    /// [`EnvelopeError`].
+    /// [`EnvelopeError`], if the bytes are not an envelope.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, EnvelopeError> {
         let (b"KWE1", [purpose, SUITE, 0, 0, ..]) = bytes.split_at_checked(4).ok_or(EnvelopeError)? else {
             return Err(EnvelopeError);

@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorBody {
-    /// What went wrong.
+    /// The error.
     pub error: ErrorDetail,
 }
 
-/// What went wrong.
+/// An error: why the request was refused.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorDetail {
-    /// For programs.
+    /// The code, for programs.
     pub code: ErrorCode,
-    /// For people: what happened and what to do. Names no id, name, value or token.
+    /// The message, for people: what happened and what to do. It names no id, name, value or token.
     pub message: String,
-    /// Which field of the request, as `secrets[3].env`, if it was one.
+    /// The field of the request at fault, as `secrets[3].env`, if it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
 }
@@ -56,7 +56,8 @@ pub enum ErrorCode {
     NotJson,
     /// 422: understood, but it would break a rule of the organisation's state.
     Unprocessable,
-    /// 429: too many refused log-ins from this address, or too many requests of this identity that wait; wait a little.
+    /// 429: too many refused log-ins from this network, or of this credential from networks where its holder never signed in; or
+    /// too many requests of this identity that wait. Wait a little.
     TooMany,
     /// 503: the server has no room for this now.
     Unavailable,

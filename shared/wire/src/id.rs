@@ -19,7 +19,7 @@ pub trait Id: Copy + Ord {
     /// The id of these 16 bytes.
     fn from_bytes(bytes: [u8; 16]) -> Self;
 
-    /// Its 16 bytes.
+    /// The id's 16 bytes.
     fn as_bytes(&self) -> &[u8; 16];
 }
 
@@ -35,7 +35,7 @@ macro_rules! ids {
                 Self(bytes)
             }
 
-            /// Its 16 bytes.
+            /// The id's 16 bytes.
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 &self.0
             }

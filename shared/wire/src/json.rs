@@ -10,7 +10,7 @@ pub enum JsonError {
     /// Nested deeper than [`JSON_DEPTH`].
     #[error("JSON is nested deeper than {JSON_DEPTH} levels")]
     TooDeep,
-    /// Not JSON, or not of the expected shape: a missing, duplicate or mistyped field.
+    /// The text is not JSON, or not of the expected shape: a field is missing, duplicate or of another type.
     #[error("JSON at line {line}, column {column} is not of the expected form")]
     Shape {
         /// 1-based.
@@ -33,7 +33,7 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
 /// Refuses nesting deeper than [`JSON_DEPTH`] before a parser recurses into it.
 ///
 /// # Errors
-/// [`JsonError::TooDeep`].
+/// [`JsonError::TooDeep`], if the nesting is deeper.
 pub fn check_depth(bytes: &[u8]) -> Result<(), JsonError> {
     let mut depth = 0_usize;
     let mut rest = bytes;

@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization as _;
 /// Why a name was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Not `[A-Za-z_][A-Za-z0-9_]*`.
+    /// The name is not `[A-Za-z_][A-Za-z0-9_]*`.
     #[error("not a variable name: use letters, digits and _, not starting with a digit")]
     NotAVariable,
     /// No `@`, or white space, or longer than 254 bytes.
@@ -207,7 +207,7 @@ const STEERING: &[&str] = &[
 const STEERING_PREFIXES: &[&str] =
     &["BASH_FUNC_", "LD_", "DYLD_", "GIT_SSH", "GIT_CONFIG", "KEYWARD_", "YASH_"];
 
-/// In either case: programs read both.
+/// Variables that name a proxy, in upper or lower case: programs read both.
 const PROXIES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "FTP_PROXY"];
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Who asks.
+//! The callers.
 
 use keyward_wire::api::credentials::CredentialKind;
 
@@ -7,11 +7,11 @@ use keyward_wire::api::credentials::CredentialKind;
 pub(crate) struct Who {
     /// Head of the column.
     pub(crate) short: &'static str,
-    /// What it stands for.
+    /// The description of the caller.
     pub(crate) long: &'static str,
-    /// Whose credential.
+    /// The person whose credential the caller uses.
     pub(crate) person: Person,
-    /// How it is used.
+    /// How the caller uses the credential.
     pub(crate) proof: Proof,
 }
 
@@ -35,7 +35,7 @@ pub(crate) enum Person {
     Owner,
 }
 
-/// What a request carries.
+/// The proof that a request carries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proof {
     None,
@@ -48,7 +48,7 @@ pub(crate) enum Proof {
 }
 
 impl Proof {
-    /// Of which kind the credential is.
+    /// The kind of the caller's credential.
     pub(crate) fn kind(self) -> Option<CredentialKind> {
         match self {
             Self::None => None,

@@ -39,7 +39,7 @@ pub(crate) struct Somebody {
 }
 
 impl Desk {
-    /// Of this signed-in owner.
+    /// The desk of this signed-in owner.
     pub(crate) fn new(engine: Engine, server: Server, owner: &Machine) -> Self {
         let insider = Insider::open(&server, owner);
         let mut desk = Self { server, insider, engine, authorization: String::new() };
@@ -114,7 +114,7 @@ impl Desk {
         NewEscrow { identity, creator, ik_gen: 1, env: seal_escrow(&self.insider.root, place, ik) }
     }
 
-    /// What somebody of this role holds.
+    /// The root envelopes that somebody of this role holds.
     pub(crate) fn roots(
         &self,
         id: IdentityId,

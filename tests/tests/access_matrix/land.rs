@@ -30,7 +30,7 @@ pub(crate) struct Land {
     pub(crate) excluded: KeyId,
     /// The owner's, and asked for by everybody.
     pub(crate) anothers: Halves,
-    /// One more organisation.
+    /// The sign-up of one more organisation.
     pub(crate) signup: SignupRequest,
     people: BTreeMap<Person, IdentityId>,
     authorizations: Vec<Option<String>>,
@@ -71,12 +71,12 @@ impl Land {
         land
     }
 
-    /// Who that is.
+    /// The identity behind a caller.
     pub(crate) fn id(&self, who: Who) -> IdentityId {
         self.people[&who.person]
     }
 
-    /// Who that is.
+    /// The identity of a person.
     pub(crate) fn person(&self, person: Person) -> IdentityId {
         self.people[&person]
     }
@@ -130,7 +130,7 @@ impl Land {
         }
     }
 
-    /// What writes are about, as new.
+    /// The things that writes are about, made anew.
     pub(crate) fn things(&mut self) -> Rc<Things> {
         let desk = &mut self.desk;
         Rc::clone(self.things.get_or_insert_with(|| Rc::new(Things::new(desk))))

@@ -38,7 +38,7 @@ fn everybody_gets_what_the_matrix_says() {
     assert_recorded(&matrix);
 }
 
-/// Not the writes: what one may hold is decided over plain facts, whatever database they come from.
+/// The routes only, not the writes: what an identity may hold is decided over plain facts, whatever database they come from.
 #[test]
 fn everybody_gets_the_same_from_postgres() {
     if !is_updating() {

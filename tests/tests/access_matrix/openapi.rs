@@ -58,7 +58,7 @@ fn assert_bodies(name: &str, status: &str, answer: &Value) {
     }
 }
 
-/// What the JSON of a request or answer is.
+/// The schema of a request's or answer's JSON.
 fn schema(of: &Value) -> &'static Value {
     let reference = of["content"]["application/json"]["schema"]["$ref"].as_str().unwrap();
     DOCUMENT.pointer(reference.trim_start_matches('#')).unwrap()

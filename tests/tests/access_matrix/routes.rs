@@ -20,9 +20,9 @@ use crate::land::Land;
 
 /// A row of the matrix.
 pub(crate) struct Case {
-    /// As in `ROUTES`.
+    /// The route, as in `ROUTES`.
     pub(crate) route: &'static str,
-    /// What is asked of it.
+    /// What is asked of the route.
     pub(crate) what: &'static str,
     /// Asks.
     pub(crate) request: fn(&Land, Who) -> Request,
@@ -104,7 +104,7 @@ pub(crate) const CASES: &[Case] = &[
     }),
 ];
 
-/// What stands above the rows.
+/// The heading of the rows.
 pub(crate) const HEAD: &str = "\
 # Every route. Sign-up is as it is by default: for the first organisation only, which is there.
 # The deployment holds three keys, one of them excluded for everybody but owner and admin.
@@ -118,7 +118,7 @@ fn get(land: &Land, who: Who, target: &str) -> Request {
     land.by(who, Request::get(target))
 }
 
-/// With a credential and session that may end by it.
+/// A request by a credential and session that may end by it.
 fn with_spare(land: &Land, who: Who, request: impl Fn(CredentialId) -> Request) -> Request {
     match who.person {
         Person::Nobody | Person::Gone => land.by(who, request(new_id())),
@@ -140,7 +140,7 @@ fn add_for(land: &Land, who: Who, identity: IdentityId, kind: CredentialKind) ->
     land.by(who, Request::post("/v1/credentials", &serde_json::to_value(new).unwrap()))
 }
 
-/// One more owner, complete, with a new kit.
+/// The recovery request of one more owner, complete, with a new kit.
 fn recovery(land: &Land) -> RecoveryRequest {
     let (desk, mut made) = (&land.desk, None);
     let write = desk.draft(|draft| {

@@ -20,7 +20,7 @@ impl Table {
         }
     }
 
-    /// As text, with a line for each row.
+    /// The table as text, with a line for each row.
     pub(crate) fn text(&self) -> String {
         let mut text = line("", WHO.iter().map(|who| who.short));
         for (row, cells) in &self.0 {

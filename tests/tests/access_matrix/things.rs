@@ -13,7 +13,7 @@ use keyward_wire::{AgentId, DeploymentId, GroupId, IdentityId, KeyId};
 use crate::desk::{Desk, Somebody};
 use crate::land::add_key;
 
-/// One of each, beside what the callers need.
+/// One thing of each kind, beside what the callers need.
 pub(crate) struct Things {
     /// Mapped in `deployment`, and read by `viewer`.
     pub(crate) key: KeyId,
@@ -25,15 +25,15 @@ pub(crate) struct Things {
     pub(crate) deployment: DeploymentId,
     /// Assigned to nobody.
     pub(crate) free: DeploymentId,
-    /// With `viewer` in it.
+    /// A group with `viewer` in it.
     pub(crate) group: GroupId,
     /// An API user.
     pub(crate) viewer: Somebody,
-    /// In `group`.
+    /// A gateway in `group`.
     pub(crate) gateway: Somebody,
-    /// Of `gateway`, in `group`, with `key` granted.
+    /// An agent of `gateway`, in `group`, with `key` granted.
     pub(crate) agent: AgentId,
-    /// In no group, viewer.
+    /// A human in no group, viewer.
     pub(crate) human: Somebody,
     pub(crate) admin: Somebody,
     pub(crate) owner: Somebody,

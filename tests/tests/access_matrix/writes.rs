@@ -171,7 +171,7 @@ pub(crate) const CASES: &[(&str, Write)] = &[
     ("a new epoch", |land, _, _| epoch(land)),
 ];
 
-/// What stands above the rows.
+/// The heading of the rows.
 pub(crate) const HEAD: &str = "\
 # POST /v1/org/write. Each is a whole and valid write on top of the current state, sealed by the owner, sent by everybody.
 ";

@@ -172,7 +172,7 @@ fn only_owners_and_admins_see_agents() {
     }
 }
 
-/// Its gateway does not list it, so no view changes by what is changed about it.
+/// The gateway does not list a suspended agent, so no view changes by what is changed about it.
 #[test]
 fn a_suspended_agent_can_be_changed_and_is_served_as_it_is_then() {
     let edge = Edge::new(Engine::Sqlite);

@@ -32,12 +32,12 @@ impl Trap {
         Self { edge, liar }
     }
 
-    /// What the gateway makes of it when it starts.
+    /// Starts the gateway.
     fn start(&self) -> Result<crate::Running, Code> {
         self.edge.start_at(&self.liar.url(), None)
     }
 
-    /// It is told this lie, refuses with this code, and asks nothing more.
+    /// Checks that the gateway, told this lie, refuses with this code and asks nothing more.
     fn refused(&self, code: Code, lie: &str) {
         assert_eq!(self.start().err(), Some(code), "{lie}");
         let asked = self.liar.routes();
@@ -177,7 +177,7 @@ fn d20_values_that_are_swapped_old_or_missing_are_refused() {
     trap.refused(Code::Integrity, "a value for the view");
 }
 
-/// Another host stood in the rule of before, which is sealed with the value of before: another version.
+/// The former rule named another host. It is sealed with the former value, so it is of another version.
 #[test]
 fn d20_d26_the_rule_of_before_is_refused() {
     let trap = Trap::new();
@@ -324,7 +324,7 @@ fn s3_a_credential_that_was_rotated_counts_for_seconds_though_the_new_view_is_he
     assert!(!running.live.stands(&client) && running.live.agent(&trap.edge.bot).is_none());
 }
 
-/// One of several servers, which is behind the one that named the newer view and did not hand it out.
+/// A server that is behind the one that named the newer view, which did not hand it out.
 #[test]
 fn a_server_that_lags_behind_gives_back_what_it_knows() {
     let trap = Trap::new();

@@ -28,7 +28,7 @@ use zeroize::Zeroizing;
 
 /// The gateway.
 const EDGE: &str = "canary-edge";
-/// Its group, which may read all three keys.
+/// The gateway's group, which may read all three keys.
 const EDGES: &str = "canary-edges";
 /// An agent in [`GROUP`], for which EXCLUDED is excluded. It was granted all three keys.
 const BOT: &str = "canary-bot";
@@ -68,7 +68,7 @@ impl Edge {
         self.start_at(&self.world.server.url(), None).unwrap()
     }
 
-    /// The same through a man in the middle, or with a folder to remember in.
+    /// Starts it through a man in the middle, or with a folder to remember in.
     fn start_at(&self, url: &str, home: Option<&std::path::Path>) -> Result<Running, Code> {
         Running::start(url, &self.token, home)
     }
@@ -125,7 +125,7 @@ impl Running {
         }
     }
 
-    /// From now on, it follows every change.
+    /// Lets it follow every change, from now on.
     fn follow(mut self) -> Self {
         self.follow.take().unwrap().send(()).unwrap();
         self
@@ -179,7 +179,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// This machine's clocks, and as much ahead as a test says.
+/// This machine's clocks, moved ahead by as much as a test says.
 struct TestClock {
     machine: SystemClock,
     ahead: AtomicU64,

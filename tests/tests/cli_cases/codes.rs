@@ -4,7 +4,7 @@ use keyward_tests::machine::{Ended, Machine};
 use keyward_tests::server::Engine;
 use keyward_tests::world::{ALPHA, DEPLOYMENT, EMAIL, ENV_FILE, GROUP, PASSWORD, ROBOT, World};
 
-/// It ended so, and said something with each of these words.
+/// Checks that a command ended with this code, and said something with each of these words.
 fn ends(ended: &Ended, code: i32, words: &[&str]) {
     assert_eq!(ended.code, code, "{}", ended.said());
     for word in words {

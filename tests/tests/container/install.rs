@@ -63,7 +63,7 @@ impl Bench {
         command
     }
 
-    /// Nothing is installed, and nothing lies about.
+    /// Checks that nothing is installed, and nothing is left behind.
     fn is_untouched(&self, what: &str) {
         assert!(!self.installed("bin/keyward").exists(), "{what}");
         let left: Vec<PathBuf> = files(&self.path("home"));

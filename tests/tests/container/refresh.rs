@@ -50,7 +50,7 @@ fn is_fresh(room: &Room) {
     assert_eq!(beside.len(), 1, "{beside:?}");
 }
 
-/// It was refused and changed nothing.
+/// Checks that a command was refused and changed nothing.
 fn is_refused(room: &Room, ended: &Ended, code: i32, what: &str) {
     assert_eq!(ended.code, code, "{what}: {}", ended.said());
     assert_eq!(ended.stdout, b"", "{what}");
@@ -88,7 +88,7 @@ fn every_argument_is_refused() {
     }
 }
 
-/// What somebody who may run it can bring along.
+/// The environment that somebody who may run the command can bring along.
 fn hostile_environment() -> Vec<(&'static str, &'static str)> {
     vec![
         ("PATH", "/trap:/usr/bin:/bin"),
@@ -216,7 +216,7 @@ fn many_at_once_leave_one_whole_file() {
     is_fresh(&room);
 }
 
-/// What somebody did to a room.
+/// Something that is done to a room to spoil it.
 type Spoil<'a> = &'a dyn Fn(&Room);
 
 #[test]

@@ -70,7 +70,7 @@ impl Room {
         Self { root: root.to_owned(), scratch: None, mounts: Vec::new(), user: NOBODY, cwd: "/".to_owned() }
     }
 
-    /// This machine's programs instead of busybox, with `shell` as `/bin/sh`.
+    /// A room with this machine's programs instead of busybox, and `shell` as `/bin/sh`.
     pub(crate) fn with_shell(shell: &str) -> Self {
         let mut room = Self::new();
         let local = room.path("usr/local");
@@ -96,7 +96,7 @@ impl Room {
         room.sees(Path::new("/usr"), "usr").sees(&local, "usr/local").sees(&shell, &target)
     }
 
-    /// As another user.
+    /// The room, entered as another user.
     pub(crate) fn by(mut self, user: u32) -> Self {
         self.user = user;
         self
@@ -108,13 +108,13 @@ impl Room {
         self
     }
 
-    /// With what is at `source` at `target`, read-only.
+    /// The room with what is at `source` at `target`, read-only.
     pub(crate) fn sees(mut self, source: &Path, target: &str) -> Self {
         self.mounts.push(Mount { source: source.to_owned(), target: target.to_owned(), writable: false });
         self
     }
 
-    /// With a folder that stays and belongs to its user: writable, as little else is.
+    /// The room with a folder that stays and belongs to its user: writable, as little else is.
     pub(crate) fn keeps(mut self, folder: &str) -> Self {
         self.folder(folder, 0o700);
         chown(self.path(folder), Some(self.user), Some(self.user)).unwrap();
@@ -159,7 +159,7 @@ impl Room {
         run(self.command(env, words), input)
     }
 
-    /// The same, not yet started.
+    /// The command, not yet started.
     pub(crate) fn command(&self, env: &[(&str, &str)], words: &[&str]) -> Command {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "--", "sh", "-c", ENTER, "enter"]);
@@ -194,7 +194,7 @@ fn look(folder: &Path, seen: &mut BTreeMap<PathBuf, [i64; 5]>) {
     }
 }
 
-/// Where a program of this machine is.
+/// The path of a program of this machine.
 pub(crate) fn on_path(program: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap();
     let found = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file());

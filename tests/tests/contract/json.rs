@@ -159,7 +159,7 @@ const GATEWAY: &[&str] = &[
     "stub write netrc --home .",
 ];
 
-/// What an API user in the group does.
+/// The commands of an API user in the group.
 const ROBOT: &[&str] = &[
     "whoami",
     "auth status",
@@ -173,7 +173,7 @@ const ROBOT: &[&str] = &[
     "auth logout",
 ];
 
-/// What takes the rest away again.
+/// The commands that remove everything again.
 const LAST: &[(&str, &str)] = &[
     ("group unassign agents prod", ""),
     ("group delete others --yes", ""),

@@ -1,4 +1,4 @@
-//! With a terminal people are asked; without one nobody is, and nothing waits.
+//! With a terminal, people are asked. Without one, nobody is asked, and nothing waits.
 
 use keyward_tests::machine::Machine;
 use keyward_tests::server::{Engine, Server};

@@ -1,4 +1,4 @@
-//! Who gets in, and over what: TLS, the sign-up modes and the setup code, bad configuration.
+//! Who gets into a server, and over what: TLS, the sign-up modes and the setup code, bad configuration.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! From its start to its end.
+//! The life of a server, from its start to its end.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

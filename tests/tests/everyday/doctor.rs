@@ -299,7 +299,7 @@ fn a_mapping_file_that_is_refused_is_told() {
     Found::of(&world.owner, 2).has("fail", "deployments", "cannot be understood");
 }
 
-/// What a doctor found.
+/// The doctor's findings.
 struct Found {
     checks: Vec<Value>,
     said: String,

@@ -52,7 +52,7 @@ fn one_page_goes_to_a_pipe_and_on_a_terminal_it_is_shown() {
     terminal.ends();
 }
 
-/// Without overstriking.
+/// The page without overstriking.
 fn plain(page: &str) -> String {
     let mut plain = String::new();
     for c in page.chars() {

@@ -1,4 +1,4 @@
-//! From nothing to a working `eval` line, and again after whatever came between.
+//! quickstart: from nothing to a working `eval` line, and again after whatever came between.
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
@@ -354,7 +354,7 @@ impl Drop for Place {
     }
 }
 
-/// Not yet ended, or ended and waiting for its parent.
+/// Whether a process has not ended, or has ended and waits for its parent.
 fn is_alive(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))

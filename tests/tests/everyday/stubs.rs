@@ -58,7 +58,7 @@ impl Service {
         Self { address, seen }
     }
 
-    /// What it was shown as a credential.
+    /// The credentials that the service was shown.
     fn credentials(&self) -> Vec<String> {
         let seen = self.seen.lock().unwrap();
         let headers = seen.iter().flat_map(|request| &request.headers);

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{Robot, alike, clean, relations, secrets_request, traces};
 
-/// What an agent may read.
+/// The addresses that an agent may read.
 const READABLE: [&str; 3] = ["/v1/me", "/v1/me/bundle", "/v1/credentials"];
 
 /// Addresses that other servers have, and this one might.

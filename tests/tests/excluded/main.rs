@@ -75,7 +75,7 @@ fn traces(world: &World) -> Vec<Secret> {
     ]
 }
 
-/// Nothing of the excluded key is in the answer.
+/// Checks that nothing of the excluded key is in the answer.
 fn clean(traces: &[Secret], answer: &Answer, what: &str) {
     absent(traces, &answer.bytes(), what);
 }

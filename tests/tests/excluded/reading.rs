@@ -1,4 +1,4 @@
-//! What an agent reads.
+//! The answers that an agent reads.
 
 use keyward_crypto::{Context, open};
 use keyward_tests::engines;

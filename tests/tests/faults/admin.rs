@@ -21,7 +21,7 @@ pub(crate) struct Admin {
 }
 
 impl Admin {
-    /// With what this machine keeps.
+    /// An administrator with what this machine keeps.
     pub(crate) fn of(machine: &Machine) -> Self {
         Self { halves: stored_halves(machine), session: None }
     }

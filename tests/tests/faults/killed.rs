@@ -103,7 +103,7 @@ impl Writer {
         start.elapsed()
     }
 
-    /// Nothing that was acknowledged is lost. What was only tried may be there: the answer was lost, then.
+    /// Checks that nothing is lost that was acknowledged. What was only tried may be there: then the answer was lost.
     fn check(&mut self, value: &[u8], round: u64, moment: Duration) {
         let text = std::str::from_utf8(value).unwrap();
         let Ok(number) = text.parse::<u64>() else {

@@ -14,7 +14,7 @@ mod several;
 
 use keyward_crypto::random_bytes;
 
-/// Between 0 and 1, for moments that nobody chose.
+/// A random number between 0 and 1, for moments that nobody chose.
 fn random_fraction() -> f64 {
     f64::from(u32::from_le_bytes(random_bytes())) / f64::from(u32::MAX)
 }

@@ -62,7 +62,7 @@ fn secrets(world: &World, robot: &Machine) -> BTreeSet<(String, Vec<u8>)> {
     secrets
 }
 
-/// Everything that `keyward deployment env-file` can write to, but its stack: as it prints, and as it exits.
+/// Everything that `keyward deployment env-file` can write to, except its stack: as it prints, and as it exits.
 fn images(robot: &Machine) -> (Vec<u8>, Vec<u8>) {
     let mut command = robot.command("/usr/bin/gdb".into());
     robot.write("image.py", IMAGE);

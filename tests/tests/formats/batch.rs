@@ -7,7 +7,7 @@ use keyward_tests::machine::{Ended, Machine};
 
 use crate::values::{hostile, ordinary};
 
-/// What a reader found: name to value.
+/// The variables that a reader found: name to value.
 pub(crate) type Found = BTreeMap<String, Vec<u8>>;
 
 /// Every hostile value that the format takes, by a name.
@@ -38,7 +38,7 @@ impl Batch {
         Self { format, values }
     }
 
-    /// As above, and what every format must hold is among them.
+    /// As [`Self::of`], with what every format must hold among the values.
     pub(crate) fn with_the_ordinary(format: Format) -> Self {
         let mut batch = Self::of(format);
         for (at, value) in ordinary().into_iter().enumerate() {
@@ -49,12 +49,12 @@ impl Batch {
         batch
     }
 
-    /// How many there are.
+    /// The number of values.
     pub(crate) fn len(&self) -> usize {
         self.values.len()
     }
 
-    /// Without these names.
+    /// The batch with one more value under each of these names.
     pub(crate) fn under(mut self, names: &[&str]) -> Self {
         for name in names {
             self.values.insert((*name).to_owned(), b"under a name of its own".to_vec());
@@ -105,7 +105,7 @@ pub(crate) fn machine(file: &[u8]) -> Machine {
     machine
 }
 
-/// What a program printed as a JSON object of texts.
+/// The texts of a JSON object that a program printed.
 pub(crate) fn from_json(ended: Ended) -> Found {
     let text = ended.ok(&["…"]);
     let object: BTreeMap<String, String> = serde_json::from_str(&text).unwrap();

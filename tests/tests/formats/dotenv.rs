@@ -29,7 +29,7 @@ fn every_value_is_read_alike_by_python_node_compose_and_our_importer_or_refused(
     batch.check("keyward key import", &ours);
 }
 
-/// So that the test above can fail: what is refused is read in different ways indeed.
+/// Lets the test above fail: what is refused is indeed read in different ways.
 #[test]
 fn a_naive_file_is_read_in_different_ways() {
     let machine = machine(b"A='${HOME}'\nB=\"it's \\\"x\\\"\"\nC='\\\\'\nD=\"it's $HOME\"\n");

@@ -5,7 +5,7 @@ use keyward_cli::export::{Format, masks};
 use crate::batch::{Batch, Found, written};
 use crate::values::hostile;
 
-/// Where the runner runs: what ends a line.
+/// The system that the runner runs on, which decides what ends a line.
 #[derive(Clone, Copy)]
 enum Runner {
     Unix,

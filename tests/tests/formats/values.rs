@@ -27,7 +27,7 @@ pub(crate) fn hostile() -> Vec<Vec<u8>> {
     values
 }
 
-/// What every format must hold.
+/// Values that every format must hold.
 pub(crate) fn ordinary() -> [&'static [u8]; 9] {
     [
         b"sk_live_51H8x+/=",
@@ -42,7 +42,7 @@ pub(crate) fn ordinary() -> [&'static [u8]; 9] {
     ]
 }
 
-/// What every format but docker's must hold.
+/// A value that every format except docker's must hold.
 pub(crate) const PEM: &str = "-----BEGIN KEY-----\nMIIB+/==\n-----END KEY-----\n";
 
 fn random() -> Vec<Vec<u8>> {

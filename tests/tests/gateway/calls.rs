@@ -72,7 +72,7 @@ struct Packet {
     to: IpAddr,
     from: u16,
     port: u16,
-    /// Of a connection that somebody asks for.
+    /// Whether the connection is one that somebody asks for.
     begins: bool,
     payload: Vec<u8>,
 }

@@ -11,13 +11,13 @@ use super::commands::status;
 use super::*;
 
 impl Scene {
-    /// With this variable in the gateway's surroundings.
+    /// The scene with this variable in the gateway's environment.
     fn with(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.gateway = self.gateway.with(name, value);
         self
     }
 
-    /// Everything that nobody but the gateway may have.
+    /// Everything that nobody except the gateway may have.
     fn secrets(&self) -> Vec<Secret> {
         let token =
             String::from_utf8(self.gateway.shell(&["sh"], "printf %s \"$KEYWARD_TOKEN\"").stdout).unwrap();
@@ -40,7 +40,7 @@ fn as_a_user() -> &'static [&'static str] {
     }
 }
 
-/// What a program of the same user gets.
+/// The output of a program of the same user.
 fn beside(words: &[&str]) -> std::process::Output {
     let all = [as_a_user(), words].concat();
     Command::new(all[0]).args(&all[1..]).output().unwrap()

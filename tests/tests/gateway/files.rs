@@ -72,7 +72,7 @@ fn who_is_not_signed_in_leaves_nothing_behind() {
     }
 }
 
-/// Its authority is in memory, but what it did with the keys is to be read afterwards.
+/// The gateway's authority is in memory, but its log must be readable afterwards.
 #[test]
 fn a_gateway_for_one_program_says_why_it_needs_a_folder() {
     let scene = Scene::new();

@@ -52,7 +52,7 @@ impl Scene {
         Self::of("bearer", |authority| Service::start(authority, echo))
     }
 
-    /// With this service, whose key is written into requests so.
+    /// A scene with this service, whose key is injected so.
     fn of(inject: &str, service: impl FnOnce(&Authority) -> Service) -> Self {
         let world = World::new(Engine::Sqlite);
         let authority = Authority::new();
@@ -171,15 +171,15 @@ impl Drop for Running {
 struct Service {
     port: u16,
     seen: Arc<Mutex<String>>,
-    /// If it is not of this process.
+    /// The gateway's process, if it is not this one.
     process: Option<Child>,
 }
 
-/// What a service reads requests from.
+/// The stream that a service reads requests from.
 type Stream = BufReader<StreamOwned<ServerConnection, TcpStream>>;
 
 impl Service {
-    /// One that answers a request, of which the head was read, with what `answer` says.
+    /// Starts a service that answers a request, once its head was read, with what `answer` says.
     fn start(
         authority: &Authority,
         answer: impl Fn(&str, &mut Stream) -> Vec<u8> + Send + Sync + 'static,

@@ -32,7 +32,7 @@ fn signals_are_the_programs_and_how_it_ends_is_how_the_command_ends() {
     assert_eq!(start(&scene, RUN, "kill -KILL $$").code, 137);
 }
 
-/// Ends with the number of the signal that it gets. It is waited for, not caught: none comes too early.
+/// A program that ends with the number of the signal that it gets. The signal is waited for, not caught: none comes too early.
 const SIGNALS: &str = "
 import signal, sys
 all = {signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
@@ -178,7 +178,7 @@ fn whoever_asks_again_while_requests_end_is_heard_at_once_and_the_code_stays_the
     curl.wait().unwrap();
 }
 
-/// Its gateway is gone, and anybody may come to listen where that was.
+/// The program's gateway is gone, and anybody may come to listen where that was.
 #[test]
 fn a_program_whose_gateway_was_killed_is_told_to_end() {
     let scene = Scene::new();

@@ -362,7 +362,7 @@ fn ms_60_a_changed_audit_log_is_refused_with_its_first_bad_entry() {
     court.owner(&["audit", "verify", "--all"]).ok(&["audit", "verify"]);
 }
 
-/// Another time in an entry's text.
+/// Puts another time into an entry's text.
 fn edit(entry: &mut Value) {
     let text = entry["entry"].as_str().unwrap();
     let mut record: Value = serde_json::from_str(text).unwrap();

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::Trap;
 
-/// Where a bundle has its envelopes.
+/// The places of a bundle's envelopes.
 const PLACES: [&str; 5] = ["/cred", "/grant/env", "/view/env", "/secrets/0/env", "/secrets/1/env"];
 
 /// The robot is shown the bundle with one envelope changed, in each of its places.
@@ -266,7 +266,7 @@ fn ms_13_another_credentials_cred_does_not_open() {
     trap.unharmed("the same for the right id: the forgery itself is sound");
 }
 
-/// What the robot's CRED says.
+/// The robot's CRED.
 fn cred(world: &World, ik: &IdentityKey) -> Cred {
     let insider = world.insider();
     let facts = CredFacts {

@@ -152,7 +152,7 @@ fn ms_19_a_lost_or_damaged_memory_is_an_error_and_no_fresh_start() {
     }
 }
 
-/// In place, so that its mode stays.
+/// Rewrites a file in place, so that its mode stays.
 fn rewrite(path: &std::path::Path, bytes: &[u8]) {
     use std::io::Write as _;
     use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt};

@@ -1,4 +1,4 @@
-//! Without the network: the kept answer is as good as the server's own, never better, and never in the place of a no.
+//! Without the network: the cached answer is as good as the server's own, never better, and never takes the place of a refusal.
 
 #![expect(clippy::disallowed_methods, reason = "a test's files are its own")]
 
@@ -32,7 +32,7 @@ fn warm(trap: &Trap) -> Machine {
     machine
 }
 
-/// Nobody answers any more.
+/// Ends the server: nobody answers from now on.
 fn cut(trap: &Trap) {
     trap.liar.lie("*", |_, _| Reply::Bytes(Vec::new()));
 }
@@ -66,7 +66,7 @@ fn write(path: &Path, body: &str) {
     fs::write(path, format!("{}\n{body}", Sha256::of(body.as_bytes()))).unwrap();
 }
 
-/// As the client itself would have kept it: the body, and when it was confirmed.
+/// Caches an answer as the client itself would have: the body, and when it was confirmed.
 fn keep(trap: &Trap, machine: &Machine, body: &str, at: i64) {
     let (cred, _) = sign_in(&trap.world.server, &token_halves(&trap.world.token));
     let halves = token_halves(&trap.world.token);

@@ -11,7 +11,7 @@ use keyward_tests::world::{
 };
 use serde_json::Value;
 
-/// What ALPHA was first.
+/// The first value of ALPHA.
 const FORMER: &str = "alpha-value-of-before-8e8e";
 
 /// A whole life of an organisation, every byte of which passes the liar.

@@ -29,7 +29,7 @@ fn one_code_is_good_at_each_of_several_servers_and_once() {
     assert!(!two.data().join("setup-code").exists());
 }
 
-/// As from behind a proxy: from this machine itself, no code is asked for.
+/// Signs up as from behind a proxy: from this machine itself, no code is asked for.
 fn sign_up(server: &Server, email: &str, code: &str) -> Ended {
     let proxy = Liar::before(server.address);
     proxy.lie("POST /v1/signup", |request, server| {

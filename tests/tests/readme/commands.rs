@@ -48,7 +48,7 @@ fn a_command_or_flag_that_does_not_exist_would_be_found() {
     );
 }
 
-/// From where a command begins to the end of the line.
+/// The commands in a text, each from where it begins to the end of the line.
 fn calls(code: &str) -> impl Iterator<Item = &str> {
     let code = code.split(" # ").next().unwrap_or(code);
     let halves = code.match_indices("keyward").map(|(at, _)| code.split_at(at));
@@ -93,7 +93,7 @@ fn alternatives(call: &str) -> Vec<Vec<String>> {
     all
 }
 
-/// Its help is shown, so every word before it was understood. An option may be named without its value.
+/// Whether the command's help is shown, so that every word before it was understood. An option may be named without its value.
 fn is_taken(words: &[String]) -> bool {
     let helps = |more: &[&str]| {
         let mut command = Command::new(program(&words[0]));
@@ -107,5 +107,5 @@ fn is_taken(words: &[String]) -> bool {
 
 const PROGRAMS: [&str; 2] = ["keyward", "keyward-server"];
 
-/// What a server prints, which looks like a command.
+/// The line that a server prints and that looks like a command.
 const READY: &str = "keyward-server listening on ";

@@ -30,11 +30,11 @@ pub(crate) fn documents() -> Vec<String> {
 
 /// A line, and where it stands.
 pub(crate) struct Line<'t> {
-    /// From 1.
+    /// The line's number, from 1.
     pub(crate) number: usize,
     /// The word behind the fence, inside a code block.
     pub(crate) fence: Option<&'t str>,
-    /// As it is.
+    /// The line's text.
     pub(crate) text: &'t str,
 }
 

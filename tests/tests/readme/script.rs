@@ -122,12 +122,12 @@ const SERVER: &str = r#"keyward-server >"$NOTES/ready" 2>"$NOTES/server.log" &
 until grep -q '://' "$NOTES/ready"; do kill -0 $!; sleep 0.05; done
 export KEYWARD_URL="http://$(sed 's|.*://||' "$NOTES/ready")""#;
 
-/// Where the README's server listens.
+/// The address that the README's server listens at.
 const ADDRESS: &str = "http://127.0.0.1:8420";
 
 const PASSWORD: &str = "gravel-tulip-canary-mosaic-lantern-orbit\n";
 
-/// What the shell must get.
+/// The variables that the shell must get.
 const VALUES: [(&str, &str); 4] = [
     ("DATABASE_URL", "postgres://app:it's $(a) \"secret\"@db.example/app"),
     ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLEEXAMPLE00"),
@@ -135,7 +135,7 @@ const VALUES: [(&str, &str); 4] = [
     ("MAIL_TEXT", "two\nlines"),
 ];
 
-/// What it must not.
+/// The variable that the shell must not get.
 const EXCLUDED: (&str, &str) = ("STRIPE_SECRET_KEY", "sk_live_51HexampleExampleExample");
 
 const DOTENV: &str = r#"# a usual file

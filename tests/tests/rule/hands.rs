@@ -1,4 +1,4 @@
-//! The same operations with the real client library, and what everybody can then really read.
+//! The operations carried out with the real client library, and what everybody can then really read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,7 @@ pub(crate) struct Hands<'a> {
 }
 
 impl<'a> Hands<'a> {
-    /// On an organisation that is emptied first.
+    /// Hands on an organisation that is emptied first.
     pub(crate) fn new(server: &'a Server, owner: &'a Machine) -> Self {
         let hands = Self { server, owner, tokens: BTreeMap::new() };
         let insider = hands.insider();

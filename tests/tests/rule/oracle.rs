@@ -8,7 +8,7 @@ use proptest::sample::subsequence;
 /// Numbers stand for names: key 2 is `key-2`, variable 2 is `VAR_2`.
 pub(crate) type N = u8;
 
-/// What an administrator may do.
+/// An operation of an administrator.
 #[derive(Debug, Clone)]
 pub(crate) enum Op {
     AddKey(N),
@@ -86,7 +86,7 @@ pub(crate) fn beginning() -> Vec<Op> {
     ops
 }
 
-/// What is true.
+/// The oracle: what is true.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Oracle {
     keys: BTreeMap<N, String>,
@@ -193,7 +193,7 @@ impl Oracle {
         self.named(deployments, |key| !excluded.contains(&key))
     }
 
-    /// What an owner may read.
+    /// Everything, which an owner may read.
     pub(crate) fn everything(&self) -> Readable {
         self.named(self.deployments.keys().copied(), |_| true)
     }

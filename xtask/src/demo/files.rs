@@ -4,7 +4,7 @@
 pub(super) struct Key {
     /// The key's and the variable's name.
     pub(super) name: &'static str,
-    /// What a program must find in the variable.
+    /// The value that a program must find in the variable.
     pub(super) value: &'static str,
     /// Whether the agent's group is denied it.
     pub(super) excluded: bool,
@@ -17,7 +17,7 @@ pub(super) const DEPLOYMENT: &str = "production";
 pub(super) const GROUP: &str = "support-agents";
 pub(super) const API_USER: &str = "openclaw";
 
-/// One line ends as a Windows editor ends it.
+/// A .env file, of which one line ends as a Windows editor ends it.
 pub(super) const DOTENV: &str = "\
 # Meridian Robotics, production. Copied from the old machine.
 

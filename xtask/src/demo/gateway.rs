@@ -108,7 +108,7 @@ curl -sS -H \"Authorization: Bearer $GITHUB_TOKEN\" https://api.github.com:{port
     Ok(())
 }
 
-/// Everything that the agent could give away, and everything that the server has.
+/// Searches everything that the agent could give away, and everything that the server has.
 fn look_for_leaks(agent: &Machine, server: &Server) -> Result<()> {
     heading("What can be stolen from the agent");
     agent.run("", "env >everything && find \"$HOME\" -type f | wc -l")?;

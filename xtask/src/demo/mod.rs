@@ -17,12 +17,12 @@ use files::{API_USER, DEPLOYMENT, GROUP, KEYS, ORG, OWNER, PASSWORD};
 use machine::Machine;
 use server::Server;
 
-/// What becomes of the server when everything held.
+/// What happens to the server when everything held.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum After {
-    /// It is stopped and its directory removed.
+    /// The server is stopped and its directory removed.
     Stop,
-    /// It goes on, and the reader is told how to use and stop it.
+    /// The server goes on, and the reader is told how to use and stop it.
     Keep,
 }
 

@@ -16,18 +16,18 @@ use crate::vault::admin::Session;
 /// A key, as an agent stands to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cmd) struct Use {
-    /// Its id.
+    /// The key's id.
     pub(in crate::cmd) id: KeyId,
-    /// Its name.
+    /// The key's name.
     pub(in crate::cmd) key: String,
-    /// What stands in the way; nothing: it may be used.
+    /// The reasons why the key may not be used. Empty if it may be used.
     withheld: Vec<Withheld>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Withheld {
     NotGranted,
-    /// For the agent itself, or for its gateway.
+    /// A reason on the agent's own side, or on that of its gateway.
     By(Side, Why),
 }
 
@@ -99,7 +99,7 @@ impl Use {
         self.withheld.is_empty()
     }
 
-    /// In words, why it may or may not be used.
+    /// Why the key may or may not be used, in words.
     pub(in crate::cmd) fn why(&self) -> String {
         let words = |withheld: &Withheld| match withheld {
             Withheld::NotGranted => "not granted".to_owned(),
@@ -116,7 +116,7 @@ impl Use {
         }
     }
 
-    /// As `--json` has it.
+    /// The use as `--json` prints it.
     pub(in crate::cmd) fn json(&self) -> Value {
         let reason = |withheld: &Withheld| match withheld {
             Withheld::NotGranted => json!({ "reason": "not_granted" }),
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
     use crate::cmd::sample::Sample;
 
-    /// What is said of an agent of a gateway `edge`.
+    /// What is said about an agent of a gateway `edge`.
     fn said(gateway: &[GroupId], own: &[GroupId], granted: &[KeyId], draft: &mut Draft) -> Vec<String> {
         let edge = draft.org.identities.iter_mut().find(|one| one.name.as_str() == "agent").unwrap();
         edge.kind = keyward_wire::api::IdentityKind::Gateway;

@@ -5,7 +5,7 @@ use keyward_wire::rule::Rule;
 
 use crate::cmd::nowhere::LONGEST;
 
-/// Why a key makes all answers of each agent that it is granted to come late, used or not. Nothing: it does not, to be felt.
+/// Why a key delays all answers of each agent that it is granted to, used or not. `None` if the delay cannot be felt.
 pub(super) fn why(secret: &Secret) -> Option<&'static str> {
     let rule = secret.inject.as_ref().and_then(|json| Rule::from_json(json.as_bytes()).ok())?;
     let fields = rule.fields();

@@ -64,7 +64,7 @@ enum Format {
     Csv,
 }
 
-/// Which entries.
+/// The range and the filters of the entries.
 #[derive(Debug, Clone, Copy, Default)]
 struct Range {
     since: Option<i64>,
@@ -133,7 +133,8 @@ impl Options {
         self.format.unwrap_or(if is_csv { Format::Csv } else { Format::Jsonl })
     }
 
-    /// From the first entry in the range, or from where trust begins if that is earlier, to the end.
+    /// Exports verified entries: reads from the first entry in the range, or from where trust begins if that is earlier, to the
+    /// end.
     async fn verified(
         &self,
         ctx: &Ctx,
@@ -177,7 +178,7 @@ async fn first_of(session: &Session, range: &Range) -> anyhow::Result<Option<u64
     Ok(page(&session.api, &query, &mut 1).await?.entries.first().map(|entry| entry.seq))
 }
 
-/// What the server selects.
+/// Exports the entries that the server selects, unverified.
 async fn unverified(
     session: &Session,
     range: Range,
@@ -205,7 +206,7 @@ async fn unverified(
     }
 }
 
-/// What is being written.
+/// The file that is being written.
 struct Sheet {
     names: Names,
     format: Format,
@@ -215,7 +216,7 @@ struct Sheet {
 }
 
 impl Sheet {
-    /// From the start, whatever was written so far.
+    /// Begins at the start of the file, whatever was written so far.
     fn begin(&mut self) -> anyhow::Result<()> {
         self.out.flush()?;
         self.out.get_mut().truncate()?;

@@ -13,11 +13,11 @@ const SHOWN: usize = 5;
 /// Most characters that are shown of what stands beside an id.
 const PART: usize = 50;
 
-/// What ORG calls things.
+/// Names of things by their ids, from ORG.
 pub(super) struct Names(BTreeMap<String, String>);
 
 impl Names {
-    /// Of everything in ORG.
+    /// The names of everything in ORG.
     pub(super) fn of(org: &Org) -> Self {
         let mut names = BTreeMap::new();
         let mut add = |id: String, name: String| names.insert(id, name);

@@ -26,7 +26,7 @@ const COLUMNS: [&str; 11] = [
     "entry",
 ];
 
-/// One object: what the entry says with names beside its ids, its exact text, and its link.
+/// An entry as one JSON object: its content with names beside its ids, its exact text, and its link.
 pub(super) fn json_line(names: &Names, entry: &AuditEntry, record: &AuditRecord, verified: bool) -> String {
     let objects = record.objects.iter();
     let objects: Vec<_> =
@@ -45,7 +45,7 @@ pub(super) fn json_line(names: &Names, entry: &AuditEntry, record: &AuditRecord,
     inert(&line.to_string()) + "\n"
 }
 
-/// What the cells of [`csv_row`] are.
+/// The headings of the cells of [`csv_row`].
 pub(super) fn csv_head() -> String {
     COLUMNS.join(",") + "\r\n"
 }
@@ -80,7 +80,7 @@ fn quoted(cell: &str) -> String {
     if formula { format!("\"'{text}\"") } else { format!("\"{text}\"") }
 }
 
-/// The same JSON, with every control and direction-changing character as an escape.
+/// The JSON with every control and direction-changing character as an escape.
 fn inert(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {

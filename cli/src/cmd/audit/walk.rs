@@ -23,7 +23,7 @@ pub(super) fn beginning(desk: &Desk<'_>, start: Option<u64>) -> Chain {
     Chain::new(org, start.map_or(trusted, |start| start.min(trusted)), [known, sealed])
 }
 
-/// Up to where the server says that the log ends, as of its first answer. `each` is called with verified entries only.
+/// Walks the log up to the end that the server stated in its first answer. `each` is called with verified entries only.
 pub(super) async fn walk(
     api: &Api,
     chain: &mut Chain,
@@ -59,7 +59,7 @@ pub(super) async fn page(api: &Api, query: &AuditQuery, limit: &mut u32) -> anyh
     }
 }
 
-/// What an entry says.
+/// The content of an entry.
 pub(super) fn record(entry: &AuditEntry) -> anyhow::Result<AuditRecord> {
     Ok(keyward_wire::json::from_slice(entry.entry.as_bytes())
         .map_err(|_| Fault::from(ApiError::Malformed))?)

@@ -1,19 +1,19 @@
-//! One line of what the doctor found.
+//! A finding of the doctor: one line of its report.
 
 use crate::fault::{Code, Fault, code_of, printable};
 
-/// How it is.
+/// The state of what was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// As it should be.
+    /// Everything is as it should be.
     Ok,
-    /// It may surprise somebody.
+    /// The state may surprise somebody.
     Warn,
     /// Commands will end with this code.
     Fail(Code),
 }
 
-/// What was looked at, what was found, what to do.
+/// A finding: what was looked at, what was found, what to do.
 #[derive(Debug)]
 pub(super) struct Check {
     pub(super) name: &'static str,
@@ -40,7 +40,7 @@ impl Check {
         Self { name, state: State::Fail(code), found: found.into(), next: Some(next.into()) }
     }
 
-    /// What could not be looked at.
+    /// A finding that something could not be looked at.
     pub(super) fn skipped(name: &'static str, why: &str) -> Self {
         Self { name, state: State::Warn, found: why.to_owned(), next: None }
     }

@@ -8,7 +8,7 @@ use super::check::Check;
 use crate::cmd::surroundings::Surroundings;
 use crate::fault::{likeness, printable, typed};
 
-/// Which `keyward` a shell would start.
+/// Finds the `keyward` that a shell would start.
 pub(super) fn path(around: &Surroundings) -> Check {
     let mut found: Vec<(PathBuf, PathBuf)> = Vec::new();
     for folder in around.path() {
@@ -107,7 +107,7 @@ fn is_or_are(names: &[String]) -> String {
 
 const PROXIES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
 
-/// As [`Env`](crate::ctx::Env) reads them.
+/// The variables that [`Env`](crate::ctx::Env) reads.
 const KNOWN: [&str; 7] = [
     "KEYWARD_URL",
     "KEYWARD_HOME",

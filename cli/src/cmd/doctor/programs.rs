@@ -2,25 +2,25 @@
 
 /// A program that may be on PATH.
 pub(super) struct Program {
-    /// What it is called here.
+    /// The program's name in the report.
     pub(super) name: &'static str,
-    /// What it is called on PATH.
+    /// The program's name on PATH.
     pub(super) runs: &'static str,
     /// The first that works is the one.
     pub(super) ways: &'static [Way],
-    /// What to do if none does.
+    /// What the user can do if no way works.
     pub(super) next: &'static str,
 }
 
-/// One way of reaching the service.
+/// A way of reaching the service.
 pub(super) struct Way {
     /// What has to be done for it; empty: nothing but the variables.
     pub(super) how: &'static str,
-    /// What is said if nothing has to be done.
+    /// The text of the report if nothing has to be done.
     pub(super) found: &'static str,
-    /// By the gateway's own address instead.
+    /// Whether the gateway is called by its own address, and not as a proxy.
     pub(super) by_address: bool,
-    /// Of the program: `{url}` is the service's address, `{folder}` an empty folder, `$NAME` one of the variables.
+    /// The program's arguments: `{url}` is the service's address, `{folder}` an empty folder, `$NAME` one of the variables.
     pub(super) words: &'static [&'static str],
     /// A file to be put there first.
     pub(super) file: Option<(&'static str, &'static str)>,

@@ -80,7 +80,7 @@ fn parts(proxy: &str) -> Option<(&str, &str)> {
     credential.starts_with(PREFIX).then_some((credential, at.trim_end_matches('/')))
 }
 
-/// What becomes of a program's request; none if the program has not what it takes to make one.
+/// Looks at what becomes of a program's request. `None` if the program lacks something to make one.
 async fn found(trial: &Trial, program: &'static Program) -> Option<Check> {
     let mut said = String::new();
     for (at, way) in program.ways.iter().enumerate() {
@@ -106,7 +106,7 @@ async fn found(trial: &Trial, program: &'static Program) -> Option<Check> {
     Some(Check::warn(program.name, found, program.next))
 }
 
-/// Its exit code, and what it said on standard error.
+/// Runs a program. Returns its exit code, and what it wrote to standard error.
 async fn run(
     trial: &Trial,
     program: &Program,
@@ -165,5 +165,5 @@ fn is_on_path(around: &Surroundings, program: &str) -> bool {
     })
 }
 
-/// For one request of a program, its start included.
+/// Time limit for one request of a program, its start included.
 const PATIENCE: Duration = Duration::from_secs(30);

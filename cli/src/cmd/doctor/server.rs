@@ -13,7 +13,8 @@ use crate::session::credential::Server;
 /// Clocks that differ by more than this, in seconds, will be noticed.
 const SKEW_WARN: u64 = 30;
 
-/// By more than this, in seconds, and what has ended here has not ended there.
+/// Clocks that differ by more than this, in seconds, are an error: a credential that has ended by one clock may not have ended by
+/// the other.
 const SKEW_FAIL: u64 = 300;
 
 /// A certificate that ends in less than this, in days, is worth a word.

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::check::Check;
 use crate::fault::typed;
 
-/// Nothing, if there is no such file: the credential's line says that.
+/// Looks at the token file. `None` if there is no such file: the line about the credential says that.
 pub(super) fn look(file: Option<&Path>) -> Option<Check> {
     let file = file?;
     let facts = file.metadata().ok().filter(std::fs::Metadata::is_file)?;

@@ -62,7 +62,7 @@ impl Options {
     }
 }
 
-/// Who could read the key, beside owners and admins.
+/// The identities that could read the key, beside owners and admins.
 fn readers(org: &Org, key: &KeyEntry) -> Vec<Name> {
     let facts = org.facts();
     let reads = |identity: &&Identity| readable(&identity.groups, &facts).keys().contains(&key.id);

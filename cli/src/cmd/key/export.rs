@@ -66,7 +66,7 @@ enum Form {
 /// The values of a key.
 struct Values {
     current: Secret,
-    /// As in the key's history.
+    /// Old versions, in the order of the key's history.
     old: Vec<Secret>,
 }
 

@@ -15,7 +15,7 @@ use crate::vault::admin::{Desk, Session};
 use crate::vault::fetch::{Fetched, fetch};
 use crate::vault::freshness::Freshness;
 
-/// How the caller reads.
+/// The caller, by the way in which it reads.
 pub(super) enum Reader {
     /// An owner or admin.
     Admin(Box<Session>, u64),
@@ -80,7 +80,7 @@ pub(super) struct Facts {
     pub exposed: Vec<Exposed>,
 }
 
-/// Where a key is mapped.
+/// A place where a key is mapped.
 #[derive(Serialize)]
 pub(super) struct Mapped {
     pub deployment: DeploymentId,
@@ -88,7 +88,7 @@ pub(super) struct Mapped {
     pub env: EnvName,
 }
 
-/// Who lost access while knowing the value.
+/// An identity that lost access while knowing the value.
 #[derive(Serialize)]
 pub(super) struct Exposed {
     pub identity_name: Name,

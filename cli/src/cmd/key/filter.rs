@@ -1,4 +1,4 @@
-//! Which keys of many: by name, and by what is said of them.
+//! A filter of keys: by their names, and by what is said of them.
 
 use clap::Args;
 use wildmatch::WildMatch;

@@ -101,7 +101,7 @@ fn name_taken(name: &Name) -> Fault {
         .next(format!("to give it another value: keyward key set {}", quoted(name.as_str())))
 }
 
-/// Who an identity is: its name, or its id if it is gone.
+/// The name of an identity, or its id if it is gone.
 fn who(org: &Org, id: IdentityId) -> String {
     org.identity(id).map_or_else(|| id.to_string(), |identity| identity.name.to_string())
 }

@@ -1,4 +1,4 @@
-//! Another provider of a key, by which the gateway no longer refuses paths that make or show credentials.
+//! A change of a key's provider, by which the gateway stops refusing paths that make or show credentials.
 
 use clap::Args;
 use keyward_wire::name::Name;
@@ -15,10 +15,10 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    /// Paths that were refused and would not be any longer have to be meant.
+    /// Requires the option if the change opens paths that were refused before.
     ///
     /// # Errors
-    /// With these paths.
+    /// A fault that lists these paths, if the option is not given.
     pub(super) fn check(&self, key: &Name, change: &RuleChange) -> Result<(), Fault> {
         let opened = change.opened();
         if opened.is_empty() || self.allow_credential_paths {

@@ -41,7 +41,7 @@ pub struct Options {
     yes: bool,
 }
 
-/// What goes of one key.
+/// The versions of one key that are removed.
 struct Gone {
     key: KeyId,
     name: Name,
@@ -112,8 +112,8 @@ fn ages(key: &KeyEntry) -> Vec<(u64, i64)> {
     key.history.iter().map(|old| old.version).zip(replaced).collect()
 }
 
-/// Those beyond the newest `keep` that were replaced before `before`. What is older than one that goes, goes with it, so
-/// that no gap is left, whatever a clock said.
+/// The versions beyond the newest `keep` that were replaced before `before`. Every version that is older than a removed one is
+/// removed, too, so that no gap is left, whatever a clock said.
 fn outdated(versions: &[(u64, i64)], keep: usize, before: Option<i64>) -> Vec<u64> {
     let goes = |(_, replaced): &&(u64, i64)| before.is_some_and(|before| *replaced >= before);
     versions.iter().skip(keep).skip_while(goes).map(|(version, _)| *version).collect()

@@ -35,9 +35,9 @@ pub struct Options {
     wildcards: Wildcards,
 }
 
-/// What became of its rule.
+/// What happened to the key's rule.
 enum Told {
-    /// Both versions have the same.
+    /// Both versions have the same rule.
     Same,
     /// The older version's is another one.
     Kept,

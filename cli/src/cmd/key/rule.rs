@@ -94,7 +94,7 @@ impl RuleWords {
     /// The rule that a key with this value and the rule `former` gets.
     ///
     /// # Errors
-    /// With what to write instead. Templates are not repeated.
+    /// A fault that says what to write instead. Templates are not repeated.
     pub(super) fn rule(
         &self,
         file: Option<&[u8]>,

@@ -63,7 +63,7 @@ struct Read {
     asked: Fields,
 }
 
-/// What was done.
+/// The result of the command.
 struct Done {
     id: KeyId,
     name: Name,
@@ -78,7 +78,7 @@ struct Done {
 enum Change {
     /// Nothing was said of the value.
     None,
-    /// It is the value that the key had.
+    /// The value is the one that the key had.
     Same,
     /// A new version with the same value: this changed.
     Beside(&'static str),

@@ -33,10 +33,10 @@ struct Answer {
     fields: Vec<String>,
     /// The rule, as it is sealed.
     inject: Option<Box<RawValue>>,
-    /// Why it cannot be used.
+    /// Why the rule cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     inject_problem: Option<String>,
-    /// What it covers that makes or shows credentials.
+    /// The paths that the rule covers and that make or show credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
     credential_paths: Option<serde_json::Value>,
 }

@@ -35,7 +35,7 @@ pub struct Options {
     set: Option<String>,
 }
 
-/// What a key is like afterwards.
+/// The key as it is afterwards.
 struct Done {
     id: KeyId,
     name: Name,

@@ -11,24 +11,24 @@ use crate::ctx::Ctx;
 /// A key's rule, and the one before it.
 pub(super) struct RuleChange {
     former: Former,
-    /// None: it has none any more.
+    /// The new rule. `None` if the key has no rule after the change.
     rule: Option<Rule>,
     /// Whether the gateway uses a value like the one it is for.
     is_used: bool,
     /// What the rule covers that makes or shows credentials.
     minting: Vec<Minting>,
-    /// The same if the key's provider were the one that it was.
+    /// The paths that would be covered if the key still had its former provider.
     minting_before: Vec<Minting>,
 }
 
 enum Former {
     None,
-    /// It sent nothing: nobody could read it.
+    /// The former rule sent nothing: nobody could read it.
     Unreadable,
     Rule(Rule),
 }
 
-/// Whose service a key is for: by that the gateway knows what is at a host of one's own.
+/// The provider that a key is for, before and after: by the provider the gateway knows the paths at a customer's own host.
 #[derive(Clone, Copy)]
 pub(super) struct Whose<'a> {
     pub(super) before: Option<&'a str>,
@@ -36,7 +36,7 @@ pub(super) struct Whose<'a> {
 }
 
 impl<'a> Whose<'a> {
-    /// The same as before.
+    /// The same provider before and after.
     pub(super) fn still(provider: Option<&'a str>) -> Self {
         Self { before: provider, now: provider }
     }
@@ -72,7 +72,7 @@ pub(super) fn say(ctx: &Ctx, lines: &[Line]) {
 }
 
 impl RuleChange {
-    /// From the rule `former`, in its stored form, to `rule`.
+    /// The change from the rule `former`, in its stored form, to `rule`.
     pub(super) fn new(former: Option<&str>, rule: Option<Rule>, whose: Whose<'_>) -> Self {
         let former = match former.map(|json| Rule::from_json(json.as_bytes())) {
             None => Former::None,
@@ -84,7 +84,7 @@ impl RuleChange {
         Self { former, rule, is_used: true, minting, minting_before }
     }
 
-    /// The same, said of a value that the gateway uses, or does not.
+    /// The same change, of a value that the gateway uses, or does not use.
     pub(super) fn of_value(self, is_used: bool) -> Self {
         Self { is_used, ..self }
     }
@@ -166,7 +166,7 @@ impl RuleChange {
         lines
     }
 
-    /// The same for programs.
+    /// The change as JSON, for programs.
     pub(super) fn json(&self) -> serde_json::Value {
         let hosts = |rule: &Rule| rule.terms().hosts.iter().map(ToString::to_string).collect::<Vec<_>>();
         let before = match &self.former {
@@ -184,7 +184,7 @@ impl RuleChange {
     }
 }
 
-/// For programs: what a rule covers that makes or shows credentials.
+/// The paths that a rule covers and that make or show credentials, for programs.
 pub(super) fn credential_paths(rule: &Rule, provider: Option<&str>) -> serde_json::Value {
     as_json(&of_rule(rule, provider))
 }
@@ -206,7 +206,7 @@ fn paths<'a>(minting: impl Iterator<Item = &'a Minting>) -> Vec<String> {
     minting.map(|one| one.path.to_string()).collect()
 }
 
-/// Their paths if they are few, else how many they are, what they make, and where all of them stand.
+/// The paths if they are few, else how many they are, what they make, and where all of them are listed.
 pub(super) fn briefly(minting: &[&Minting]) -> String {
     let paths = minting.iter().map(|one| one.path.to_string()).collect::<Vec<_>>();
     let Some(provider) = minting.first().map(|one| one.provider).filter(|_| paths.len() > FEW) else {
@@ -223,10 +223,10 @@ pub(super) fn briefly(minting: &[&Minting]) -> String {
     format!("{} of them: {}{more}; all: keyward provider show {provider}", paths.len(), kinds.join(", "))
 }
 
-/// So many paths are named.
+/// The most paths that are named.
 const FEW: usize = 3;
 
-/// And of more, so many kinds.
+/// The most kinds that are named if there are more paths.
 const KINDS: usize = 6;
 
 /// All of them: none may be where nobody looks.

@@ -34,7 +34,7 @@ impl Words {
         self.tags.is_some() || words.iter().any(|word| word.is_some())
     }
 
-    /// Whose service it is for, if that is said.
+    /// The provider whose service the key is for, if the option is given.
     pub(super) fn provider(&self) -> Option<&str> {
         self.provider.as_deref()
     }
@@ -74,7 +74,7 @@ impl Words {
     }
 }
 
-/// Nothing, or what would do as a name.
+/// Reads an empty text, or one that would do as a name.
 pub(super) fn word(text: &str) -> Result<String, NameError> {
     if text.is_empty() { Ok(String::new()) } else { text.parse().map(|name: Name| name.to_string()) }
 }

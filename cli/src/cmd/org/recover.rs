@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Longest file that is read as a kit, in bytes.
 const KIT_BYTES: usize = 64 * 1024;
 
-/// What a kit's file says first, until it is good.
+/// The first lines of a kit's file until the kit is good.
 const PENDING: &str = "NOT CONFIRMED YET: this kit is good only if the recovery that made it was carried out.\n\
                        Keep the former kit as well, until these lines are gone or somebody can sign in.\n\n";
 
@@ -206,7 +206,7 @@ impl Options {
     }
 }
 
-/// Everything that one try and the next have in common.
+/// The parts that one attempt and the next have in common.
 struct Attempt<'a> {
     api: &'a Api,
     recovery: &'a Recovery,

@@ -71,7 +71,7 @@ impl Options {
     }
 }
 
-/// To a file that everybody may read. A pipe or device is written to as it is.
+/// Writes to a file that everybody may read. A pipe or device is written to as it is.
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o644).open(path)?;
     file.write_all(bytes)?;
@@ -83,7 +83,7 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// As it is said here, or with colons and capitals, as other programs say it.
+/// Reads a SHA-256 as keyward prints it, or with colons and capitals, as other programs do.
 fn sha256(text: &str) -> Result<String, Fault> {
     let digits: String = text.chars().filter(|c| *c != ':').map(|c| c.to_ascii_lowercase()).collect();
     if digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {

@@ -116,7 +116,7 @@ impl Options {
     }
 }
 
-/// What the next lines are about.
+/// The things that the next lines are about.
 struct Filled {
     name: String,
     is_empty: bool,

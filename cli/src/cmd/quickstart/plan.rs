@@ -13,11 +13,11 @@ use crate::session::config::Login;
 use crate::session::home::Home;
 use crate::session::prompt;
 
-/// Where the server is.
+/// The place of the server.
 pub(super) enum Place {
-    /// On this machine; it may have to be started.
+    /// The server is on this machine; it may have to be started.
     Here { listen: Option<SocketAddr>, background: bool },
-    /// At this address.
+    /// The server is at this address.
     At(String),
 }
 

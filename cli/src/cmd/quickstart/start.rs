@@ -7,14 +7,14 @@ use std::path::PathBuf;
 pub(super) struct Start {
     /// `keyward-server`.
     pub(super) program: PathBuf,
-    /// Its own folder, absolute.
+    /// The server's own folder, absolute.
     pub(super) folder: PathBuf,
-    /// Where it will listen.
+    /// The address that the server will listen at.
     pub(super) listen: SocketAddr,
 }
 
 impl Start {
-    /// Its database and setup code.
+    /// The directory of the server's database and setup code.
     pub(super) fn data(&self) -> PathBuf {
         self.folder.join("data")
     }

@@ -1,4 +1,4 @@
-//! One step: an ordinary command of keyward, shown and run.
+//! A step: an ordinary command of keyward, shown and run.
 
 use std::io::Write as _;
 use std::os::fd::AsFd as _;
@@ -23,16 +23,16 @@ pub(super) struct Steps<'a> {
     home: PathBuf,
 }
 
-/// What a step reads.
+/// The standard input of a step.
 #[derive(Clone, Copy)]
 enum Input<'a> {
-    /// What we would.
+    /// The standard input of this program.
     None,
-    /// This.
+    /// This text.
     Text(&'a Zeroizing<String>),
 }
 
-/// What a step's data is to us.
+/// What happens to a step's output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Output {
     /// Something to be shown on the way.
@@ -130,7 +130,7 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// As it would be typed. A setup code opens a server, and stderr is often a log.
+/// The command as it would be typed. A setup code is hidden: it opens a server, and stderr is often a log.
 fn shown(words: &[&str]) -> String {
     let mut is_code = false;
     let word = |word: &&str| {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// A file in somebody's home.
 pub(super) struct File {
-    /// Where, below the home directory.
+    /// The file's path, below the home directory.
     pub(super) path: &'static str,
     pub(super) text: String,
 }

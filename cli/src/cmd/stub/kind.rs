@@ -30,7 +30,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Its files. `hosts` is empty, or for a kind that [`names_hosts`](Self::names_hosts).
+    /// The files of the kind. `hosts` is empty unless the kind [names hosts](Self::names_hosts).
     pub(super) fn files(self, hosts: &[Authority]) -> Vec<File> {
         match self {
             Self::Gmail => google::gmail(),

@@ -14,7 +14,7 @@ pub(super) fn files(hosts: &[Authority]) -> Vec<File> {
     vec![File::new(".npmrc", registries.iter().map(line).collect())]
 }
 
-/// As it stands in a URL.
+/// The host as it stands in a URL.
 pub(super) fn name(to: &Authority) -> String {
     if to.port == 443 { to.host.to_string() } else { to.to_string() }
 }

@@ -1,31 +1,31 @@
-//! What is wrong with a line, without a word of it.
+//! What is wrong with a line, without quoting any of it.
 
 /// A line that cannot be taken, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub struct LineError {
-    /// From 1.
+    /// The line's number, from 1.
     pub line: usize,
-    /// Why.
+    /// Why the line cannot be taken.
     pub reason: Reason,
 }
 
-/// Why a line cannot be taken. Holds numbers only: the line may be a secret.
+/// Why a line cannot be taken. It holds numbers only: the line may be a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
-    /// Neither blank nor comment, and no `=`.
+    /// The line is neither blank nor a comment, and has no `=`.
     #[error("no = after a name")]
     NoEquals,
     /// `export NAME`: the value would come from a shell that is not there.
     #[error("export without =, so there is no value")]
     ExportWithoutValue,
-    /// Not `[A-Za-z_][A-Za-z0-9_.-]*`.
+    /// The name is not `[A-Za-z_][A-Za-z0-9_.-]*`.
     #[error("not a usable name before the =: letters, digits, _ . and -, not starting with a digit, . or -")]
     BadName,
     /// A quote that nothing closes up to the end of the file.
     #[error("a quote is opened here and never closed")]
     UnterminatedQuote,
-    /// More than blanks or a comment; a comment needs a blank before its `#`.
+    /// The closing quote is followed by more than blanks or a comment; a comment needs a blank before its `#`.
     #[error("text after the closing quote (it was opened on line {opened})")]
     TextAfterQuote {
         /// Line of the opening quote: often the one at fault.
@@ -72,7 +72,7 @@ impl Reason {
 /// A value that looks as if a `$NAME` in it was meant to be expanded; it was taken as it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Warning {
-    /// Where the entry begins, from 1.
+    /// The line on which the entry begins, from 1.
     pub line: usize,
 }
 

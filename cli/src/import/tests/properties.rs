@@ -1,4 +1,4 @@
-//! What holds for any file, and for any export.
+//! Properties that hold for any file, and for any export.
 
 use std::collections::BTreeMap;
 use std::path::Path;

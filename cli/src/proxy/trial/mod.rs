@@ -84,7 +84,7 @@ impl Trial {
         format!("https://{}/{path}", self.to)
     }
 
-    /// The same in base-URL mode.
+    /// The address of `path` in base-URL mode.
     pub fn base_url(&self, path: &str) -> String {
         format!("http://{}/-/{}/{path}", self.at, source::KEY)
     }

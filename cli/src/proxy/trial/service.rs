@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::proxy::now;
 
-/// It ends with the process.
+/// The trial's service, which ends with the process.
 pub(super) struct Service {
     pub(super) port: u16,
     seen: Arc<Mutex<Vec<Zeroizing<String>>>>,
@@ -73,7 +73,7 @@ fn serve(stream: StreamOwned<ServerConnection, TcpStream>, seen: &Mutex<Vec<Zero
     }
 }
 
-/// What git wants to hear, or something.
+/// The answer that git expects of a server, or a plain one.
 fn answer(head: &str) -> (&'static str, &'static [u8]) {
     if head.contains("/info/refs?service=git-upload-pack") {
         return ("application/x-git-upload-pack-advertisement", GIT);

@@ -1,4 +1,4 @@
-//! One agent that may use one key.
+//! A source of secrets with one agent that may use one key.
 
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use keyward_wire::rule::{Authority, Injection, Rule, Terms};
 use keyward_wire::{AgentId, KeyId, Sha256};
 use zeroize::Zeroizing;
 
-/// Both, and the value.
+/// The agent, the key and its value.
 pub(super) struct One {
     agent: Agent,
     grants: Arc<[Grant]>,
@@ -65,6 +65,6 @@ impl SecretSource for One {
     }
 }
 
-/// What the key is called.
+/// The name of the key.
 pub(super) const KEY: &str = "TRIAL";
 const AGENT: &str = "doctor";

@@ -8,7 +8,7 @@ fn text(seq: u64, action: &str) -> String {
     format!(r#"{{"seq":{seq},"time":{},"action":"{action}","objects":[]}}"#, 1000 * seq)
 }
 
-/// Links these texts from `previous` on, as a server does, or one that covers its tracks.
+/// Links these texts from `previous` on, as a server does; also as one does that covers its tracks.
 fn linked(mut previous: Sha256, texts: &[(u64, String)]) -> Vec<AuditEntry> {
     let mut entries = Vec::new();
     for (seq, entry) in texts {
@@ -31,7 +31,7 @@ fn head(entries: &[AuditEntry], seq: u64) -> AuditHead {
     }
 }
 
-/// What a client that knows the head at `pin` finds out about a server that shows `shown`, looking from `start` on.
+/// What a client that knows the head at `pin` finds out about a server that shows `shown`, reading from `start` on.
 fn verify_from(start: u64, pin: u64, shown: &[AuditEntry]) -> Result<AuditHead, u64> {
     let anchor = Anchor { head: head(&honest(), pin), seen_by: "this client" };
     let mut chain = Chain::new(ORG, start, [anchor]);

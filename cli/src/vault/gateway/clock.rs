@@ -1,5 +1,5 @@
-//! The two clocks of a gateway: what ends at a date is judged by the one on the wall, how long ago something was heard by
-//! one that nobody can set back and that does not stop while the machine sleeps.
+//! The two clocks of a gateway. Ends at a date are judged by the wall clock. How long ago the server was heard is judged by a
+//! clock that nobody can set back and that does not stop while the machine sleeps.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,21 +7,21 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Tells the time.
 pub trait Clock: Send + Sync {
-    /// Milliseconds UTC. Never goes back.
+    /// The wall clock: milliseconds UTC. It never goes back.
     fn wall(&self) -> i64;
 
-    /// Time since some moment that stays the same. Never goes back, and runs while the machine sleeps.
+    /// The time since some fixed moment. It never goes back, and runs while the machine sleeps.
     fn elapsed(&self) -> Duration;
 }
 
-/// This machine's.
+/// This machine's clocks.
 pub struct SystemClock {
     start: Duration,
     wall_at_start: i64,
 }
 
 impl SystemClock {
-    /// Running from now on.
+    /// The clocks, with the wall clock's start noted now.
     #[expect(clippy::new_without_default, reason = "two of them do not tell the same time")]
     pub fn new() -> Self {
         Self { start: since_boot(), wall_at_start: wall() }
@@ -38,20 +38,20 @@ impl Clock for SystemClock {
     }
 }
 
-/// `wall`, unless it was set back: what has ended does not begin again.
+/// `wall`, unless the clock was set back: what has ended does not begin again.
 fn not_before(wall_at_start: i64, elapsed: Duration, wall: i64) -> i64 {
     let elapsed = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
     wall.max(wall_at_start.saturating_add(elapsed))
 }
 
-/// What a clock shows that cannot be read is the end of all times: everything has ended.
+/// The wall clock in milliseconds UTC. If it cannot be read, the end of all times: everything has ended.
 #[expect(clippy::disallowed_methods, reason = "the one place where a gateway reads the clock")]
 fn wall() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.ok().and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(i64::MAX)
 }
 
-/// Elsewhere than on Linux, the clock stops while the machine sleeps.
+/// The time since boot. On other systems than Linux, it stops while the machine sleeps.
 fn since_boot() -> Duration {
     #[cfg(target_os = "linux")]
     let clock = ClockId::Boottime;

@@ -1,4 +1,4 @@
-//! A verified view of a gateway with its sealed values. Nothing of it is open but keys to open it with.
+//! A gateway's verified view with its sealed values. Only the keys that open the values are open.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,19 +15,19 @@ use keyward_wire::{AgentId, Envelope, KeyId};
 /// A key that may be used for an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usable {
-    /// Its id.
+    /// The key's id.
     pub key: KeyId,
-    /// Its name.
+    /// The key's name.
     pub name: Arc<str>,
-    /// Whose service it is for.
+    /// The provider whose service the key is for.
     pub provider: Option<Arc<str>>,
-    /// Its version.
+    /// The key's version.
     pub version: u64,
-    /// Where its value may go, as it is sealed with it; none: nowhere.
+    /// The rule that is sealed with the value: where it may go. `None` if it may go nowhere.
     pub rule: Option<Arc<Rule>>,
 }
 
-/// What one verified answer said.
+/// The content of one verified answer.
 pub(super) struct Held {
     verified: Verified,
     sealed: BTreeMap<KeyId, Envelope>,
@@ -37,12 +37,12 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Out of a verified answer: every value is there and opens.
+    /// Takes the content of a verified answer, and checks that every value is there and opens.
     pub(super) fn new(verified: Verified, secrets: &[SecretItem]) -> Result<Self, VerifyError> {
         let mut keys = BTreeMap::new();
         let mut unreadable = Vec::new();
         let sealed = verified.sealed(secrets, |entry, secret| {
-            // What was checked when it was written is checked again: it may have been written by another version.
+            // The rule was checked when it was written, perhaps by another version: it is checked again.
             let rule = secret.inject.as_ref().map(|json| Rule::from_json(json.as_bytes()));
             if let Some(Err(error)) = &rule {
                 unreadable.push((entry.id, format!("{}: {error}", entry.name)));
@@ -61,17 +61,17 @@ impl Held {
         Ok(Self { verified, sealed, keys, names, unreadable })
     }
 
-    /// Seq of its GRANT.
+    /// Seq of the gateway's GRANT.
     pub(super) fn seq(&self) -> u64 {
         self.verified.seq
     }
 
-    /// Keys whose rule this version cannot read, each with its name and why: their values go nowhere.
+    /// Keys whose rule this version cannot read, each with its name and the reason: their values go nowhere.
     pub(super) fn unreadable(&self) -> &[(KeyId, String)] {
         &self.unreadable
     }
 
-    /// It may be used at `now` (milliseconds UTC) as far as its own dates go.
+    /// Whether the view may be used at `now` (milliseconds UTC), as far as its own dates go.
     pub(super) fn is_current(&self, now: i64, max_age: Option<i64>) -> bool {
         let ended = self.verified.not_after.is_some_and(|end| end <= now);
         let age = now.saturating_sub(self.verified.issued_at);
@@ -103,12 +103,12 @@ impl Held {
         &self.verified.view.deployments
     }
 
-    /// What an agent is called, for the gateway's own log.
+    /// The name of an agent, for the gateway's own log.
     pub(super) fn name(&self, id: AgentId) -> Arc<str> {
         self.names.get(&id).map_or_else(|| Arc::from(""), Arc::clone)
     }
 
-    /// Of each agent the keys that may be used for it: those that the view lists for it, and has.
+    /// For each agent, the keys that may be used for it: those that the view lists for the agent and contains.
     pub(super) fn usable(&self) -> impl Iterator<Item = (AgentId, Vec<Usable>)> {
         self.verified.view.agents.iter().map(|agent| {
             let keys = agent.keys.iter().filter_map(|key| self.keys.get(&key.key));
@@ -126,7 +126,7 @@ impl Held {
         self.verified.open(key, self.sealed.get(&key.id).ok_or(Integrity)?)
     }
 
-    /// Agents that have not ended at `now`: how many. It only falls while a view is held.
+    /// The number of agents that have not ended at `now`. It only falls while a view is held.
     pub(super) fn active(&self, now: i64) -> usize {
         self.agents(now).count()
     }

@@ -1,8 +1,8 @@
 //! Keeps a gateway's knowledge current: signs in, waits for changes, verifies, remembers.
 //!
-//! The server's list of what it does not forbid comes first and counts at once; then, if the gateway's GRANT is another one,
-//! the view that belongs to it, verified like any client's, with the memory that refuses what is older. What does not
-//! verify ends it: nothing is allowed any more, and that server is asked for nothing more.
+//! The server's list of what it does not forbid comes first and counts at once. Then, if the gateway's GRANT is another one, the
+//! view that belongs to it is fetched and verified like any client's, with the memory that refuses older states. If an answer
+//! does not verify, the keeper ends: nothing is allowed after that, and the server is not asked again.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -39,32 +39,32 @@ pub struct Keeper {
     clock: Arc<dyn Clock>,
     pins: Pins,
     tag: Option<AgentsTag>,
-    /// Keys whose rule was said to be unreadable.
+    /// Keys whose unreadable rule was warned about.
     warned: BTreeSet<KeyId>,
 }
 
-/// Why a round came to nothing.
+/// Why a round had no result.
 enum Trouble {
-    /// The server is not there, or not well. What is known stays, for a while.
+    /// The server cannot be reached, or is not well. What is known still counts for a while.
     Away(ApiError),
-    /// It is over.
+    /// The keeper must end.
     Over(anyhow::Error),
 }
 
-/// How the server was heard.
+/// How the server answered.
 #[derive(PartialEq)]
 enum Heard {
-    /// As it was asked.
+    /// As a request that waits for changes.
     Waiting,
-    /// It has no place for another one that waits.
+    /// At once: the server has no place for another request that waits.
     InPassing,
 }
 
 impl Keeper {
-    /// Signs in and learns everything once.
+    /// Signs in and learns everything for the first time.
     ///
     /// # Errors
-    /// If the credential is no gateway's, the server cannot be reached, or anything is not as it must be.
+    /// If the credential is not a gateway's, the server cannot be reached, or any part of an answer is not as it must be.
     pub async fn start(
         ctx: &Ctx,
         credential: Credential,
@@ -85,12 +85,12 @@ impl Keeper {
         }
     }
 
-    /// What is known, kept current by [`run`](Self::run).
+    /// The gateway's knowledge, kept current by [`run`](Self::run).
     pub fn live(&self) -> Live {
         self.live.clone()
     }
 
-    /// Follows every change, until it is over: then nothing is allowed any more, and the answer says why.
+    /// Follows every change until the keeper must end. Then nothing is allowed any more, and the returned error says why.
     pub async fn run(mut self, ctx: &Ctx) -> anyhow::Error {
         let live = self.live.clone();
         let mut ticking = pin!(async {
@@ -101,7 +101,7 @@ impl Keeper {
         });
         let mut following = pin!(self.follow(ctx));
         poll_fn(|context| {
-            // It ticks for ever; it is there to be woken.
+            // The ticking never ends; it is polled to be woken.
             let _never: Poll<Infallible> = ticking.as_mut().poll(context);
             following.as_mut().poll(context)
         })
@@ -113,7 +113,7 @@ impl Keeper {
         let mut silent = false;
         let mut looks: u32 = 0;
         loop {
-            // After a silence, no waiting: whoever asks may be waiting for this.
+            // After a silence the server is not asked to wait: somebody may be waiting for this answer.
             let wait_secs = if silent || looks > 0 { 0 } else { WAIT_SECS };
             let round = Instant::now();
             match self.round(ctx, wait_secs).await {
@@ -144,9 +144,9 @@ impl Keeper {
         }
     }
 
-    /// Waits for the server's word, applies it, and with it what it belongs to.
+    /// Waits for the server's list, applies it, and fetches the view that belongs to it.
     async fn round(&mut self, ctx: &Ctx, wait_secs: u64) -> Result<Heard, Trouble> {
-        // Before it is sent: when it was answered, nobody here knows.
+        // Noted before the request is sent: when the server answered, this client does not know.
         let mut asked = self.clock.elapsed();
         let mut heard = Heard::Waiting;
         let answer = match self.api.agents(self.tag.as_ref(), wait_secs).await {
@@ -156,7 +156,7 @@ impl Keeper {
                 asked = self.clock.elapsed();
                 self.api.agents(self.tag.as_ref(), 0).await.map_err(refused)?
             }
-            // Others wait there already. It answers whoever does not wait.
+            // Other requests of this gateway wait there already. The server still answers one that does not wait.
             Err(error) if error.is_status(429) && wait_secs > 0 => {
                 heard = Heard::InPassing;
                 asked = self.clock.elapsed();
@@ -166,7 +166,7 @@ impl Keeper {
         };
         if let Some((answer, tag)) = answer {
             self.live.narrow(&answer);
-            // Also after a newer one was named that could not be had: a server behind a balancer may lag.
+            // Also if a newer view was named earlier and could not be had: a server behind a balancer may lag.
             if self.live.seq() != Some(answer.grant_seq) || self.live.is_outdated() {
                 self.live.outdated();
                 self.fetch(ctx, answer.grant_seq).await?;
@@ -177,7 +177,7 @@ impl Keeper {
         Ok(heard)
     }
 
-    /// The whole view, verified in full.
+    /// Fetches the whole view, verified in full.
     async fn fetch(&mut self, ctx: &Ctx, named_seq: u64) -> Result<(), Trouble> {
         let bundle = self.api.own_bundle().await.map_err(refused)?;
         let floors = self.freshness.floors(ctx, self.pins.local.clone()).map_err(Trouble::Over)?;
@@ -197,15 +197,15 @@ impl Keeper {
             }
         }
         self.pins.remember(ctx, &self.cred, &seen);
-        // Also where nothing is remembered beyond this run.
+        // The seen state counts also if nothing is remembered beyond this run.
         self.pins.local = self.pins.local.merge(&seen);
         self.live.hold(held);
         Ok(())
     }
 }
 
-/// An end is what the server itself says, in its own form. All else is somebody else's word, or nobody's: no connection, a
-/// certificate of another, a page of whatever stands before the server. What is known stays then, for a while.
+/// The keeper ends only by what the server itself says, in its own form. Everything else is somebody else's word, or nobody's: no
+/// connection, another party's certificate, a page of a proxy before the server. What is known then still counts for a while.
 fn refused(error: ApiError) -> Trouble {
     match error {
         ApiError::Refused { status: 403 | 404, detail: Some(_) } => Trouble::Over(not_a_gateway().into()),
@@ -228,28 +228,28 @@ fn held_back(seen: u64, named: u64) -> Fault {
     Fault::new(Code::Stale, what).next("nothing is allowed any more; ask the server's operator")
 }
 
-/// Up to a quarter longer, so that gateways that lost their server together do not come back together.
+/// The pause, up to a quarter longer, so that gateways that lost their server together do not come back together.
 fn jittered(pause: Duration) -> Duration {
     let [byte] = random_bytes::<1>();
     pause + pause.mul_f64(f64::from(byte) / 1024.0)
 }
 
-/// Of two questions, the second comes no sooner.
+/// The shortest time between two requests.
 const SHORTEST_ROUND: Duration = Duration::from_millis(200);
 
-/// Where there is no place to wait: so often is looked instead.
+/// How often the server is asked if it has no place for a request that waits.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// And so many times, before a place is asked for again.
+/// How many times it is asked so before a place is asked for again.
 const LOOKS: u32 = 15;
 
-/// Between a failure and the next attempt.
+/// The pause between a failure and the first new attempt.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Between attempts at most.
+/// The longest pause between attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// How often is looked at what time alone changes.
+/// How often changes are looked for that happen by time alone.
 const TICK: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

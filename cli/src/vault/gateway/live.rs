@@ -1,4 +1,4 @@
-//! What a gateway may do at this moment. Asked at every request, from any thread; nobody waits for the network.
+//! What a gateway may do at this moment. It is asked at every request, from any thread; nobody waits for the network.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,14 +13,14 @@ use tokio::sync::watch;
 use super::clock::Clock;
 use super::held::{Held, Usable};
 
-/// How long the server's last word counts. Longer, and a server that is cut off could not take anything away.
+/// How long the server's last word counts. If it counted longer, a server that is cut off could not take anything away.
 pub const LIMIT: Duration = Duration::from_mins(5);
 
-/// How long a view counts once the server has named a newer one, which does not arrive: the newer one may have another
-/// credential of an agent in it, because the former one is in wrong hands.
+/// How long a view counts after the server has named a newer one that does not arrive. The newer view may have another credential
+/// of an agent in it, because the former one was stolen.
 pub const LIMIT_OF_OLD: Duration = Duration::from_secs(5);
 
-/// A gateway's knowledge. Cheap to clone; all clones are one.
+/// A gateway's knowledge. Cheap to clone; all clones share it.
 #[derive(Clone)]
 pub struct Live(Arc<Shared>);
 
@@ -33,46 +33,46 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// What the sealed view says; none once it must not be used any more.
+    /// The sealed view's content. `None` if nothing counts any more.
     held: Option<Arc<Held>>,
-    /// What the server named last: agents, and of each the keys it does not forbid.
+    /// The server's last word: agents, and for each the keys that the server does not forbid.
     named: BTreeMap<AgentId, BTreeSet<KeyId>>,
-    /// What both allow, by agent: worked out when either changes, and asked at every request.
+    /// The keys that both allow, by agent: computed when either changes, and read at every request.
     allowed: BTreeMap<AgentId, Arc<[Usable]>>,
-    /// When the server was asked for the last word that it gave, by [`Clock::elapsed`].
+    /// When the server was asked for its last word, by [`Clock::elapsed`].
     heard: Duration,
-    /// Since when a newer view than the one that is held is known to be there.
+    /// Since when a newer view than the held one is known to exist. `None` if the held one is the newest known.
     outdated: Option<Duration>,
-    /// What time alone changes: whether anything counts, and how many agents have not ended.
+    /// What changes by time alone: whether anything counts, and how many agents have not ended.
     ticked: (bool, usize),
 }
 
 /// A client of the gateway, proved by its credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
-    /// Its id.
+    /// The agent's id.
     pub id: AgentId,
-    /// Its name.
+    /// The agent's name.
     pub name: Arc<str>,
-    /// Tells this credential from the agent's next one; nothing can be had from it.
+    /// The hash of the credential, which tells it from the agent's next one. The credential cannot be had from it.
     pub credential: Sha256,
 }
 
-/// A value, for one request.
+/// An opened value, for one request.
 pub struct Opened {
-    /// Its version.
+    /// The value's version.
     pub version: u64,
     /// The value and its fields, wiped when they are dropped.
     pub secret: Secret,
 }
 
-/// Why a key is not to be had.
+/// Why a key cannot be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// Unknown, ended, revoked, excluded, not granted: which, an agent is not told.
+    /// The agent or key is unknown, ended, revoked, excluded or not granted. An agent is not told which.
     #[error("this agent has no such key")]
     NotGranted,
-    /// The server was not heard for five minutes, or the gateway's own access has ended: nothing counts any more.
+    /// The server was not heard from for five minutes, or the gateway's own access has ended: nothing counts.
     #[error("the gateway's grants are too old to be used")]
     Stale,
     /// The stored value does not open.
@@ -81,13 +81,14 @@ pub enum Denied {
 }
 
 impl Live {
-    /// Nothing is allowed yet.
+    /// Knowledge that allows nothing yet.
     pub(super) fn new(clock: Arc<dyn Clock>, max_age: Option<i64>) -> Self {
         let revision = watch::Sender::new(0);
         Self(Arc::new(Shared { clock, max_age, state: RwLock::default(), revision }))
     }
 
-    /// The agent whose proxy credential this is. Unknown, wrong, ended and revoked are one answer.
+    /// The agent whose proxy credential this is. `None` if the credential is unknown, wrong, ended or revoked, which are not told
+    /// apart.
     pub fn agent(&self, credential: &str) -> Option<Client> {
         let now = self.0.clock.wall();
         self.read(|state| {
@@ -97,7 +98,8 @@ impl Live {
         })
     }
 
-    /// The agent of this id: for a program that the gateway itself started, as that agent's. Its name may become another's.
+    /// The agent of this id: for a program that the gateway itself started as that agent. An agent's name may pass to another
+    /// agent, its id does not.
     pub fn agent_of(&self, id: AgentId) -> Option<Client> {
         let now = self.0.clock.wall();
         self.read(|state| {
@@ -107,7 +109,7 @@ impl Live {
         })
     }
 
-    /// The agent of this name: for a program that the gateway itself starts, as that agent's.
+    /// The agent of this name: for a program that the gateway itself starts as that agent.
     pub fn agent_named(&self, name: &str) -> Option<Client> {
         let now = self.0.clock.wall();
         self.read(|state| {
@@ -129,18 +131,18 @@ impl Live {
         agents
     }
 
-    /// Which variables its deployments map keys to.
+    /// The deployments of the gateway's groups, with the variables that keys are mapped to.
     pub fn deployments(&self) -> Vec<ViewDeployment> {
         self.read(|state| state.held.as_ref().map(|held| held.deployments().to_vec()).unwrap_or_default())
     }
 
-    /// Whether `client` is still served with the credential that it showed. False also when nothing counts any more.
+    /// Whether `client` is still served with the credential that it showed. False also if nothing counts.
     pub fn stands(&self, client: &Client) -> bool {
         let now = self.0.clock.wall();
         self.read(|state| self.counts(state, now) && found(state, client, now).is_some())
     }
 
-    /// The keys that may be used for `client` now; none when nothing counts.
+    /// The keys that may be used for `client` now. Empty if nothing counts.
     pub fn usable(&self, client: &Client) -> Arc<[Usable]> {
         let now = self.0.clock.wall();
         self.read(|state| {
@@ -150,10 +152,10 @@ impl Live {
         })
     }
 
-    /// Opens one value for one request, after the decision.
+    /// Opens one value for one request, after the request was judged.
     ///
     /// # Errors
-    /// [`Denied`].
+    /// [`Denied`], if it may not be used or does not open.
     pub fn open(&self, client: &Client, key: KeyId) -> Result<Opened, Denied> {
         let now = self.0.clock.wall();
         let held = self.read(|state| {
@@ -170,31 +172,31 @@ impl Live {
         Ok(Opened { version: entry.version, secret })
     }
 
-    /// A number that is another one after every change.
+    /// A number that differs after every change.
     pub fn revision(&self) -> u64 {
         *self.0.revision.borrow()
     }
 
-    /// Ends when [`revision`](Self::revision) is no longer `seen`. Whoever holds something open for an agent judges it again
-    /// then.
+    /// Ends when [`revision`](Self::revision) differs from `seen`. A caller that holds something open for an agent then judges it
+    /// again.
     pub async fn changed(&self, seen: u64) {
         let mut revision = self.0.revision.subscribe();
         // The sender lives as long as `self`.
         let _never_closed = revision.wait_for(|revision| *revision != seen).await;
     }
 
-    /// Seq of the GRANT that counts, if one does.
+    /// Seq of the GRANT that counts. `None` if none counts.
     pub fn seq(&self) -> Option<u64> {
         self.read(|state| state.held.as_ref().map(|held| held.seq()))
     }
 
-    /// Whether anything counts: what the server said last is not too old, and the gateway's own access has not ended.
+    /// Whether anything counts: the server's last word is not too old, and the gateway's own access has not ended.
     pub fn is_current(&self) -> bool {
         let now = self.0.clock.wall();
         self.read(|state| self.counts(state, now))
     }
 
-    /// The server's word, which can only narrow: before what it belongs to has arrived, it counts already.
+    /// Applies the server's word, which can only narrow. It counts at once, before the view that belongs to it has arrived.
     pub(super) fn narrow(&self, answer: &AgentsAnswer) {
         let named = answer.agents.iter().map(|agent| (agent.id, agent.keys.iter().copied().collect()));
         let named = named.collect();
@@ -204,7 +206,7 @@ impl Live {
         });
     }
 
-    /// Another verified view.
+    /// Holds another verified view.
     pub(super) fn hold(&self, held: Held) {
         self.write(|state| {
             state.held = Some(Arc::new(held));
@@ -213,29 +215,30 @@ impl Live {
         });
     }
 
-    /// What is held is no longer the newest: it counts for a little while, in which the newer one should arrive.
+    /// Notes that the held view is not the newest: it counts for a few seconds more, in which the newer one should arrive.
     pub(super) fn outdated(&self) {
         let now = self.0.clock.elapsed();
         self.update(|state| state.outdated = state.outdated.or(Some(now)));
     }
 
-    /// Whether that is so.
+    /// Whether the held view is not the newest.
     pub(super) fn is_outdated(&self) -> bool {
         self.read(|state| state.outdated.is_some())
     }
 
-    /// The server was heard, and everything it has said is applied. It was asked at `asked`: what it said then is no newer.
+    /// Notes that the server was heard, and that everything it has said is applied. It was asked at `asked`: its word is no
+    /// newer.
     pub(super) fn heard(&self, asked: Duration) {
         self.update(|state| state.heard = asked);
         self.tick();
     }
 
-    /// Nothing counts any more, for good.
+    /// Ends: nothing counts any more.
     pub(super) fn end(&self) {
         self.write(|state| *state = State::default());
     }
 
-    /// Notices what time alone has changed.
+    /// Notices what has changed by time alone.
     pub(super) fn tick(&self) {
         let now = self.0.clock.wall();
         let is = self
@@ -261,7 +264,7 @@ impl Live {
         change(&mut self.0.state.write().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Changes what is answered, and says so.
+    /// Changes the state, and tells those who wait for a change.
     fn write(&self, change: impl FnOnce(&mut State)) {
         self.update(change);
         self.0.revision.send_modify(|revision| *revision = revision.wrapping_add(1));
@@ -269,7 +272,7 @@ impl Live {
 }
 
 impl State {
-    /// Both say so: the sealed view, and the server's last word.
+    /// Computes what both allow: the sealed view, and the server's last word.
     fn work_out(&mut self) {
         let Self { held, named, allowed, .. } = self;
         let Some(held) = held else { return allowed.clear() };
@@ -281,7 +284,7 @@ impl State {
     }
 }
 
-/// The agent that `client` proved to be, if its credential still is the one it showed.
+/// The agent that `client` proved to be, if the agent still has the credential that was shown.
 fn found<'s>(state: &'s State, client: &Client, now: i64) -> Option<(&'s Arc<Held>, &'s ViewAgent)> {
     let held = state.held.as_ref()?;
     let agent = held.agent(client.id, now).filter(|agent| agent.secret_sha256 == client.credential)?;

@@ -12,7 +12,7 @@ use crate::lab::agent::{Agent, trusting};
 use crate::lab::upstream::{echo, fixed, script, silent};
 use crate::lab::world::{Plan, SA, World};
 
-/// As if so much time had passed, for the gateway too.
+/// Lets so much time pass, for the gateway too.
 async fn pass(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
@@ -322,7 +322,7 @@ pub(super) async fn p16_heads_and_bodies_that_never_end_are_cut_off() {
     world.still_works(&a).await;
 }
 
-/// It ends now, long before it would for being idle.
+/// Checks that the connection ends now, long before it would for being idle.
 async fn ends(agent: &mut Agent) {
     tokio::time::timeout(Duration::from_secs(30), agent.rest()).await.expect("it goes on");
 }

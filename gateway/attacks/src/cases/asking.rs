@@ -34,7 +34,7 @@ async fn post(agent: &mut Agent, to: &str, path: &str, body: &str) -> crate::lab
     agent.ask(format!("POST {path} HTTP/1.1\r\nHost: {to}\r\nContent-Length: {length}\r\n\r\n{body}")).await
 }
 
-/// The same text with another last character.
+/// The text with another last character.
 fn wrong(text: &str) -> String {
     let (rest, last) = text.split_at(text.len() - 1);
     format!("{rest}{}", if last == "x" { "y" } else { "x" })

@@ -7,7 +7,7 @@ use crate::lab::world::{Plan, SA, World};
 
 type Fields = Vec<(&'static str, String)>;
 
-/// One request in frames of HTTP/2, with headers exactly as they are listed; what happens to its stream.
+/// Sends a request in frames of HTTP/2, with headers exactly as they are listed, and returns what happens to its stream.
 async fn raw_http2(world: &World, a: &str, fields: &[(&str, &str)]) -> String {
     let mut agent = world.tunnel_of(a, &world.credential, &[b"h2"]).await;
     agent.say([PREFACE, &frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(fields))].concat()).await;

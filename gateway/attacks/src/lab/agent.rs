@@ -17,11 +17,11 @@ use crate::lab::upstream::{Io, WrittenDown};
 pub(crate) struct Agent {
     io: Box<dyn Io>,
     ahead: Vec<u8>,
-    /// All that came; none where it is too much to be kept.
+    /// All bytes that came. `None` if they are too many to be kept.
     heard: Option<record::Bytes>,
 }
 
-/// What came as an answer.
+/// An answer, as it came.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -76,7 +76,7 @@ impl Agent {
         Self { io: Box::new(io), ahead: Vec::new(), heard: Some(record::ear("an agent")) }
     }
 
-    /// What it hears from now on is not kept: it is too much, and looked through by whoever reads it.
+    /// Stops keeping what the agent hears: it is too much, and is searched by whoever reads it.
     pub(crate) fn forgets(&mut self) {
         self.heard = None;
     }
@@ -122,7 +122,8 @@ impl Agent {
         shown.lines().next().unwrap().to_owned()
     }
 
-    /// How much came, when nothing more comes: at least `least`. Nobody but this case runs, so what is under way arrives.
+    /// The number of bytes that came, at least `least`, when nothing more comes. No other case runs meanwhile, so what is under
+    /// way arrives.
     pub(crate) async fn all_there_is(&mut self, least: usize) -> usize {
         let mut quiet = 0;
         while self.ahead.len() < least || quiet < 200 {
@@ -138,7 +139,7 @@ impl Agent {
         self.ahead.len()
     }
 
-    /// The next answer. None: the connection ended before it was whole.
+    /// The next answer. `None` if the connection ended before the answer was whole.
     pub(crate) async fn answer(&mut self) -> Option<Answer> {
         self.answer_to("GET").await
     }
@@ -216,7 +217,7 @@ impl Agent {
         }
     }
 
-    /// Everything until the connection ends.
+    /// All bytes until the connection ends.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         while self.more().await {}
         std::mem::take(&mut self.ahead)

@@ -1,4 +1,4 @@
-//! What stands around a gateway.
+//! The laboratory around a gateway.
 
 pub(crate) mod agent;
 pub(crate) mod frames;

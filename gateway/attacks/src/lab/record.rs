@@ -13,7 +13,7 @@ thread_local! {
 /// Bytes that grow.
 pub(crate) type Bytes = Arc<Mutex<Vec<u8>>>;
 
-/// What was told so far.
+/// Gives what was told so far.
 type Told = Box<dyn Fn() -> Vec<u8>>;
 
 #[derive(Default)]
@@ -23,7 +23,7 @@ struct Record {
     ears: Vec<(&'static str, Bytes)>,
     /// Bodies of answers, one after the other: a value may be spread over several.
     bodies: Vec<u8>,
-    /// What each upstream was told, by its port.
+    /// What was told to each upstream, by its port.
     upstreams: Vec<(u16, Told)>,
     logs: Vec<Arc<tempfile::NamedTempFile>>,
 }
@@ -31,7 +31,7 @@ struct Record {
 struct Secret {
     name: String,
     value: Vec<u8>,
-    /// Where it may go. An agent's credential may go nowhere.
+    /// The ports that the secret may go to. An agent's credential may go to none.
     ports: Vec<u16>,
 }
 

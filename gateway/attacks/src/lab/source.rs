@@ -105,7 +105,7 @@ impl Memory {
         self.state.lock().unwrap().stale = true;
     }
 
-    /// They are, and until they no longer are, it is not said who the agents are.
+    /// Makes grants too old; while they are, the source does not say who the agents are.
     pub(crate) fn go_silent(&self) {
         let mut state = self.state.lock().unwrap();
         (state.stale, state.silent) = (true, true);

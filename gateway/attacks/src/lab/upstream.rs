@@ -75,11 +75,11 @@ where
     Arc::new(move |talk| Box::pin(run(talk)))
 }
 
-/// What came over one connection.
+/// The bytes that came over one connection.
 #[derive(Clone, Default)]
 pub(crate) struct Connection {
     bytes: Vec<u8>,
-    /// Its TLS began with a ticket of an earlier one.
+    /// Whether the connection's TLS began with a ticket of an earlier one.
     pub(crate) resumed: bool,
 }
 
@@ -116,7 +116,7 @@ impl Seen {
 }
 
 impl Upstream {
-    /// Listens on loopback; `tls`: none for plain HTTP.
+    /// Listens on loopback. Without `tls` it speaks plain HTTP.
     pub(crate) async fn start(tls: Option<Arc<ServerConfig>>, script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -164,7 +164,7 @@ impl Upstream {
         String::from_utf8_lossy(&self.bytes()).into_owned()
     }
 
-    /// The same by connection, in the order in which they were made.
+    /// The bytes that came, by connection, in the order in which the connections were made.
     pub(crate) fn each(&self) -> Vec<Connection> {
         self.seen.each.lock().unwrap().clone()
     }
@@ -199,7 +199,7 @@ pub(crate) struct Talk {
 }
 
 impl Talk {
-    /// The next request's head. None: there is none.
+    /// The head of the next request. `None` if there is none.
     pub(crate) async fn head(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.ahead.windows(4).position(|end| end == b"\r\n\r\n") {
@@ -236,7 +236,7 @@ impl Talk {
         taken
     }
 
-    /// Everything up to and with these bytes.
+    /// All bytes up to and with these.
     pub(crate) async fn until(&mut self, end: &[u8]) -> Vec<u8> {
         loop {
             if let Some(at) = self.ahead.windows(end.len()).position(|part| part == end) {
@@ -346,7 +346,7 @@ pub(crate) fn silent() -> Script {
     })
 }
 
-/// Longer than any clock that would let go what came before it.
+/// A pause that is longer than any time limit after which a scrubber might let go of held bytes.
 pub(crate) const PAUSE: Duration = Duration::from_millis(150);
 
 /// Answers each request with the same bytes.

@@ -1,4 +1,4 @@
-//! One gateway with what is around it.
+//! A gateway with everything around it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(crate) struct World {
     log: Arc<tempfile::NamedTempFile>,
 }
 
-/// What is decided before it starts.
+/// The settings of a world before it starts.
 pub(crate) struct Plan {
     pub(crate) lab: Lab,
     pub(crate) source: Arc<Memory>,
@@ -77,7 +77,7 @@ impl Plan {
         (self.reach(name, upstream.port), upstream)
     }
 
-    /// A plain one.
+    /// A plain HTTP upstream of this name. Its `host:port`.
     pub(crate) async fn plain(&mut self, name: &str, script: Script) -> (String, Upstream) {
         let upstream = Upstream::start(None, script).await;
         (self.reach(name, upstream.port), upstream)
@@ -135,7 +135,7 @@ impl Plan {
 }
 
 impl World {
-    /// One upstream, a.test, with a key, that does `script`; HTTP/1.1.
+    /// A world with one upstream, a.test, with a key, that does `script`; HTTP/1.1.
     pub(crate) async fn with(script: Script) -> (Self, String, Upstream) {
         let mut plan = Plan::new();
         let (a, upstream) = plan.upstream("a.test", &[b"http/1.1"], script).await;
@@ -169,7 +169,7 @@ impl World {
         agent
     }
 
-    /// The same in a tunnel that the gateway does not look into.
+    /// As [`Self::streaming`], in a tunnel that the gateway does not look into.
     pub(crate) async fn blind(&self, to: &str) -> Agent {
         let mut agent = self.dial().await;
         assert_eq!(agent.connect(to, &self.credential).await.status, 200);

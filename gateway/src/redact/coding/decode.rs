@@ -1,4 +1,4 @@
-//! Reads a coded body as it comes, a bounded piece at a time.
+//! Decodes a coded body as it comes, a bounded piece at a time.
 
 use std::io::Read as _;
 
@@ -9,7 +9,7 @@ use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 
 use super::{Coding, Unreadable};
 
-/// Reads one body.
+/// Decodes one body.
 pub struct Decoder {
     kind: Kind,
     taken: u64,
@@ -19,18 +19,18 @@ pub struct Decoder {
 enum Kind {
     Identity,
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
-    /// Before the first byte, which tells the two apart.
+    /// zlib or bare deflate, before the first byte, which tells the two apart.
     Deflate,
     Zlib(Box<ZlibDecoder<Vec<u8>>>),
     Raw(Box<DeflateDecoder<Vec<u8>>>),
     Brotli(Box<Brotli>),
     Zstd(Box<Zstd>),
-    /// A reader that failed is not asked again.
+    /// A decoder that failed is not called again.
     Failed,
 }
 
 impl Decoder {
-    /// For a body of this coding.
+    /// A decoder for a body of this coding.
     pub fn new(coding: Coding) -> Self {
         let kind = match coding {
             Coding::Identity => Kind::Identity,
@@ -42,12 +42,12 @@ impl Decoder {
         Self { kind, taken: 0, given: 0 }
     }
 
-    /// Takes some of `input`, from its front, and gives what that is: about `PIECE` bytes at most. To be called until
-    /// nothing is left of `input` and nothing is given.
+    /// Takes some of `input`, from its front, and gives the decoded bytes: about `PIECE` at most. To be called until nothing is
+    /// left of `input` and nothing is given.
     ///
     /// # Errors
     ///
-    /// [`Unreadable`]. After that, nothing more can be read.
+    /// [`Unreadable`]. After that, nothing more can be decoded.
     pub fn read(&mut self, input: &mut &[u8]) -> Result<Vec<u8>, Unreadable> {
         let before = input.len();
         let result = self.kind.read(input);
@@ -55,13 +55,13 @@ impl Decoder {
         self.checked(result)
     }
 
-    /// The body is over: gives what is left of it.
+    /// Notes that the body is over, and gives the decoded bytes that are left.
     ///
     /// # Errors
     ///
-    /// [`Unreadable::Cut`] if it should not be over, and as [`read`](Self::read).
+    /// [`Unreadable::Cut`] if the coding's end is missing, or as [`read`](Self::read).
     pub fn finish(&mut self) -> Result<Vec<u8>, Unreadable> {
-        // Nothing at all needs no coding.
+        // An empty body is valid in every coding.
         if self.taken == 0 && !matches!(self.kind, Kind::Failed) {
             return Ok(Vec::new());
         }
@@ -92,7 +92,7 @@ impl Kind {
             }
             Self::Deflate => {
                 let Some(first) = input.first() else { return Ok(Vec::new()) };
-                // A zlib header says 8 here; deflate alone would begin with stored bytes after a bit that must be 0.
+                // A zlib header has 8 in these bits. Bare deflate would begin with a stored block, one of whose bits must be 0.
                 *self = if first & 15 == 8 {
                     Self::Zlib(Box::new(ZlibDecoder::new(Vec::new())))
                 } else {
@@ -141,7 +141,7 @@ impl Kind {
     }
 }
 
-/// Writes `input`, or as much of it as makes about [`PIECE`] bytes.
+/// Writes `input` to the decoder, or as much of it as makes about [`PIECE`] bytes.
 fn inflate<W: std::io::Write>(
     input: &mut &[u8],
     reader: &mut W,
@@ -151,7 +151,7 @@ fn inflate<W: std::io::Write>(
         let piece = input.get(..STEP.min(input.len())).unwrap_or_default();
         let written = reader.write(piece).map_err(|_| Unreadable::Damaged)?;
         if written == 0 {
-            // The end was before this.
+            // The coding's end came before this input.
             return Err(Unreadable::Damaged);
         }
         *input = input.get(written..).unwrap_or_default();
@@ -201,11 +201,11 @@ impl Brotli {
 
 struct Zstd {
     frames: FrameDecoder,
-    /// What is not read yet: less than a block, or a header.
+    /// Bytes that are not decoded yet: less than a block, or a header.
     waiting: Vec<u8>,
     /// Bytes of a skippable frame that are still to come.
     skip: usize,
-    /// Whether a frame has begun, and has a checksum at its end.
+    /// `None` if no frame has begun; else whether the frame has a checksum at its end.
     frame: Option<bool>,
 }
 
@@ -256,7 +256,8 @@ impl Zstd {
         Ok(out)
     }
 
-    /// The bytes of the next block, with the checksum after the last, if they are all there (RFC 8878, 3.1.1.2).
+    /// The length in bytes of the next block, with the checksum after the last one. `None` if not all of it is there (RFC 8878,
+    /// 3.1.1.2).
     fn block(&self, checksum: bool) -> Option<usize> {
         let [first, second, third, ..] = *self.waiting.as_slice() else { return None };
         let header = usize::from(first) | usize::from(second) << 8 | usize::from(third) << 16;
@@ -271,7 +272,7 @@ impl Zstd {
         let mut source = self.waiting.as_slice();
         match self.frames.reset(&mut source) {
             Ok(()) => {
-                // The descriptor comes after four bytes.
+                // The descriptor is the byte after the magic number's four.
                 self.frame = Some(self.waiting.get(4).is_some_and(|descriptor| descriptor & 4 != 0));
                 let taken = self.waiting.len() - source.len();
                 self.waiting.drain(..taken);
@@ -288,15 +289,15 @@ impl Zstd {
     }
 }
 
-/// What is given at a time, and so what lies in memory.
+/// How many decoded bytes are given at a time, and so how many lie in memory.
 pub(super) const PIECE: usize = 64 * 1024;
-/// Bytes of deflate that are read at once: each makes 1032 at most.
+/// How many bytes of deflate are decoded at once: each makes 1032 at most.
 const STEP: usize = 64;
-/// The most that a body may grow: deflate cannot do half as much.
+/// By what factor a body may grow: deflate cannot reach half as much.
 const GROWTH: u64 = 2048;
-/// It may always be so much.
+/// The decoded size that a body may always have, whatever its factor.
 pub(super) const SMALL: u64 = 64 * 1024 * 1024;
-/// RFC 9659
+/// The largest window of Zstandard, in bytes (RFC 9659).
 const WINDOW: u64 = 8 * 1024 * 1024;
-/// Bytes of the longest frame header.
+/// Length in bytes of the longest frame header.
 const HEADER: usize = 18;

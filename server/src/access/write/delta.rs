@@ -1,9 +1,9 @@
-//! Applies the delta to the relations, step by step in its order.
+//! Applies the delta of a write to the relations, step by step in its order.
 //!
-//! What is added must be new, and what it refers to must be there by then; what is removed or changed must be there. What
-//! refers to something removed goes with it, at the end, so that a client may also say so itself.
+//! An added row must be new, and the rows that it refers to must be there by then; a removed or changed row must be there. At the
+//! end, rows that refer to something removed are removed too; a client may also list them itself.
 //!
-//! A view is stored under the ids of its groups, or under that of its gateway: no group has the id of an identity.
+//! A view is stored under the ids of its groups, or under the id of its gateway, so no group may have the id of an identity.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -124,7 +124,8 @@ fn serves(state: &State, gateway: IdentityId) -> Result<(), Reason> {
     if identity.kind == IdentityKind::Gateway { Ok(()) } else { Err("an agent is served by a gateway") }
 }
 
-/// An id that this write removes does not come back in it: what referred to it would come back too.
+/// Adds a row. An id that this write removes cannot be added in the same write: rows that referred to the old one would refer to
+/// the new one.
 fn add<K: Ord, V>(
     before: &BTreeMap<K, V>,
     after: &mut BTreeMap<K, V>,
@@ -153,7 +154,8 @@ fn well_formed(identity: &Identity) -> Result<(), Reason> {
     Ok(())
 }
 
-/// An exclusion stays as long as its key and its assignment: unmapped and mapped again, the key is still excluded.
+/// Removes rows that refer to something removed. An exclusion stays as long as its key and its assignment: if the key is unmapped
+/// and mapped again, it is still excluded.
 fn cascade(state: &mut State) {
     let State { identities, groups, keys, deployments, assignments, agents, .. } = state;
     state.members.retain(|(group, member)| groups.contains(group) && identities.contains_key(member));
@@ -167,8 +169,8 @@ fn cascade(state: &mut State) {
     state.agent_keys.retain(|(agent, key)| agents.contains_key(agent) && keys.contains_key(key));
 }
 
-/// `new_keys: deny` (CRYPTO.md §2.6): a key newly mapped in a deployment is excluded for each group that takes no new
-/// keys by itself, unless the deployment was assigned to it, or its choice made, in this same write.
+/// Checks `new_keys: deny` (CRYPTO.md §2.6): a key that is newly mapped in a deployment is excluded for each group that does not
+/// take new keys by itself, unless this same write assigned the deployment to the group or changed the group's choice.
 fn new_keys_stay_denied(before: &State, delta: &[Delta], after: &State) -> Result<(), Refusal> {
     let mapped: BTreeSet<(DeploymentId, KeyId)> =
         before.mappings.values().map(|mapping| (mapping.deployment, mapping.key)).collect();

@@ -6,27 +6,27 @@ use keyward_wire::{AgentId, CredentialId, DeploymentId, GroupId, IdentityId, Key
 
 use crate::access::State;
 
-/// What differs, table by table. Parents stand before children: delete from the last field to the first, put from the
-/// first to the last.
+/// The differences, table by table. Parents stand before children: delete from the last field to the first, put from the first to
+/// the last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diff {
-    /// Identities. With one go its sessions.
+    /// Identities. Removing one removes its sessions.
     pub identities: Rows<IdentityId>,
-    /// Credentials. With one go its sessions.
+    /// Credentials. Removing one removes its sessions.
     pub credentials: Rows<CredentialId>,
-    /// Escrows, by whose key they hold.
+    /// Escrows, by the identity whose key they hold.
     pub escrows: Rows<IdentityId>,
     /// Groups.
     pub groups: Rows<GroupId>,
     /// Memberships.
     pub members: Rows<(GroupId, IdentityId)>,
-    /// Keys: changed when the current version or its reseal is another.
+    /// Keys: changed if the current version or its number of reseals differs.
     pub keys: Rows<KeyId>,
-    /// Stored versions: changed when resealed.
+    /// Stored versions of keys: changed if resealed.
     pub secrets: Rows<(KeyId, u64)>,
     /// Deployments.
     pub deployments: Rows<DeploymentId>,
-    /// Mappings: never changed.
+    /// Mappings: added or removed, never changed.
     pub mappings: Rows<MappingId>,
     /// Assignments.
     pub assignments: Rows<(GroupId, DeploymentId)>,
@@ -34,18 +34,18 @@ pub struct Diff {
     pub exclusions: Rows<(GroupId, DeploymentId, KeyId)>,
     /// Agents.
     pub agents: Rows<AgentId>,
-    /// Their memberships.
+    /// Memberships of agents.
     pub agent_members: Rows<(GroupId, AgentId)>,
-    /// Their granted keys.
+    /// Grants of keys to agents.
     pub agent_keys: Rows<(AgentId, KeyId)>,
-    /// Views: changed when rebuilt.
+    /// Views: changed if rebuilt.
     pub views: Rows<ViewId>,
-    /// Grants, by identity: changed when replaced.
+    /// Grants, by identity: changed if replaced.
     pub grants: Rows<IdentityId>,
 }
 
 impl Diff {
-    /// What differs between the two.
+    /// The difference between two states.
     pub fn between(before: &State, after: &State) -> Self {
         Self {
             identities: Rows::of_maps(&before.identities, &after.identities),
@@ -68,14 +68,14 @@ impl Diff {
     }
 }
 
-/// The ids of one table's rows that are new, other, or gone; each list sorted.
+/// The ids of one table's rows that are new, changed, or gone; each list is sorted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rows<K> {
-    /// In the state after only.
+    /// Rows that are in the state after only.
     pub added: Vec<K>,
-    /// In both, with other values.
+    /// Rows that are in both states, with different values.
     pub changed: Vec<K>,
-    /// In the state before only.
+    /// Rows that are in the state before only.
     pub removed: Vec<K>,
 }
 
@@ -98,7 +98,7 @@ impl<K: Ord + Copy> Rows<K> {
         }
     }
 
-    /// Added or changed: what is to be put.
+    /// The rows to put: those added or changed.
     pub fn put(&self) -> impl Iterator<Item = K> {
         self.added.iter().chain(&self.changed).copied()
     }

@@ -1,4 +1,5 @@
-//! What identities sign in with and what opens their keys: credentials, ESCROW, ROOT, ORGKEY_*, epoch (CRYPTO.md §2.13 F4, F7, F13).
+//! The credentials that identities sign in with, and the envelopes that open their keys: ESCROW, ROOT, ORGKEY_*, epoch (CRYPTO.md
+//! §2.13 F4, F7, F13).
 
 use keyward_wire::IdentityId;
 use keyward_wire::api::credentials::CredentialKind;
@@ -23,7 +24,7 @@ pub(super) fn apply(
     roots(before, request, after)
 }
 
-/// ROOT and ORGKEY_ADMIN of those who were owner or admin and are no more.
+/// ROOT and ORGKEY_ADMIN of the identities that this write makes owner or admin no more.
 pub(super) fn dropped_roots(before: &State, after: &State) -> Vec<(RootKind, IdentityId)> {
     let mut dropped = Vec::new();
     for kind in [RootKind::Root, RootKind::OrgkeyAdmin] {
@@ -51,7 +52,7 @@ fn drop_credentials(
     Ok(())
 }
 
-/// Tokens of API users and gateways. A new one is a rotation: every older credential of the identity ends (S9).
+/// Adds tokens of API users and gateways. A new token is a rotation: every older credential of the identity ends (S9).
 fn add_credentials(
     now: i64,
     before: &State,
@@ -83,7 +84,8 @@ fn add_credentials(
     Ok(())
 }
 
-/// By its creator, or under the root key. An escrow that stands is replaced by an owner, or with the key it holds.
+/// Stores escrows: sealed by the identity's creator, or under the root key. An existing escrow is replaced only by an owner, or
+/// together with the key that it holds.
 fn escrows(actor: &Actor, before: &State, request: &WriteRequest, after: &mut State) -> Result<(), Refusal> {
     for (i, new) in request.escrows.iter().enumerate() {
         let field = || format!("escrows[{i}]");
@@ -111,8 +113,8 @@ fn epoch(request: &WriteRequest, after: &mut State) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Each is for somebody who may hold it, and nobody is left without: a new epoch needs all ORGKEYs anew, a new owner or
-/// admin his own.
+/// Checks that each root envelope is for somebody who may hold it, and that nobody is left without one: a new epoch needs all
+/// ORGKEYs anew, a new owner or admin needs an ORGKEY of his own.
 fn roots(before: &State, request: &WriteRequest, after: &State) -> Result<(), Refusal> {
     for (i, root) in request.roots.iter().enumerate() {
         let field = || format!("roots[{i}]");
@@ -142,7 +144,8 @@ fn roots(before: &State, request: &WriteRequest, after: &State) -> Result<(), Re
     )
 }
 
-/// Owners hold ROOT, owners and admins ORGKEY_ADMIN. ORGKEY_ROOT is nobody's.
+/// Whether an identity holds this kind of root envelope: owners hold ROOT, owners and admins hold ORGKEY_ADMIN. ORGKEY_ROOT is
+/// nobody's.
 fn holds(state: &State, id: IdentityId, kind: RootKind) -> bool {
     state.identities.get(&id).is_some_and(|identity| match kind {
         RootKind::Root => identity.role == Role::Owner,

@@ -1,4 +1,4 @@
-//! What the audit log says of a write: derived from the difference it makes, never from what the client calls it.
+//! The audit entries of a write: derived from the difference that the write makes, never from what the client calls it.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -8,16 +8,17 @@ use keyward_wire::api::write::{Delta, WriteRequest};
 use super::diff::{Diff, Rows};
 use crate::access::State;
 
-/// One entry.
+/// One entry of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// As `key.added`.
+    /// The action, as `key.added`.
     pub action: &'static str,
-    /// As `key:<id>`: first where it happened, then what to.
+    /// The objects, as `key:<id>`: first where it happened, then what it happened to.
     pub objects: Vec<String>,
 }
 
-/// At least one. One for each action and place, as all keys excluded for a group from a deployment; sorted by action.
+/// The entries of a write: at least one. There is one for each action and place, such as all keys excluded for a group from a
+/// deployment; they are sorted by action.
 pub(super) fn derive(before: &State, after: &State, diff: &Diff, request: &WriteRequest) -> Vec<Event> {
     let mut log = Log::default();
     keys(&mut log, before, after, diff);
@@ -48,7 +49,7 @@ impl Log {
         self.0.entry((action, Vec::from(place))).or_default().extend(what);
     }
 
-    /// Rows that stand nowhere but in the organisation.
+    /// Entries for rows that stand nowhere but in the organisation.
     fn rows<K: Display>(&mut self, kind: &str, rows: &Rows<K>, [added, changed, removed]: [&'static str; 3]) {
         for (action, ids) in [(added, &rows.added), (changed, &rows.changed), (removed, &rows.removed)] {
             for id in ids {
@@ -136,10 +137,10 @@ fn identities(log: &mut Log, before: &State, after: &State, diff: &Diff, request
     }
 }
 
-/// Where an agent is changed stands the gateway that serves it.
+/// Entries for agents: the place of a change is the gateway that serves the agent.
 fn agents(log: &mut Log, before: &State, after: &State, diff: &Diff, request: &WriteRequest) {
     let mut changed = diff.agents.changed.clone();
-    // Its credential or name, which are sealed.
+    // A change of the agent's credential or name, which are sealed: the client's word is taken for it.
     changed.extend(request.delta.iter().filter_map(|change| match change {
         Delta::ChangeAgent { id, .. } if !diff.agents.changed.contains(id) => Some(*id),
         _ => None,
@@ -170,7 +171,7 @@ fn agents(log: &mut Log, before: &State, after: &State, diff: &Diff, request: &W
     }
 }
 
-/// Names and tags: that they changed is the client's word, what they are is sealed.
+/// Entries for names and tags. That they changed is the client's word; their text is sealed.
 fn sealed_words(log: &mut Log, request: &WriteRequest) {
     for change in &request.delta {
         match change {

@@ -1,6 +1,6 @@
-//! What can be seen of a write without any state: purposes, seqs, no thing twice (S4).
+//! What can be checked of a write without any state: purposes, seqs, and that nothing stands in it twice (S4).
 //!
-//! That an envelope is of suite 1 and of a bucket's size was checked when it was parsed.
+//! That an envelope is of suite 1 and of a valid size was checked when it was parsed.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use keyward_wire::{Envelope, Purpose};
 use crate::access::owner::purpose;
 use crate::access::{Refusal, ensure};
 
-/// Every envelope is of its place's purpose, every view and grant of the write's own `seq`.
+/// Checks that every envelope has the purpose of its place, and every view and grant the write's own `seq`.
 pub(super) fn check(request: &WriteRequest, seq: u64) -> Result<(), Refusal> {
     is(&request.org, Purpose::Org, || "org".to_owned())?;
     for (i, secret) in request.secrets.iter().enumerate() {

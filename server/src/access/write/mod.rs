@@ -1,7 +1,7 @@
 //! May this write be applied, and what follows from it (CRYPTO.md §2.12 S1, S2, S4–S6, §1 I9)?
 //!
-//! The write is refused as a whole or applied as a whole. Each file checks one idea against the state before and the
-//! state after; what the store must do is then the difference of the two.
+//! The write is refused as a whole or applied as a whole. Each file checks one idea against the state before and the state after.
+//! The store then applies the difference of the two.
 
 mod delta;
 mod diff;
@@ -24,9 +24,9 @@ use super::{Actor, Refusal, State};
 
 /// A write that may be applied, and everything that follows from it. Made only by [`check`].
 ///
-/// To apply it, in the transaction that `before` was read in: delete what [`Diff`] says is removed, put what it says is
-/// added or changed, then store the envelopes of the request: ORG, `secrets`, `views`, [`Change::grants`], `credentials`,
-/// `escrows`, `roots`, each replacing what stood under its id; delete [`Change::dropped_roots`]; set seq and epoch.
+/// To apply it, in the transaction that `before` was read in: delete the rows that [`Diff`] lists as removed, put those that it
+/// lists as added or changed, then store the envelopes of the request (ORG, `secrets`, `views`, [`Change::grants`],
+/// `credentials`, `escrows`, `roots`), each replacing the one under its id; delete [`Change::dropped_roots`]; set seq and epoch.
 #[derive(Debug, Clone)]
 pub struct Change {
     org: OrgId,
@@ -38,37 +38,37 @@ pub struct Change {
 }
 
 impl Change {
-    /// In this organisation and no other.
+    /// The organisation that the write is for.
     pub fn org(&self) -> OrgId {
         self.org
     }
 
-    /// Whose write it is.
+    /// The identity that writes.
     pub fn actor(&self) -> IdentityId {
         self.actor
     }
 
-    /// The state after it.
+    /// The state after the write.
     pub fn after(&self) -> &State {
         &self.after
     }
 
-    /// The rows in which before and after differ.
+    /// The rows in which the states before and after differ.
     pub fn diff(&self) -> &Diff {
         &self.diff
     }
 
-    /// What the audit log says of it: never empty.
+    /// The audit entries of the write: never empty.
     pub fn events(&self) -> &[Event] {
         &self.events
     }
 
-    /// ROOT and ORGKEY_ADMIN of those who left or no longer administer.
+    /// ROOT and ORGKEY_ADMIN of the identities that this write removes, or makes owner or admin no more.
     pub fn dropped_roots(&self) -> &[(RootKind, IdentityId)] {
         &self.dropped_roots
     }
 
-    /// The grants to store. One for an identity that has just ended is left out: it stays without any.
+    /// The grants to store. A grant for an identity that has just ended is left out: such an identity stays without one.
     pub fn grants<'r>(&self, request: &'r WriteRequest) -> impl Iterator<Item = &'r NewGrant> {
         request.grants.iter().filter(|grant| self.after.grants.contains_key(&grant.identity))
     }
@@ -76,8 +76,8 @@ impl Change {
 
 /// May `actor` apply `request` to `before` at `now` (milliseconds UTC, the database's clock)?
 ///
-/// The actor's role is taken from `before`, so a demotion that was committed in the meantime counts. That `base.sha256` is
-/// the hash of the stored ORG is left to the store, which holds it.
+/// The actor's role is taken from `before`, so a demotion that was committed in the meantime counts. The store, which holds ORG,
+/// checks that `base.sha256` is the hash of the stored one.
 pub fn check(actor: &Actor, now: i64, before: &State, request: &WriteRequest) -> Result<Change, Refusal> {
     let actor = rights::as_of(actor, now, before)?;
     role::permit(&actor, Action::WriteOrg, now)?;

@@ -1,8 +1,8 @@
 //! May this recovery be applied (CRYPTO.md §2.13 F15, §2.12 S9)?
 //!
-//! A session made with the kit says one thing: one more owner, complete, and a new kit in the place of the former. The
-//! request has no room for another relation, so none can be smuggled in; what it does say becomes a write like any other.
-//! An organisation has one kit: whatever kit there was ends.
+//! A session made with the kit may do one thing: add one more owner, complete, and a new kit in the place of the former one. The
+//! request has no room for another relation, so none can be smuggled in; its content becomes a write like any other. An
+//! organisation has one kit: whatever kit there was ends.
 
 use keyward_wire::Purpose;
 use keyward_wire::api::credentials::CredentialKind;
@@ -15,10 +15,10 @@ use crate::access::role::{self, Action};
 use crate::access::state::{Credential, Escrow};
 use crate::access::{Actor, Refusal, State, ensure, owner};
 
-/// May `actor` apply `request` to `before` at `now` (milliseconds UTC, the database's clock)? With the change, the write
+/// May `actor` apply `request` to `before` at `now` (milliseconds UTC, the database's clock)? Returns the change, and the write
 /// that carries it.
 ///
-/// That `base.sha256` is the hash of the stored ORG is left to the store, which holds it.
+/// The store, which holds ORG, checks that `base.sha256` is the hash of the stored one.
 pub fn check(
     actor: &Actor,
     now: i64,
@@ -92,7 +92,8 @@ fn as_write(actor: &Actor, request: RecoveryRequest) -> WriteRequest {
     }
 }
 
-/// Of its own name, before what follows from the difference: who looks for recoveries finds them.
+/// The audit entry of a recovery. It has a name of its own and stands before the entries that follow from the difference, so that
+/// recoveries can be searched for.
 fn recovered(actor: &Actor, write: &WriteRequest) -> Event {
     let new = write.escrows.iter().map(|escrow| format!("identity:{}", escrow.identity));
     Event {

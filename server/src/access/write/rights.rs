@@ -1,4 +1,4 @@
-//! What in a write takes an owner, and what takes the password (S1, S6, S9).
+//! What in a write only an owner may do, and what needs the password (S1, S6, S9).
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,8 @@ use keyward_wire::api::write::WriteRequest;
 use crate::access::state::Identity;
 use crate::access::{Actor, Refusal, State, ensure};
 
-/// `actor` with the role it has in `before`; refused if it, or its credential, has ended since it was asked.
+/// `actor` with the role that it has in `before`. Refused if the identity or its credential has ended since the request was
+/// authenticated.
 pub(super) fn as_of(actor: &Actor, now: i64, before: &State) -> Result<Actor, Refusal> {
     let identity = before.identities.get(&actor.identity).filter(|identity| identity.is_active(now));
     let credential = before.credentials.get(&actor.credential);
@@ -22,7 +23,7 @@ pub(super) fn as_of(actor: &Actor, now: i64, before: &State) -> Result<Actor, Re
     }
 }
 
-/// The write takes nothing that `actor` may not decide, and leaves an owner.
+/// Checks that the write contains nothing that `actor` may not decide, and leaves an owner.
 pub(super) fn check(
     actor: &Actor,
     now: i64,
@@ -42,7 +43,7 @@ pub(super) fn check(
     if (high || changes_roles(&touched, before, after)) && !actor.proved_password(now) {
         return Err(Refusal::PasswordNeeded);
     }
-    // S6. One with an expiry date would be gone some day, and with it the organisation.
+    // S6. An owner with an expiry date would be gone some day, and the organisation with it.
     let stays = |identity: &Identity| identity.role == Role::Owner && identity.not_after.is_none();
     ensure(after.identities.values().any(stays), || "delta".to_owned(), "the last owner stays, for good")?;
     if touched.contains(&actor.identity) { Err(Refusal::Forbidden) } else { Ok(()) }
@@ -67,13 +68,13 @@ fn changes_roles(touched: &BTreeSet<IdentityId>, before: &State, after: &State) 
     touched.iter().any(|id| matches!((role(before, id), role(after, id)), (Some(was), Some(is)) if was != is))
 }
 
-/// Takes a way to sign in from an owner or admin.
+/// Whether the write drops a credential of an owner or admin.
 fn drops_administrators(before: &State, request: &WriteRequest) -> bool {
     let dropped = request.drop_credentials.iter().filter_map(|id| before.credentials.get(id));
     dropped.into_iter().any(|credential| administers(before, credential.identity))
 }
 
-/// An escrow under the root key, or of an owner's or admin's key.
+/// Whether the write has an escrow under the root key, or one of an owner's or admin's key.
 fn escrows_for_owners(after: &State, request: &WriteRequest) -> bool {
     request.escrows.iter().any(|escrow| escrow.creator.is_none() || administers(after, escrow.identity))
 }

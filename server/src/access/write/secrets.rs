@@ -1,4 +1,4 @@
-//! Versions of keys: new ones, resealed ones, forgotten ones (S5, CRYPTO.md §2.13 F12).
+//! Versions of keys: new, resealed and dropped ones (S5, CRYPTO.md §2.13 F12).
 
 use keyward_wire::api::write::WriteRequest;
 use keyward_wire::limits::OLD_VERSIONS;
@@ -12,7 +12,7 @@ pub(super) fn apply(before: &State, request: &WriteRequest, after: &mut State) -
         let key = after.keys.get_mut(&secret.key).ok_or_else(|| Refusal::at(field(), MISSING))?;
         let bytes = secret.env.as_bytes().len();
         if Some(secret.version) == key.version.checked_add(1) && secret.reseal == 0 {
-            // A key that this write adds stands at version 0, which was never stored.
+            // A key that this write adds starts at version 0, which is never stored.
             if key.version > 0 {
                 key.old.insert(key.version, key.reseal);
             }
@@ -34,7 +34,7 @@ pub(super) fn apply(before: &State, request: &WriteRequest, after: &mut State) -
     forget(before, request, after)
 }
 
-/// An old version, or one that became old or went by this write itself.
+/// Drops old versions, which may have become old, or have lost their key, by this write itself.
 fn forget(before: &State, request: &WriteRequest, after: &mut State) -> Result<(), Refusal> {
     for (i, gone) in request.drop_secrets.iter().enumerate() {
         let field = || format!("drop_secrets[{i}]");

@@ -1,4 +1,4 @@
-//! No write may make a bundle that its reader would not take (CRYPTO.md §2.3): 16 MiB.
+//! No write may make a bundle larger than its reader takes: 16 MiB (CRYPTO.md §2.3).
 
 use keyward_wire::KeyId;
 use keyward_wire::access::Audience;
@@ -8,7 +8,8 @@ use keyward_wire::limits::ANSWER_BYTES;
 use super::views::served;
 use crate::access::{Refusal, State, ensure};
 
-/// Everybody's whole bundle, an owner's for each deployment, and what a gateway's agents may use fit into one answer.
+/// Checks that these fit into one answer: everybody's whole bundle, an owner's for each deployment, and the list of what a
+/// gateway's agents may use.
 pub(super) fn check(request: &WriteRequest, after: &State) -> Result<(), Refusal> {
     let facts = after.facts();
     for view in after.views.values().filter(|view| view.seq == after.seq) {
@@ -44,16 +45,16 @@ fn fits(after: &State, state_bytes: usize, keys: impl Iterator<Item = KeyId>) ->
     )
 }
 
-/// Base64url of an envelope, and the JSON around it.
+/// Bytes in JSON of an envelope in base64url, with the JSON around it.
 fn in_json(bytes: usize) -> usize {
     bytes.saturating_mul(4).div_ceil(3).saturating_add(256)
 }
 
-/// An id in quotes, and a comma.
+/// Bytes in JSON of an id in quotes, and a comma.
 const ID_IN_JSON: usize = 39;
 
-/// Of an agent without its keys.
+/// Bytes in JSON of an agent without its keys.
 const AROUND_AGENT: usize = 64;
 
-/// CRED, GRANT, ORGKEY_ADMIN and the JSON around everything: 8 KiB.
+/// Bytes in JSON of CRED, GRANT, ORGKEY_ADMIN and the JSON around everything: 8 KiB.
 const AROUND: usize = 8 * 1024;

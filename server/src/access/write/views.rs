@@ -1,11 +1,12 @@
 //! Views and grants: nobody keeps what he lost, nobody lacks what he has (S2, CRYPTO.md §1 I9).
 //!
-//! After a write, every stored view is for the exact groups of somebody, or for one gateway, no two for the same, and holds
-//! what the rule says now; every active non-admin has one grant, made with or after the last build of its view, and nobody
-//! else has any. From these follows S2: whose result changed, or a key of whom, has a rebuilt view, and so a new grant.
+//! After a write, every stored view is for the exact groups of some identity, or for one gateway; no two are for the same; and
+//! each holds what the access rule says now. Every active non-admin has one grant, made with or after the last build of its view,
+//! and nobody else has any. S2 follows: if a reader's result changed, or one of its keys was resealed, its view must have been
+//! rebuilt, and so it has a new grant.
 //!
-//! Clients cannot know the server's clock, so expiry is nobody's fault: a view may stay for somebody who has ended, and a
-//! grant for him is taken and not stored.
+//! Clients cannot know the server's clock, so expiry is nobody's fault: a view may stay for an identity that has ended, and a
+//! grant for such an identity is accepted and not stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +18,7 @@ use keyward_wire::{AgentId, DeploymentId, GroupId, IdentityId, KeyId};
 use crate::access::state::{Grant, View};
 use crate::access::{Refusal, State, ensure};
 
-/// Applies `views`, `drop_views` and `grants` to `after`, in which all else has been applied.
+/// Applies `views`, `drop_views` and `grants` to `after`, to which everything else of the write was applied.
 pub(super) fn apply(
     now: i64,
     before: &State,
@@ -37,7 +38,8 @@ pub(super) fn apply(
     every_reader_has_a_grant(now, &readers, after)
 }
 
-/// I9. Whoever ends or leaves by this write is left out: that is for the client to decide (`--compromised`).
+/// Checks I9: a key that an identity can read before the write and not after is resealed. Identities that end or leave by this
+/// write are not counted: whether to reseal for them is the client's decision (`--compromised`).
 fn lost_keys_are_resealed(
     now: i64,
     before: &State,
@@ -46,7 +48,8 @@ fn lost_keys_are_resealed(
 ) -> Result<(), Refusal> {
     let (were, are) = (before.readers(), after.readers());
     let active = |state: &State, id| state.identities.get(id).is_some_and(|identity| identity.is_active(now));
-    // One look for each pair of sets of groups, however many identities share it; `None` was an owner or admin.
+    // One check for each pair of sets of groups, however many identities share it. `None` if the identity was an owner or admin
+    // before.
     let pairs: BTreeSet<(Option<&BTreeSet<GroupId>>, &BTreeSet<GroupId>)> = are
         .iter()
         .filter(|(id, _)| active(before, id) && active(after, id))
@@ -119,7 +122,7 @@ fn every_view_has_a_reader(audiences: &BTreeMap<IdentityId, Audience>, after: &S
     )
 }
 
-/// A view that is not rebuilt says what it would say if it were.
+/// Checks that a view that is not rebuilt has the content that a new build would have.
 fn kept_views_are_current(
     before: &State,
     after: &State,
@@ -137,8 +140,8 @@ fn kept_views_are_current(
     Ok(())
 }
 
-/// A gateway's view lists its active agents; that the name or credential of one changed, which are sealed, is the client's
-/// word.
+/// Whether the agents in a gateway's view, which lists the active ones, are unchanged. An agent's name and credential are sealed:
+/// that one of them changed is the client's word.
 fn agents_are_current(
     before: &State,
     after: &State,
@@ -158,7 +161,7 @@ fn agents_are_current(
     !resealed && served(before, *gateway, was, old) == served(after, *gateway, is, new)
 }
 
-/// Of each agent that a gateway's view lists: until when, and which keys.
+/// The agents that a gateway's view lists: of each, when it ends and which keys it may use.
 pub(super) fn served(
     state: &State,
     gateway: IdentityId,
@@ -170,7 +173,7 @@ pub(super) fn served(
     active
         .map(|(id, agent)| {
             let (groups, granted) = relations.remove(&id).unwrap_or_default();
-            // Many agents share few sets of groups: each is judged once.
+            // Many agents share few sets of groups: the rule is computed once for each set.
             let own = known.entry(groups).or_insert_with_key(|groups| access::readable(groups, facts));
             (id, agent.not_after, usable(own, &granted, readable))
         })
@@ -207,7 +210,7 @@ fn put_grants(
     Ok(())
 }
 
-/// Deletes grants that no longer open anything, or belong to nobody active (S5).
+/// Deletes grants that open nothing after this write, or belong to nobody active (S5).
 fn sweep_grants(now: i64, audiences: &BTreeMap<IdentityId, Audience>, new_epoch: bool, after: &mut State) {
     let State { identities, views, grants, seq, .. } = after;
     grants.retain(|id, grant| {
@@ -227,7 +230,7 @@ fn every_reader_has_a_grant(
     ensure(complete, || "grants".to_owned(), "somebody's view changed, or is new, without a new grant")
 }
 
-/// Keys with another current version, or the same one resealed.
+/// Keys whose current version is another one, or was resealed.
 fn changed_keys(before: &State, after: &State) -> BTreeSet<KeyId> {
     let is_changed = |(id, key): (&KeyId, &crate::access::state::Key)| {
         let was = before.keys.get(id)?;

@@ -1,5 +1,5 @@
-//! Keys that a write takes from somebody: sealed anew, so that what he kept opens nothing stored, and marked until the
-//! value is rotated (CRYPTO.md §1 I9).
+//! Keys that a write takes from somebody. They are resealed, so that what that identity kept opens nothing stored, and marked as
+//! exposed until the value is rotated (CRYPTO.md §1 I9).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,16 +16,17 @@ use crate::state::org::Exposure;
 pub struct Lost {
     /// The key.
     pub key: KeyId,
-    /// Who.
+    /// The identities that lose it.
     pub identities: Vec<IdentityId>,
 }
 
 impl Draft {
-    /// Keys that somebody loses by this write and that still exist, those with a new version among them.
+    /// Keys that somebody loses by this write and that still exist, including those that get a new version.
     pub fn lost(&self) -> Vec<Lost> {
         let (old, new) = (self.before.facts(), self.org.facts());
         let still_there: BTreeSet<KeyId> = self.org.keys.iter().map(|key| key.id).collect();
-        // The rule looks at groups alone, and thousands of identities share a few sets of them: each step is judged once.
+        // The rule looks at groups alone, and thousands of identities share a few sets of groups: each pair of sets is judged
+        // once.
         let mut steps = BTreeMap::new();
         let mut lost: BTreeMap<KeyId, Vec<IdentityId>> = BTreeMap::new();
         for identity in self.before.readers() {
@@ -69,7 +70,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Notes, for each key that was lost, who still knows its value. A version written in the same write is news to them.
+    /// Marks, for each key that was lost, who still knows its value. A version written in the same write is not known to them.
     pub(super) fn mark_exposed(&mut self) {
         for Lost { key, identities } in self.lost() {
             let Some(version) = self.before.key(key).map(|was| was.version) else { continue };

@@ -1,4 +1,4 @@
-//! CRED: an identity's own key, under a credential's unlock key (CRYPTO.md §2.5, 20).
+//! CRED: an identity's own key, sealed under a credential's unlock key (CRYPTO.md §2.5, 20).
 
 use keyward_wire::api::credentials::CredentialKind;
 use keyward_wire::{CredentialId, Envelope, IdentityId, OrgId, Purpose};
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::{V1, open_document, seal_document, text};
 use crate::{Context, IdentityKey, Integrity, UnlockKey};
 
-/// Who the holder of a credential is. Everything a client believes about itself comes from here, never from the server.
+/// The identity that holds a credential. Everything a client believes about itself comes from CRED, never from the server.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cred {
     v: V1,
-    /// Kind of the credential that holds it.
+    /// Kind of the credential that this CRED belongs to.
     pub kind: CredentialKind,
     /// The identity's organisation.
     #[serde(with = "text::id")]
@@ -25,19 +25,19 @@ pub struct Cred {
     pub ik: IdentityKey,
     /// Generation of IK.
     pub ik_gen: u64,
-    /// Epoch when it was issued: an older one is refused.
+    /// Epoch when the credential was issued: an older epoch is refused.
     pub epoch: u64,
-    /// Seq when it was issued: a GRANT (for owners and admins: an ORG) older than this is refused.
+    /// Seq when the credential was issued: a GRANT (for owners and admins: an ORG) older than this is refused.
     pub min_seq: u64,
-    /// End of a device's or link's credential.
+    /// When a device's or link's credential ends, in milliseconds UTC. `None` if it never ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<i64>,
 }
 
-/// What a new [`Cred`] says, besides the key.
+/// The facts of a new [`Cred`], besides the key.
 #[derive(Debug, Clone, Copy)]
 pub struct CredFacts {
-    /// Kind of the credential that will hold it.
+    /// Kind of the credential that the CRED will belong to.
     pub kind: CredentialKind,
     /// The identity's organisation.
     pub org: OrgId,
@@ -49,26 +49,26 @@ pub struct CredFacts {
     pub epoch: u64,
     /// Current seq.
     pub min_seq: u64,
-    /// End of a device's or link's credential.
+    /// When a device's or link's credential ends, in milliseconds UTC. `None` if it never ends.
     pub not_after: Option<i64>,
 }
 
 impl Cred {
-    /// A document to seal.
+    /// Makes the document.
     pub fn new(facts: CredFacts, ik: &IdentityKey) -> Self {
         let CredFacts { kind, org, id, ik_gen, epoch, min_seq, not_after } = facts;
         Self { v: V1, kind, org, id, ik: ik.duplicate(), ik_gen, epoch, min_seq, not_after }
     }
 
-    /// Seals it: always 600 bytes.
+    /// Seals the document: always 600 bytes.
     pub fn seal(&self, unlock: &UnlockKey, cred: CredentialId) -> Envelope {
         seal_document(unlock, &context(cred), self).expect("a CRED is small")
     }
 
-    /// Opens it.
+    /// Opens CRED.
     ///
     /// # Errors
-    /// [`Integrity`] if it is not this credential's.
+    /// [`Integrity`] if the envelope is not this credential's CRED.
     pub fn open(unlock: &UnlockKey, cred: CredentialId, envelope: &Envelope) -> Result<Self, Integrity> {
         open_document(unlock, &context(cred), envelope)
     }

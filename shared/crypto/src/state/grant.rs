@@ -1,4 +1,4 @@
-//! GRANT: the key of a view, for one identity (CRYPTO.md §2.5, 29).
+//! GRANT: the key of a view, sealed for one identity (CRYPTO.md §2.5, 29).
 
 use keyward_wire::{Envelope, IdentityId, OrgId, Purpose, Sha256, ViewId};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{V1, open_document, seal_document, text};
 use crate::{Context, DeliveryKey, Integrity, ViewKey};
 
-/// What an admin said to one identity: this view, this key, until then.
+/// A grant of an admin to one identity: this view, opened by this key, until then.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
@@ -18,30 +18,30 @@ pub struct Grant {
     pub view_seq: u64,
     /// SHA-256 of the VIEW envelope.
     pub view_sha256: Sha256,
-    /// When it was made.
+    /// When the grant was made, in milliseconds UTC.
     pub issued_at: i64,
-    /// When the identity ends.
+    /// When the identity ends, in milliseconds UTC. `None` if it never ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<i64>,
 }
 
-/// Where a GRANT stands: its context.
+/// The context of a GRANT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GrantPlace {
-    /// Organisation.
+    /// The organisation.
     pub org: OrgId,
-    /// For whom.
+    /// The identity that the grant is for.
     pub identity: IdentityId,
-    /// To which view.
+    /// The view that the grant opens.
     pub view: ViewId,
-    /// Epoch of its DK.
+    /// The epoch of the DK that it is sealed under.
     pub epoch: u64,
-    /// ORG seq of the write that made it.
+    /// ORG seq of the write that made the grant.
     pub seq: u64,
 }
 
 impl Grant {
-    /// A document to seal.
+    /// Makes the document.
     pub fn new(
         vk: &ViewKey,
         view_seq: u64,
@@ -52,15 +52,15 @@ impl Grant {
         Self { v: V1, vk: vk.duplicate(), view_seq, view_sha256, issued_at, not_after }
     }
 
-    /// Seals it.
+    /// Seals the document.
     pub fn seal(&self, dk: &DeliveryKey, place: GrantPlace) -> Envelope {
         seal_document(dk, &place.context(), self).expect("a GRANT is small")
     }
 
-    /// Opens it.
+    /// Opens a GRANT.
     ///
     /// # Errors
-    /// [`Integrity`].
+    /// [`Integrity`] if the envelope is not the GRANT of this place.
     pub fn open(dk: &DeliveryKey, place: GrantPlace, envelope: &Envelope) -> Result<Self, Integrity> {
         open_document(dk, &place.context(), envelope)
     }

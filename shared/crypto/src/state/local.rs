@@ -1,4 +1,4 @@
-//! LOCAL: a client's own memory of what it has seen (CRYPTO.md §2.7 rule 8).
+//! LOCAL: a client's own memory of the states it has seen (CRYPTO.md §2.7 rule 8).
 
 use keyward_wire::api::org::AuditHead;
 use keyward_wire::{CredentialId, Envelope, IdentityId, InstallId, OrgId, Purpose, Sha256};
@@ -12,15 +12,15 @@ use crate::{Context, IdentityKey, Integrity};
 #[serde(deny_unknown_fields)]
 pub struct Local {
     pub(crate) v: V1,
-    /// Newest ORG, for owners and admins.
+    /// The newest ORG that was seen, for owners and admins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub org: Option<Pin>,
-    /// Newest GRANT, for everybody else.
+    /// The newest GRANT that was seen, for everybody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Pin>,
-    /// Newest epoch.
+    /// The newest epoch that was seen.
     pub epoch: u64,
-    /// Audit head, as far as this client verified the chain.
+    /// The audit head up to which this client has verified the chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit_head: Option<AuditHead>,
 }
@@ -35,33 +35,33 @@ pub struct Pin {
     pub sha256: Sha256,
 }
 
-/// When the server last confirmed an answer that this client keeps (CRYPTO.md §2.7 “Offline”). Sealed, so that whoever can
-/// write the folder cannot make a copy look younger.
+/// The time at which the server last confirmed an answer that this client keeps (CRYPTO.md §2.7 “Offline”). It is sealed, so that
+/// whoever can write the folder cannot make a copy look younger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Confirmed {
     v: V1,
     /// SHA-256 of the answer's body.
     pub sha256: Sha256,
-    /// When, by this machine's clock.
+    /// The time of the confirmation, by this machine's clock, in milliseconds UTC.
     pub at: i64,
 }
 
 impl Confirmed {
-    /// The body of this hash was confirmed at this time.
+    /// Notes that the body of this hash was confirmed at this time.
     pub fn new(sha256: Sha256, at: i64) -> Self {
         Self { v: V1, sha256, at }
     }
 
-    /// Seals it for the credential that asked.
+    /// Seals the note for the credential that asked.
     pub fn seal(&self, ik: &IdentityKey, org: OrgId, identity: IdentityId, cred: CredentialId) -> Envelope {
         seal_document(ik, &confirmed_context(org, identity, cred), self).expect("it is small")
     }
 
-    /// Opens it.
+    /// Opens the note.
     ///
     /// # Errors
-    /// [`Integrity`].
+    /// [`Integrity`] if the envelope is not this credential's note.
     pub fn open(
         ik: &IdentityKey,
         org: OrgId,
@@ -74,7 +74,7 @@ impl Confirmed {
 }
 
 impl Local {
-    /// The newer of both memories, field by field: several processes may have written since this one read.
+    /// The newer of two memories, field by field: several processes may have written since this one read.
     #[must_use]
     pub fn merge(&self, other: &Self) -> Self {
         let newer = |a: Option<Pin>, b: Option<Pin>| if b.map(|p| p.seq) > a.map(|p| p.seq) { b } else { a };
@@ -90,15 +90,15 @@ impl Local {
         }
     }
 
-    /// Seals it for one installation of a client.
+    /// Seals LOCAL for one installation of a client.
     pub fn seal(&self, ik: &IdentityKey, org: OrgId, identity: IdentityId, install: InstallId) -> Envelope {
         seal_document(ik, &context(org, identity, install), self).expect("a LOCAL is small")
     }
 
-    /// Opens it.
+    /// Opens LOCAL.
     ///
     /// # Errors
-    /// [`Integrity`].
+    /// [`Integrity`] if the envelope is not this installation's LOCAL.
     pub fn open(
         ik: &IdentityKey,
         org: OrgId,
@@ -114,7 +114,7 @@ fn context(org: OrgId, identity: IdentityId, install: InstallId) -> Context {
     Context::new(Purpose::Local).org(org).a(identity.as_bytes()).b(install.as_bytes())
 }
 
-/// n1 = 1 keeps it apart from [`Local`], whose n1 is 0.
+/// n1 = 1 keeps this context apart from that of [`Local`], whose n1 is 0.
 fn confirmed_context(org: OrgId, identity: IdentityId, cred: CredentialId) -> Context {
     Context::new(Purpose::Local).org(org).a(identity.as_bytes()).b(cred.as_bytes()).n1(1)
 }

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 use crate::absent::{assert_absent, assert_secret};
 use crate::{Context, Integrity, Key, TooLarge, open, seal};
 
-/// Documents are serialised when they are sealed; shown, copied or compared they are not.
+/// Asserts that documents are serialised when they are sealed, but never shown, copied or compared.
 macro_rules! assert_sealed {
     ($($type:ty),+ $(,)?) => {$(
         assert_absent!($type: std::fmt::Debug, std::fmt::Display, Clone, PartialEq, AsRef<[u8]>);
@@ -45,7 +45,7 @@ assert_sealed!(
 );
 assert_secret!(secret::Secret);
 
-/// Version of a document: the number 1, and only that.
+/// The version of a document: the number 1, and only that.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct V1;
 
@@ -73,7 +73,7 @@ pub(crate) fn seal_document<K: Key, T: Serialize>(
     seal(key, context, &to_json(document))
 }
 
-/// Opens a document. A document that does not read is as wrong as one that does not open.
+/// Opens a document. A document that cannot be read is as wrong as one that does not open.
 pub(crate) fn open_document<K: Key, T: DeserializeOwned>(
     key: &K,
     context: &Context,
@@ -86,12 +86,12 @@ pub(crate) fn open_document<K: Key, T: DeserializeOwned>(
     keyward_wire::json::from_slice(&json).map_err(|_| Integrity)
 }
 
-/// Integers of sealed JSON are below 2^53: counting on from one never overflows, and JavaScript reads it exactly.
+/// Checks that the integers of sealed JSON are below 2^53: counting up from one never overflows, and JavaScript reads it exactly.
 pub(crate) fn check_numbers(mut numbers: impl Iterator<Item = u64>) -> Result<(), Integrity> {
     if numbers.all(|number| number < 1 << 53) { Ok(()) } else { Err(Integrity) }
 }
 
-/// Times as such numbers. None is before 1970.
+/// Times as such numbers. A time before 1970 fails the check.
 pub(crate) fn times(times: impl Iterator<Item = Option<i64>>) -> impl Iterator<Item = u64> {
     times.flatten().map(|time| u64::try_from(time).unwrap_or(u64::MAX))
 }

@@ -17,79 +17,79 @@ use super::{V1, check_numbers, open_document, seal_document, text, times};
 use crate::TooLarge;
 use crate::{Context, DataKey, DeliveryKey, Integrity, OrgKey, ViewKey};
 
-/// How many recoveries are listed.
+/// The most recoveries that are listed.
 pub const RECOVERIES: usize = 16;
 
-/// How many predecessors `prev` remembers.
+/// The most predecessors that `prev` remembers.
 pub const PREV_LIMIT: usize = 64;
 
-/// The document. Replaced as a whole by every write.
+/// ORG. Every write replaces it as a whole.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Org {
     pub(crate) v: V1,
-    /// Its own id.
+    /// The organisation's id.
     #[serde(with = "text::id")]
     pub org: OrgId,
-    /// Its name.
+    /// The organisation's name.
     pub org_name: Name,
-    /// Number of the write that made it, from 1.
+    /// Number of the write that made this ORG, from 1.
     pub seq: u64,
-    /// Epoch of its OK.
+    /// The epoch of the OK that ORG is sealed under.
     pub epoch: u64,
-    /// Nonce of that epoch.
+    /// The epoch's nonce.
     pub nonce: Nonce,
-    /// When it was written.
+    /// When this ORG was written, in milliseconds UTC.
     pub written_at: i64,
-    /// By whom.
+    /// The identity that wrote it.
     #[serde(with = "text::id")]
     pub written_by: IdentityId,
-    /// Its predecessors, newest first, at most [`PREV_LIMIT`].
+    /// Predecessors of this ORG, newest first, at most [`PREV_LIMIT`].
     pub prev: Vec<Prev>,
-    /// Everybody.
+    /// All identities: humans, API users and gateways.
     pub identities: Vec<Identity>,
-    /// Groups.
+    /// All groups.
     pub groups: Vec<Group>,
-    /// Deployments with their mappings.
+    /// All deployments, with their mappings.
     pub deployments: Vec<Deployment>,
-    /// Which deployment is assigned to which group, and what of it is excluded.
+    /// Assignments: which deployment is assigned to which group, and which keys of it are excluded.
     pub assignments: Vec<Assignment>,
-    /// Keys with what opens their versions.
+    /// All keys, with what opens their versions.
     pub keys: Vec<KeyEntry>,
     /// One view for each set of groups in use, and one for each gateway.
     pub views: Vec<ViewEntry>,
-    /// Clients of gateways.
+    /// Agents: clients of gateways.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub agents: Vec<Agent>,
-    /// The audit head its writer saw.
+    /// The audit head that the writer saw.
     pub audit_head: AuditHead,
-    /// Owners made with the recovery kit, newest first, at most [`RECOVERIES`]. Stays when they leave.
+    /// Owners made with the recovery kit, newest first, at most [`RECOVERIES`]. They stay listed when they leave.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recoveries: Vec<Recovered>,
 }
 
-/// Somebody came back in with the recovery kit.
+/// A recovery: an owner was made with the recovery kit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recovered {
     /// Seq of the write that made the owner.
     pub seq: u64,
-    /// When, by the clock of whoever did it.
+    /// The time, in milliseconds UTC, by the clock of whoever recovered.
     pub at: i64,
     /// The owner that was made.
     #[serde(with = "text::id")]
     pub identity: IdentityId,
-    /// The address that it gave itself.
+    /// The e-mail address that the new owner gave itself.
     pub email: Email,
 }
 
-/// A predecessor.
+/// A predecessor of ORG.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prev {
-    /// Its seq.
+    /// The predecessor's seq.
     pub seq: u64,
-    /// SHA-256 of its envelope.
+    /// SHA-256 of the predecessor's envelope.
     pub sha256: Sha256,
 }
 
@@ -97,33 +97,33 @@ pub struct Prev {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
-    /// Its id.
+    /// The identity's id.
     #[serde(with = "text::id")]
     pub id: IdentityId,
-    /// What it is.
+    /// The identity's kind.
     pub kind: IdentityKind,
-    /// What it may do.
+    /// The identity's role: what it may do.
     pub role: Role,
-    /// Its name, unique among identities.
+    /// The identity's name, unique among identities.
     pub name: Name,
-    /// For humans.
+    /// The identity's e-mail address, for humans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Email>,
-    /// Who enrolled it; absent for the first owner.
+    /// The identity that enrolled this one. `None` if this is the first owner.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text::some_id")]
     pub creator: Option<IdentityId>,
-    /// Generation of its IK.
+    /// Generation of the identity's IK.
     pub ik_gen: u64,
-    /// DK of this epoch: what admins seal its GRANT with.
+    /// DK of this epoch, under which admins seal the identity's GRANT.
     #[serde(with = "text::key")]
     pub dk: DeliveryKey,
-    /// When it ends.
+    /// When the identity ends, in milliseconds UTC. `None` if it never ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<i64>,
-    /// Its groups.
+    /// The identity's groups.
     #[serde(with = "text::ids")]
     pub groups: BTreeSet<GroupId>,
-    /// Seq of its GRANT; absent for owners and admins. What `keyward pin` prints.
+    /// Seq of the identity's GRANT, which `keyward pin` prints. `None` if it is an owner or admin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant_seq: Option<u64>,
 }
@@ -132,10 +132,10 @@ pub struct Identity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
-    /// Its id.
+    /// The group's id.
     #[serde(with = "text::id")]
     pub id: GroupId,
-    /// Its name, unique among groups.
+    /// The group's name, unique among groups.
     pub name: Name,
 }
 
@@ -143,29 +143,29 @@ pub struct Group {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deployment {
-    /// Its id.
+    /// The deployment's id.
     #[serde(with = "text::id")]
     pub id: DeploymentId,
-    /// Its name, unique among deployments.
+    /// The deployment's name, unique among deployments.
     pub name: Name,
-    /// Where it is synced to, if anywhere.
+    /// The provider that the deployment is synced to, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// Variables; a variable's name is unique within the deployment.
+    /// The deployment's variables; a variable's name is unique within the deployment.
     pub mappings: Vec<Mapping>,
 }
 
-/// Key → environment variable.
+/// A mapping of a key to an environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mapping {
-    /// Its id.
+    /// The mapping's id.
     #[serde(with = "text::id")]
     pub id: MappingId,
-    /// The key.
+    /// The key whose value the variable gets.
     #[serde(with = "text::id")]
     pub key: KeyId,
-    /// The variable.
+    /// The name of the variable.
     pub env: EnvName,
 }
 
@@ -173,16 +173,16 @@ pub struct Mapping {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Assignment {
-    /// To whom.
+    /// The group.
     #[serde(with = "text::id")]
     pub group: GroupId,
-    /// What.
+    /// The deployment.
     #[serde(with = "text::id")]
     pub deployment: DeploymentId,
-    /// Keys the group may not read.
+    /// Keys of the deployment that the group may not read.
     #[serde(with = "text::ids")]
     pub excluded: BTreeSet<KeyId>,
-    /// What happens to keys that are mapped later.
+    /// What happens to keys that are mapped in the deployment later.
     pub new_keys: NewKeys,
 }
 
@@ -190,21 +190,21 @@ pub struct Assignment {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyEntry {
-    /// Its id.
+    /// The key's id.
     #[serde(with = "text::id")]
     pub id: KeyId,
-    /// Its name, unique among keys.
+    /// The key's name, unique among keys.
     pub name: Name,
-    /// Another word for it, for people.
+    /// Another name of the key, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
-    /// Whose service it is for.
+    /// The provider whose service the key is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// Labels.
+    /// The key's labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// Label of the set it belongs to.
+    /// Label of the set that the key belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set: Option<String>,
     /// Current version, from 1.
@@ -214,17 +214,17 @@ pub struct KeyEntry {
     /// DEK of the current version.
     #[serde(with = "text::key")]
     pub dek: DataKey,
-    /// SHA-256 of its SECRET envelope.
+    /// SHA-256 of the current version's SECRET envelope.
     pub sha256: Sha256,
-    /// When the current version was made.
+    /// When the current version was made, in milliseconds UTC.
     pub updated_at: i64,
-    /// By whom.
+    /// The identity that made the current version.
     #[serde(with = "text::id")]
     pub updated_by: IdentityId,
     /// Old versions, newest first, at most [`OLD_VERSIONS`](keyward_wire::limits::OLD_VERSIONS).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<OldVersion>,
-    /// Who lost access while knowing the current value.
+    /// Identities that lost access while knowing the current value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exposed: Vec<Exposure>,
 }
@@ -233,27 +233,28 @@ pub struct KeyEntry {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OldVersion {
-    /// Which.
+    /// The version's number.
     pub version: u64,
-    /// How often it was resealed.
+    /// How often the version was resealed.
     pub reseal: u64,
-    /// Its DEK.
+    /// The version's DEK.
     #[serde(with = "text::key")]
     pub dek: DataKey,
-    /// SHA-256 of its SECRET envelope.
+    /// SHA-256 of the version's SECRET envelope.
     pub sha256: Sha256,
-    /// When it was made.
+    /// When the version was made, in milliseconds UTC.
     pub at: i64,
-    /// By whom.
+    /// The identity that made the version.
     #[serde(with = "text::id")]
     pub by: IdentityId,
-    /// Who had lost access while knowing it, or a value before it, when it became old.
+    /// Identities that, when this version became old, had lost access while knowing its value or an earlier one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exposed: Vec<Exposure>,
 }
 
 impl KeyEntry {
-    /// Who had lost access at `version` or after it, and so may know the value of `version`: each once, with the newest mark.
+    /// Identities that lost access at `version` or after it, and so may know the value of `version`: each once, with the newest
+    /// mark.
     pub fn exposed_since(&self, version: u64) -> Vec<Exposure> {
         let old = self.history.iter().filter(|old| old.version >= version).flat_map(|old| &old.exposed);
         let mut marks: Vec<Exposure> = Vec::new();
@@ -268,17 +269,17 @@ impl KeyEntry {
     }
 }
 
-/// Somebody may still know a value that they may no longer read.
+/// A mark that an identity may still know a value that it may not read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exposure {
-    /// Who.
+    /// The identity's name.
     pub identity_name: Name,
-    /// Which version they could read.
+    /// The version that the identity could read.
     pub version: u64,
-    /// When they lost access.
+    /// When the identity lost access, in milliseconds UTC.
     pub at: i64,
-    /// How: one of `excluded`, `unmapped`, `left group`, `compromised`.
+    /// How the identity lost access: `excluded`, `unmapped`, `left group` or `compromised`.
     pub why: String,
 }
 
@@ -286,20 +287,20 @@ pub struct Exposure {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ViewEntry {
-    /// Its id, kept across rebuilds.
+    /// The view's id, kept across rebuilds.
     #[serde(with = "text::id")]
     pub id: ViewId,
-    /// Its set of groups; empty for a gateway's own view, which follows the gateway's groups.
+    /// The view's set of groups. Empty if it is a gateway's own view, which follows the gateway's groups.
     #[serde(with = "text::ids")]
     pub groups: BTreeSet<GroupId>,
-    /// The gateway whose own view it is.
+    /// The gateway whose own view this is, if any.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text::some_id")]
     pub gateway: Option<IdentityId>,
-    /// Seq of its last build.
+    /// Seq of the view's last build.
     pub seq: u64,
-    /// SHA-256 of its VIEW envelope.
+    /// SHA-256 of the view's VIEW envelope.
     pub sha256: Sha256,
-    /// VK of that build.
+    /// VK of the last build.
     #[serde(with = "text::key")]
     pub vk: ViewKey,
 }
@@ -308,42 +309,42 @@ pub struct ViewEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Agent {
-    /// Its id.
+    /// The agent's id.
     #[serde(with = "text::id")]
     pub id: AgentId,
-    /// The gateway that serves it.
+    /// The gateway that serves the agent.
     #[serde(with = "text::id")]
     pub gateway: IdentityId,
-    /// Its name, unique among agents.
+    /// The agent's name, unique among agents.
     pub name: Name,
-    /// Its groups.
+    /// The agent's groups.
     #[serde(with = "text::ids")]
     pub groups: BTreeSet<GroupId>,
-    /// Keys it was granted. It may use those of them that the access rule lets both it and its gateway read.
+    /// Keys granted to the agent. Of these, it may use those that the access rule lets both the agent and its gateway read.
     #[serde(with = "text::ids")]
     pub granted: BTreeSet<KeyId>,
-    /// SHA-256 of its proxy credential.
+    /// SHA-256 of the agent's proxy credential.
     pub secret_sha256: Sha256,
-    /// When it ends.
+    /// When the agent ends, in milliseconds UTC. `None` if it never ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<i64>,
-    /// Whether it is served.
+    /// Whether the agent is served.
     pub state: AgentState,
 }
 
-/// Where an ORG stands: its context.
+/// The context of an ORG.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrgPlace {
-    /// Organisation.
+    /// The organisation.
     pub org: OrgId,
-    /// Epoch.
+    /// The epoch.
     pub epoch: u64,
-    /// Seq.
+    /// The seq.
     pub seq: u64,
 }
 
 impl Org {
-    /// Seals it.
+    /// Seals ORG.
     ///
     /// # Errors
     /// [`TooLarge`] if it does not fit an envelope.
@@ -352,24 +353,24 @@ impl Org {
         seal_document(ok, &place.context(), self)
     }
 
-    /// Opens it; what it says of its own place must be its place.
+    /// Opens ORG; the place that it states must be the place asked for.
     ///
     /// # Errors
-    /// [`Integrity`].
+    /// [`Integrity`] if the envelope is not the ORG of this place.
     pub fn open(ok: &OrgKey, place: OrgPlace, envelope: &Envelope) -> Result<Self, Integrity> {
         let org: Self = open_document(ok, &place.context(), envelope)?;
         if org.org != place.org || org.epoch != place.epoch || org.seq != place.seq {
             return Err(Integrity);
         }
         check_numbers(org.numbers())?;
-        // A view is for a set of groups or for a gateway; in no write is it both.
+        // A view is for a set of groups or for a gateway; no write makes one that is both.
         if org.views.iter().any(|view| view.gateway.is_some() && !view.groups.is_empty()) {
             return Err(Integrity);
         }
         Ok(org)
     }
 
-    /// Every number that is counted on from, and every time.
+    /// Every number that is counted up from, and every time.
     fn numbers(&self) -> impl Iterator<Item = u64> {
         let keys = self.keys.iter().flat_map(|key| [key.version, key.reseal]);
         let recoveries = self.recoveries.iter().map(|recovered| recovered.seq);
@@ -381,7 +382,7 @@ impl Org {
             .chain(self.identities.iter().map(|identity| identity.ik_gen))
     }
 
-    /// The relations the access rule looks at.
+    /// The facts that the access rule looks at.
     pub fn facts(&self) -> Facts {
         let mappings = self.deployments.iter().flat_map(|deployment| {
             deployment.mappings.iter().map(|mapping| MappingFact {
@@ -400,7 +401,7 @@ impl Org {
         }
     }
 
-    /// Identities that read by the rule: everybody but owners and admins.
+    /// Identities that read by the access rule: everybody but owners and admins.
     pub fn readers(&self) -> impl Iterator<Item = &Identity> {
         self.identities.iter().filter(|identity| !identity.role.administers())
     }
@@ -452,14 +453,14 @@ impl Org {
 }
 
 impl Identity {
-    /// Whose view it reads.
+    /// The audience whose view the identity reads.
     pub fn audience(&self) -> Audience {
         Audience::of(self.kind, self.id, &self.groups)
     }
 }
 
 impl ViewEntry {
-    /// Whose view it is.
+    /// The audience that the view is for.
     pub fn audience(&self) -> Audience {
         self.gateway.map_or_else(|| Audience::Groups(self.groups.clone()), Audience::Gateway)
     }

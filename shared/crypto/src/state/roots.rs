@@ -1,4 +1,4 @@
-//! What owners keep: RECOVERY, ESCROW, ROOT and ORGKEY (CRYPTO.md §2.5, 21–25). Each holds one key and fits 600 bytes.
+//! The root envelopes: RECOVERY, ESCROW, ROOT and ORGKEY (CRYPTO.md §2.5, 21–25). Each holds one key and has 600 bytes.
 
 use keyward_wire::{CredentialId, Envelope, IdentityId, Nonce, OrgId, Purpose};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{V1, open_document, seal_document, text};
 use crate::{Context, DeliveryKey, IdentityKey, Integrity, Key, OrgKey, RootKey, UnlockKey};
 
-/// RECOVERY: the root key, under the recovery kit's unlock key.
+/// RECOVERY: the root key, sealed under the recovery kit's unlock key.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recovery {
@@ -14,7 +14,7 @@ pub struct Recovery {
     /// The organisation.
     #[serde(with = "text::id")]
     pub org: OrgId,
-    /// RK.
+    /// RK: the root key.
     #[serde(with = "text::key")]
     pub rk: RootKey,
     /// Generation of RK.
@@ -22,33 +22,34 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// A document to seal.
+    /// Makes the document.
     pub fn new(org: OrgId, rk: &RootKey, rk_gen: u64) -> Self {
         Self { v: V1, org, rk: rk.duplicate(), rk_gen }
     }
 
-    /// Seals it.
+    /// Seals RECOVERY.
     pub fn seal(&self, unlock: &UnlockKey, cred: CredentialId) -> Envelope {
         seal_document(unlock, &Context::new(Purpose::Recovery).b(cred.as_bytes()), self).expect(SMALL)
     }
 
-    /// Opens it.
+    /// Opens RECOVERY.
     ///
     /// # Errors
-    /// [`Integrity`].
+    /// [`Integrity`] if the envelope is not this credential's RECOVERY.
     pub fn open(unlock: &UnlockKey, cred: CredentialId, envelope: &Envelope) -> Result<Self, Integrity> {
         open_document(unlock, &Context::new(Purpose::Recovery).b(cred.as_bytes()), envelope)
     }
 }
 
-/// ESCROW: an identity's key for whoever enrolled it: under RK (`creator` absent) or under an admin's own IK.
+/// The context of an ESCROW: an identity's key, kept for whoever enrolled it, under RK (`creator` absent) or under an admin's own
+/// IK.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EscrowPlace {
     /// The organisation.
     pub org: OrgId,
-    /// The admin under whose key it is sealed; absent: the root key.
+    /// The admin under whose key the ESCROW is sealed. `None` if that is the root key.
     pub creator: Option<IdentityId>,
-    /// Whose key it holds.
+    /// The identity whose key the ESCROW holds.
     pub identity: IdentityId,
     /// Generation of that key.
     pub ik_gen: u64,
@@ -70,7 +71,7 @@ pub fn seal_escrow<K: Key>(key: &K, place: EscrowPlace, ik: &IdentityKey) -> Env
 /// Opens ESCROW.
 ///
 /// # Errors
-/// [`Integrity`].
+/// [`Integrity`] if the envelope is not the ESCROW of this place.
 pub fn open_escrow<K: Key>(
     key: &K,
     place: EscrowPlace,
@@ -105,7 +106,7 @@ pub fn seal_root(ik: &IdentityKey, org: OrgId, owner: IdentityId, rk_gen: u64, r
 /// Opens ROOT.
 ///
 /// # Errors
-/// [`Integrity`].
+/// [`Integrity`] if the envelope is not this owner's ROOT.
 pub fn open_root(
     ik: &IdentityKey,
     org: OrgId,
@@ -125,25 +126,25 @@ fn root_context(org: OrgId, owner: IdentityId, rk_gen: u64) -> Context {
 #[serde(deny_unknown_fields)]
 pub struct OrgKeyDocument {
     v: V1,
-    /// OK_e.
+    /// OK_e: the organisation key of the epoch.
     #[serde(with = "text::key")]
     pub ok: OrgKey,
-    /// nonce_e.
+    /// nonce_e: the epoch's nonce.
     pub nonce: Nonce,
 }
 
 impl OrgKeyDocument {
-    /// A document to seal.
+    /// Makes the document.
     pub fn new(ok: &OrgKey, nonce: Nonce) -> Self {
         Self { v: V1, ok: ok.duplicate(), nonce }
     }
 
-    /// Seals ORGKEY_ROOT.
+    /// Seals ORGKEY_ROOT, under the root key.
     pub fn seal_for_root(&self, rk: &RootKey, org: OrgId, epoch: u64) -> Envelope {
         seal_document(rk, &Context::new(Purpose::OrgKeyRoot).org(org).n1(epoch), self).expect(SMALL)
     }
 
-    /// Seals ORGKEY_ADMIN.
+    /// Seals ORGKEY_ADMIN, under an admin's DK.
     pub fn seal_for_admin(&self, dk: &DeliveryKey, org: OrgId, admin: IdentityId, epoch: u64) -> Envelope {
         seal_document(dk, &admin_context(org, admin, epoch), self).expect(SMALL)
     }
@@ -151,7 +152,7 @@ impl OrgKeyDocument {
     /// Opens ORGKEY_ROOT.
     ///
     /// # Errors
-    /// [`Integrity`].
+    /// [`Integrity`] if the envelope is not the ORGKEY_ROOT of this epoch.
     pub fn open_for_root(
         rk: &RootKey,
         org: OrgId,
@@ -164,7 +165,7 @@ impl OrgKeyDocument {
     /// Opens ORGKEY_ADMIN.
     ///
     /// # Errors
-    /// [`Integrity`].
+    /// [`Integrity`] if the envelope is not this admin's ORGKEY_ADMIN of this epoch.
     pub fn open_for_admin(
         dk: &DeliveryKey,
         org: OrgId,

@@ -13,14 +13,16 @@ use super::{V1, open_document, seal_document};
 use crate::TooLarge;
 use crate::{Context, DataKey, Integrity};
 
-/// A value and what belongs to it. Any bytes, at most [`VALUE_BYTES`](keyward_wire::limits::VALUE_BYTES).
+/// A value with its fields, rule and note. The value is any bytes, at most [`VALUE_BYTES`](keyward_wire::limits::VALUE_BYTES).
 pub struct Secret {
     /// The value.
     pub value: Zeroizing<Vec<u8>>,
-    /// Further values that the rule writes beside it, such as the user of Basic, by the names its templates have for them.
+    /// Further values that the rule writes beside the value, such as the user of Basic, by the names that its templates have for
+    /// them.
     pub fields: Fields,
-    /// Where the gateway may write it (RULES.md): a JSON object as it was sealed. Whoever needs the rule reads it; what only
-    /// wants the value does not pay for that, and a rule of a later version is carried on by a program that cannot read it.
+    /// The rule, which says where the gateway may write the value (RULES.md): a JSON object, in the text that was sealed. It is
+    /// parsed only where it is needed, so a program that only wants the value does not pay for it, and a program that cannot read
+    /// the rule of a later version passes it on.
     pub inject: Option<Zeroizing<String>>,
     /// A note for people, shown by `key show`.
     pub note: Option<Zeroizing<String>>,
@@ -29,29 +31,29 @@ pub struct Secret {
 /// Further values of a key, by name.
 pub type Fields = BTreeMap<String, Zeroizing<String>>;
 
-/// Where a SECRET stands: its context.
+/// The context of a SECRET.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SecretPlace {
-    /// Organisation.
+    /// The organisation.
     pub org: OrgId,
-    /// Key.
+    /// The key.
     pub key: KeyId,
-    /// Version, from 1.
+    /// The version, from 1.
     pub version: u64,
     /// How often this version was resealed.
     pub reseal: u64,
 }
 
 impl Secret {
-    /// A value and nothing else.
+    /// A secret of a value alone, without fields, rule or note.
     pub fn new(value: Zeroizing<Vec<u8>>) -> Self {
         Self { value, fields: Fields::new(), inject: None, note: None }
     }
 
-    /// Seals it.
+    /// Seals SECRET.
     ///
     /// # Errors
-    /// [`TooLarge`] if the value is larger than it may be, or all of it does not fit an envelope.
+    /// [`TooLarge`] if the value is larger than it may be, or the whole does not fit an envelope.
     ///
     /// # Panics
     /// If `inject` is not JSON: it comes from a rule, or from another SECRET.
@@ -75,10 +77,10 @@ impl Secret {
         seal_document(dek, &place.context(), &document)
     }
 
-    /// Opens it.
+    /// Opens SECRET.
     ///
     /// # Errors
-    /// [`Integrity`] if it is not what was sealed for this place under this key.
+    /// [`Integrity`] if the envelope is not what was sealed for this place under this key.
     pub fn open(dek: &DataKey, place: SecretPlace, envelope: &Envelope) -> Result<Self, Integrity> {
         let mut document: Document = open_document(dek, &place.context(), envelope)?;
         let value = match (document.value.take(), document.value_b64.as_ref()) {
@@ -127,7 +129,7 @@ struct Document {
     note: Option<String>,
 }
 
-/// An object of texts, no name twice.
+/// An object of texts, in which no name stands twice.
 #[derive(Default)]
 struct SealedFields(Fields);
 
@@ -174,7 +176,7 @@ impl Drop for Document {
         self.value.zeroize();
         self.value_b64.zeroize();
         self.note.zeroize();
-        // Somebody may have written the value into it.
+        // A person may have written the value into the rule, so its text is wiped, too.
         drop(self.inject.take().map(|raw| Zeroizing::new(String::from(Box::<str>::from(raw)))));
     }
 }

@@ -1,4 +1,4 @@
-//! Sealed JSON's text for ids and keys: unpadded base64url, strict. For `#[serde(with = …)]`.
+//! Text of ids and keys in sealed JSON: unpadded base64url, strict. For `#[serde(with = …)]`.
 
 use data_encoding::BASE64URL_NOPAD;
 use keyward_wire::id::Id;

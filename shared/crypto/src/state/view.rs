@@ -8,20 +8,20 @@ use super::{V1, check_numbers, open_document, seal_document, text, times};
 use crate::TooLarge;
 use crate::{Context, DataKey, Integrity, ViewKey};
 
-/// The document. For owners and admins the same form is made from ORG, holding everything.
+/// VIEW. For owners and admins the same form is made from ORG, with everything in it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct View {
     pub(crate) v: V1,
-    /// ORG seq of its build.
+    /// ORG seq of the view's build.
     pub seq: u64,
-    /// As of the build.
+    /// The organisation's name, as of the build.
     pub org_name: Name,
     /// Deployments assigned to one of the groups.
     pub deployments: Vec<ViewDeployment>,
-    /// Readable keys.
+    /// Keys that the groups, or the gateway, may read.
     pub keys: Vec<ViewKeyEntry>,
-    /// In a gateway's view: the agents that it serves. Those that are suspended are not among them.
+    /// In a gateway's view: the agents that the gateway serves, without the suspended ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub agents: Vec<ViewAgent>,
 }
@@ -30,43 +30,43 @@ pub struct View {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ViewAgent {
-    /// Its id.
+    /// The agent's id.
     #[serde(with = "text::id")]
     pub id: AgentId,
-    /// Its name.
+    /// The agent's name.
     pub name: Name,
-    /// SHA-256 of its proxy credential.
+    /// SHA-256 of the agent's proxy credential.
     pub secret_sha256: Sha256,
-    /// When it ends.
+    /// When the agent ends, in milliseconds UTC. `None` if it never ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<i64>,
-    /// Keys of this view that may be used for it.
+    /// Keys of this view that may be used for the agent.
     pub keys: Vec<ViewAgentKey>,
 }
 
-/// A key that may be used for an agent. Whatever is added here later tightens it, and a gateway that does not know it
-/// refuses the whole view.
+/// A key that may be used for an agent. A field that is added here in a later version can only narrow the use: a gateway that
+/// does not know the field refuses the whole view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ViewAgentKey {
-    /// Which.
+    /// The key's id.
     #[serde(with = "text::id")]
     pub key: KeyId,
 }
 
-/// A deployment, with the mappings that are readable.
+/// A deployment, with those of its mappings that are readable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ViewDeployment {
-    /// Its id.
+    /// The deployment's id.
     #[serde(with = "text::id")]
     pub id: DeploymentId,
-    /// Its name.
+    /// The deployment's name.
     pub name: Name,
-    /// Where it is synced to, if anywhere.
+    /// The provider that the deployment is synced to, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// Variables.
+    /// The deployment's variables.
     pub mappings: Vec<ViewMapping>,
 }
 
@@ -74,49 +74,49 @@ pub struct ViewDeployment {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ViewMapping {
-    /// Its name.
+    /// The variable's name.
     pub env: EnvName,
-    /// The key whose value it takes.
+    /// The key whose value the variable gets.
     #[serde(with = "text::id")]
     pub key: KeyId,
 }
 
-/// A key: what opens its current version.
+/// A key, with what opens its current version.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ViewKeyEntry {
-    /// Its id.
+    /// The key's id.
     #[serde(with = "text::id")]
     pub id: KeyId,
-    /// Its name.
+    /// The key's name.
     pub name: Name,
-    /// Whose service it is for.
+    /// The provider whose service the key is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// Current version.
+    /// The key's current version.
     pub version: u64,
-    /// How often it was resealed.
+    /// How often the current version was resealed.
     pub reseal: u64,
     /// DEK of this version.
     #[serde(with = "text::key")]
     pub dek: DataKey,
-    /// SHA-256 of its SECRET envelope.
+    /// SHA-256 of the current version's SECRET envelope.
     pub sha256: Sha256,
 }
 
-/// Where a VIEW stands: its context.
+/// The context of a VIEW.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ViewPlace {
-    /// Organisation.
+    /// The organisation.
     pub org: OrgId,
     /// The view.
     pub view: ViewId,
-    /// ORG seq of its build.
+    /// ORG seq of the view's build.
     pub seq: u64,
 }
 
 impl View {
-    /// Seals it.
+    /// Seals VIEW.
     ///
     /// # Errors
     /// [`TooLarge`] if it does not fit an envelope.
@@ -124,10 +124,10 @@ impl View {
         seal_document(vk, &place.context(), self)
     }
 
-    /// Opens it.
+    /// Opens VIEW.
     ///
     /// # Errors
-    /// [`Integrity`].
+    /// [`Integrity`] if the envelope is not the VIEW of this place.
     pub fn open(vk: &ViewKey, place: ViewPlace, envelope: &Envelope) -> Result<Self, Integrity> {
         let view: Self = open_document(vk, &place.context(), envelope)?;
         check_numbers(view.numbers())?;

@@ -1,4 +1,4 @@
-//! Why an answer is not believed, for people and for exit codes.
+//! Why an answer is not believed, as people and exit codes are told it.
 
 use keyward_wire::name::{EnvName, Name};
 
@@ -7,24 +7,24 @@ use crate::Integrity;
 /// Why an answer is not believed.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// Something is not what was sealed for this reader.
+    /// A part of the answer is not what was sealed for this reader.
     #[error(transparent)]
     Integrity(#[from] Integrity),
-    /// Authentic, but older than what this client knows, or a second truth beside it.
+    /// The answer is authentic, but older than a state that this client knows, or a second version of the same state.
     #[error("{0}")]
     Stale(Stale),
-    /// Something that must be there is missing.
+    /// A part that the answer must have is missing.
     #[error("{0}")]
     Missing(Missing),
-    /// The deployment or key is not among what this identity may read.
+    /// The deployment or key is not among those that this identity may read.
     #[error("no such {kind}, or not yours: {name}")]
     NotThere {
-        /// `deployment` or `key`.
+        /// The kind of thing: `deployment` or `key`.
         kind: &'static str,
-        /// As it was asked for.
+        /// The name or id as it was asked for.
         name: String,
     },
-    /// An authentic state asks for something that this client refuses.
+    /// The answer is authentic, and asks for something that this client refuses.
     #[error("{0}")]
     Refused(Refused),
 }
@@ -45,7 +45,7 @@ pub enum Stale {
     TooOld { age_secs: i64 },
 }
 
-/// What is missing.
+/// The part of an answer that is missing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the texts say it all")]
 pub enum Missing {
@@ -55,7 +55,7 @@ pub enum Missing {
     Part(&'static str),
 }
 
-/// What is refused.
+/// The thing that is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the texts say it all")]
 pub enum Refused {

@@ -1,4 +1,4 @@
-//! The rows of CRYPTO.md §4.1 that are pure: an answer, a lie in it, and what the client says.
+//! The rows MS-… of THREATS.md that are pure: an answer, a lie in it, and what the client says.
 
 mod admin;
 mod freshness;
@@ -12,7 +12,7 @@ use keyward_wire::api::bundle::Bundle;
 use super::*;
 use crate::fixture::{Sample, read, value};
 
-/// Baseline, MS-00.
+/// The baseline, MS-00: an honest answer.
 #[test]
 fn an_honest_answer_gives_exactly_the_values() {
     let sample = Sample::new();
@@ -24,14 +24,14 @@ fn an_honest_answer_gives_exactly_the_values() {
     assert_eq!(sample.organisation.read(&sample.organisation.owner, "production").unwrap().len(), 3);
 }
 
-/// An honest bundle, then the lie.
+/// An honest bundle with the lie `tell` in it.
 fn lie(sample: &Sample, cred: &Cred, tell: impl FnOnce(&mut Bundle)) -> Bundle {
     let mut bundle = sample.organisation.server.bundle(cred.id);
     tell(&mut bundle);
     bundle
 }
 
-/// What the agent gets from this bundle for `production`.
+/// The variables that the agent gets from this bundle for `production`.
 fn agent_reads(sample: &Sample, bundle: &Bundle) -> Result<Vec<(String, String)>, VerifyError> {
     read(&sample.agent, bundle, "production", sample.organisation.now)
 }
@@ -40,7 +40,7 @@ fn believe(sample: &Sample, bundle: &Bundle, floors: &Floors) -> Result<Verified
     verify_bundle(&sample.agent, bundle, floors, sample.organisation.now)
 }
 
-/// One bit of this byte flipped, where that still is an envelope.
+/// The envelope with one bit of this byte flipped. `None` if that is no envelope.
 fn flipped(envelope: &Envelope, at: usize) -> Option<Envelope> {
     let mut bytes = envelope.as_bytes().to_vec();
     bytes[at] ^= 1;

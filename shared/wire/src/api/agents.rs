@@ -25,7 +25,7 @@ pub struct AgentsAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ServedAgent {
-    /// Its id.
+    /// The agent's id.
     pub id: AgentId,
     /// Keys that it may use, by id. Any other is denied.
     pub keys: Vec<KeyId>,

@@ -37,11 +37,11 @@ pub struct AuditAnswer {
     pub head: AuditHead,
 }
 
-/// One link of the chain.
+/// One link of the audit chain.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuditEntry {
-    /// From 1.
+    /// The entry's seq, from 1.
     pub seq: u64,
     /// The JSON text of an [`AuditRecord`], exactly as it was stored and hashed.
     pub entry: String,
@@ -49,22 +49,22 @@ pub struct AuditEntry {
     pub hash: Sha256,
 }
 
-/// What an entry's text says.
+/// The content of an entry's text.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuditRecord {
-    /// From 1.
+    /// The entry's seq, from 1.
     pub seq: u64,
     /// Milliseconds UTC, of the database's clock.
     pub time: i64,
-    /// Who; absent where nobody had proved who they are.
+    /// The identity that acted; absent if nobody had proved who they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<IdentityId>,
-    /// What, as `bundle.read`.
+    /// The action, as `bundle.read`.
     pub action: String,
-    /// On what: `key:<id>`, `view:<id>@<seq>`, …
+    /// The objects of the action: `key:<id>`, `view:<id>@<seq>`, …
     pub objects: Vec<String>,
-    /// From where.
+    /// The address that the request came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
 }

@@ -14,7 +14,7 @@ pub struct PreloginAnswer {
     pub cred: CredentialId,
     /// Suite of its derivation. A client takes only 1.
     pub suite: u8,
-    /// Its salt.
+    /// The credential's salt.
     pub salt: Salt,
 }
 
@@ -23,7 +23,7 @@ pub struct PreloginAnswer {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LoginRequest {
-    /// Which credential.
+    /// The credential to log in with.
     pub cred: CredentialId,
     /// The proof.
     pub auth: AuthHalf,
@@ -33,7 +33,7 @@ pub struct LoginRequest {
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LoginAnswer {
-    /// For `Authorization: Bearer`, 15 minutes.
+    /// The session token, for `Authorization: Bearer`. Valid for 15 minutes.
     pub session: SessionToken,
     /// When the session ends.
     pub expires_at: i64,
@@ -41,7 +41,7 @@ pub struct LoginAnswer {
     pub cred: Envelope,
     /// Current epoch.
     pub epoch: u64,
-    /// Its nonce.
+    /// The epoch's nonce.
     pub nonce: Nonce,
 }
 
@@ -53,15 +53,15 @@ pub struct MeAnswer {
     pub org: OrgId,
     /// The caller.
     pub identity: IdentityId,
-    /// What the caller is.
+    /// The caller's kind.
     pub kind: IdentityKind,
-    /// What the caller may do.
+    /// The caller's role.
     pub role: Role,
     /// The credential this session was made with.
     pub credential: CredentialId,
-    /// Its kind.
+    /// The credential's kind.
     pub credential_kind: CredentialKind,
-    /// When that credential ends.
+    /// When the credential ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential_not_after: Option<i64>,
     /// When the identity ends.

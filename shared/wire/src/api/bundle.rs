@@ -21,12 +21,12 @@ pub struct Bundle {
     pub cred: Option<Envelope>,
     /// Current epoch.
     pub epoch: u64,
-    /// Its nonce.
+    /// The epoch's nonce.
     pub nonce: Nonce,
-    /// For non-admins.
+    /// GRANT, for callers that are not owner or admin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantItem>,
-    /// For non-admins.
+    /// VIEW, for callers that are not owner or admin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<ViewItem>,
     /// ORGKEY_ADMIN, for owners and admins.
@@ -71,13 +71,13 @@ pub struct OrgItem {
     pub env: Envelope,
 }
 
-/// One version of one key; also an element of a write.
+/// One version of one key, sealed; also an element of a write.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SecretItem {
-    /// Which key.
+    /// The key.
     pub key: KeyId,
-    /// Which version, from 1.
+    /// The version, from 1.
     pub version: u64,
     /// How often this version was resealed.
     pub reseal: u64,

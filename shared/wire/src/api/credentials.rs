@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CredentialId, Envelope, IdentityId, Salt, Sha256};
 
-/// How a credential's secret came to be.
+/// Kinds of credentials, by where their secret comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -22,7 +22,7 @@ pub enum CredentialKind {
 }
 
 impl CredentialKind {
-    /// As in JSON.
+    /// The kind as in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
@@ -41,18 +41,18 @@ impl CredentialKind {
 pub struct NewCredential {
     /// Made by the client.
     pub id: CredentialId,
-    /// Whose it is.
+    /// The identity that the credential belongs to.
     pub identity: IdentityId,
-    /// How its secret came to be.
+    /// The credential's kind.
     pub kind: CredentialKind,
-    /// For a password only.
+    /// The salt, of a password only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub salt: Option<Salt>,
     /// SHA-256 of the auth half.
     pub auth_sha256: Sha256,
     /// CRED, or RECOVERY for a recovery credential.
     pub env: Envelope,
-    /// When it ends.
+    /// When the credential ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<i64>,
 }
@@ -69,16 +69,16 @@ pub struct CredentialsAnswer {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CredentialInfo {
-    /// Its id.
+    /// The credential's id.
     pub id: CredentialId,
-    /// Its kind.
+    /// The credential's kind.
     pub kind: CredentialKind,
-    /// When it was made.
+    /// When the credential was made.
     pub created_at: i64,
-    /// When it ends.
+    /// When the credential ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<i64>,
-    /// When it last proved itself.
+    /// When the credential last proved itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<i64>,
 }

@@ -17,18 +17,18 @@ pub struct IdentitiesAnswer {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IdentityInfo {
-    /// Its id.
+    /// The identity's id.
     pub id: IdentityId,
-    /// What it is.
+    /// The identity's kind.
     pub kind: IdentityKind,
-    /// What it may do.
+    /// The identity's role.
     pub role: Role,
-    /// When it was made.
+    /// When the identity was made.
     pub created_at: i64,
-    /// When it ends.
+    /// When the identity ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<i64>,
-    /// When one of its credentials last proved itself.
+    /// When one of the identity's credentials last proved itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<i64>,
 }

@@ -15,7 +15,7 @@ pub mod write;
 
 use serde::{Deserialize, Serialize};
 
-/// What an identity is.
+/// Kinds of identities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -28,14 +28,14 @@ pub enum IdentityKind {
     Gateway,
 }
 
-/// What an identity may do.
+/// Roles: what an identity may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Everything, and the root key.
+    /// May do everything, and holds the root key.
     Owner,
-    /// Everything but roles, epochs and the root key.
+    /// May do everything except change roles and epochs; does not hold the root key.
     Admin,
     /// Reads by the rule; may submit keys.
     User,
@@ -49,7 +49,7 @@ impl Role {
         matches!(self, Self::Owner | Self::Admin)
     }
 
-    /// As in JSON.
+    /// The kind as in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Owner => "owner",
@@ -61,7 +61,7 @@ impl Role {
 }
 
 impl IdentityKind {
-    /// As in JSON.
+    /// The role as in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Human => "human",

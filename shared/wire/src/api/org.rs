@@ -17,7 +17,7 @@ pub struct OrgAnswer {
     pub env: Envelope,
     /// Current epoch.
     pub epoch: u64,
-    /// Its nonce.
+    /// The epoch's nonce.
     pub nonce: Nonce,
     /// The caller's ORGKEY_ADMIN.
     pub orgkey: Envelope,
@@ -38,7 +38,7 @@ pub struct RootItem {
     pub env: Envelope,
 }
 
-/// Where the audit chain stands.
+/// The head of the audit chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -54,7 +54,7 @@ pub struct AuditHead {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SecretsRequest {
-    /// At most [`SECRETS_PER_REQUEST`](crate::limits::SECRETS_PER_REQUEST).
+    /// The versions that are wanted, at most [`SECRETS_PER_REQUEST`](crate::limits::SECRETS_PER_REQUEST).
     pub secrets: Vec<SecretRef>,
 }
 
@@ -63,9 +63,9 @@ pub struct SecretsRequest {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SecretRef {
-    /// Which key.
+    /// The key.
     pub key: KeyId,
-    /// Which version.
+    /// The version.
     pub version: u64,
 }
 

@@ -20,7 +20,7 @@ pub struct RecoveryAnswer {
     pub env: Envelope,
     /// Current epoch.
     pub epoch: u64,
-    /// Its nonce.
+    /// The epoch's nonce.
     pub nonce: Nonce,
     /// ORGKEY_ROOT.
     pub orgkey: Envelope,

@@ -22,13 +22,13 @@ pub struct SignupRequest {
     pub nonce: Nonce,
     /// ORG at seq 1.
     pub state: Envelope,
-    /// One password, one recovery, one device credential.
+    /// The owner's credentials: one password, one recovery kit, one device.
     pub credentials: Vec<NewCredential>,
     /// ESCROW of the owner under the root key.
     pub escrow: NewEscrow,
     /// ROOT, ORGKEY_ROOT and ORGKEY_ADMIN.
     pub roots: Vec<RootEnvelope>,
-    /// One-time code of the server's operator, where sign-up asks for one.
+    /// One-time setup code of the server's operator, if sign-up asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup_code: Option<String>,
 }

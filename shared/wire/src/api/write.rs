@@ -70,7 +70,7 @@ pub struct Base {
     pub sha256: Sha256,
 }
 
-/// One change in the relations, by opaque ids.
+/// One change of the relations, by opaque ids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
@@ -164,7 +164,8 @@ pub enum Delta {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         not_after: Option<i64>,
     },
-    /// With all of its credentials, sessions, memberships, its GRANT and ESCROW; a gateway's agents too.
+    /// Removes an identity with all of its credentials, sessions and memberships, its GRANT and ESCROW; of a gateway, its agents
+    /// too.
     RemoveIdentity {
         id: IdentityId,
     },
@@ -210,14 +211,14 @@ pub enum Delta {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AgentState {
-    /// It is.
+    /// The agent is served.
     Active,
-    /// It is not, until it is resumed; it keeps its credential, groups and keys.
+    /// The agent is not served until it is resumed. It keeps its credential, groups and keys.
     Suspended,
 }
 
 impl AgentState {
-    /// As in JSON.
+    /// The state as in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -233,7 +234,7 @@ impl AgentState {
 pub enum NewKeys {
     /// The group may read it.
     Allow,
-    /// It is excluded in the same write.
+    /// A key that is newly mapped is excluded in the same write.
     Deny,
 }
 
@@ -260,9 +261,9 @@ pub struct NewView {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewGrant {
-    /// For whom.
+    /// The identity that the grant is for.
     pub identity: IdentityId,
-    /// To which view.
+    /// The view that the grant opens.
     pub view: ViewId,
     /// Seq of the write.
     pub seq: u64,
@@ -275,7 +276,7 @@ pub struct NewGrant {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewEscrow {
-    /// Whose key.
+    /// The identity whose key it holds.
     pub identity: IdentityId,
     /// The admin under whose key; absent: under the root key (owners only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -290,7 +291,7 @@ pub struct NewEscrow {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EscrowAnswer {
-    /// What was stored.
+    /// The ESCROW as it is stored.
     pub escrow: NewEscrow,
 }
 
@@ -299,7 +300,7 @@ pub struct EscrowAnswer {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RootEnvelope {
-    /// Which.
+    /// The kind of root envelope.
     pub kind: RootKind,
     /// The owner or admin it is for; absent for ORGKEY_ROOT.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -310,7 +311,7 @@ pub struct RootEnvelope {
     pub env: Envelope,
 }
 
-/// Which root envelope.
+/// Kinds of root envelopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -330,6 +331,6 @@ pub enum RootKind {
 pub struct NewEpoch {
     /// The former one + 1.
     pub epoch: u64,
-    /// Its nonce.
+    /// The new epoch's nonce.
     pub nonce: Nonce,
 }

@@ -10,14 +10,14 @@ use crate::rule::{Authority, Host, HostPattern, LenientPath, PathPattern, Reques
 /// A path of a provider that makes or shows credentials, as far as a rule covers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Minting {
-    /// As the table has it.
+    /// The path as the table has it.
     pub path: PathPattern,
     /// Whether the rule names it, or a part of it, so that requests there may go out.
     pub named: bool,
-    /// Where requests are refused that the rule allows but for this: as the table has it, or below its provider's prefix, or
-    /// both. None if the rule names all of it that it covers; some beside `named` if it names a part only.
+    /// The paths at which requests are refused although the rule allows them: the path as the table has it, or below its
+    /// provider's prefix, or both. Empty if the rule itself names all of the path that it covers.
     pub refused: Vec<PathPattern>,
-    /// Whose it is.
+    /// The name of the provider.
     pub provider: &'static str,
 }
 
@@ -49,7 +49,7 @@ pub fn is_unnamed(rule: &Rule, provider: Option<&str>, to: &Authority, path: Req
     !mints.all(|mint| own.iter().any(|own| mint.covers(own)))
 }
 
-/// Those that a rule covers, in the order of the table.
+/// The paths that a rule covers, in the order of the table.
 pub fn of_rule(rule: &Rule, provider: Option<&str>) -> Vec<Minting> {
     let own: Option<Vec<(&PathPattern, LenientPath)>> =
         rule.terms().paths.as_ref().map(|paths| paths.iter().map(|path| (path, path.lenient())).collect());
@@ -98,7 +98,7 @@ fn rows_of(rule: &Rule, provider: Option<&str>) -> impl Iterator<Item = &'static
 /// The rows of the table that have such paths, to be asked at every request.
 struct Table {
     rows: Vec<Row>,
-    /// By host, without its port: those whose hosts are the same for everybody.
+    /// The providers by host, without its port: those whose hosts are the same for everybody.
     by_host: HashMap<&'static str, Vec<usize>>,
     /// Hosts that each customer has of their own, and how they end.
     own: Vec<(&'static str, HostShape, usize)>,
@@ -106,7 +106,7 @@ struct Table {
 
 struct Row {
     provider: Provider,
-    /// As many as the provider's.
+    /// The provider's paths, in the table's order.
     paths: Vec<Paths>,
 }
 
@@ -121,7 +121,7 @@ impl Row {
     }
 }
 
-/// One that makes or shows credentials: as the table has it, and below the prefix of its provider, if that has one.
+/// A path that makes or shows credentials: as the table has it, and below the prefix of its provider, if that has one.
 struct Paths {
     plain: Form,
     below: Option<Form>,
@@ -356,7 +356,7 @@ mod tests {
         assert!(told("x.test", &[], None).is_empty() && !told("x.test", &[], Some("github")).is_empty());
     }
 
-    /// Of what is named in part the rest is told as refused, and each request there is.
+    /// If a rule names part of a path, the rest is refused, and reported as refused.
     #[test]
     fn what_is_named_in_part_is_refused_for_the_rest() {
         let told = |host: &str, paths: &[&str], provider: &str, path: &str| {

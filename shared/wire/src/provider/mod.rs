@@ -16,7 +16,7 @@ pub use row::{Field, HostShape};
 /// A row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Provider {
-    /// What `--inject` calls it.
+    /// The provider's name, as `--inject` takes it.
     pub name: &'static str,
     hosts: &'static str,
     paths: &'static str,
@@ -25,9 +25,9 @@ pub struct Provider {
     mints: &'static str,
     base: &'static str,
     variants: &'static str,
-    /// For people; may be empty.
+    /// A note for people; may be empty.
     pub note: &'static str,
-    /// Where it is stated that credentials go there.
+    /// The documents that state where the provider's credentials go.
     pub source: &'static str,
 }
 
@@ -52,12 +52,12 @@ pub fn of_host(host: &Authority) -> impl Iterator<Item = Provider> {
 }
 
 impl Provider {
-    /// Its hosts, and the shapes of those that each of its users has to name.
+    /// The provider's hosts, and the shapes of those that each of its users has to name.
     pub fn host_shapes(self) -> impl Iterator<Item = HostShape> {
         self.hosts.split(' ').map(HostShape)
     }
 
-    /// Its hosts that are the same for everybody.
+    /// The provider's hosts that are the same for everybody.
     pub fn hosts(self) -> Vec<HostPattern> {
         self.host_shapes().filter_map(HostShape::pattern).collect()
     }

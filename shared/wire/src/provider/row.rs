@@ -12,9 +12,9 @@ pub struct HostShape(pub(super) &'static str);
 /// A value beside the credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
-    /// What templates call it.
+    /// The field's name in templates.
     pub name: &'static str,
-    /// What it is, for people.
+    /// The field's description, for people.
     pub what: &'static str,
 }
 

@@ -44,7 +44,7 @@ fn is_a_source(cell: &str) {
     }
 }
 
-/// With hosts in place of those that a user would name, each preset is a rule that holds.
+/// Each preset is a valid rule, with hosts in the place of those that a user would name.
 #[test]
 fn every_preset_is_a_valid_rule() {
     for provider in all() {

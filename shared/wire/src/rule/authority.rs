@@ -25,10 +25,10 @@ pub struct Authority {
     pub port: u16,
 }
 
-/// Why a text is no host, or no host with a port.
+/// Why a text is not a host, or not a host with a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorityError {
-    /// Nothing stands where the host should.
+    /// There is no host.
     #[error("there is no host name")]
     Empty,
     /// `https://…`, `user@…`, `…/path`, `…?query`, or white space.
@@ -40,16 +40,16 @@ pub enum AuthorityError {
     /// A label that is empty, too long, or has other characters than letters, digits, `-` and `_`.
     #[error("not a host name")]
     NotAName,
-    /// It ends in a number and is not a plain dotted quad, or is an IPv6 address in a second spelling.
+    /// The host ends in a number and is not a plain dotted quad, or is an IPv6 address in a second spelling.
     #[error("not the plain spelling of an IP address")]
     Address,
-    /// Not 1 to 65535 in plain digits.
+    /// The port is not 1 to 65535 in plain digits.
     #[error("not a port")]
     Port,
 }
 
 impl AuthorityError {
-    /// What to do about it.
+    /// What the user can do about the error.
     pub fn advice(self) -> &'static str {
         match self {
             Self::Empty | Self::NotAName => "write the host as in api.example.com",
@@ -109,7 +109,7 @@ impl Host {
     }
 }
 
-/// What stands before the port, and the port.
+/// The text before the port, and the port.
 pub(super) fn split(text: &str) -> Result<(&str, Option<&str>), AuthorityError> {
     if text.is_empty() {
         return Err(AuthorityError::Empty);

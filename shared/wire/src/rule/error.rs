@@ -1,4 +1,4 @@
-//! Why a rule was refused: where in it, what is wrong, and what to do.
+//! Why a rule was refused: which part of it is wrong, what is wrong with it, and what to do.
 
 use super::host_error::HostError;
 use super::injection::InjectionError;
@@ -9,22 +9,22 @@ use super::path::PathError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{at}: {problem}")]
 pub struct RuleError {
-    /// Where: `hosts[0]`, `into[1].template`, `rule`.
+    /// The part of the rule: `hosts[0]`, `into[1].template`, `rule`.
     pub at: String,
-    /// What is wrong.
+    /// What is wrong with that part.
     pub problem: Problem,
 }
 
 /// What is wrong with a part of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// Not JSON, nested too deep, or larger than [`RULE_BYTES`](super::RULE_BYTES).
+    /// The text is not JSON, nested too deep, or larger than [`RULE_BYTES`](super::RULE_BYTES).
     #[error("not JSON of at most {} bytes", super::RULE_BYTES)]
     NotJson,
     /// Something else than is expected there.
     #[error("not {0}")]
     Not(&'static str),
-    /// Another spelling of something that has one.
+    /// The text is another spelling of something that has one spelling.
     #[error("not in its plain form")]
     NotPlain,
     /// A field that must be there.
@@ -42,7 +42,7 @@ pub enum Problem {
     /// An empty list.
     #[error("an empty list")]
     Empty,
-    /// More than there may be.
+    /// The list has more elements than it may have.
     #[error("more than {0}")]
     TooMany(usize),
     /// A kind of injection that nobody has heard of.
@@ -81,7 +81,7 @@ impl RuleError {
         Self { at: at.into(), problem: problem.into() }
     }
 
-    /// What to do about it.
+    /// What the user can do about the error.
     pub fn advice(&self) -> &'static str {
         match &self.problem {
             Problem::NotJson => "write one JSON object",

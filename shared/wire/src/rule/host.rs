@@ -1,4 +1,4 @@
-//! Which hosts a rule lets a value go to.
+//! Host patterns: which hosts a rule lets a value go to.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,11 +1,11 @@
-//! What is wrong with a host pattern.
+//! Errors of host patterns.
 
 use super::authority::AuthorityError;
 
 /// Why a host pattern was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
-    /// What stands there is no host and port.
+    /// The text is not a host with a port.
     #[error("{0}")]
     Authority(#[from] AuthorityError),
     /// A `*` elsewhere than as the first label.
@@ -23,7 +23,7 @@ pub enum HostError {
 }
 
 impl HostError {
-    /// What to do about it.
+    /// What the user can do about the error.
     pub fn advice(self) -> &'static str {
         match self {
             Self::Authority(error) => error.advice(),

@@ -1,4 +1,4 @@
-//! Where in a request a value goes, and in what form.
+//! Injections: where in a request a value goes, and in what form.
 
 use std::collections::BTreeSet;
 
@@ -7,15 +7,15 @@ use serde::{Serialize, Serializer};
 
 use super::template::{FieldName, Part, Template, TemplateError};
 
-/// One place of a request that the value, or a field beside it, is written to. What the agent wrote there is replaced: it
+/// One place of a request that the value, or a field beside it, is written to. What the agent wrote there is replaced: the value
 /// stands there exactly once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Injection {
     /// A header: `authorization: Bearer {v}`.
     Header {
-        /// Its name, in lower case.
+        /// The header's name, in lower case.
         name: String,
-        /// Its value.
+        /// The template of the header's value.
         template: Template,
     },
     /// `authorization: Basic base64(user:password)`.
@@ -27,25 +27,25 @@ pub enum Injection {
     },
     /// A parameter of the query, percent-encoded.
     Query {
-        /// Its name.
+        /// The parameter's name.
         name: String,
-        /// Its value.
+        /// The template of the parameter's value.
         template: Template,
     },
     /// Part of the path.
     Path(PathTemplate),
     /// A string in a JSON body.
     JsonField {
-        /// Where: a JSON pointer (RFC 6901).
+        /// The place in the body: a JSON pointer (RFC 6901).
         pointer: String,
         /// The string.
         template: Template,
     },
     /// A field of a body in `application/x-www-form-urlencoded`.
     FormField {
-        /// Its name.
+        /// The parameter's name.
         name: String,
-        /// Its value.
+        /// The template of the parameter's value.
         template: Template,
     },
 }
@@ -70,7 +70,7 @@ pub enum InjectionError {
     /// A template without `{v}` or a field: nothing secret would be written.
     #[error("neither {{v}} nor a field stands in the template")]
     NoValue,
-    /// Not 1 to 64 characters that a header name may have.
+    /// The header's name is not 1 to 64 characters that such a name may have.
     #[error("not the name of a header")]
     HeaderName,
     /// A header by which requests are framed, routed or kept, or one of the gateway's own.
@@ -82,19 +82,19 @@ pub enum InjectionError {
     /// Literal text with a `:`, which ends the user.
     #[error("a user of Basic has no : in it")]
     BasicUser,
-    /// Not 1 to 128 printable characters without `&`, `=`, `#`, `+`, `%` and blanks.
+    /// The parameter's name is not 1 to 128 printable characters without `&`, `=`, `#`, `+`, `%` and blanks.
     #[error("not the name of a parameter or field")]
     ParameterName,
-    /// Not one placeholder between `/…` and `/…` or the end.
+    /// The path template is not one placeholder between `/…` and `/…` or the end.
     #[error("a path template is /text{{v}} or /text{{v}}/text, with one placeholder")]
     Path,
-    /// Not a JSON pointer of 1 to 256 bytes.
+    /// The pointer is not a JSON pointer of 1 to 256 bytes.
     #[error("not a JSON pointer")]
     Pointer,
 }
 
 impl InjectionError {
-    /// What to do about it.
+    /// What the user can do about the error.
     pub fn advice(self) -> &'static str {
         match self {
             Self::Template(error) => error.advice(),
@@ -127,10 +127,10 @@ impl Injection {
         Self::Header { name: AUTHORIZATION.to_owned(), template }
     }
 
-    /// A header; letters of either case are taken.
+    /// A header. Its name may have letters of either case.
     ///
     /// # Errors
-    /// [`InjectionError`].
+    /// [`InjectionError`], if the name or the template cannot be used.
     pub fn header(name: &str, template: Template) -> Result<Self, InjectionError> {
         let name = name.to_ascii_lowercase();
         if !matches!(name.len(), 1..=64) || !name.bytes().all(is_token) {
@@ -150,10 +150,10 @@ impl Injection {
         Ok(Self::Header { name, template })
     }
 
-    /// User and password. One of them may be without placeholder.
+    /// Basic of a user and a password. One of them may be without placeholder.
     ///
     /// # Errors
-    /// [`InjectionError`].
+    /// [`InjectionError`], if a template cannot be used.
     pub fn basic(user: Template, password: Template) -> Result<Self, InjectionError> {
         if user.literal().any(|byte| byte == b':') {
             return Err(InjectionError::BasicUser);
@@ -167,16 +167,16 @@ impl Injection {
     /// A parameter of the query.
     ///
     /// # Errors
-    /// [`InjectionError`].
+    /// [`InjectionError`], if the name or the template cannot be used.
     pub fn query(name: &str, template: Template) -> Result<Self, InjectionError> {
         secret(&template)?;
         Ok(Self::Query { name: parameter(name)?, template })
     }
 
-    /// Part of the path.
+    /// A part of the path.
     ///
     /// # Errors
-    /// [`InjectionError`].
+    /// [`InjectionError`], if the template cannot be used.
     pub fn path(template: Template) -> Result<Self, InjectionError> {
         PathTemplate::new(template).map(Self::Path)
     }
@@ -184,7 +184,7 @@ impl Injection {
     /// A string in a JSON body.
     ///
     /// # Errors
-    /// [`InjectionError`].
+    /// [`InjectionError`], if the pointer or the template cannot be used.
     pub fn json_field(pointer: &str, template: Template) -> Result<Self, InjectionError> {
         secret(&template)?;
         Ok(Self::JsonField { pointer: check_pointer(pointer)?, template })
@@ -193,13 +193,13 @@ impl Injection {
     /// A field of a form.
     ///
     /// # Errors
-    /// [`InjectionError`].
+    /// [`InjectionError`], if the name or the template cannot be used.
     pub fn form_field(name: &str, template: Template) -> Result<Self, InjectionError> {
         secret(&template)?;
         Ok(Self::FormField { name: parameter(name)?, template })
     }
 
-    /// Its templates.
+    /// The templates of the injection.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
         let (first, second) = match self {
             Self::Header { template, .. }
@@ -270,7 +270,7 @@ impl PathTemplate {
         self.after.is_empty()
     }
 
-    /// How often `/` stands around the slot.
+    /// The number of `/` around the slot.
     pub(super) fn slashes(&self) -> usize {
         self.before.matches('/').count() + self.after.matches('/').count()
     }
@@ -288,7 +288,7 @@ impl PathTemplate {
     }
 }
 
-/// Its stored form: an object with `kind` first.
+/// The stored form of an injection: an object with `kind` first.
 impl Serialize for Injection {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = ToString::to_string;

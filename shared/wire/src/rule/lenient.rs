@@ -15,14 +15,14 @@ use super::{PathPattern, RequestPath};
 pub struct LenientPath(Vec<u8>);
 
 impl RequestPath<'_> {
-    /// As the most lenient server would read it.
+    /// The path as the most lenient server would read it.
     pub fn lenient(&self) -> LenientPath {
         read(self.as_bytes())
     }
 }
 
 impl PathPattern {
-    /// The same for a pattern, up to a final `/*`.
+    /// The pattern as the most lenient server would read it, up to a final `/*`.
     pub fn lenient(&self) -> LenientPath {
         read(self.as_str().strip_suffix("/*").unwrap_or(self.as_str()).as_bytes())
     }
@@ -66,7 +66,7 @@ fn read(path: &[u8]) -> LenientPath {
     LenientPath(read)
 }
 
-/// With every `%XX` decoded, also those that decoding makes.
+/// The segment with every `%XX` decoded, also those that decoding makes.
 fn decoded(segment: &[u8]) -> Cow<'_, [u8]> {
     if !segment.contains(&b'%') {
         return Cow::Borrowed(segment);

@@ -10,7 +10,7 @@ pub struct Method(String);
 /// Why a method was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MethodError {
-    /// Not 1 to 32 capital letters and `-`.
+    /// The text is not 1 to 32 capital letters and `-`.
     #[error("not a method")]
     NotAMethod,
     /// `CONNECT`, `TRACE` or `TRACK`.
@@ -19,7 +19,7 @@ pub enum MethodError {
 }
 
 impl MethodError {
-    /// What to do about it.
+    /// What the user can do about the error.
     pub fn advice(self) -> &'static str {
         match self {
             Self::NotAMethod => "write it in capital letters, as in GET or PROPFIND",
@@ -69,7 +69,7 @@ impl fmt::Display for Method {
 
 const COMMON: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
-/// They ask to see or to tunnel the request itself.
+/// Methods that no rule may name: they ask to see or to tunnel the request itself.
 const NEVER: &[&str] = &["CONNECT", "TRACE", "TRACK"];
 
 #[cfg(test)]

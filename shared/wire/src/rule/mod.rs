@@ -45,7 +45,7 @@ pub use path::{PathError, PathPattern, RequestPath};
 pub use template::{FieldName, Part, TEMPLATE_BYTES, Template, TemplateError};
 pub use value::{ValueError, Values};
 
-/// Where a value may go. Valid by construction.
+/// A rule: where a value may go. Valid by construction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule(Terms);
 
@@ -64,7 +64,7 @@ pub struct Terms {
     pub approval: Approval,
     /// Name by which an agent chooses among several values that fit.
     pub account: Option<Account>,
-    /// How often it may be used.
+    /// How often the value may be used.
     pub limits: Option<Limits>,
 }
 
@@ -74,9 +74,9 @@ pub struct Terms {
 pub enum Approval {
     /// Nobody is asked.
     Never,
-    /// For each request.
+    /// An approver is asked for each request.
     Always,
-    /// For each request but GET, HEAD and OPTIONS.
+    /// An approver is asked for each request except GET, HEAD and OPTIONS.
     Writes,
 }
 
@@ -95,7 +95,7 @@ impl Rule {
     /// Checks the terms as a whole: the parts are valid already.
     ///
     /// # Errors
-    /// [`RuleError`].
+    /// [`RuleError`] names the part that is wrong.
     pub fn new(terms: Terms) -> Result<Self, RuleError> {
         let Terms { hosts, methods, paths, into, approval: _, account: _, limits: _ } = &terms;
         check_list("hosts", hosts, HOSTS)?;
@@ -122,12 +122,12 @@ impl Rule {
         Ok(rule)
     }
 
-    /// What it says.
+    /// The terms of the rule.
     pub fn terms(&self) -> &Terms {
         &self.0
     }
 
-    /// What it says, to be changed and checked again.
+    /// The terms of the rule, to be changed and checked again.
     pub fn into_terms(self) -> Terms {
         self.0
     }
@@ -202,7 +202,7 @@ impl Account {
 }
 
 impl Limits {
-    /// So many requests in a minute: 1 to 1,000,000.
+    /// A limit of so many requests in a minute: 1 to 1,000,000.
     ///
     /// # Errors
     /// [`RuleError`] for any other number.
@@ -296,7 +296,7 @@ impl Serialize for Rule {
     }
 }
 
-/// By [`Rule::from_json`]: there is no way around the checks.
+/// Reads a rule by [`Rule::from_json`]: there is no way around the checks.
 impl<'de> Deserialize<'de> for Rule {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;

@@ -13,7 +13,7 @@ pub struct RequestPath<'a>(&'a [u8]);
 /// Why a path cannot be judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// It does not start with `/`.
+    /// The path does not start with `/`.
     #[error("a path starts with /")]
     NotAbsolute,
     /// A control character, blank, `?`, `#`, or a byte that is not ASCII.
@@ -40,7 +40,7 @@ pub enum PathError {
 }
 
 impl PathError {
-    /// What to do about it.
+    /// What the user can do about the error.
     pub fn advice(self) -> &'static str {
         match self {
             Self::NotAbsolute => "write it from the root, as in /v1/models",
@@ -81,12 +81,13 @@ impl<'a> RequestPath<'a> {
         Ok(Self(path))
     }
 
-    /// Its bytes, as they are sent.
+    /// The bytes of the path, as they are sent.
     pub fn as_bytes(&self) -> &'a [u8] {
         self.0
     }
 
-    /// What is left of it where a server decodes before it looks for the query: all up to an encoded `?` or `#`. None: all.
+    /// The path as a server sees it that decodes before it looks for the query: all up to an encoded `?` or `#`. `None` if that
+    /// is the whole path.
     pub fn cut(&self) -> Option<Self> {
         let end = decoded(self.0).find(|(_, byte)| matches!(byte, b'?' | b'#'))?.0;
         self.0.get(..end).map(Self)
@@ -364,7 +365,7 @@ mod tests {
         }
     }
 
-    /// As slow and plain as can be.
+    /// A slow and plain matcher, as the oracle.
     fn naive(wanted: &[u8], segment: &[u8]) -> bool {
         match wanted.split_first() {
             None => segment.is_empty(),

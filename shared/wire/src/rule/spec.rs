@@ -39,7 +39,8 @@ fn named(
     }
 }
 
-/// Nothing: the field `user` and the value. `USER`: that user and the value. `USER:PASSWORD`: as they are.
+/// The injection of `basic`. Without text: the field `user` and the value. `USER`: that user and the value. `USER:PASSWORD`: both
+/// as they are.
 fn basic(text: Option<&str>) -> Result<Injection, InjectionError> {
     let (user, password) = match text {
         None => ("{user}", "{v}"),
@@ -53,7 +54,7 @@ fn template(text: &str) -> Result<Template, InjectionError> {
 }
 
 impl Injection {
-    /// As it is read, with `…` for all text of templates but `Bearer`: somebody may have written a value there.
+    /// The short form as it is read, with `…` for all text of templates except `Bearer`: somebody may have written a value there.
     pub fn without_text(&self) -> String {
         let hidden = |template: &Template| {
             let part = |part: &Part| match part {
@@ -82,7 +83,7 @@ impl Injection {
     }
 }
 
-/// As it is read.
+/// Writes the short form as it is read.
 impl fmt::Display for Injection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = |f: &mut fmt::Formatter<'_>, kind: &str, name: &str, template: &Template| {

@@ -29,7 +29,7 @@ pub enum Part {
     Field(FieldName),
 }
 
-/// Why a template was refused. Its text is not repeated: somebody may have written the value itself.
+/// Why a template was refused. The template's text is not repeated: somebody may have written the value itself there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// A brace that does not enclose `v` or the name of a field.
@@ -41,13 +41,13 @@ pub enum TemplateError {
     /// A control character, or one that is not ASCII.
     #[error("a character that is not printable ASCII")]
     Character,
-    /// Longer than [`TEMPLATE_BYTES`].
+    /// The template is longer than [`TEMPLATE_BYTES`].
     #[error("longer than {TEMPLATE_BYTES} bytes")]
     TooLong,
 }
 
 impl TemplateError {
-    /// What to do about it.
+    /// What the user can do about the error.
     pub fn advice(self) -> &'static str {
         match self {
             Self::Brace => "write {v} where the value goes, or {user} for a field named user",
@@ -71,7 +71,7 @@ impl Template {
         Self(vec![Part::Text("Bearer ".to_owned()), Part::Value])
     }
 
-    /// Its parts, in order. No two texts are neighbours.
+    /// The parts of the template, in order. No two texts are neighbours.
     pub fn parts(&self) -> &[Part] {
         &self.0
     }

@@ -14,7 +14,7 @@ pub struct Values<'a, F> {
     pub field: F,
 }
 
-/// Why a value cannot stand where its rule writes it. Names the place, never the value.
+/// Why a value cannot stand where its rule writes it. It names the place, never the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
     /// The value, or a field, is empty.
@@ -34,13 +34,13 @@ pub enum ValueError {
     /// A character that a path would have to encode, or that makes it another path.
     #[error("a path cannot hold it as it is")]
     Path,
-    /// Not UTF-8, or with a NUL.
+    /// The value is not UTF-8, or has a NUL in it.
     #[error("JSON, a form or a query cannot hold it: it is not text, or has a NUL")]
     Text,
 }
 
 impl ValueError {
-    /// What to do about it.
+    /// What the user can do about the error.
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Empty => "give it a value",
@@ -53,10 +53,10 @@ impl ValueError {
 }
 
 impl Rule {
-    /// Whether every place of the rule can hold what would be written there.
+    /// Checks that every place of the rule can hold what would be written there.
     ///
     /// # Errors
-    /// [`ValueError`].
+    /// [`ValueError`] names the first place that cannot.
     pub fn check_values<'a, F: Fn(&FieldName) -> Option<&'a [u8]>>(
         &self,
         values: &Values<'a, F>,

@@ -1,4 +1,4 @@
-//! From the plan to the write: what each item of the file means for the organisation as it is now.
+//! From the plan to the write: decides what each item of the file means for the organisation as it is now.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,38 +21,38 @@ use crate::cmd::resolve;
 use crate::fault::{Code, Fault};
 use crate::vault::admin::Desk;
 
-/// What becomes of a file.
+/// The decisions about a file.
 pub(super) struct Decided {
-    /// One for each item.
+    /// The decisions, one for each item.
     pub decisions: Vec<Decision>,
-    /// Where the keys are mapped.
+    /// The deployment that the keys are mapped in, if any.
     pub deployment: Option<(DeploymentId, Name)>,
 }
 
 impl Decided {
-    /// What is told of the rules that are other ones.
+    /// The lines about rules that change.
     pub(super) fn rules(&self) -> Vec<Line> {
         let changed = self.decisions.iter().filter_map(|one| Some((&one.name, one.rule.as_ref()?)));
         changed.flat_map(|(name, rule)| rule.lines(Some(name))).collect()
     }
 }
 
-/// What becomes of one item.
+/// The decision about one item.
 pub(super) struct Decision {
     pub action: Action,
     /// The key it becomes, or meets.
     pub name: Name,
-    /// Its id, as soon as there is one.
+    /// The key's id. `None` until there is one.
     pub id: Option<KeyId>,
     /// Label of the set it belongs to.
     pub set: Option<String>,
     /// The variable it is mapped to by this import.
     pub env: Option<EnvName>,
-    /// Who had lost access while knowing the former value.
+    /// Identities that had lost access while knowing the former value.
     pub knowing: Vec<Name>,
     /// The rule that it gets, if that is another one than it had.
     pub rule: Option<RuleChange>,
-    /// Why its rule sends nothing of it, or what of it somebody could guess.
+    /// Why the key's rule sends nothing of it, or which part of it somebody could guess.
     pub doubt: Option<String>,
     /// What is stored: what the file has, and beside it what the key has now.
     secret: Option<Secret>,
@@ -195,7 +195,7 @@ fn decision(item: &Item, step: Step, met: Option<&KeyEntry>) -> Decision {
     Decision { action, name, id, set, env: None, knowing: Vec::new(), rule: None, doubt: None, secret: None }
 }
 
-/// What each key that may get a new version has now.
+/// The present content of each key that may get a new version.
 async fn current(
     desk: &Desk<'_>,
     items: &[Item],

@@ -15,7 +15,7 @@ use crate::cmd::key::words::NOTE_BYTES;
 use crate::fault::Fault;
 use crate::import::{At, Content, Problem, Record, Tool, aws, read};
 
-/// One key of the file.
+/// A key of the file.
 pub(super) struct Item {
     /// Each name once.
     pub name: Name,
@@ -30,15 +30,15 @@ pub(super) struct Item {
     pub tags: Vec<String>,
     /// Label of the set it belongs to, as the file says or as AWS keys show.
     pub set: Option<String>,
-    /// Where it begins, from 1.
+    /// The place where the item begins.
     pub at: At,
 }
 
-/// What is taken from a file.
+/// The items of a file.
 pub(super) struct Taken {
-    /// In its order.
+    /// The items, in the order of the file.
     pub items: Vec<Item>,
-    /// What was perhaps not read as it was meant.
+    /// Warnings about what was perhaps not read as it was meant.
     pub warnings: Vec<String>,
     /// Names of fields that have no place in keyward.
     pub not_kept: Vec<String>,
@@ -47,7 +47,7 @@ pub(super) struct Taken {
 /// Reads a file.
 ///
 /// # Errors
-/// With every line that cannot be taken, and none of their text.
+/// A fault that lists every line that cannot be taken, without any of their text.
 pub(super) fn items(tool: Tool, bytes: &[u8]) -> Result<Taken, Fault> {
     let Content { mut records, warnings, not_kept, complete } =
         read(tool, bytes).map_err(|problems| refused(tool, &problems))?;
@@ -134,7 +134,7 @@ fn refused(tool: Tool, problems: &[Problem]) -> Fault {
         .next(format!("nothing was stored; {}", tool.advice()))
 }
 
-/// How many errors are shown.
+/// The most errors that are shown.
 const SHOWN: usize = 20;
 
 #[cfg(test)]

@@ -17,12 +17,12 @@ pub(super) enum OnConflict {
     Rename,
 }
 
-/// What becomes of one name.
+/// The step for one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// A new key.
     Create,
-    /// Nothing: the key that is there stays.
+    /// Does nothing: the key that is there stays.
     Skip,
     /// A new version of the key that is there.
     Version,
