@@ -62,9 +62,12 @@ impl Prepared {
         serves: Serves<'_>,
     ) -> anyhow::Result<Self> {
         // Checked before anything is made: a user who is not signed in gets no new files.
-        let credential = Credential::find(ctx)?;
+        let mut credential = Credential::find(ctx)?;
         // The folder comes first: a socket may be in it.
         let state = State::find(ctx, reach.state.as_deref())?;
+        // With a token from outside, a client remembers nothing unless a folder is named. A gateway has a folder, and without a
+        // memory whoever restarts it could bring back what was taken away.
+        credential.home.get_or_insert_with(|| state.home());
         let (ca, control) = match serves {
             Serves::Whoever(control) => (state.ca()?, control),
             Serves::OneProgram => (Ca::for_one_run(now())?, None),

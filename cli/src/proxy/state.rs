@@ -51,6 +51,11 @@ impl State {
         Ok(Self(path))
     }
 
+    /// The same folder, to remember in it what the server showed.
+    pub fn home(&self) -> Home {
+        Home::at(self.0.clone())
+    }
+
     /// The gateway's authority; made if there is none yet.
     ///
     /// # Errors

@@ -23,6 +23,11 @@ impl Home {
         ctx.global.home.clone().or_else(default).map(|path| Self { path })
     }
 
+    /// This folder.
+    pub fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
     /// As [`find`](Self::find), for a command that cannot do without a folder.
     ///
     /// # Errors

@@ -94,8 +94,11 @@ fn read(home: &Home, install: InstallId, cred: &Cred) -> anyhow::Result<Option<L
 fn lost(home: &Home, cred: &Cred) -> Fault {
     let path = home.path().join("state").join(file_name(cred));
     Fault::new(Code::Stale, format!("this client's memory {} is gone or damaged", path.display())).next(
-        "without it an old state of the server would go unnoticed. If you know why, start afresh with: \
-         keyward pin --forget",
+        format!(
+            "without it an old state of the server would go unnoticed. If you know why, start afresh with: \
+         keyward --home {} pin --forget",
+            home.path().display()
+        ),
     )
 }
 

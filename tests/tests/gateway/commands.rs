@@ -1,9 +1,13 @@
 //! `keyward proxy` and what it keeps.
 
+use std::sync::{Arc, Mutex};
+
+use keyward_tests::http::Answer;
 use keyward_tests::machine::Machine;
+use keyward_tests::server::program;
 use keyward_tests::world::{ALPHA, BETA, GROUP};
 
-use crate::{SECRET, Scene, private};
+use crate::{Running, SECRET, Scene, private};
 
 /// Asks the service through the gateway. Its status, 000 if the gateway did not let it.
 pub(super) fn status(scene: &Scene, agent: &Machine) -> String {
@@ -45,6 +49,38 @@ fn a_revoked_key_and_a_removed_agent_are_gone_while_the_gateway_runs() {
     let raw = scene.gateway.ok(&["proxy", "log", "--agent", "bot"]);
     assert!(!raw.is_empty() && raw.lines().all(|line| log.contains(line)), "{raw}");
     assert!(raw.lines().count() < log.lines().count(), "{raw}");
+}
+
+/// With a token in a variable, and no folder named.
+#[test]
+fn d26_a_gateway_that_is_started_anew_does_not_believe_an_older_state() {
+    const SHOWN: [&str; 2] = ["GET /v1/me/agents", "GET /v1/me/bundle"];
+    let scene = Scene::new();
+    let liar = scene.world.liar();
+    let gateway = Machine::new(&liar.url()).with("KEYWARD_TOKEN", &scene.token);
+    let start = || {
+        let mut command = gateway.command(program("keyward"));
+        Running::start(command.args(["proxy", "--listen", "127.0.0.1:0"]).args(scene.reach())).end()
+    };
+    let old = SHOWN.map(|route| {
+        let shown = Arc::<Mutex<Option<Answer>>>::default();
+        let own = Arc::clone(&shown);
+        liar.change(route, move |answer| *own.lock().unwrap() = Some(answer.clone()));
+        (route, shown)
+    });
+    start();
+    liar.reform();
+    scene.world.owner.ok(&["agent", "revoke", "bot", BETA.0]);
+    start();
+    for (route, answer) in old {
+        liar.answer(route, answer.lock().unwrap().clone().unwrap());
+    }
+    let ended = gateway.keyward(&["proxy", "--listen", "127.0.0.1:0"]);
+    assert_eq!(ended.code, 7, "{}", ended.said());
+    // The operator knows why.
+    let folder = gateway.home().join(".keyward/gateway");
+    gateway.ok(&["--home", folder.to_str().unwrap(), "pin", "--forget", "--yes"]);
+    start();
 }
 
 #[test]
