@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1::UpgradeableConnection;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use keyward_wire::api::agents::Decision;
 use keyward_wire::rule::Authority;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -139,6 +140,9 @@ impl Connection {
                 None => return,
             },
         };
+        if let Some(session) = session {
+            self.gateway.source.count(&session.agent, None, Decision::Refuse);
+        }
         let latency = asked.since.elapsed().as_millis();
         let _ = self.gateway.log.record(&Event {
             agent: session.map(|session| &*session.agent.name).unwrap_or_default(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use keyward_wire::KeyId;
+use keyward_wire::api::agents::Decision;
 use tokio::time::Instant;
 
 use crate::auth::without_credential;
@@ -18,7 +19,7 @@ pub(crate) struct Entry {
     pub(crate) tunnel: Arc<Tunnel>,
     pub(crate) method: Method,
     pub(crate) path: String,
-    pub(crate) key: Option<Arc<str>>,
+    pub(crate) key: Option<(KeyId, Arc<str>)>,
     /// Name of the key whose placeholder stood in the place of the rule's key.
     placeholder_of: Option<Arc<str>>,
     pub(crate) decision: &'static str,
@@ -81,7 +82,7 @@ impl Entry {
             method: self.method.as_str(),
             host: &self.tunnel.name,
             path: &self.path,
-            key: self.key.as_deref().unwrap_or_default(),
+            key: self.key.as_ref().map(|(_, name)| &**name).unwrap_or_default(),
             placeholder_of: self.placeholder_of.as_deref().unwrap_or_default(),
             decision,
             code,
@@ -100,6 +101,13 @@ impl Drop for Entry {
         if self.sent != 0 && !self.told {
             let _ = self.record("cut", "", 0);
         }
+        let decision = match (self.sent, &self.key) {
+            (0, _) => Decision::Refuse,
+            (_, Some(_)) => Decision::Inject,
+            (_, None) => Decision::Pass,
+        };
+        let Tunnel { gateway, session, .. } = &*self.tunnel;
+        gateway.source.count(&session.agent, self.key.as_ref().map(|(id, _)| *id), decision);
     }
 }
 

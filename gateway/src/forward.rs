@@ -109,7 +109,7 @@ async fn relay(
             shows: |grant: &Grant| inject::shows(grant, mine, &target, &headers),
         };
         let grant = policy::judge(&grants, &tunnel.to, &method, path, &meant)?;
-        entry.key = Some(Arc::clone(&grant.name));
+        entry.key = Some((grant.key, Arc::clone(&grant.name)));
         busy.uses(grant);
         let value = open(tunnel, grant, revision, &busy)?;
         let head = inject::Head { method: &method, target: &mut target, headers: &mut headers };

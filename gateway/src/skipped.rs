@@ -40,7 +40,7 @@ impl Skipped {
             told: false,
             tunnel: Arc::clone(&entry.tunnel),
             method: entry.method.clone(),
-            key: entry.key.clone(),
+            key: entry.key.as_ref().map(|(_, name)| Arc::clone(name)),
             of: 0,
         }
     }

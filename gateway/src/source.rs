@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use keyward_wire::api::agents::Decision;
 use keyward_wire::rule::{Authority, HostPattern, Rule};
 use keyward_wire::{AgentId, KeyId, Sha256};
 use zeroize::Zeroizing;
@@ -36,6 +37,10 @@ pub trait SecretSource: Send + Sync + 'static {
     ///
     /// [`Closed`], if the agent may not use it now.
     fn open(&self, agent: &Agent, key: KeyId) -> Result<Arc<Value>, Closed>;
+
+    /// Is told of each request of an agent once it is decided, with the key that it was for. Whoever answers for the secrets may
+    /// count them.
+    fn count(&self, _agent: &Agent, _key: Option<KeyId>, _decision: Decision) {}
 
     /// A number that differs after every change of agents, grants, rules or values.
     fn revision(&self) -> u64;

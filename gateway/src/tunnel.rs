@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use http::HeaderValue;
 use keyward_wire::KeyId;
+use keyward_wire::api::agents::Decision;
 use keyward_wire::rule::Authority;
 
 use crate::activity::Activity;
@@ -135,7 +136,9 @@ impl Tunnel {
 
     /// Writes into the log that a tunnel was opened that the gateway does not look into.
     pub(crate) fn opened(&self) -> std::io::Result<()> {
-        self.record_tunnel("tunnel", "", 200).map(|_| ())
+        self.record_tunnel("tunnel", "", 200)?;
+        self.gateway.source.count(&self.session.agent, None, Decision::Tunnel);
+        Ok(())
     }
 
     fn record_tunnel(&self, decision: &str, code: &str, status: u16) -> std::io::Result<u64> {

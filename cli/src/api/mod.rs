@@ -9,7 +9,7 @@ pub mod probe;
 mod tls;
 
 use keyward_crypto::CredentialKeys;
-use keyward_wire::api::agents::AgentsAnswer;
+use keyward_wire::api::agents::{AgentsAnswer, RequestCounts};
 use keyward_wire::api::audit::{AuditAnswer, AuditQuery};
 use keyward_wire::api::auth::{LoginAnswer, LoginRequest, MeAnswer, PreloginAnswer};
 use keyward_wire::api::bundle::Bundle;
@@ -110,6 +110,14 @@ impl Api {
         wait_secs: u64,
     ) -> Result<Option<(AgentsAnswer, AgentsTag)>, ApiError> {
         self.agents_request(known, wait_secs).await
+    }
+
+    /// `POST /v1/me/agents/requests` with the session: how many requests of its agents a gateway has decided how.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn count_requests(&self, counts: &RequestCounts) -> Result<(), ApiError> {
+        self.post_no_answer("/v1/me/agents/requests", counts).await
     }
 
     /// `GET /v1/org`.

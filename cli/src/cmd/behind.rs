@@ -102,7 +102,7 @@ impl Behind<'_> {
         let mapped = deployment.map(|name| mapped(&prepared.live, name)).transpose()?;
         let (sidecar, credential) = Sidecar::new(&agent);
         let (ca, credential) = (Arc::clone(&prepared.ca), credential.encode());
-        let (running, keeper) = prepared.serve(Some(sidecar))?;
+        let (running, mut keeper) = prepared.serve(Some(sidecar))?;
         let folder = tempfile::Builder::new().prefix("keyward-proxy.").tempdir()?;
         let trust = Trust::write(folder.path(), &ca)?;
         let (keys, left) = usable(ctx, &running.gateway, &agent, mapped.as_ref());
@@ -135,6 +135,7 @@ impl Behind<'_> {
             ended = child.ended() => ended,
         };
         running.end(ctx, child.asked_to_end()).await;
+        keeper.tell().await;
         ended
     }
 }

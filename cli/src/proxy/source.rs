@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use keyward_crypto::agent::ProxyCredential;
 use keyward_gateway::{Agent, Closed, Grant, SecretSource, Value};
+use keyward_wire::api::agents::Decision;
 use keyward_wire::{AgentId, KeyId, Sha256};
 
 use crate::vault::gateway::{Client, Denied, Live};
@@ -107,6 +108,10 @@ impl SecretSource for Source {
         })?;
         let fields = opened.secret.fields.into_iter().collect();
         Ok(Arc::new(Value::new(key, opened.version, opened.secret.value, fields)))
+    }
+
+    fn count(&self, agent: &Agent, key: Option<KeyId>, decision: Decision) {
+        self.live.request_counts().add(agent.id, key, decision);
     }
 
     fn revision(&self) -> u64 {

@@ -19,6 +19,8 @@ pub enum Action {
     ReadOwnBundle,
     /// `GET /v1/me/agents`.
     ReadOwnAgents,
+    /// `POST /v1/me/agents/requests`.
+    CountOwnRequests,
     /// `GET /v1/credentials`.
     ListOwnCredentials,
     /// `POST /v1/credentials`: a credential of this kind, for oneself.
@@ -85,7 +87,7 @@ pub fn permit(actor: &Actor, action: Action, now: i64) -> Result<Permit, Refusal
         // An invitation or a recovery kit proves an identity in order to be exchanged, not to be worked with.
         _ if matches!(kind, Link | Recovery) => false,
         Action::ReadOwnBundle | Action::ListOwnCredentials => true,
-        Action::ReadOwnAgents => actor.kind == IdentityKind::Gateway,
+        Action::ReadOwnAgents | Action::CountOwnRequests => actor.kind == IdentityKind::Gateway,
         // Passwords and kits are replaced, never dropped: without one, their owner, or the organisation's, could not come back.
         Action::AddOwnCredential(Token | Link) | Action::DropOwnCredential(_, Password | Recovery) => false,
         Action::AddOwnCredential(Recovery) if actor.role != Role::Owner => false,

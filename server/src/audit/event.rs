@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use keyward_wire::api::agents::RequestCount;
 use keyward_wire::api::credentials::CredentialKind;
 use keyward_wire::{CredentialId, DeploymentId, IdentityId, KeyId, ViewId};
 
@@ -90,6 +91,14 @@ impl Event {
     /// A gateway read what its agents may use.
     pub(crate) fn agents_read(org_seq: u64) -> Self {
         Self::new("agents.read", [format!("org@{org_seq}")])
+    }
+
+    /// A gateway says that it decided so many requests of one of its agents so.
+    pub(crate) fn requests_decided(told: &RequestCount) -> Self {
+        let mut event = Self::new("agent.requests", [object("agent", told.agent)]);
+        event.objects.extend(told.key.map(|key| object("key", key)));
+        event.objects.extend([object("decision", told.decision.as_str()), object("count", told.count)]);
+        event
     }
 
     /// ORG was read.

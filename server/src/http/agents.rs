@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use keyward_wire::Sha256;
-use keyward_wire::api::agents::AgentsAnswer;
+use keyward_wire::api::agents::{AgentsAnswer, RequestCounts};
 use keyward_wire::error::ErrorBody;
-use keyward_wire::limits::{ANSWER_BYTES, WAIT_SECS};
+use keyward_wire::limits::{ANSWER_BYTES, COUNTS_PER_REQUEST, WAIT_SECS};
 use serde::Deserialize;
 
 use super::{Answer, Call, Failure, Work, answer, dispatch};
 use crate::access::agents::served;
-use crate::access::{Action, Permit};
+use crate::access::{Action, Permit, Refusal};
 use crate::audit::Event;
 
 /// How long to wait.
@@ -70,6 +70,25 @@ pub(super) async fn read(call: Call, mut work: Work) -> Answer {
         // removed.
         work = dispatch::admitted(&call).await?;
     }
+}
+
+/// How many requests of its agents the calling gateway has decided how. Recorded in the audit, one entry for each count.
+#[utoipa::path(post, path = "/v1/me/agents/requests", operation_id = "count_requests", tag = "data",
+    request_body = RequestCounts, responses(
+        (status = 204, description = "Recorded"),
+        (status = 422, description = "More than one request may have", body = ErrorBody),
+    ))]
+pub(super) async fn count(call: Call, mut work: Work) -> Answer {
+    let permit = work.permit(Action::CountOwnRequests)?;
+    let RequestCounts { requests } = call.json()?;
+    if requests.len() > COUNTS_PER_REQUEST {
+        let reason = "More counts than one request may have.";
+        return Err(Refusal::Unprocessable { field: "requests".to_owned(), reason }.into());
+    }
+    let own = work.tx.own_agents(&permit).await?;
+    let counts = requests.iter().filter(|one| own.contains_key(&one.agent) && one.count > 0);
+    let events: Vec<Event> = counts.map(Event::requests_decided).collect();
+    work.answer(&events, answer::empty()).await
 }
 
 async fn collect(work: &mut Work, permit: &Permit) -> Result<Vec<u8>, Failure> {

@@ -26,7 +26,9 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
-use keyward_wire::limits::{RECOVERY_BYTES, REQUEST_BYTES, SECRETS_BYTES, SIGNUP_BYTES, WRITE_BYTES};
+use keyward_wire::limits::{
+    COUNTS_BYTES, RECOVERY_BYTES, REQUEST_BYTES, SECRETS_BYTES, SIGNUP_BYTES, WRITE_BYTES,
+};
 
 use call::Call;
 pub(crate) use dispatch::Peer;
@@ -130,6 +132,10 @@ pub const ROUTES: &[Route] = &[
         ),
     },
     known(Verb::Get, "/v1/me/agents", |call, work| Box::pin(agents::read(call, work))),
+    Route {
+        body_bytes: COUNTS_BYTES,
+        ..known(Verb::Post, "/v1/me/agents/requests", |call, work| Box::pin(agents::count(call, work)))
+    },
     known(Verb::Get, "/v1/credentials", |call, work| Box::pin(credentials::list(call, work))),
     known(Verb::Post, "/v1/credentials", |call, work| Box::pin(credentials::add(call, work))),
     known(Verb::Delete, "/v1/credentials/{id}", |call, work| Box::pin(credentials::remove(call, work))),

@@ -53,6 +53,7 @@ pub(super) fn read() -> Response {
         super::auth::me,
         super::bundle::read,
         super::agents::read,
+        super::agents::count,
         super::credentials::list,
         super::credentials::add,
         super::credentials::remove,

@@ -36,6 +36,12 @@ pub const JSON_DEPTH: usize = 32;
 /// Secrets that one `POST /v1/secrets/get` may ask for.
 pub const SECRETS_PER_REQUEST: usize = 10_000;
 
+/// Counts that one `POST /v1/me/agents/requests` may have.
+pub const COUNTS_PER_REQUEST: usize = 200;
+
+/// Largest body of `POST /v1/me/agents/requests`, in bytes: one count takes some 150.
+pub const COUNTS_BYTES: usize = 64 * 1024;
+
 /// Longest time that `GET /v1/me/agents` waits for a change, in seconds.
 pub const WAIT_SECS: u64 = 15;
 

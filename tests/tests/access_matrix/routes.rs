@@ -11,7 +11,7 @@ use keyward_tests::insider::now;
 use keyward_wire::api::credentials::{CredentialKind, NewCredential};
 use keyward_wire::api::recovery::RecoveryRequest;
 use keyward_wire::api::{IdentityKind, Role};
-use keyward_wire::{CredentialId, IdentityId, Salt};
+use keyward_wire::{AgentId, CredentialId, IdentityId, Salt};
 use serde_json::json;
 
 use crate::callers::{Person, Who};
@@ -54,6 +54,10 @@ pub(crate) const CASES: &[Case] = &[
         get(land, who, &format!("/v1/me/bundle?deployment={}", land.deployment))
     }),
     case("GET /v1/me/agents", "", |land, who| get(land, who, "/v1/me/agents")),
+    case("POST /v1/me/agents/requests", "", |land, who| {
+        let count = json!({ "agent": new_id::<AgentId>(), "decision": "inject", "count": 1 });
+        land.by(who, Request::post("/v1/me/agents/requests", &json!({ "requests": [count] })))
+    }),
     case("GET /v1/credentials", "", |land, who| get(land, who, "/v1/credentials")),
     case("POST /v1/credentials", "a device", |land, who| add(land, who, CredentialKind::Device)),
     case("POST /v1/credentials", "another's device", |land, who| {

@@ -108,7 +108,7 @@ impl Running {
                         told.send(None).unwrap();
                         code_of(&error)
                     }
-                    Ok(keeper) => {
+                    Ok(mut keeper) => {
                         told.send(Some(keeper.live())).unwrap();
                         // Until it is told to follow; or never, and the test is over.
                         if go.recv().is_err() {

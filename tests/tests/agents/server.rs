@@ -1,5 +1,6 @@
 //! What the server keeps and says of agents, and what it will not take.
 
+use keyward_crypto::new_id;
 use keyward_server::ROUTES;
 use keyward_tests::engines;
 use keyward_tests::http::{Answer, Request};
@@ -7,7 +8,8 @@ use keyward_tests::insider::{sign_in, token_halves};
 use keyward_tests::leak::{Secret, absent};
 use keyward_tests::server::{Engine, Server};
 use keyward_tests::world::{ALPHA, BETA};
-use serde_json::json;
+use keyward_wire::AgentId;
+use serde_json::{Value, json};
 
 use crate::{BOT, EDGE, Edge, FREE};
 
@@ -41,6 +43,38 @@ engines! {
         let changed = agents(&edge, &session, Some(&tag));
         assert_eq!(changed.status, 200);
         assert_ne!(changed.of("etag"), Some(tag.as_str()));
+    }
+
+    fn what_a_gateway_decided_is_in_the_audit_by_ids_and_only_of_its_own_agents(engine) {
+        let edge = Edge::new(engine);
+        let owner = &edge.world.owner;
+        owner.ok(&["api-user", "create", "canary-other-edge", "--gateway"]);
+        owner.ok(&["agent", "create", "canary-other-bot", "--gateway", "canary-other-edge"]);
+        let org = edge.world.insider().org;
+        let agent = |name: &str| org.agents.iter().find(|one| one.name.as_str() == name).unwrap().id;
+        let (_, session) = sign_in(&edge.world.server, &token_halves(&edge.token));
+        let tell = |requests: Value| {
+            let request = Request::post("/v1/me/agents/requests", &json!({ "requests": requests })).by(&session);
+            edge.world.server.send(&request).status
+        };
+        let key = edge.key(ALPHA.0);
+        let injected = json!({ "agent": agent(BOT), "key": key, "decision": "inject", "count": 12 });
+        let others = json!({ "agent": agent("canary-other-bot"), "decision": "pass", "count": 777 });
+        let nobodys = json!({ "agent": new_id::<AgentId>(), "decision": "pass", "count": 777 });
+        let none = json!({ "agent": agent(BOT), "decision": "tunnel", "count": 0 });
+        assert_eq!(tell(json!([injected, others, nobodys, none])), 204);
+        assert_eq!(tell(json!([])), 204);
+        assert_eq!(tell(vec![injected.clone(); 201].into()), 422);
+        for wrong in [json!({ "agent": agent(BOT), "decision": "steal", "count": 1 }), json!({ "host": "a.test" })] {
+            assert_eq!(tell(json!([wrong])), 400, "{wrong}");
+        }
+        let told = owner.ok(&["audit", "list", "--key", ALPHA.0]);
+        let line = told.lines().find(|line| line.contains("agent.requests")).unwrap_or_else(|| panic!("{told}"));
+        let said = format!("agent {BOT}, key {}, decision:inject, count:12", ALPHA.0);
+        assert!(line.contains(EDGE) && line.contains(&said), "{line}");
+        let all = owner.ok(&["audit", "list"]);
+        assert_eq!(all.matches("agent.requests").count(), 1, "{all}");
+        owner.ok(&["audit", "verify"]);
     }
 
     fn the_server_keeps_ids_and_no_name_credential_or_hash_of_one(engine) {

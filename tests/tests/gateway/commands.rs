@@ -51,6 +51,30 @@ fn a_revoked_key_and_a_removed_agent_are_gone_while_the_gateway_runs() {
     assert!(raw.lines().count() < log.lines().count(), "{raw}");
 }
 
+#[test]
+fn the_owner_s_audit_has_how_many_requests_were_decided_how_and_not_where_they_went() {
+    let scene = Scene::new();
+    let gateway = scene.start();
+    let agent = scene.agent(&gateway.at);
+    for _ in 0..3 {
+        assert_eq!(status(&scene, &agent), "200 200");
+    }
+    let mut elsewhere = agent.command("curl".into());
+    elsewhere.args(["-sS", "-o", "/dev/null", "https://canary-nowhere.test/"]);
+    keyward_tests::machine::run(elsewhere, b"");
+    gateway.end();
+    let owner = &scene.world.owner;
+    let audit = owner.ok(&["audit", "list"]);
+    let told: Vec<&str> = audit.lines().filter(|line| line.contains("agent.requests")).collect();
+    let has = |what: &str| told.iter().filter(|line| line.contains("edge") && line.contains(what)).count();
+    assert_eq!(has(&format!("agent bot, key {}, decision:inject, count:3", BETA.0)), 1, "{audit}");
+    assert_eq!((has("agent bot, decision:refuse, count:1"), told.len()), (1, 2), "{audit}");
+    for name in ["localhost", "canary-nowhere", "/x", "canary-query"] {
+        assert!(!owner.ok(&["audit", "list", "--json"]).contains(name), "{name}");
+    }
+    owner.ok(&["audit", "verify"]);
+}
+
 /// With a token in a variable, and no folder named.
 #[test]
 fn d26_a_gateway_that_is_started_anew_does_not_believe_an_older_state() {
@@ -65,7 +89,10 @@ fn d26_a_gateway_that_is_started_anew_does_not_believe_an_older_state() {
     let old = SHOWN.map(|route| {
         let shown = Arc::<Mutex<Option<Answer>>>::default();
         let own = Arc::clone(&shown);
-        liar.change(route, move |answer| *own.lock().unwrap() = Some(answer.clone()));
+        liar.change(route, move |answer| {
+            // The first: a request that waits is answered when the state has changed.
+            own.lock().unwrap().get_or_insert_with(|| answer.clone());
+        });
         (route, shown)
     });
     start();

@@ -82,7 +82,7 @@ impl Options {
         let control_at = control.as_ref().map(Bound::shown);
         let fingerprint = prepared.ca.fingerprint();
         let mut stops = Stops::unless_ignored()?;
-        let (running, keeper) = prepared.serve(None)?;
+        let (running, mut keeper) = prepared.serve(None)?;
         if let Some(control) = control {
             running.serve_control(control, self.control_name)?;
         }
@@ -93,6 +93,7 @@ impl Options {
             () = stops.next() => Ok(()),
         };
         let head = running.end(ctx, stops.another()).await;
+        keeper.tell().await;
         ctx.out.say(&format!("the log ends with line {}, {}", head.seq, head.hex()));
         ended
     }

@@ -16,7 +16,8 @@ use keyward_crypto::random_bytes;
 use keyward_crypto::state::cred::Cred;
 use keyward_crypto::verify::verify_bundle;
 use keyward_wire::KeyId;
-use keyward_wire::limits::WAIT_SECS;
+use keyward_wire::api::agents::RequestCounts;
+use keyward_wire::limits::{COUNTS_PER_REQUEST, WAIT_SECS};
 
 use super::clock::Clock;
 use super::held::Held;
@@ -39,6 +40,8 @@ pub struct Keeper {
     clock: Arc<dyn Clock>,
     pins: Pins,
     tag: Option<AgentsTag>,
+    /// When the server was last told of requests.
+    told: Instant,
     /// Keys whose unreadable rule was warned about.
     warned: BTreeSet<KeyId>,
 }
@@ -49,6 +52,18 @@ enum Trouble {
     Away(ApiError),
     /// The keeper must end.
     Over(anyhow::Error),
+}
+
+/// Counts that are on their way to the server, and are put back if that ends before they are there.
+struct Untold<'a> {
+    live: &'a Live,
+    requests: RequestCounts,
+}
+
+impl Drop for Untold<'_> {
+    fn drop(&mut self) {
+        self.live.request_counts().add_all(&self.requests.requests);
+    }
 }
 
 /// How the server answered.
@@ -76,8 +91,8 @@ impl Keeper {
         let cred = Cred::open(&credential.keys.unlock, credential.id, &answer.cred).map_err(Fault::from)?;
         let pins = Pins::load(credential.home.as_ref(), &cred)?;
         let live = Live::new(Arc::clone(&clock), freshness.max_age);
-        let warned = BTreeSet::new();
-        let mut keeper = Self { live, api, credential, cred, freshness, clock, pins, tag: None, warned };
+        let (tag, told, warned) = (None, Instant::now(), BTreeSet::new());
+        let mut keeper = Self { live, api, credential, cred, freshness, clock, pins, tag, told, warned };
         match keeper.round(ctx, 0).await {
             Ok(_) => Ok(keeper),
             Err(Trouble::Away(error)) => Err(Fault::from(error).into()),
@@ -91,7 +106,7 @@ impl Keeper {
     }
 
     /// Follows every change until the keeper must end. Then nothing is allowed any more, and the returned error says why.
-    pub async fn run(mut self, ctx: &Ctx) -> anyhow::Error {
+    pub async fn run(&mut self, ctx: &Ctx) -> anyhow::Error {
         let live = self.live.clone();
         let mut ticking = pin!(async {
             loop {
@@ -122,6 +137,10 @@ impl Keeper {
                         ctx.out.say("the server is heard again");
                     }
                     (pause, silent) = (FIRST_PAUSE, false);
+                    if self.told.elapsed() >= TELL_EVERY {
+                        self.told = Instant::now();
+                        self.tell().await;
+                    }
                     looks = if heard == Heard::InPassing { LOOKS } else { looks.saturating_sub(1) };
                     // A server that answers at once, again and again, is not asked any faster.
                     let shortest = if looks > 0 { LOOK_EVERY } else { SHORTEST_ROUND };
@@ -142,6 +161,25 @@ impl Keeper {
                 }
             }
         }
+    }
+
+    /// Tells the server how many requests of its agents were decided how, as far as that succeeds within a few seconds: the rest is
+    /// told the next time. Every request is in the gateway's own log in any case.
+    pub async fn tell(&self) {
+        let telling = async {
+            loop {
+                let requests = self.live.request_counts().take(COUNTS_PER_REQUEST);
+                if requests.is_empty() {
+                    return;
+                }
+                let mut untold = Untold { live: &self.live, requests: RequestCounts { requests } };
+                if self.api.count_requests(&untold.requests).await.is_err() {
+                    return;
+                }
+                untold.requests.requests.clear();
+            }
+        };
+        let _ = tokio::time::timeout(TELL_TIME, telling).await;
     }
 
     /// Waits for the server's list, applies it, and fetches the view that belongs to it.
@@ -248,6 +286,12 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest pause between attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// How often the server is told of requests.
+const TELL_EVERY: Duration = Duration::from_mins(1);
+
+/// How long that may take.
+const TELL_TIME: Duration = Duration::from_secs(3);
 
 /// How often changes are looked for that happen by time alone.
 const TICK: Duration = Duration::from_secs(1);

@@ -11,6 +11,7 @@ use keyward_wire::{AgentId, KeyId, Sha256};
 use tokio::sync::watch;
 
 use super::clock::Clock;
+use super::counts::Counts;
 use super::held::{Held, Usable};
 
 /// How long the server's last word counts. If it counted longer, a server that is cut off could not take anything away.
@@ -29,6 +30,7 @@ struct Shared {
     max_age: Option<i64>,
     state: RwLock<State>,
     revision: watch::Sender<u64>,
+    counts: Counts,
 }
 
 #[derive(Default)]
@@ -84,7 +86,8 @@ impl Live {
     /// Knowledge that allows nothing yet.
     pub(super) fn new(clock: Arc<dyn Clock>, max_age: Option<i64>) -> Self {
         let revision = watch::Sender::new(0);
-        Self(Arc::new(Shared { clock, max_age, state: RwLock::default(), revision }))
+        let (state, counts) = (RwLock::default(), Counts::default());
+        Self(Arc::new(Shared { clock, max_age, state, revision, counts }))
     }
 
     /// The agent whose proxy credential this is. `None` if the credential is unknown, wrong, ended or revoked, which are not told
@@ -134,6 +137,11 @@ impl Live {
     /// The deployments of the gateway's groups, with the variables that keys are mapped to.
     pub fn deployments(&self) -> Vec<ViewDeployment> {
         self.read(|state| state.held.as_ref().map(|held| held.deployments().to_vec()).unwrap_or_default())
+    }
+
+    /// Requests that were decided, for the server to be told of.
+    pub fn request_counts(&self) -> &Counts {
+        &self.0.counts
     }
 
     /// Whether `client` is still served with the credential that it showed. False also if nothing counts.

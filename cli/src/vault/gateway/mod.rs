@@ -8,11 +8,13 @@
 //! So a server can take away and never give; and one that is cut off, or says what does not verify, takes everything away.
 
 pub mod clock;
+mod counts;
 mod held;
 pub mod keeper;
 pub mod live;
 
 pub use clock::{Clock, SystemClock};
+pub use counts::Counts;
 pub use held::Usable;
 pub use keeper::Keeper;
 pub use live::{Client, Denied, Live, Opened};
