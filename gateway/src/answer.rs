@@ -1,18 +1,22 @@
 //! Answers on their way to an agent, piece by piece. No body is collected, and the upstream is read no faster than the agent
 //! takes the bytes.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::timeout;
 
 use crate::activity::Busy;
 use crate::outgoing::Broken;
 use crate::redact::Scrubber;
+use crate::refuse::Code;
 use crate::scrub;
 use crate::tunnel::Tunnel;
 use crate::upstream::Lease;
@@ -35,6 +39,10 @@ pub(crate) struct Relayed {
     last: ((u64, u64), Weak<Scrubber>),
     /// Marks the request as under way until the body is dropped.
     _busy: Busy,
+    /// The piece that was waited for before the head was sent.
+    first: Option<Frame<Bytes>>,
+    /// Whether the head may be on its way to the agent.
+    begun: bool,
     trailers: Option<HeaderMap>,
     /// Whether the upstream's part is over.
     read: bool,
@@ -64,6 +72,8 @@ impl Relayed {
             tunnel,
             last,
             _busy: busy,
+            first: None,
+            begun: false,
             trailers: None,
             in_trailers: false,
             read,
@@ -72,6 +82,19 @@ impl Relayed {
         };
         relayed.tell();
         relayed
+    }
+
+    /// Waits for the first piece of a coded body, for a moment: if the body is not what its head says, the head is not sent, either.
+    ///
+    /// # Errors
+    /// [`Code::ScrubUnreadable`].
+    pub(crate) async fn begin(&mut self) -> Result<(), Code> {
+        if self.scrub.is_coded() && !self.is_over() {
+            let first = timeout(FIRST_TIME, poll_fn(|cx| self.poll_frame(cx))).await.unwrap_or_default();
+            self.first = first.transpose().map_err(|_| Code::ScrubUnreadable)?;
+        }
+        self.begun = true;
+        Ok(())
     }
 
     /// Notes that nothing more comes from the upstream.
@@ -84,7 +107,7 @@ impl Relayed {
     /// Whether nothing more goes to the agent. This is said with the last piece, and with the head of an answer without a body:
     /// clients of gRPC take an end in a piece of its own for an error.
     fn is_over(&self) -> bool {
-        self.read && self.scrub.is_spent() && self.trailers.is_none()
+        self.read && self.scrub.is_spent() && self.trailers.is_none() && self.first.is_none()
     }
 
     /// Has the log say once that a value was in the answer.
@@ -96,11 +119,19 @@ impl Relayed {
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
         loop {
             let next = self.scrub.next(&self.tunnel.scrubber_again(&mut self.last));
             self.tell();
             match next {
-                Err(_) => return Poll::Ready(Some(Err(Broken))),
+                Err(_) => {
+                    if self.begun {
+                        self.tunnel.unreadable(self.of);
+                    }
+                    return Poll::Ready(Some(Err(Broken)));
+                }
                 Ok(Some(out)) if !out.is_empty() => return Poll::Ready(Some(Ok(Frame::data(out)))),
                 Ok(Some(_)) => continue,
                 Ok(None) => {}
@@ -131,6 +162,9 @@ impl Relayed {
         }
     }
 }
+
+/// How long the head of an answer with a coded body waits for its first piece. A stream may have none for long.
+const FIRST_TIME: Duration = Duration::from_millis(100);
 
 /// A client of a body of known length may never ask for its end, so the end is handled here as well.
 impl Drop for Relayed {

@@ -141,7 +141,7 @@ async fn relay(
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             return websocket::relay(tunnel, answer, &accept, on_upgrade, busy, entry.sent);
         }
-        return relayed(tunnel, answer, lease, busy, entry.sent);
+        return relayed(tunnel, answer, lease, busy, entry.sent).await;
     }
     let (mut answer, lease) = tunnel.upstreams.send(outgoing).await?;
     let wants_key = matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
@@ -151,11 +151,11 @@ async fn relay(
     {
         entry.remark = refusal.code.word();
         scrub::unsay_coding(answer.headers_mut());
-        let mut answer = relayed(tunnel, answer, lease, busy, entry.sent)?;
+        let mut answer = relayed(tunnel, answer, lease, busy, entry.sent).await?;
         let body = refusal.instead_of_body(answer.headers_mut());
         return Ok(answer.map(|_| Answer::own(body)));
     }
-    relayed(tunnel, answer, lease, busy, entry.sent)
+    relayed(tunnel, answer, lease, busy, entry.sent).await
 }
 
 /// Whether the request certainly carries no proof of who sends it. Only to such a request does the answer say that a credential
@@ -205,7 +205,7 @@ fn open(
 }
 
 /// An upstream's answer, with what must not be told kept out of it.
-fn relayed(
+async fn relayed(
     tunnel: &Arc<Tunnel>,
     answer: Response<Incoming>,
     lease: Lease,
@@ -230,7 +230,8 @@ fn relayed(
     }
     let scrub = scrub::body(&tunnel.scrubber(), &mut parts.headers, version);
     let scrub = scrub.map_err(|_| Code::ScrubUnreadable)?;
-    let body = Relayed::new(body, lease, scrub, Arc::clone(tunnel), busy, of);
+    let mut body = Relayed::new(body, lease, scrub, Arc::clone(tunnel), busy, of);
+    body.begin().await?;
     Ok(Response::from_parts(parts, Answer::Relayed(Box::new(body))))
 }
 

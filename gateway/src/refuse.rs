@@ -139,7 +139,7 @@ impl Code {
                 "credential_not_found",
                 403,
                 "No key of this agent is for this host.",
-                "Ask an administrator to add a key for it; or, if it needs none, to start the gateway with --egress allow.",
+                "Ask an administrator to add a key for it. Hosts that need none are reached if the gateway is started with --egress allow.",
             ),
             Self::AccessRestricted => {
                 ("access_restricted", 403, "This agent may not use this key.", "Ask an administrator.")

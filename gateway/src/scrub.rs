@@ -80,6 +80,11 @@ fn codes_messages(head: &HeaderMap) -> bool {
 }
 
 impl Body {
+    /// Whether the body has to be decoded.
+    pub(crate) fn is_coded(&self) -> bool {
+        self.decoder.is_some()
+    }
+
     /// Takes bytes that arrived. All bytes of earlier calls must be spent.
     pub(crate) fn push(&mut self, came: Bytes) {
         self.coded = came;

@@ -106,6 +106,13 @@ impl Tunnel {
         let _ = self.gateway.log.record(&event);
     }
 
+    /// Writes into the log that an answer cannot be looked through, and so does not go on. `of` is the line of its request.
+    pub(crate) fn unreadable(&self, of: u64) {
+        let (agent, host, code) = (&self.session.agent.name, &self.name, Code::ScrubUnreadable.word());
+        let event = Event { agent, host, decision: "cut", code, of, ..Event::default() };
+        let _ = self.gateway.log.record(&event);
+    }
+
     /// Whether what is open must end: the agent was revoked, or a key in use was changed or taken away.
     pub(crate) fn must_end(&self) -> bool {
         let source = &self.gateway.source;

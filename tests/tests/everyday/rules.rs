@@ -244,6 +244,25 @@ fn v5_whoever_writes_a_rule_is_told_which_paths_hand_out_credentials() {
     for line in ["mints      /user/keys/*", "refused    /user/gpg_keys/*"] {
         assert!(text.contains(line), "{line}: {text}");
     }
+    // A GitHub of one's own has its API below a prefix, too.
+    let own = [
+        "key",
+        "create",
+        "OWN",
+        "--value-stdin",
+        "--provider",
+        "github",
+        "--host",
+        "git.ten.test",
+        "--inject",
+        "bearer",
+    ];
+    owner.keyward_with(&own, VALUE.as_bytes()).ok(&own);
+    let (text, paths) = (owner.ok(&["key", "show", "OWN"]), &shown(owner, "OWN")["credential_paths"]);
+    for path in ["/user/keys/*", "/api/v3/user/keys/*"] {
+        assert!(paths["refused"].as_array().unwrap().contains(&json!(path)), "{paths}");
+        assert!(text.contains(&format!("refused    {path} ")), "{text}");
+    }
     // At a host of one's own the key's provider says what is there; a preset makes it known.
     owner.ok(&["key", "set", ALPHA.0, "--inject", "meilisearch", "--host", "search.ten.test"]);
     assert_eq!(shown(owner, ALPHA.0)["provider"], "meilisearch");

@@ -156,7 +156,7 @@ impl RuleChange {
                 briefly(&opened)
             ));
         }
-        let allowed = paths(named(&self.minting));
+        let allowed = named(&self.minting);
         if !allowed.is_empty() {
             warn(format!(
                 "the rule names paths that make or show credentials ({}): what an agent gets there outlives the rule",
@@ -190,20 +190,17 @@ pub(super) fn credential_paths(rule: &Rule, provider: Option<&str>) -> serde_jso
 }
 
 fn as_json(minting: &[Minting]) -> serde_json::Value {
-    serde_json::json!({ "refused": paths(refused(minting)), "allowed": paths(named(minting)) })
+    let refused = minting.iter().flat_map(|one| &one.refused).map(ToString::to_string);
+    serde_json::json!({ "refused": refused.collect::<Vec<_>>(), "allowed": named(minting) })
+}
+
+fn named(minting: &[Minting]) -> Vec<String> {
+    minting.iter().filter(|one| one.named).map(|one| one.path.to_string()).collect()
 }
 
 /// Where the gateway refuses something: all of it, or what the rule does not name.
 fn refused(minting: &[Minting]) -> impl Iterator<Item = &Minting> {
     minting.iter().filter(|one| !one.refused.is_empty())
-}
-
-fn named(minting: &[Minting]) -> impl Iterator<Item = &Minting> {
-    minting.iter().filter(|one| one.named)
-}
-
-fn paths<'a>(minting: impl Iterator<Item = &'a Minting>) -> Vec<String> {
-    minting.map(|one| one.path.to_string()).collect()
 }
 
 /// The paths if they are few, else how many they are, what they make, and where all of them are listed.
@@ -261,7 +258,7 @@ pub(super) fn lines(rule: &Rule, provider: Option<&str>) -> Vec<(&'static str, S
         if named {
             lines.push(("mints", format!("{path} (makes or shows credentials)")));
         }
-        if !refused.is_empty() {
+        for path in refused {
             lines.push(("refused", format!("{path} (makes or shows credentials{rest})")));
         }
     }

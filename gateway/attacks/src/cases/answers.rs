@@ -64,6 +64,9 @@ pub(super) async fn r4_r5_coded_answers_are_not_asked_for_and_those_that_come_al
         "Content-Encoding: exi",
         "Content-Encoding: compress",
         "Content-Encoding: unknown",
+        // Lies about the body.
+        "Content-Encoding: gzip",
+        "Content-Encoding: zstd",
         // Of messages within the body.
         "Connect-Content-Encoding: gzip",
         "Grpc-Encoding: gzip",
