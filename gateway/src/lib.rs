@@ -54,6 +54,5 @@ pub use ca::Ca;
 pub use config::{Config, Egress, UpstreamProxy};
 pub use gateway::{Gateway, Listener};
 pub use log::Log;
-pub use opened::SHORT as LONGEST_FOR_OTHERS;
 pub use source::{Agent, Closed, Grant, SecretSource, Value};
 pub use threads::Threads;

@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use keyward_wire::KeyId;
+use keyward_wire::limits::OTHERS_VALUE_MAX_BYTES;
 use keyward_wire::rule::{FieldName, Injection};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -241,7 +242,7 @@ fn entry<'l>(
 
 /// Whether looking for this value costs other agents nothing: whether it is short and of one line.
 fn is_short(secret: &[u8]) -> bool {
-    secret.len() <= SHORT && memchr::memchr2(b'\n', b'\r', secret).is_none()
+    secret.len() <= OTHERS_VALUE_MAX_BYTES && memchr::memchr2(b'\n', b'\r', secret).is_none()
 }
 
 /// The secret parts of a value: the value itself, and the fields that its rule writes, except a user name, which is on every
@@ -264,9 +265,8 @@ fn secrets(grant: &Grant, value: &Value) -> Vec<Zeroizing<Vec<u8>>> {
     std::iter::once(value.bytes()).chain(fields).map(|secret| Zeroizing::new(secret.to_vec())).collect()
 }
 
+/// How long a value stays open after it was used, or its agent was at work.
 const KEPT: Duration = Duration::from_mins(10);
-/// Length in bytes of the longest value of another agent that is kept out of answers.
-pub const SHORT: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -418,7 +418,7 @@ mod tests {
     fn r24_another_agents_short_value_is_covered_and_its_long_ones_delay_nobody() {
         let (opened, one, two) = (Opened::default(), agent(1), agent(2));
         let lines = b"-----BEGIN KEY-----\nMC4CAQAwBQYDK2VwBCIE\n-----END KEY-----\n";
-        let long = [b'x'; SHORT + 1];
+        let long = [b'x'; OTHERS_VALUE_MAX_BYTES + 1];
         let secrets = [SECRET, lines, &long];
         let _uses: Vec<Use> =
             (1..).zip(secrets).map(|(version, secret)| note(&opened, &one, version, secret)).collect();

@@ -118,20 +118,22 @@ fn l7_a_gateway_calls_somebody_from_one_place_only() {
     assert_eq!(places, expected.map(|(path, way)| (path.to_owned(), way)).into());
 }
 
-/// The rows of the list of attacks on a gateway that are to be answered: by tests that have them in their names, as
-/// `r1_r3_what_is_claimed`, or in what the gateway's document says that it cannot stop.
+/// The rows of `docs/ATTACKS.md`: each has a test with it in its name, as `r1_r3_what_is_claimed`, and no test has one that is not
+/// there.
 #[test]
 fn every_row_of_the_attacks_on_a_gateway_has_a_test_of_its_name() {
-    let rows = [("r", 25), ("d", 27), ("n", 8), ("p", 18), ("h", 7), ("s", 10), ("l", 7), ("c", 5)];
-    let rows =
-        rows.into_iter().flat_map(|(letter, last)| (1..=last).map(move |row| format!("{letter}{row}")));
-    let mut missing: BTreeSet<String> = rows.chain(["l10".to_owned()]).collect();
     let is_row = |word: &&str| {
         let digits = word.trim_start_matches(|c: char| c.is_ascii_lowercase());
         word.len() == digits.len() + 1
             && !digits.is_empty()
             && digits.bytes().all(|byte| byte.is_ascii_digit())
     };
+    let document = std::fs::read_to_string(root().join("docs/ATTACKS.md")).unwrap();
+    let first_cells = document.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" |"));
+    let rows: BTreeSet<String> =
+        first_cells.map(|(row, _)| row.to_lowercase()).filter(|row| is_row(&row.as_str())).collect();
+    assert!(rows.len() > 100, "{rows:?}");
+    let (mut missing, mut unknown) = (rows.clone(), BTreeSet::new());
     let mut texts = Vec::new();
     for part in ["gateway/src", "gateway/attacks/src", "tests/tests", "cli/src", "shared/wire/src"] {
         with_tests(&root().join(part), &mut texts);
@@ -141,10 +143,14 @@ fn every_row_of_the_attacks_on_a_gateway_has_a_test_of_its_name() {
         for name in names.filter(|name| name.matches('_').count() > 2) {
             for row in name.split('_').take_while(is_row) {
                 missing.remove(row);
+                if !rows.contains(row) {
+                    unknown.insert(name.to_owned());
+                }
             }
         }
     }
     assert_eq!(missing, BTreeSet::new(), "rows that no test is named after");
+    assert_eq!(unknown, BTreeSet::new(), "names of rows that the document does not have");
 }
 
 /// Every file as it is.

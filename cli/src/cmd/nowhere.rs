@@ -1,6 +1,7 @@
 //! Why the gateway sends a key nowhere, whoever it is granted to (GATEWAY.md, What comes back).
 
 use keyward_crypto::state::secret::Secret;
+use keyward_wire::limits::{SENT_VALUE_MAX_BYTES, SENT_VALUE_MIN_BYTES};
 use keyward_wire::name::Name;
 use keyward_wire::rule::Rule;
 
@@ -24,8 +25,10 @@ pub(in crate::cmd) fn nowhere(name: &str, secret: &Secret) -> Option<String> {
 /// The reason, if it is the value alone.
 pub(in crate::cmd) fn unusable(value: &[u8]) -> Option<String> {
     match value.len() {
-        ..SHORTEST => Some(format!("a value of fewer than {SHORTEST} bytes cannot be kept out of answers")),
-        length if length > LONGEST => {
+        ..SENT_VALUE_MIN_BYTES => {
+            Some(format!("a value of fewer than {SENT_VALUE_MIN_BYTES} bytes cannot be kept out of answers"))
+        }
+        length if length > SENT_VALUE_MAX_BYTES => {
             Some("a value of more than 16 KiB cannot be kept out of answers".to_owned())
         }
         _ => None,
@@ -36,17 +39,6 @@ pub(in crate::cmd) fn unusable(value: &[u8]) -> Option<String> {
 pub(in crate::cmd) fn said(key: &Name, reason: &str) -> String {
     format!("the gateway sends {key} nowhere: {reason}")
 }
-
-/// Bytes of the shortest value that the gateway uses.
-const SHORTEST: usize = 8;
-
-/// Bytes of the longest.
-pub(in crate::cmd) const LONGEST: usize = 16 * 1024;
-
-// A client may be built without the gateway.
-#[cfg(feature = "gateway")]
-const _: () =
-    assert!(SHORTEST == keyward_gateway::redact::SHORTEST && LONGEST == keyward_gateway::redact::LONGEST);
 
 #[cfg(test)]
 mod tests {
@@ -63,12 +55,12 @@ mod tests {
             nowhere("my key", &secret)
         };
         assert_eq!(of("12345678", Some(rule)), None);
-        assert_eq!(of(&"x".repeat(LONGEST), Some(rule)), None);
+        assert_eq!(of(&"x".repeat(SENT_VALUE_MAX_BYTES), Some(rule)), None);
         for (value, rule, said) in [
             ("12345678", None, "keyward key set 'my key' --inject"),
             ("12345678", Some("{}"), "cannot be read"),
             ("1234567", Some(rule), "fewer than 8"),
-            (&*"x".repeat(LONGEST + 1), Some(rule), "more than 16 KiB"),
+            (&*"x".repeat(SENT_VALUE_MAX_BYTES + 1), Some(rule), "more than 16 KiB"),
         ] {
             assert!(of(value, rule).unwrap().contains(said), "{said}");
         }

@@ -34,7 +34,7 @@ impl Case {
         (self.part, self.name)
     }
 
-    /// The rows of the list of attacks that the case is about, as `R1`. Empty if the case is about something that has to work.
+    /// The rows of ATTACKS.md that the case is about, as `R1`. Empty if the case is about something that has to work.
     pub fn rows(&self) -> impl Iterator<Item = String> {
         rows(self.name)
     }

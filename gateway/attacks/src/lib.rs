@@ -1,5 +1,5 @@
 //! Attacks on the gateway, on real sockets: an agent in front of it, upstreams that do what they like behind it, and a source of
-//! secrets in memory. What a case is called is what it claims; the letters and numbers are the rows of the list of attacks.
+//! secrets in memory. What a case is called is what it claims; the letters and numbers are the rows of ATTACKS.md.
 //!
 //! The gateway's tests run each case by itself; `keyward proxy selftest` runs them where a gateway is to be.
 

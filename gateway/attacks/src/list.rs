@@ -2,7 +2,7 @@
 
 /// Hands the names of all attacks to a macro, by the file that each stands in: `each_attack!(make)` is `make! { file { name, … } … }`.
 ///
-/// What a name says is the claim, after the rows of the list of attacks that it is about.
+/// What a name says is the claim, after the rows of ATTACKS.md that it is about.
 #[macro_export]
 macro_rules! each_attack {
     ($make:ident) => {

@@ -1,4 +1,4 @@
-//! What is written where, and the attackers' rows about it (P, H, D and L of the gateway's attack list).
+//! What is written where, and the attackers' rows about it (P, H, D and L of ATTACKS.md).
 
 use std::sync::Arc;
 

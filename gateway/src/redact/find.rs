@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
+use super::PIECE;
 use super::escape::{Read, View, WIDEST, WITHIN};
 use super::forms::{Cover, Pattern, STAR};
-use super::index::{Index, PIECE};
+use super::index::Index;
 
 /// A complete form of a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

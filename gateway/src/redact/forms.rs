@@ -5,8 +5,8 @@
 
 use zeroize::Zeroizing;
 
+use super::PIECE;
 use super::base64::{Alphabet, Sextets};
-use super::index::PIECE;
 
 /// One shape of one value.
 pub(super) struct Pattern {

@@ -12,6 +12,7 @@
 
 use zeroize::Zeroizing;
 
+use super::PIECE;
 use super::forms::Pattern;
 
 /// The indexed pieces of all patterns.
@@ -134,8 +135,6 @@ fn piece(text: &[u8]) -> Option<u64> {
     text.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }
 
-/// Bytes that are looked up together; no value is shorter.
-pub(super) const PIECE: usize = 8;
 /// Bytes between two branches.
 const GROUP: usize = 64;
 /// 16 KiB: fifty values set one bit in thirty.

@@ -30,6 +30,7 @@ mod tests;
 
 use breaks::Breaks;
 use find::{Found, Patterns};
+use keyward_wire::limits::{SENT_VALUE_MAX_BYTES, SENT_VALUE_MIN_BYTES};
 use zeroize::Zeroizing;
 
 pub use stream::Stream;
@@ -43,11 +44,11 @@ pub struct Held {
 /// Why a value cannot be kept out of answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unscrubbable {
-    /// Fewer than [`SHORTEST`] bytes: unrelated text would be damaged, and every answer would say whether a guess was right.
-    #[error("a value of fewer than {SHORTEST} bytes cannot be kept out of answers")]
+    /// Fewer than [`SENT_VALUE_MIN_BYTES`] bytes: unrelated text would be damaged, and every answer would say whether a guess was right.
+    #[error("a value of fewer than {SENT_VALUE_MIN_BYTES} bytes cannot be kept out of answers")]
     TooShort,
-    /// More than [`LONGEST`] bytes: too much would have to be held back.
-    #[error("a value of more than {LONGEST} bytes cannot be kept out of answers")]
+    /// More than [`SENT_VALUE_MAX_BYTES`] bytes: too much would have to be held back.
+    #[error("a value of more than {SENT_VALUE_MAX_BYTES} bytes cannot be kept out of answers")]
     TooLong,
 }
 
@@ -59,8 +60,8 @@ impl Held {
     /// [`Unscrubbable`]. Such a value must not be put into a request whose answer is scrubbed.
     pub fn new(secret: &[u8], placeholder: Option<&str>) -> Result<Self, Unscrubbable> {
         match secret.len() {
-            ..SHORTEST => return Err(Unscrubbable::TooShort),
-            length if length > LONGEST => return Err(Unscrubbable::TooLong),
+            ..SENT_VALUE_MIN_BYTES => return Err(Unscrubbable::TooShort),
+            length if length > SENT_VALUE_MAX_BYTES => return Err(Unscrubbable::TooLong),
             _ => {}
         }
         let fits = placeholder.filter(|placeholder| placeholder.len() == secret.len());
@@ -136,7 +137,5 @@ fn cover(text: &mut [u8], base: u64, found: &[Found]) {
     }
 }
 
-/// Bytes of the shortest value that is kept out of answers.
-pub const SHORTEST: usize = index::PIECE;
-/// Bytes of the longest value that is kept out of answers.
-pub const LONGEST: usize = 16 * 1024;
+/// Bytes of a form that are looked up together; no value is shorter.
+const PIECE: usize = SENT_VALUE_MIN_BYTES;

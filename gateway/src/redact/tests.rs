@@ -1,4 +1,4 @@
-//! The claims of the scrubber, and the attackers' rows that it answers (R of the gateway's attack list).
+//! The claims of the scrubber, and the attackers' rows that it answers (R of ATTACKS.md).
 
 use bytes::Bytes;
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
@@ -205,8 +205,8 @@ fn what_went_with_its_message_is_not_covered_but_its_rest_is() {
 fn r18_a_value_that_can_be_guessed_is_refused() {
     assert_eq!(Held::new(b"1234567", None).err(), Some(Unscrubbable::TooShort));
     assert!(Held::new(b"12345678", None).is_ok());
-    assert!(Held::new(&vec![b'x'; LONGEST], None).is_ok());
-    assert_eq!(Held::new(&vec![b'x'; LONGEST + 1], None).err(), Some(Unscrubbable::TooLong));
+    assert!(Held::new(&vec![b'x'; SENT_VALUE_MAX_BYTES], None).is_ok());
+    assert_eq!(Held::new(&vec![b'x'; SENT_VALUE_MAX_BYTES + 1], None).err(), Some(Unscrubbable::TooLong));
 }
 
 #[test]

@@ -3,6 +3,15 @@
 /// Largest secret value, in bytes.
 pub const VALUE_BYTES: usize = 63 * 1024;
 
+/// Shortest value that a gateway sends, in bytes. A shorter one could not be kept out of answers: unrelated text would be damaged.
+pub const SENT_VALUE_MIN_BYTES: usize = 8;
+
+/// Longest value that a gateway sends, in bytes. Of a longer one too much of each answer would have to be held back.
+pub const SENT_VALUE_MAX_BYTES: usize = 16 * 1024;
+
+/// Longest value, in bytes, that a gateway keeps out of the answers of agents that may not use it.
+pub const OTHERS_VALUE_MAX_BYTES: usize = 1024;
+
 /// Largest plaintext of ORG or VIEW, in bytes: with its 4-byte length it fills an 8 MiB bucket.
 pub const STATE_BYTES: usize = 8 * 1024 * 1024 - 4;
 

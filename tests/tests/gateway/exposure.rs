@@ -104,8 +104,9 @@ fn l2_l10_a_program_of_the_same_user_reads_nothing_of_a_gateways_process() {
     // An ordinary process is open to it.
     let attach = |pid: u32| format!("import ctypes; print(ctypes.CDLL(None).ptrace(16, {pid}, 0, 0))");
     let mut ordinary = Command::new(user[0]).args(&user[1..]).args(["sleep", "60"]).spawn().unwrap();
-    // It has begun when it is what it will be.
-    while !fs::read(format!("/proc/{}/cmdline", ordinary.id())).unwrap().starts_with(b"sleep") {}
+    keyward_tests::server::wait_until("the ordinary process is what it will be", || {
+        fs::read(format!("/proc/{}/cmdline", ordinary.id())).unwrap().starts_with(b"sleep").then_some(())
+    });
     assert!(beside(&["cat", &format!("/proc/{}/environ", ordinary.id())]).status.success());
     assert_eq!(beside(&["python3", "-c", &attach(ordinary.id())]).stdout, b"0\n");
     ordinary.kill().unwrap();

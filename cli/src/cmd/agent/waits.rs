@@ -1,9 +1,8 @@
 //! What the answers of an agent wait for, because a value that it may use could stand there (GATEWAY.md, What comes back).
 
 use keyward_crypto::state::secret::Secret;
+use keyward_wire::limits::{OTHERS_VALUE_MAX_BYTES, SENT_VALUE_MAX_BYTES};
 use keyward_wire::rule::Rule;
-
-use crate::cmd::nowhere::LONGEST;
 
 /// Why a key delays all answers of each agent that it is granted to, used or not. `None` if the delay cannot be felt.
 pub(super) fn why(secret: &Secret) -> Option<&'static str> {
@@ -12,12 +11,13 @@ pub(super) fn why(secret: &Secret) -> Option<&'static str> {
     let fields =
         fields.iter().filter_map(|name| secret.fields.get(name.as_str()).map(|text| text.as_bytes()));
     let all: Vec<&[u8]> = std::iter::once(secret.value.as_slice()).chain(fields).collect();
-    let is = |what: fn(&[u8]) -> bool| all.iter().any(|value| value.len() <= LONGEST && what(value));
+    let is =
+        |what: fn(&[u8]) -> bool| all.iter().any(|value| value.len() <= SENT_VALUE_MAX_BYTES && what(value));
     if is(has_blank_line) {
         Some("it has a blank line, so each of its answers waits for its end")
     } else if is(has_line_end) {
         Some("it has several lines, so what is told by the line waits for a blank one")
-    } else if is(|value| value.len() > LONGEST_FOR_OTHERS) {
+    } else if is(|value| value.len() > OTHERS_VALUE_MAX_BYTES) {
         Some("it is long, so what has no line ends waits for tens of kilobytes more")
     } else {
         None
@@ -32,13 +32,6 @@ fn has_blank_line(value: &[u8]) -> bool {
     let has = |ends: &[u8]| value.windows(ends.len()).any(|window| window == ends);
     has(b"\n\n") || has(b"\n\r\n") || has(b"\r\r")
 }
-
-/// The gateway covers others' values up to this length, in bytes, in everybody's answers.
-const LONGEST_FOR_OTHERS: usize = 1024;
-
-// A client may be built without the gateway.
-#[cfg(feature = "gateway")]
-const _: () = assert!(LONGEST_FOR_OTHERS == keyward_gateway::LONGEST_FOR_OTHERS);
 
 #[cfg(test)]
 mod tests {
@@ -66,12 +59,16 @@ mod tests {
             ("a", "b\r\nc", "several lines"),
             ("a\n\nb", "x", "blank line"),
             ("a\n\r\nb", "x", "blank line"),
-            (&*"x".repeat(LONGEST_FOR_OTHERS + 1), "x", "long"),
+            (&*"x".repeat(OTHERS_VALUE_MAX_BYTES + 1), "x", "long"),
         ] {
             assert!(why_of(value, field, host).unwrap().contains(said), "{value:?}");
         }
-        assert_eq!(why_of(&"x".repeat(LONGEST_FOR_OTHERS), "x", host), None);
-        assert_eq!(why_of(&"x\n".repeat(LONGEST / 2 + 1), "x", host), None, "the gateway uses no such value");
+        assert_eq!(why_of(&"x".repeat(OTHERS_VALUE_MAX_BYTES), "x", host), None);
+        assert_eq!(
+            why_of(&"x\n".repeat(SENT_VALUE_MAX_BYTES / 2 + 1), "x", host),
+            None,
+            "the gateway uses no such value"
+        );
         assert_eq!(why_of("a\nb", "x", ""), None, "without a rule that can be read it is not used");
     }
 }

@@ -9,7 +9,8 @@ use crate::fault::{Code, Fault};
 /// Attack a gateway, and see that nothing comes of it
 ///
 /// A gateway of its own, with values made up for it and services that lie: no server, no network and no sign-in are needed,
-/// and nothing is written but to a temporary folder.
+/// and nothing is written but to a temporary folder. The rows and their groups (R: answers that repeat the value, D: to another
+/// place, …) are those of docs/ATTACKS.md.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  keyward proxy selftest\n  keyward proxy selftest D R7")]
 pub(super) struct Options {
