@@ -35,8 +35,12 @@ pub(crate) fn run_all(advisories: &Advisories) -> Result<()> {
     });
     // What the workspace as a whole never is: the client without its gateway, and the server without what only clients read.
     steps.run("without features", || {
-        run(&mut cargo(&["check", "--locked", "-p", "keyward", "--no-default-features"]))?;
-        run(&mut cargo(&["check", "--locked", "-p", "keyward-server"]))
+        let clippy = |words: &[&str]| {
+            run(&mut cargo(&[&["clippy", "--locked"], words, &["--", "-D", "warnings"]].concat()))
+        };
+        clippy(&["-p", "keyward", "--no-default-features"])?;
+        clippy(&["-p", "keyward", "--no-default-features", "--features", "gateway"])?;
+        clippy(&["-p", "keyward-server"])
     });
     steps.run("shell scripts", scripts::check);
     steps.run("dependencies", || {
