@@ -88,6 +88,7 @@ impl Tx {
             Inner::Sqlite(transaction) => transaction.commit().await?,
             Inner::Postgres(transaction) => transaction.commit().await?,
         }
+        self.store.check_files()?;
         if self.audited > 0 {
             self.store.audited.entries.inc_by(self.audited.into());
             self.store.audited.per_commit.observe(self.audited.into());

@@ -55,6 +55,12 @@ pub enum StoreError {
     /// The database can be read and not written: its disk is read-only, or it is a stand-by.
     #[error("it is read-only")]
     ReadOnly,
+    /// SQLite's files were deleted or replaced under the running server: what it writes would be lost.
+    #[error(
+        "its files were deleted or replaced under the running server, which therefore does nothing: put them back, or stop the \
+         server and restore a backup"
+    )]
+    Gone,
     /// A failure of the database or of the connection to it.
     #[error("database failure")]
     Driver(#[source] sqlx::Error),
