@@ -28,6 +28,12 @@ pub enum BackupError {
     /// The file is not a backup.
     #[error("{} is not a backup that this keyward-server can read", .0.display())]
     NotABackup(PathBuf),
+    /// The database has tables or columns that this program does not know, or lacks some.
+    #[error(
+        "the database's schema is not this keyward-server's, which therefore cannot tell whether it would copy everything. \
+         Nothing was written: keep the last backup, and undo what was changed"
+    )]
+    ForeignSchema,
     /// The backup was made by another version, or something in it is wrong.
     #[error(
         "the backup is not sound, so nothing was restored. Take another one; if it was made by another version of \
@@ -61,7 +67,8 @@ impl From<StoreError> for BackupError {
 }
 
 /// Writes everything that `source` holds at this moment into a new file, 0600, which appears complete or not at all. A server may
-/// be running. Returns what a check of the file finds; an unsound database is backed up all the same.
+/// be running. Returns what a check of the file finds. A database with unsound rows is backed up all the same, one with another
+/// schema is not: rows that this program does not know of would be missing.
 pub async fn backup(
     source: &Store,
     file: &Path,
@@ -95,8 +102,12 @@ async fn write(
     draft: &Path,
     found: &mut dyn FnMut(Finding),
 ) -> Result<(Manifest, Checked), BackupError> {
+    let mut from = source.snapshot().await?;
+    if !check::check_schema(&mut from, found).await? {
+        return Err(BackupError::ForeignSchema);
+    }
     let target = Store::create_backup(draft).await?;
-    let (mut from, mut to) = (source.snapshot().await?, target.begin().await?);
+    let mut to = target.begin().await?;
     let manifest = to.copy_from(&mut from).await?;
     from.rollback().await?;
     // The hash is of the rows in the file: the two engines may sort texts differently.

@@ -4,7 +4,7 @@ use std::io::{StdoutLock, Write as _, stderr, stdout};
 use std::process::ExitCode;
 use std::time::{Duration, UNIX_EPOCH};
 
-use keyward_server::backup;
+use keyward_server::backup::{self, BackupError};
 use keyward_server::check::{Checked, Finding, check_all};
 use keyward_server::config::{BackupArgs, CheckArgs};
 use keyward_server::store::{ClockOffset, Manifest};
@@ -29,10 +29,13 @@ pub(crate) async fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
 pub(crate) async fn backup(args: BackupArgs) -> anyhow::Result<ExitCode> {
     let store = read_store(&args.database.into()).await?;
     let mut findings = Findings::new(false);
-    let (manifest, checked) =
-        backup::backup(&store, &args.file, &mut |finding| findings.tell(&finding)).await?;
+    let done = backup::backup(&store, &args.file, &mut |finding| findings.tell(&finding)).await;
     store.close().await;
     findings.end()?;
+    let (manifest, checked) = match done {
+        Err(error @ BackupError::ForeignSchema) => return refused(&error),
+        other => other?,
+    };
     let Manifest { rows, .. } = manifest;
     writeln!(stderr(), "{} rows are in {}. {}", rows, args.file.display(), summary(&checked))?;
     if checked.findings > 0 {
@@ -51,15 +54,18 @@ pub(crate) async fn restore(args: BackupArgs) -> anyhow::Result<ExitCode> {
     store.close().await;
     findings.end()?;
     let (Manifest { rows, made_at, .. }, checked) = match restored {
-        Err(error @ backup::BackupError::Unsound) => {
-            writeln!(stderr(), "keyward-server: {error}")?;
-            return Ok(ExitCode::from(NOT_SOUND));
-        }
+        Err(error @ BackupError::Unsound) => return refused(&error),
         other => other?,
     };
     writeln!(stderr(), "{rows} rows are restored. {}", summary(&checked))?;
     writeln!(stderr(), "{}", aftermath(made_at))?;
     Ok(code(&checked))
+}
+
+/// Says why nothing was done to what is not sound.
+fn refused(error: &BackupError) -> anyhow::Result<ExitCode> {
+    writeln!(stderr(), "keyward-server: {error}")?;
+    Ok(ExitCode::from(NOT_SOUND))
 }
 
 /// What a restored, older state means for people (docs/OPERATING.md).

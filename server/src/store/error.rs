@@ -43,6 +43,15 @@ pub enum StoreError {
         /// The migration's number.
         version: i64,
     },
+    /// The tables are not as the migrations made them.
+    #[error(
+        "its schema was changed by hand: {}. Undo that (`keyward-server check` looks at it), or restore a backup",
+        some_of(differences)
+    )]
+    ChangedSchema {
+        /// What is missing and what is foreign, in words.
+        differences: Vec<String>,
+    },
     /// `--database-url` is not a PostgreSQL address.
     #[error("the database URL must start with postgres:// or postgresql://; without one, SQLite is used")]
     Url,
@@ -114,6 +123,16 @@ impl From<sqlx::Error> for StoreError {
             Some(code @ ("57P01" | "57P02" | "57P03")) => Self::Unreachable(format!("database error {code}")),
             _ => Self::Driver(error),
         }
+    }
+}
+
+/// The first few, and how many more there are.
+fn some_of(differences: &[String]) -> String {
+    const FEW: usize = 3;
+    let said = differences.iter().take(FEW).map(String::as_str).collect::<Vec<_>>().join("; ");
+    match differences.len().saturating_sub(FEW) {
+        0 => said,
+        more => format!("{said}; and {more} more"),
     }
 }
 

@@ -59,7 +59,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, Sqlite, SqlitePool, Transaction};
 
 pub use audit::{AuditFilter, AuditRow, ObjectKind, ObjectRow};
-pub use check::{Links, Page, RootRow, Sealed, SecretRow};
+pub use check::{Links, ObjectPage, Page, RootRow, Sealed, SecretRow};
 pub use copy::Manifest;
 pub use credentials::StoredCredential;
 pub use engine::Tx;
@@ -157,6 +157,7 @@ impl Store {
 
     async fn up_to_date(self) -> Result<Self, StoreError> {
         migrate::migrate(&self).await?;
+        self.refuse_changed_schema().await?;
         Ok(self)
     }
 
@@ -202,7 +203,7 @@ impl Store {
         self.files.as_ref().map_or(Ok(()), |files| files.check())
     }
 
-    /// The database answers and has exactly this program's schema.
+    /// The database answers and is at this program's schema version.
     pub async fn is_ready(&self) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
         let current = migrate::is_current(&mut tx).await?;

@@ -101,10 +101,11 @@ engines! {
             ("update audit set entry = '{}' where seq = 2", "is not sound", 6),
             ("drop index members_by_identity", "is not sound", 6),
             ("update schema_migrations set sha256 = zeroblob(32)", "is not sound", 6),
+            ("delete from audit_objects", "is not sound", 6),
             // what only the hash tells,
             ("update identities set last_used_at = 1", "does not hold the rows", 1),
             ("update identities set email = 'mallory@example.com' where email is not null", "does not hold the rows", 1),
-            ("delete from audit_objects", "does not hold the rows", 1),
+            ("update orgs set created_at = 1", "does not hold the rows", 1),
             ("update backup_manifest set rows = rows + 1", "does not hold the rows", 1),
             // and what is no backup at all.
             ("update backup_manifest set format = 2", "is not a backup", 1),

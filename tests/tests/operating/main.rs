@@ -12,5 +12,6 @@ mod drill;
 mod guessing;
 mod metrics;
 mod reload;
+mod schema;
 mod setup;
 mod unit;
