@@ -11,6 +11,7 @@ mod check;
 mod drill;
 mod guessing;
 mod metrics;
+mod postgres;
 mod reload;
 mod schema;
 mod setup;
