@@ -3,7 +3,8 @@
 //! What is in the file is what the server holds: sealed envelopes and relations. Damage is found by the check and by a hash
 //! over all rows; a forged backup is a forged database, and clients find that (CRYPTO.md §2.7).
 
-use std::fs::File;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::check::{self, Checked, Finding};
@@ -67,7 +68,7 @@ impl From<StoreError> for BackupError {
 }
 
 /// Writes everything that `source` holds at this moment into a new file, 0600, which appears complete or not at all. A server may
-/// be running. Returns what a check of the file finds. A database with unsound rows is backed up all the same, one with another
+/// be running. Dropped before it is done, it leaves nothing. Returns what a check of the file finds. A database with unsound rows is backed up all the same, one with another
 /// schema is not: rows that this program does not know of would be missing.
 pub async fn backup(
     source: &Store,
@@ -83,7 +84,11 @@ pub async fn backup(
         _ => Path::new("."),
     };
     // Beside its final place, so that it can be moved there in one step; 0700.
-    let dir = tempfile::Builder::new().prefix(".keyward-backup.").tempdir_in(parent).map_err(failed)?;
+    let dir = tempfile::Builder::new()
+        .prefix(".keyward-backup.")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(parent)
+        .map_err(failed)?;
     let draft = dir.path().join("backup");
     drop(data::private_file(&draft)?);
     let done = write(source, &draft, found).await?;
