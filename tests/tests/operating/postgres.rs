@@ -1,6 +1,6 @@
 //! A PostgreSQL that cannot be used, and one that is used from a place where nothing may be written.
 
-use keyward_tests::server::{Engine, Server};
+use keyward_tests::server::{Engine, Server, wait_until};
 use keyward_tests::world::World;
 
 #[test]
@@ -37,4 +37,26 @@ fn what_is_wrong_with_a_database_is_said_with_what_to_do() {
         assert!(ended.stderr.contains(said), "{}", ended.said());
     }
     server.sql(&format!("drop role {role}"));
+}
+
+/// Only the clock that decides is wrong: no client compares its own with it.
+#[test]
+fn a_database_whose_clock_is_wrong_is_said_to_be_at_the_start() {
+    let mut server = Server::start(Engine::Postgres);
+    let warns = |server: &Server| server.log().contains("the database's clock is ahead of this machine's");
+    let (_, name) = server.postgres_url().rsplit_once('/').unwrap();
+    server.sql(&format!(
+        "create schema wrong;
+         create function wrong.clock_timestamp() returns timestamptz language sql
+            as 'select pg_catalog.clock_timestamp() - interval ''2 minutes''';
+         alter database {name} set search_path = public, wrong, pg_catalog"
+    ));
+    assert!(!warns(&server), "{}", server.log());
+    server.restart();
+    wait_until("the warning", || warns(&server).then_some(()));
+    assert!(
+        ["seconds=-119", "seconds=-120"].iter().any(|ahead| server.log().contains(ahead)),
+        "{}",
+        server.log()
+    );
 }
