@@ -35,8 +35,8 @@ impl Files {
         }
     }
 
-    /// Checks that the database still has its name, and that its log is there. There must be a connection that has begun a
-    /// transaction.
+    /// Checks that the database still has its name, and that its log is there. Call it while a transaction is open: without any
+    /// connection there is no log.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         self.check_database()?;
         if self.log.exists() { Ok(()) } else { Err(StoreError::Gone) }
