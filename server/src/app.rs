@@ -45,6 +45,8 @@ impl App {
     pub async fn open(config: &Config, clock: ClockOffset) -> Result<Self, ConfigError> {
         config.check()?;
         let tls = config.tls.clone().map(Tls::load).transpose()?;
+        // Also beside PostgreSQL: the setup code is in it.
+        data::prepare(&config.data)?;
         let (store, lock) = open_store(config, clock).await?;
         let mut tx = store.begin().await?;
         let prelogin_secret = PreloginSecret::new(tx.prelogin_secret(&random::bytes()).await?);
@@ -142,15 +144,16 @@ impl App {
 
 /// Opens the configured database and brings its schema up to date.
 ///
-/// With SQLite, the data directory belongs to this process alone while the lock is held; PostgreSQL may be shared.
+/// With SQLite, the data directory is made, and belongs to this process alone while the lock is held; PostgreSQL may be shared,
+/// and needs no directory.
 pub async fn open_store(
     config: &Config,
     clock: ClockOffset,
 ) -> Result<(Store, Option<DirectoryLock>), ConfigError> {
-    data::prepare(&config.data)?;
     if let Some(url) = &config.database_url {
         return Ok((Store::open_postgres(url, clock).await?, None));
     }
+    data::prepare(&config.data)?;
     let lock = data::lock(&config.data)?;
     let file = config.data.join(SQLITE_FILE);
     data::private_file(&file)?;

@@ -3,7 +3,8 @@
 //! What is in the file is what the server holds: sealed envelopes and relations. Damage is found by the check and by a hash
 //! over all rows; a forged backup is a forged database, and clients find that (CRYPTO.md §2.7).
 
-use std::fs::File;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::check::{self, Checked, Finding};
@@ -28,6 +29,12 @@ pub enum BackupError {
     /// The file is not a backup.
     #[error("{} is not a backup that this keyward-server can read", .0.display())]
     NotABackup(PathBuf),
+    /// The database has tables or columns that this program does not know, or lacks some.
+    #[error(
+        "the database's schema is not this keyward-server's, which therefore cannot tell whether it would copy everything. \
+         Nothing was written: keep the last backup, and undo what was changed"
+    )]
+    ForeignSchema,
     /// The backup was made by another version, or something in it is wrong.
     #[error(
         "the backup is not sound, so nothing was restored. Take another one; if it was made by another version of \
@@ -61,7 +68,8 @@ impl From<StoreError> for BackupError {
 }
 
 /// Writes everything that `source` holds at this moment into a new file, 0600, which appears complete or not at all. A server may
-/// be running. Returns what a check of the file finds; an unsound database is backed up all the same.
+/// be running. Dropped before it is done, it leaves nothing. Returns what a check of the file finds. A database with unsound rows is backed up all the same, one with another
+/// schema is not: rows that this program does not know of would be missing.
 pub async fn backup(
     source: &Store,
     file: &Path,
@@ -76,7 +84,11 @@ pub async fn backup(
         _ => Path::new("."),
     };
     // Beside its final place, so that it can be moved there in one step; 0700.
-    let dir = tempfile::Builder::new().prefix(".keyward-backup.").tempdir_in(parent).map_err(failed)?;
+    let dir = tempfile::Builder::new()
+        .prefix(".keyward-backup.")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(parent)
+        .map_err(failed)?;
     let draft = dir.path().join("backup");
     drop(data::private_file(&draft)?);
     let done = write(source, &draft, found).await?;
@@ -95,8 +107,12 @@ async fn write(
     draft: &Path,
     found: &mut dyn FnMut(Finding),
 ) -> Result<(Manifest, Checked), BackupError> {
+    let mut from = source.snapshot().await?;
+    if !check::check_schema(&mut from, found).await? {
+        return Err(BackupError::ForeignSchema);
+    }
     let target = Store::create_backup(draft).await?;
-    let (mut from, mut to) = (source.snapshot().await?, target.begin().await?);
+    let mut to = target.begin().await?;
     let manifest = to.copy_from(&mut from).await?;
     from.rollback().await?;
     // The hash is of the rows in the file: the two engines may sort texts differently.

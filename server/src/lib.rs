@@ -11,6 +11,7 @@ mod auth;
 pub mod backup;
 mod bundles;
 pub mod check;
+mod clock;
 pub mod config;
 mod connections;
 mod data;

@@ -4,12 +4,13 @@ use std::io::{StdoutLock, Write as _, stderr, stdout};
 use std::process::ExitCode;
 use std::time::{Duration, UNIX_EPOCH};
 
-use keyward_server::backup;
+use keyward_server::backup::{self, BackupError};
 use keyward_server::check::{Checked, Finding, check_all};
 use keyward_server::config::{BackupArgs, CheckArgs};
 use keyward_server::store::{ClockOffset, Manifest};
 use keyward_server::{open_store, read_store};
 use keyward_wire::name::is_unprintable;
+use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) async fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let store = read_store(&args.database.into()).await?;
@@ -29,10 +30,20 @@ pub(crate) async fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
 pub(crate) async fn backup(args: BackupArgs) -> anyhow::Result<ExitCode> {
     let store = read_store(&args.database.into()).await?;
     let mut findings = Findings::new(false);
-    let (manifest, checked) =
-        backup::backup(&store, &args.file, &mut |finding| findings.tell(&finding)).await?;
+    let done = {
+        let mut tell = |finding| findings.tell(&finding);
+        tokio::select! {
+            done = backup::backup(&store, &args.file, &mut tell) => done,
+            // Dropped, an unfinished backup removes what it has written.
+            () = asked_to_end()? => anyhow::bail!("asked to end before it was done: there is no backup"),
+        }
+    };
     store.close().await;
     findings.end()?;
+    let (manifest, checked) = match done {
+        Err(error @ BackupError::ForeignSchema) => return refused(&error),
+        other => other?,
+    };
     let Manifest { rows, .. } = manifest;
     writeln!(stderr(), "{} rows are in {}. {}", rows, args.file.display(), summary(&checked))?;
     if checked.findings > 0 {
@@ -51,15 +62,29 @@ pub(crate) async fn restore(args: BackupArgs) -> anyhow::Result<ExitCode> {
     store.close().await;
     findings.end()?;
     let (Manifest { rows, made_at, .. }, checked) = match restored {
-        Err(error @ backup::BackupError::Unsound) => {
-            writeln!(stderr(), "keyward-server: {error}")?;
-            return Ok(ExitCode::from(NOT_SOUND));
-        }
+        Err(error @ BackupError::Unsound) => return refused(&error),
         other => other?,
     };
     writeln!(stderr(), "{rows} rows are restored. {}", summary(&checked))?;
     writeln!(stderr(), "{}", aftermath(made_at))?;
     Ok(code(&checked))
+}
+
+/// Done when the process is sent TERM or INT.
+fn asked_to_end() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Says why nothing was done to what is not sound.
+fn refused(error: &BackupError) -> anyhow::Result<ExitCode> {
+    writeln!(stderr(), "keyward-server: {error}")?;
+    Ok(ExitCode::from(NOT_SOUND))
 }
 
 /// What a restored, older state means for people (docs/OPERATING.md).
@@ -68,7 +93,9 @@ fn aftermath(made_at: i64) -> String {
         "\
 The backup is of {}. Before others reach this server:
 - What was taken away since is back (revoked tokens, exclusions, members): take it away again.
-- Nobody is signed in. Clients that remember a newer state refuse this one with exit 7, as they must: owners and admins run
+- No session is left, so a command that was under way asks anew. Logins of devices that were in the backup count again at once,
+  those that were logged out since among them, until they end by themselves.
+- Clients that remember a newer state refuse this one with exit 7, as they must: owners and admins run
   `keyward pin --forget`, and `keyward org heartbeat` until the seq is beyond what machines have seen.
 OPERATING.md, \"What an older state does\", has all steps.",
         humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(made_at.unsigned_abs()))

@@ -23,7 +23,7 @@ use crate::app::App;
 use crate::connections::Connections;
 use crate::http::{self, Peer, Server, origin};
 use crate::metrics::Metrics;
-use crate::{retention, watch};
+use crate::{clock, retention, watch};
 
 /// Serves the metrics at `/metrics`, and nothing else, for as long as the program runs.
 pub fn serve_metrics(listener: TcpListener, app: &App) {
@@ -41,6 +41,7 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
     let connections = Connections::default();
     let sweeping = tokio::spawn(retention::keep_sweeping(app.clone()));
     let looking = tokio::spawn(watch::keep_looking(app.store().clone(), app.watch().clone()));
+    let comparing = tokio::spawn(clock::keep_comparing(app.store().clone()));
     tokio::pin!(shutdown);
     loop {
         // Waits for room first: clients that cannot be served wait in the kernel's queue.
@@ -75,6 +76,7 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
     drop(listener);
     sweeping.abort();
     looking.abort();
+    comparing.abort();
     app.watch().close();
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests had not ended after {} s", DRAIN.as_secs());

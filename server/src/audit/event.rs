@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use keyward_wire::api::agents::RequestCount;
+use keyward_wire::api::audit::AuditRecord;
 use keyward_wire::api::credentials::CredentialKind;
 use keyward_wire::{CredentialId, DeploymentId, IdentityId, KeyId, ViewId};
 
@@ -149,12 +150,26 @@ impl Event {
             id: *key.as_bytes(),
             view_seq: 0,
         });
-        let mut rows: Vec<_> =
-            self.objects.iter().filter_map(|object| indexed(object)).chain(served).collect();
-        rows.sort();
-        rows.dedup();
-        rows
+        index(self.objects.iter().filter_map(|object| indexed(object)).chain(served))
     }
+}
+
+/// The rows that filters look at for an entry with these objects, beyond what [`lists_keys_beside`] says.
+pub(crate) fn index_of(objects: &[String]) -> Vec<ObjectRow> {
+    index(objects.iter().filter_map(|object| indexed(object)))
+}
+
+/// Whether the index has keys for this entry that the entry does not name: those of an owner's or admin's bundle.
+pub(crate) fn lists_keys_beside(record: &AuditRecord) -> bool {
+    let is_bundle = [true, false].map(bundle_action).contains(&record.action.as_str());
+    is_bundle && record.objects.iter().any(|object| object.starts_with("org@"))
+}
+
+fn index(rows: impl Iterator<Item = ObjectRow>) -> Vec<ObjectRow> {
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort();
+    rows.dedup();
+    rows
 }
 
 impl From<&access::Event> for Event {

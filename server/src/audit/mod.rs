@@ -5,5 +5,5 @@
 mod event;
 mod writer;
 
-pub(crate) use event::Event;
+pub(crate) use event::{Event, index_of, lists_keys_beside};
 pub(crate) use writer::{Origin, append, append_all};

@@ -74,13 +74,26 @@ pub async fn check(tx: &mut Tx, found: &mut dyn FnMut(Finding)) -> Result<Checke
     Ok(report.checked)
 }
 
-async fn everything(tx: &mut Tx, report: &mut Report<'_>) -> Result<(), StoreError> {
+/// Checks the schema alone, and tells each finding. Returns whether it is exactly this program's.
+///
+/// # Errors
+/// If the database does not answer.
+pub async fn check_schema(tx: &mut Tx, found: &mut dyn FnMut(Finding)) -> Result<bool, StoreError> {
+    schema(tx, &mut Report { checked: Checked::default(), org: None, found }).await
+}
+
+async fn schema(tx: &mut Tx, report: &mut Report<'_>) -> Result<bool, StoreError> {
     let differences = tx.schema_differences().await?;
-    if !differences.is_empty() {
+    let same = differences.is_empty();
+    for difference in differences {
+        report.add("schema", difference);
+    }
+    Ok(same)
+}
+
+async fn everything(tx: &mut Tx, report: &mut Report<'_>) -> Result<(), StoreError> {
+    if !schema(tx, report).await? {
         // Nothing can be read from a schema that is not known.
-        for difference in differences {
-            report.add("schema", difference);
-        }
         return Ok(());
     }
     for complaint in tx.engine_complaints().await? {
@@ -92,7 +105,7 @@ async fn everything(tx: &mut Tx, report: &mut Report<'_>) -> Result<(), StoreErr
     let mut after = None;
     loop {
         let orgs = tx.orgs_after(after).await?;
-        let Some(last) = orgs.last() else { return Ok(()) };
+        let Some(last) = orgs.last() else { break };
         after = Some(last.id);
         for org in &orgs {
             report.org = Some(org.id);
@@ -101,6 +114,11 @@ async fn everything(tx: &mut Tx, report: &mut Report<'_>) -> Result<(), StoreErr
         }
         report.org = None;
     }
+    // A database that was only migrated has none yet.
+    if report.checked.organisations > 0 && !tx.has_server_row().await? {
+        report.add("server", "its row is not there");
+    }
+    Ok(())
 }
 
 /// Checks an organisation, each part by itself: if one part cannot be read, the others are still checked.

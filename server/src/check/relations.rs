@@ -57,6 +57,12 @@ fn members(state: &State, report: &mut Report<'_>) {
     for id in state.escrows.keys().filter(|id| !state.identities.contains_key(id)) {
         report.add(format!("escrow:{id}"), "of an identity that is not there");
     }
+    for id in state.identities.keys().filter(|id| !state.escrows.contains_key(id)) {
+        report.add(
+            format!("identity:{id}"),
+            "its key is in no escrow: owners cannot take it along into a new epoch",
+        );
+    }
 }
 
 fn things(state: &State, report: &mut Report<'_>) {

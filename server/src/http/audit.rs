@@ -3,7 +3,7 @@
 use keyward_wire::api::audit::{AuditAnswer, AuditEntry, AuditQuery};
 use keyward_wire::limits::{ANSWER_BYTES, AUDIT_PAGE};
 
-use super::{Answer, Call, Work, answer};
+use super::{Answer, Call, Failure, Work, answer};
 use crate::access::Action;
 use crate::audit::Event;
 use crate::store::{AuditFilter, AuditRow};
@@ -21,7 +21,10 @@ pub(super) async fn read(call: Call, mut work: Work) -> Answer {
         identity: query.identity,
         key: query.key,
     };
-    let limit = query.limit.unwrap_or(AUDIT_PAGE).min(AUDIT_PAGE);
+    let limit = query.limit.unwrap_or(AUDIT_PAGE);
+    if limit > AUDIT_PAGE {
+        return Err(Failure::invalid("More entries than one answer has.", "limit"));
+    }
     let rows = work.tx.audit(&permit, &filter, limit).await?;
     let answer = AuditAnswer { entries: fitting(rows), head: work.audit_head() };
     work.answer(&[Event::audit_read()], answer::ok(&answer)).await

@@ -73,6 +73,7 @@ pub(super) async fn login(call: Call) -> Answer {
             // Refused whether right or wrong: telling them apart would answer a guess.
             throttle.refused(call.ip, now);
             metrics.refused(Refused::Stranger);
+            let wait = throttle.wait(call.ip, now).map_or(wait, |network| network.max(wait));
             return Err(Failure::TooMany { wait });
         }
         match verdict {

@@ -20,9 +20,8 @@ use crate::bundles::{self, Key, Read};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct BundleQuery {
-    /// Id of a deployment. Without it: all of the view; for owners and admins no secret. An id that is unknown, foreign or
-    /// not for the caller gives no secrets, and no error.
-    #[param(format = "uuid")]
+    /// Id of a deployment, a UUID in lower case. Without it: all of the view; for owners and admins no secret. An id that is
+    /// unknown, foreign, not for the caller or none at all gives no secrets, and no error.
     deployment: Option<String>,
 }
 
@@ -38,7 +37,7 @@ pub(super) struct BundleQuery {
             ("keyward-audit" = String, description = "`<seq>:<hash>` of the audit head for owners and admins; for others the hash of this read's entry"),
         )),
         (status = 304, description = "As before. Authenticated and audited as 200"),
-        (status = 429, description = "Too many refused proofs from this address", body = keyward_wire::error::ErrorBody),
+        (status = 429, description = "Too many refused proofs from this network (IPv4 address or IPv6 /64)", body = keyward_wire::error::ErrorBody),
     ))]
 pub(super) async fn read(call: Call, mut work: Work) -> Answer {
     let permit = work.permit(Action::ReadOwnBundle)?;

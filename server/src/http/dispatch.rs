@@ -138,10 +138,10 @@ pub(super) async fn refuse_login(
 ) -> Result<(), Failure> {
     let (throttle, now) = (call.server.app.throttle(), Instant::now());
     let metrics = call.server.app.metrics();
-    let wait = throttle.wait(call.ip, now);
-    // Guessing on during the wait gains nothing: it counts, too.
+    let waits = throttle.wait(call.ip, now).is_some();
+    // Guessing on during the wait gains nothing: it counts, too, and so the wait that is told is the one after it.
     throttle.refused(call.ip, now);
-    if let Some(wait) = wait {
+    if waits && let Some(wait) = throttle.wait(call.ip, now) {
         metrics.refused(Refused::Network);
         return Err(Failure::TooMany { wait });
     }

@@ -74,7 +74,11 @@ impl Failure {
             Self::NotJson => ErrorCode::NotJson,
             Self::TooMany { .. } | Self::TooManyWaiting => ErrorCode::TooMany,
             Self::Store(
-                StoreError::Busy | StoreError::Unreachable(_) | StoreError::Full | StoreError::ReadOnly,
+                StoreError::Busy
+                | StoreError::Unreachable(_)
+                | StoreError::Full
+                | StoreError::ReadOnly
+                | StoreError::Gone,
             ) => ErrorCode::Unavailable,
             Self::Store(_) | Self::Internal(_) => ErrorCode::Internal,
         }
@@ -132,6 +136,9 @@ impl Failure {
             Self::Store(StoreError::ReadOnly) => {
                 "The server's database is read-only, and nothing is answered that cannot be recorded. Its operator must \
                  look at it."
+            }
+            Self::Store(StoreError::Gone) => {
+                "The server's database was deleted or replaced under it, so nothing is written. Its operator must look at it."
             }
             Self::Store(_) | Self::Internal(_) => "The server failed. Its log says more.",
         };

@@ -105,7 +105,7 @@ impl Tx {
 }
 
 impl ObjectKind {
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Key => "key",
             Self::Identity => "identity",
@@ -132,6 +132,13 @@ pub(super) fn audit_row(row: &Row) -> Result<AuditRow, StoreError> {
         entry: row.text("entry")?,
         hash: row.sha256("hash")?,
     })
+}
+
+pub(super) fn object_row(row: &Row) -> Result<(u64, ObjectRow), StoreError> {
+    let kinds = [ObjectKind::Key, ObjectKind::Identity, ObjectKind::View];
+    let kind = row.word("kind", &kinds, ObjectKind::as_str)?;
+    let object = ObjectRow { kind, id: row.array("object_id")?, view_seq: row.count("view_seq")? };
+    Ok((row.count("audit_seq")?, object))
 }
 
 static INSERT: LazyLock<Insert> =

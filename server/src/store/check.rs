@@ -7,12 +7,11 @@ use keyward_wire::api::credentials::CredentialKind;
 use keyward_wire::api::write::RootKind;
 use keyward_wire::{IdentityId, KeyId, OrgId, Sha256, ViewId};
 
-use super::audit::audit_row;
+use super::audit::{audit_row, object_row};
 use super::credential_kind::credential_kind;
 use super::engine::{Inner, Row, Tx, args, id, int, statements};
 use super::orgs::{org_row, root_word};
-use super::schema::Shape;
-use super::{AuditRow, OrgRow, Store, StoreError, migrate};
+use super::{AuditRow, ObjectKind, ObjectRow, OrgRow, StoreError};
 
 /// A stored blob, unchecked.
 pub struct Sealed {
@@ -54,6 +53,18 @@ pub struct Page {
     version: u64,
 }
 
+/// Where the next page of the audit's index begins: after this row.
+pub struct ObjectPage {
+    after: (u64, ObjectRow),
+}
+
+impl Default for ObjectPage {
+    fn default() -> Self {
+        // No kind sorts before this one, and no entry has seq 0.
+        Self { after: (0, ObjectRow { kind: ObjectKind::Identity, id: [0; 16], view_seq: 0 }) }
+    }
+}
+
 /// Rows that refer to a row that is not there.
 pub struct Links {
     /// The kind of row and of what is missing, in words.
@@ -70,17 +81,6 @@ impl Tx {
             Inner::Postgres(_) => "select cast(1 as bigint) as tables",
         };
         self.one(sql, args![]).await.map(drop)
-    }
-
-    /// How the schema differs from this program's, in words. If it does, nothing else can be read.
-    pub async fn schema_differences(&mut self) -> Result<Vec<String>, StoreError> {
-        if let Some(difference) = migrate::difference(self).await? {
-            return Ok(vec![difference]);
-        }
-        let (own, found): (Shape, Shape) = (Store::own_shape().await?, self.shape().await?);
-        let missing = own.difference(&found).map(|line| format!("there is no {line}"));
-        let foreign = found.difference(&own).map(|line| format!("there is a foreign {line}"));
-        Ok(missing.chain(foreign).collect())
     }
 
     /// What the engine itself finds wrong, in its own words, which name tables and indices and no data.
@@ -210,6 +210,33 @@ impl Tx {
     /// Entries of the audit chain, a page at a time; empty at the end.
     pub async fn stored_audit(&mut self, org: OrgId, after: u64) -> Result<Vec<AuditRow>, StoreError> {
         self.all(AUDIT, vec![id(org), int(after)?]).await?.iter().map(audit_row).collect()
+    }
+
+    /// The index beside an audit chain, each row with the entry's seq: a page at a time, in the order of its key; empty at the end.
+    pub async fn stored_audit_objects(
+        &mut self,
+        org: OrgId,
+        page: &mut ObjectPage,
+    ) -> Result<Vec<(u64, ObjectRow)>, StoreError> {
+        let (seq, last) = &page.after;
+        let args = vec![
+            id(org),
+            last.kind.as_str().into(),
+            last.id.as_slice().into(),
+            int(last.view_seq)?,
+            int(*seq)?,
+        ];
+        let rows = self.all(AUDIT_OBJECTS, args).await?;
+        let rows: Vec<_> = rows.iter().map(object_row).collect::<Result<_, StoreError>>()?;
+        if let Some(last) = rows.last() {
+            page.after = *last;
+        }
+        Ok(rows)
+    }
+
+    /// Whether the server's own row is there.
+    pub async fn has_server_row(&mut self) -> Result<bool, StoreError> {
+        Ok(self.one(SERVER_ROWS, args![]).await?.int("n")? == 1)
     }
 
     /// The keys that this build of a view listed.
@@ -356,6 +383,13 @@ statements! {
         where org_id = $1 and seq > $2
         order by seq
         limit 200";
+    AUDIT_OBJECTS = "
+        select audit_seq, kind, object_id, view_seq
+        from audit_objects
+        where org_id = $1 and (kind, object_id, view_seq, audit_seq) > ($2, $3, $4, $5)
+        order by kind, object_id, view_seq, audit_seq
+        limit 500";
+    SERVER_ROWS = "select count(*) as n from server";
     VIEW_KEYS = "select key_id from view_keys where org_id = $1 and view_id = $2 and seq = $3";
     KEYS_WITHOUT_VERSION = "
         select k.id

@@ -84,6 +84,9 @@ impl Tx {
 
     /// Makes the transaction durable, and the envelopes that it supersedes unreadable.
     pub async fn commit(self) -> Result<(), StoreError> {
+        // Again, since the transaction may have taken long; not afterwards, when the connection may be closed already and the log
+        // with it.
+        self.store.check_files()?;
         match self.inner {
             Inner::Sqlite(transaction) => transaction.commit().await?,
             Inner::Postgres(transaction) => transaction.commit().await?,

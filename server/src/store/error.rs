@@ -43,6 +43,15 @@ pub enum StoreError {
         /// The migration's number.
         version: i64,
     },
+    /// The tables are not as the migrations made them.
+    #[error(
+        "its schema was changed by hand: {}. Undo that (`keyward-server check` looks at it), or restore a backup",
+        some_of(differences)
+    )]
+    ChangedSchema {
+        /// What is missing and what is foreign, in words.
+        differences: Vec<String>,
+    },
     /// `--database-url` is not a PostgreSQL address.
     #[error("the database URL must start with postgres:// or postgresql://; without one, SQLite is used")]
     Url,
@@ -55,6 +64,12 @@ pub enum StoreError {
     /// The database can be read and not written: its disk is read-only, or it is a stand-by.
     #[error("it is read-only")]
     ReadOnly,
+    /// SQLite's files were deleted or replaced under the running server: what it writes would be lost.
+    #[error(
+        "its files were deleted or replaced under the running server, which therefore does nothing: put them back, or stop the \
+         server and restore a backup"
+    )]
+    Gone,
     /// A failure of the database or of the connection to it.
     #[error("database failure")]
     Driver(#[source] sqlx::Error),
@@ -74,7 +89,7 @@ impl StoreError {
     pub fn cause(&self) -> String {
         match self {
             Self::Driver(error) => match error.as_database_error() {
-                Some(database) => format!("database error {}", database.code().unwrap_or_default()),
+                Some(database) => explained(&database.code().unwrap_or_default()),
                 None => driver_kind(error),
             },
             other => other.to_string(),
@@ -111,6 +126,31 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+/// The database's own code, and what it means where an operator can do something about it.
+fn explained(code: &str) -> String {
+    let meaning = match code {
+        "28P01" | "28000" => "it does not let this user in with this password",
+        "3D000" => "there is no such database: create it, with its user as the owner",
+        "3F000" => "its user's schema is not there: create it, or set another search_path",
+        "42501" => {
+            "its user lacks a right: let it own the database, or grant it `create` on the schema and all rights on its tables"
+        }
+        "53300" => "it has as many connections as it takes: each keyward-server makes up to 16",
+        _ => return format!("database error {code}"),
+    };
+    format!("{meaning} (database error {code})")
+}
+
+/// The first few, and how many more there are.
+fn some_of(differences: &[String]) -> String {
+    const FEW: usize = 3;
+    let said = differences.iter().take(FEW).map(String::as_str).collect::<Vec<_>>().join("; ");
+    match differences.len().saturating_sub(FEW) {
+        0 => said,
+        more => format!("{said}; and {more} more"),
+    }
+}
+
 fn driver_kind(error: &sqlx::Error) -> String {
     let kind = match error {
         sqlx::Error::Tls(_) => "TLS to the database failed",
@@ -134,5 +174,11 @@ mod tests {
         let broken = StoreError::from(sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()));
         assert_eq!(broken.cause(), "it cannot be reached: connection reset");
         assert!(matches!(StoreError::from(sqlx::Error::PoolTimedOut), StoreError::Busy));
+    }
+
+    #[test]
+    fn a_code_is_explained_where_an_operator_can_help() {
+        assert!(explained("42501").starts_with("its user lacks a right: "));
+        assert_eq!(explained("XX000"), "database error XX000");
     }
 }

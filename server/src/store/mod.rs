@@ -15,6 +15,7 @@
 //! | `relations` | groups, deployments, mappings, assignments, exclusions |
 //! | `secrets`, `views` | keys and versions; views and grants |
 //! | `audit` | the chain and what its filters need |
+//! | `files` | whether SQLite's files still have their names |
 //! | `wipe` | superseded envelopes leave SQLite's files |
 //! | `snapshot`, `check` | reading everything at once, and whether it fits together |
 //! | `copy` | everything from one database into another: backups |
@@ -29,6 +30,7 @@ mod credential_kind;
 mod credentials;
 mod engine;
 mod error;
+mod files;
 mod identities;
 mod many;
 mod migrate;
@@ -54,14 +56,15 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, SqlitePool};
+use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, Sqlite, SqlitePool, Transaction};
 
 pub use audit::{AuditFilter, AuditRow, ObjectKind, ObjectRow};
-pub use check::{Links, Page, RootRow, Sealed, SecretRow};
+pub use check::{Links, ObjectPage, Page, RootRow, Sealed, SecretRow};
 pub use copy::Manifest;
 pub use credentials::StoredCredential;
 pub use engine::Tx;
 pub use error::StoreError;
+use files::Files;
 pub use orgs::OrgRow;
 pub use retention::Swept;
 pub use schema::Column;
@@ -74,6 +77,8 @@ pub const DRIVER_LOG_TARGET: &str = "sqlx";
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
+    /// The files of a SQLite database that is served from. `None` for all others.
+    files: Option<Arc<Files>>,
     clock: ClockOffset,
     audited: Audited,
 }
@@ -125,9 +130,18 @@ impl Store {
             .statement_cache_capacity(STATEMENTS)
             // `secure_delete` overwrites deleted envelopes in the file with zeros; [`wipe`] empties the log beside the file.
             .pragma("secure_delete", "on");
-        let pool =
-            SqlitePoolOptions::new().max_connections(1).acquire_timeout(WAIT).connect_with(options).await?;
-        Self::open(Pool::Sqlite(pool), clock).await
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(WAIT)
+            // SQLite ends a transaction by itself after some failures, such as a full disk. The driver cannot roll it back then,
+            // takes it for open, and begins no other on this connection, ever.
+            .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
+            .connect_with(options.clone())
+            .await?;
+        // A later connection must not make an empty database in the place of one that is gone.
+        pool.set_connect_options(options.create_if_missing(false));
+        let files = Files::of(file).map_err(sqlx::Error::Io)?;
+        Self { files: Some(Arc::new(files)), ..Self::over(Pool::Sqlite(pool), clock) }.up_to_date().await
     }
 
     /// Connects to PostgreSQL and brings the schema up to date.
@@ -138,17 +152,17 @@ impl Store {
         reach(&options).await?;
         let pool =
             PgPoolOptions::new().max_connections(16).acquire_timeout(WAIT).connect_with(options).await?;
-        Self::open(Pool::Postgres(pool), clock).await
+        Self::over(Pool::Postgres(pool), clock).up_to_date().await
     }
 
-    async fn open(pool: Pool, clock: ClockOffset) -> Result<Self, StoreError> {
-        let store = Self::over(pool, clock);
-        migrate::migrate(&store).await?;
-        Ok(store)
+    async fn up_to_date(self) -> Result<Self, StoreError> {
+        migrate::migrate(&self).await?;
+        self.refuse_changed_schema().await?;
+        Ok(self)
     }
 
     fn over(pool: Pool, clock: ClockOffset) -> Self {
-        Self { pool, clock, audited: Audited::default() }
+        Self { pool, files: None, clock, audited: Audited::default() }
     }
 
     /// Whether a transaction is alone in the whole store, not only in its organisation.
@@ -160,7 +174,7 @@ impl Store {
     /// [`Tx::lock_org`], and every statement after that sees what the holders of the lock before it committed.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         let inner = match &self.pool {
-            Pool::Sqlite(pool) => engine::Inner::Sqlite(pool.begin_with("begin immediate").await?),
+            Pool::Sqlite(pool) => engine::Inner::Sqlite(self.begin_sqlite(pool).await?),
             Pool::Postgres(pool) => match pool.begin().await {
                 Ok(begun) => engine::Inner::Postgres(begun),
                 // The pool retries, and then says only that time is up. If the pool had room for more connections, none could be
@@ -174,7 +188,22 @@ impl Store {
         Ok(Tx::new(inner, self))
     }
 
-    /// The database answers and has exactly this program's schema.
+    async fn begin_sqlite(&self, pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        let begun = pool.begin_with("begin immediate").await;
+        if begun.is_ok() {
+            self.check_files()?;
+        } else if let Some(files) = &self.files {
+            files.check_database()?;
+        }
+        Ok(begun?)
+    }
+
+    /// Checks that what is written is found again.
+    fn check_files(&self) -> Result<(), StoreError> {
+        self.files.as_ref().map_or(Ok(()), |files| files.check())
+    }
+
+    /// The database answers and is at this program's schema version.
     pub async fn is_ready(&self) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
         let current = migrate::is_current(&mut tx).await?;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::engine::{Inner, Tx};
-use super::{Store, StoreError};
+use super::{Store, StoreError, migrate};
 
 /// A column, in terms that both engines have.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,12 +48,21 @@ impl Store {
     }
 }
 
-/// Tables, columns, keys, references and indices, a line each, in words that are the same for both engines.
-pub(super) type Shape = BTreeSet<String>;
+/// Columns, keys, references, indices, and whatever else acts on the rows or shows them: a line each, in words that are the same for
+/// both engines.
+type Shape = BTreeSet<String>;
 
 impl Store {
+    /// Refuses a database whose schema is not exactly this program's: somebody changed it by hand.
+    pub(super) async fn refuse_changed_schema(&self) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let differences = tx.schema_differences().await?;
+        tx.rollback().await?;
+        if differences.is_empty() { Ok(()) } else { Err(StoreError::ChangedSchema { differences }) }
+    }
+
     /// The shape of a database that this program made.
-    pub(super) async fn own_shape() -> Result<Shape, StoreError> {
+    async fn own_shape() -> Result<Shape, StoreError> {
         let store = Self::in_memory().await?;
         let mut tx = store.begin().await?;
         let shape = tx.shape().await?;
@@ -64,7 +73,18 @@ impl Store {
 }
 
 impl Tx {
-    pub(super) async fn shape(&mut self) -> Result<Shape, StoreError> {
+    /// How the schema differs from this program's, in words. If it does, nothing else can be relied on.
+    pub async fn schema_differences(&mut self) -> Result<Vec<String>, StoreError> {
+        if let Some(difference) = migrate::difference(self).await? {
+            return Ok(vec![difference]);
+        }
+        let (own, found) = (Store::own_shape().await?, self.shape().await?);
+        let missing = own.difference(&found).map(|line| format!("there is no {line}"));
+        let foreign = found.difference(&own).map(|line| format!("there is a foreign {line}"));
+        Ok(missing.chain(foreign).collect())
+    }
+
+    async fn shape(&mut self) -> Result<Shape, StoreError> {
         let statements = match &self.inner {
             Inner::Sqlite(_) => SQLITE_SHAPE,
             Inner::Postgres(_) => POSTGRES_SHAPE,
@@ -118,14 +138,20 @@ const SQLITE_SHAPE: &[&str] = &[
         order by m.name, f.id, f.seq
     ) k
     group by k.child, k.id, k.parent, k.deleted",
+    "select case type when 'view' then 'view ' || name else 'trigger ' || name || ' on ' || tbl_name end as line
+    from sqlite_master
+    where type in ('view', 'trigger')",
 ];
 
 const POSTGRES_SHAPE: &[&str] = &[
-    "select 'column ' || c.table_name || '.' || c.column_name
-        || case c.data_type when 'bigint' then ' int' when 'bytea' then ' bytes' else ' ' || c.data_type end
-        || case c.is_nullable when 'NO' then ' required' else '' end as line
-    from information_schema.columns c
-    where c.table_schema = current_schema()",
+    "select 'column ' || t.relname || '.' || a.attname
+        || case format_type(a.atttypid, a.atttypmod) when 'bigint' then ' int' when 'bytea' then ' bytes'
+            else ' ' || format_type(a.atttypid, a.atttypmod) end
+        || case when a.attnotnull then ' required' else '' end as line
+    from pg_attribute a join pg_class t on t.oid = a.attrelid
+    where t.relnamespace = current_schema()::regnamespace and t.relkind in ('r', 'p', 'f')
+        and a.attnum > 0 and not a.attisdropped
+        and not exists (select 1 from pg_depend d where d.objid = t.oid and d.deptype = 'e')",
     "select case c.contype when 'p' then 'primary key of ' else 'unique in ' end || t.relname || ': ' || (
             select string_agg(a.attname, ', ' order by k.at)
             from unnest(c.conkey) with ordinality k (num, at)
@@ -149,6 +175,29 @@ const POSTGRES_SHAPE: &[&str] = &[
             when 'r' then ' restrict' else ' set default' end as line
     from pg_constraint c join pg_class t on t.oid = c.conrelid join pg_class p on p.oid = c.confrelid
     where c.contype = 'f' and c.convalidated and c.connamespace = current_schema()::regnamespace",
+    "select 'trigger ' || g.tgname || ' on ' || t.relname as line
+    from pg_trigger g join pg_class t on t.oid = g.tgrelid
+    where t.relnamespace = current_schema()::regnamespace and not g.tgisinternal",
+    "select 'rule ' || r.rulename || ' on ' || t.relname as line
+    from pg_rewrite r join pg_class t on t.oid = r.ev_class
+    where t.relnamespace = current_schema()::regnamespace and t.relkind in ('r', 'p')",
+    "select 'policy ' || p.polname || ' on ' || t.relname as line
+    from pg_policy p join pg_class t on t.oid = p.polrelid
+    where t.relnamespace = current_schema()::regnamespace
+    union all
+    select 'row security on ' || t.relname
+    from pg_class t
+    where t.relnamespace = current_schema()::regnamespace and t.relrowsecurity",
+    // What an extension brought along, such as a view of statistics, is the extension's.
+    "select 'view ' || v.relname as line
+    from pg_class v
+    where v.relnamespace = current_schema()::regnamespace and v.relkind in ('v', 'm')
+        and not exists (select 1 from pg_depend d where d.objid = v.oid and d.deptype = 'e')
+    union all
+    select 'function ' || p.proname
+    from pg_proc p
+    where p.pronamespace = current_schema()::regnamespace
+        and not exists (select 1 from pg_depend d where d.objid = p.oid and d.deptype = 'e')",
 ];
 
 const SQLITE: &str = "

@@ -60,7 +60,9 @@ impl Store {
             .max_lifetime(None)
             .connect_with(options)
             .await?;
-        Self::open(Pool::Sqlite(pool), ClockOffset::default()).await
+        let store = Self::over(Pool::Sqlite(pool), ClockOffset::default());
+        migrate::migrate(&store).await?;
+        Ok(store)
     }
 
     /// A transaction that may write, without a time limit.

@@ -1,12 +1,14 @@
 //! A backup is whole, taken while the server serves, and goes back into either engine. What is not whole goes nowhere.
 
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use keyward_tests::engines;
 use keyward_tests::http::Request;
 use keyward_tests::machine::{Ended, Machine};
-use keyward_tests::server::{Engine, Server};
+use keyward_tests::server::{Engine, Server, program, wait_until};
 use keyward_tests::world::{DEPLOYMENT, EMAIL, GROUP, PASSWORD, World};
 
 engines! {
@@ -26,7 +28,7 @@ engines! {
             restored.stop();
             let ended = restored.another(&["restore", text(&file)]);
             assert_eq!((ended.code, ended.stdout.as_slice()), (0, &b""[..]), "{}", ended.said());
-            for word in ["rows are restored. Nothing is wrong: 1 organisations", "pin --forget", "org heartbeat"] {
+            for word in ["rows are restored. Nothing is wrong: 1 organisations", "Logins of devices", "pin --forget", "org heartbeat"] {
                 assert!(ended.stderr.contains(word), "{}", ended.stderr);
             }
             restored.restart();
@@ -101,10 +103,11 @@ engines! {
             ("update audit set entry = '{}' where seq = 2", "is not sound", 6),
             ("drop index members_by_identity", "is not sound", 6),
             ("update schema_migrations set sha256 = zeroblob(32)", "is not sound", 6),
+            ("delete from audit_objects", "is not sound", 6),
             // what only the hash tells,
             ("update identities set last_used_at = 1", "does not hold the rows", 1),
             ("update identities set email = 'mallory@example.com' where email is not null", "does not hold the rows", 1),
-            ("delete from audit_objects", "does not hold the rows", 1),
+            ("update orgs set created_at = 1", "does not hold the rows", 1),
             ("update backup_manifest set rows = rows + 1", "does not hold the rows", 1),
             // and what is no backup at all.
             ("update backup_manifest set format = 2", "is not a backup", 1),
@@ -164,6 +167,47 @@ engines! {
             }
         });
     }
+}
+
+/// A backup that waits for a lock, and is then asked to end.
+#[test]
+fn a_backup_that_is_ended_leaves_nothing() {
+    let world = World::new(Engine::Postgres);
+    let dir = world.server.data().parent().unwrap().to_owned();
+    let mut lock = Command::new("psql")
+        .args(["-Xq", "-d", world.server.postgres_url()])
+        .args(["-c", "begin; lock table orgs in access exclusive mode; select pg_sleep(60)"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("the lock", || {
+        let locks = "select count(*) from pg_locks where mode = 'AccessExclusiveLock' and relation = 'orgs'::regclass";
+        (world.server.sql(locks) == "1").then_some(())
+    });
+    let draft = || {
+        let entries = dir.read_dir().unwrap().map(|entry| entry.unwrap().path());
+        entries.into_iter().find(|path| path.to_string_lossy().contains(".keyward-backup."))
+    };
+    let mut backup = Command::new(program("keyward-server"))
+        .args(["backup", "backup", "--data", "data"])
+        .env("KEYWARD_SERVER_DATABASE_URL", world.server.postgres_url())
+        .current_dir(&dir)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let folder = wait_until("its folder", draft);
+    assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o7777, 0o700);
+    wait_until("its file", || folder.join("backup").exists().then_some(()));
+    assert!(Command::new("kill").args(["-TERM", &backup.id().to_string()]).status().unwrap().success());
+    let status = backup.wait().unwrap();
+    let mut said = String::new();
+    backup.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    lock.kill().unwrap();
+    lock.wait().unwrap();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("there is no backup"), "{said}");
+    assert_eq!(draft(), None);
+    assert!(!dir.join("backup").exists());
 }
 
 fn env_file() -> [&'static str; 4] {

@@ -8,7 +8,9 @@ use serde_json::Value;
 engines! {
     fn what_the_server_stored_is_found_sound_while_it_serves(engine) {
         let mut world = World::new(engine);
-        world.robot.ok(&["deployment", "env-file", keyward_tests::world::DEPLOYMENT, "--stdout"]);
+        for reader in [&world.robot, &world.owner] {
+            reader.ok(&["deployment", "env-file", keyward_tests::world::DEPLOYMENT, "--stdout"]);
+        }
         world.owner.ok(&["api-user", "create", "second", "--group", keyward_tests::world::GROUP]);
         let ended = world.server.another(&["check"]);
         assert_eq!((ended.code, ended.stdout.as_slice()), (0, &b""[..]), "{}", ended.said());
@@ -60,6 +62,10 @@ engines! {
             ("update credentials set salt = null".into(), "passwords have a salt", "credentials"),
             ("update credentials set env = (select env from grants)".into(), "an envelope of another purpose", "credentials"),
             ("update escrows set env = (select env from grants)".into(), "an envelope of another purpose", "escrows"),
+            ("delete from escrows".into(), "its key is in no escrow", "escrows"),
+            (format!("update audit_objects set object_id = {} where audit_seq = 3", bytes(&"00".repeat(16))), "the index is not what the entries say", "audit_objects"),
+            ("delete from audit_objects".into(), "the index is not what the entries say", "audit_objects"),
+            ("delete from server".into(), "server: its row is not there", "server"),
             ("create index foreign_one on keys (version)".into(), "schema: there is a foreign index foreign_one on keys: version", "index"),
             ("drop index members_by_identity".into(), "schema: there is no index members_by_identity", "index"),
             ("alter table keys add column note text".into(), "schema: there is a foreign column keys.note text", "column"),

@@ -11,6 +11,8 @@ mod check;
 mod drill;
 mod guessing;
 mod metrics;
+mod postgres;
 mod reload;
+mod schema;
 mod setup;
 mod unit;

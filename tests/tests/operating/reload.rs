@@ -43,7 +43,15 @@ fn a_new_certificate_is_used_from_the_next_connection_on_and_a_bad_one_never() {
     is_refused("a key that is none");
     std::fs::remove_file(&cert).unwrap();
     is_refused("a chain that is gone");
-    assert!(server.log().contains("do not belong together"), "{}", server.log());
+    for reason in ["do not belong together", "as a PEM private key", "chain.pem: there is no such file"] {
+        assert!(server.log().contains(reason), "{reason}: {}", server.log());
+    }
+    // At the start, too.
+    let (cert_flag, key_flag) = (cert.to_str().unwrap(), key.to_str().unwrap());
+    let start = ["serve", "--listen", "127.0.0.1:0", "--tls-cert", cert_flag, "--tls-key", key_flag];
+    let ended = server.another(&start);
+    assert_eq!(ended.code, 1, "{}", ended.said());
+    assert!(ended.stderr.contains("chain.pem: there is no such file"), "{}", ended.stderr);
 
     put(&new, "server.pem", &cert);
     put(&new, "server.key", &key);

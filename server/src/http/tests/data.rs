@@ -288,6 +288,10 @@ async fn the_audit_chain_links_from_its_genesis_and_filters_find_what_they_shoul
     assert!(actions(&format!("identity={}", world.agent)).await.contains(&"identity.added".to_owned()));
     assert!(actions(&format!("key={UNKNOWN}")).await.is_empty());
     assert_eq!(actions("limit=2").await.len(), 2);
+    let most = keyward_wire::limits::AUDIT_PAGE;
+    assert!(actions(&format!("limit={most}")).await.len() > 2);
+    let beyond = world.server.get(&world.owner.session, &format!("/v1/audit?limit={}", most + 1)).await;
+    assert_eq!(beyond.status, StatusCode::BAD_REQUEST);
     assert!(actions(&format!("after={}", u64::MAX)).await.is_empty());
     assert_eq!(actions("after=1&limit=1").await, ["credential.added"]);
     assert!(actions(&format!("since={}", i64::MAX)).await.is_empty());

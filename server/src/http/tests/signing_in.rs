@@ -194,6 +194,23 @@ async fn an_address_that_guesses_is_slowed_and_nobody_else() {
     assert_eq!(server.login("192.0.2.1", device, 2).await.status, StatusCode::TOO_MANY_REQUESTS);
 }
 
+/// The wait that is told is the one that there is, also to those who guess on during it.
+#[tokio::test]
+async fn who_asks_for_a_bundle_again_when_he_was_told_to_is_looked_at() {
+    let server = TestServer::start().await;
+    let wrong = || {
+        let auth = AuthHalf::from_bytes(Zeroizing::new([2; 32]));
+        auth.authorization(CredentialId::from_bytes(id())).to_string()
+    };
+    let ask = async || server.get(&wrong(), "/v1/me/bundle").await;
+    while ask().await.status == StatusCode::UNAUTHORIZED {}
+    tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
+    let early = ask().await;
+    assert_eq!((early.status, early.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, "2"));
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!(ask().await.status, StatusCode::UNAUTHORIZED);
+}
+
 #[tokio::test]
 async fn a_password_guessed_from_everywhere_is_slowed_and_its_holder_is_not_where_he_was() {
     let server = Proxied::start().await;

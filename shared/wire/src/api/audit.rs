@@ -15,6 +15,7 @@ pub struct AuditQuery {
     pub after: Option<u64>,
     /// At most this many, at most 1,000. Default 1,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(maximum = 1_000))]
     pub limit: Option<u32>,
     /// Only entries of this actor or about this identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
