@@ -4,9 +4,9 @@
 //! parent.
 
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata, OpenOptions, Permissions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::Read as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -15,6 +15,7 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Code, Fault};
+use crate::session::files;
 
 /// File name.
 pub const NAME: &str = ".keyward-deployment";
@@ -69,15 +70,8 @@ fn save_from(here: &Path, name: &str, id: DeploymentId) -> anyhow::Result<PathBu
     ids.insert(name.to_owned(), id);
     let mut text = serde_json::to_vec_pretty(&MappingFile { environment_mappings: ids })?;
     text.push(b'\n');
-    let attempt = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(&text)?;
-        // The file holds no secret: whoever works in the project may read it, and a repository may hold it.
-        file.as_file().set_permissions(Permissions::from_mode(0o644))?;
-        file.as_file().sync_all()?;
-        file.persist(&path).map(drop).map_err(|error| error.error)
-    };
-    attempt().with_context(|| format!("cannot write {}", path.display()))?;
+    // The file holds no secret: whoever works in the project may read it, and a repository may hold it.
+    files::write_public(&path, &text)?;
     Ok(path)
 }
 
@@ -171,7 +165,8 @@ const BY_ID: &str = "or name the deployment by its id";
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
     use crate::fault::code_of;
