@@ -35,6 +35,22 @@ pub fn read(path: &Path) -> anyhow::Result<Option<Zeroizing<Vec<u8>>>> {
     Ok(Some(bytes))
 }
 
+/// Reads all of a file that need not be private, if that is at most `limit` bytes: a device has no end.
+///
+/// # Errors
+/// If it is larger, or cannot be read.
+pub fn read_at_most(path: &Path, limit: usize) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+    File::open(path)?.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > limit {
+        return Err(std::io::Error::new(
+            ErrorKind::FileTooLarge,
+            format!("it holds more than {limit} bytes"),
+        ));
+    }
+    Ok(bytes)
+}
+
 /// Replaces a private file atomically; on disk when this returns.
 ///
 /// # Errors

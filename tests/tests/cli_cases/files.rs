@@ -119,6 +119,20 @@ fn a_url_and_a_token_are_enough_and_nothing_is_written() {
 }
 
 #[test]
+fn a_file_without_an_end_is_not_read_to_it() {
+    let world = World::new(Engine::Sqlite);
+    let url = world.server.url();
+    let token = Machine::new(&url).with("KEYWARD_TOKEN_FILE", "/dev/zero");
+    let ended = env_file(&token);
+    ended.refused(3, "a token");
+    assert!(ended.stderr.contains("more than 65536 bytes"), "{}", ended.stderr);
+    let ca = Machine::new(&url).with("KEYWARD_TOKEN", &world.token).with("KEYWARD_CA_FILE", "/dev/zero");
+    let ended = env_file(&ca);
+    ended.refused(1, "authorities");
+    assert!(ended.stderr.contains("more than 1048576 bytes"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_token_file_is_read_before_the_variable_and_may_be_mounted() {
     let world = World::new(Engine::Sqlite);
     let machine = Machine::new(&world.server.url()).without("HOME");

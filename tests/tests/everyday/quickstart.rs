@@ -88,6 +88,25 @@ fn an_organisation_that_was_founded_before_it_was_written_down_is_signed_in_to()
 }
 
 #[test]
+fn a_second_deployment_gets_the_keys_that_are_there_with_the_same_value() {
+    let place = Place::new();
+    assert_eq!(place.quickstart(&["--env", ".env"]).code, 0);
+    place.machine.write(".env", "A=one\nB=another\n");
+    let staging = ["--deployment", "staging", "--env", ".env"];
+    let ended = place.quickstart(&staging);
+    assert_eq!(ended.code, 0, "{}", ended.said());
+    let read =
+        |name: &str| place.machine.ok(&["deployment", "env-file", name, "--stdout", "--format", "dotenv"]);
+    assert_eq!(read("staging"), "A='one'\n", "what has another value is another thing");
+    assert_eq!(read("production"), "A='one'\nB='two'\n");
+    // What was mapped otherwise meanwhile stays so.
+    place.machine.ok(&["deployment", "unmap", "staging", "A"]);
+    place.machine.ok(&["deployment", "map", "staging", "A=OTHER"]);
+    assert_eq!(place.quickstart(&staging).code, 0);
+    assert_eq!(read("staging"), "OTHER='one'\n");
+}
+
+#[test]
 fn a_weak_password_founds_nothing_and_is_said_to_be_weak() {
     let place = Place::new();
     let words = ["quickstart", "--local", "--listen", &place.listen, "--org", "Acme", "--email", EMAIL];
