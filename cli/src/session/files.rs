@@ -246,7 +246,8 @@ pub fn check_private(path: &Path, facts: &fs::Metadata) -> Result<(), Fault> {
         let fault = Fault::new(Code::Policy, format!("{shown} belongs to another user"));
         return Err(fault.next("use your own folder, with KEYWARD_HOME or --home"));
     }
-    if facts.permissions().mode() & 0o077 == 0 {
+    let is_loose = facts.permissions().mode() & 0o077 != 0;
+    if !is_loose {
         return Ok(());
     }
     let fault = Fault::new(Code::Policy, format!("others may read {shown}"));
@@ -297,7 +298,7 @@ mod tests {
         {
             fs::create_dir_all(&own).unwrap();
             if let Some(file) = file {
-                fs::File::create(own.join(file)).unwrap();
+                File::create(own.join(file)).unwrap();
             }
             fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).unwrap();
             let error = folder(&own).unwrap_err();

@@ -152,7 +152,7 @@ const RANDOM: usize = 6;
 const LONGEST_NAME: usize = 255;
 
 /// The age at which a file in the making is left behind: writing one takes seconds.
-const STALE: Duration = Duration::from_secs(3600);
+const STALE: Duration = Duration::from_hours(1);
 
 #[cfg(test)]
 mod tests {
