@@ -103,7 +103,9 @@ obtain() {
     if is_address "$from"; then
         download "${from%/}/$1" "$2"
     else
-        cp -- "$from/$1" "$2" 2>/dev/null || fail 8 "there is no $1 in $from"
+        [ -e "$from/$1" ] || fail 8 "there is no $1 in $from"
+        # cp says why: no room in $work, which is in TMPDIR, or no right to read it.
+        cp -- "$from/$1" "$2" || fail 1 "$from/$1 could not be copied to $work; nothing was installed"
     fi
 }
 

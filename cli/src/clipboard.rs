@@ -3,12 +3,14 @@
 //! No library: one that speaks Wayland and X11 itself must also stay alive as long as the clipboard is to hold something,
 //! which these programs see to.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::fs::File;
+use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::process::{Command, Stdio};
 
 use zeroize::Zeroizing;
 
 use crate::ctx::Env;
+use crate::fault::printable;
 
 /// A program that copies, and one that says what the clipboard holds.
 #[derive(Debug, Clone, Copy)]
@@ -85,12 +87,19 @@ impl Clipboard {
     }
 
     fn write(self, value: &[u8]) -> std::io::Result<()> {
-        let mut child = command(self.copy).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+        // A file and no pipe: a program that goes on in the background must not die of what it says later.
+        let mut said = tempfile::tempfile().ok();
+        let stderr =
+            said.as_ref().and_then(|said| said.try_clone().ok()).map_or_else(Stdio::null, Stdio::from);
+        let mut child =
+            command(self.copy).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(stderr).spawn()?;
         // Dropped at the end of the statement, so that the program sees an end.
         let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(value));
         let status = child.wait()?;
-        written?;
-        if status.success() { Ok(()) } else { Err(failed(self.copy)) }
+        if !status.success() {
+            return Err(failed(self.copy, said.as_mut()));
+        }
+        written
     }
 
     fn read(self) -> std::io::Result<Zeroizing<Vec<u8>>> {
@@ -115,8 +124,18 @@ fn command(words: &[&str]) -> Command {
     command
 }
 
-fn failed(words: &[&str]) -> std::io::Error {
-    std::io::Error::other(format!("{} failed", words.first().copied().unwrap_or_default()))
+/// That a program failed, and the first line of what it `said`.
+fn failed(words: &[&str], said: Option<&mut File>) -> std::io::Error {
+    let mut text = String::new();
+    if let Some(said) = said {
+        // At worst the reason is missing.
+        let _ = said.rewind().and_then(|()| said.take(1024).read_to_string(&mut text));
+    }
+    let name = words.first().copied().unwrap_or_default();
+    std::io::Error::other(match text.lines().find(|line| !line.trim().is_empty()) {
+        Some(reason) => format!("{name} failed: {}", printable(reason.trim(), 200)),
+        None => format!("{name} failed"),
+    })
 }
 
 /// A little more than the largest value.

@@ -10,6 +10,7 @@ pub mod complete;
 pub mod ctx;
 pub mod export;
 pub mod fault;
+pub mod file_limit;
 pub mod for_shell;
 pub mod ignored;
 pub mod import;

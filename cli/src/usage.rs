@@ -1,9 +1,11 @@
 //! What clap says of a command line, without what was typed there: a value or token in the wrong place is a secret, and
 //! stderr is often a log.
 
+use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::fault;
+use crate::cmd::Cli;
+use crate::fault::{self, likeness};
 
 /// Stands for what was typed.
 const HIDDEN: &str = "…";
@@ -17,7 +19,13 @@ const FLAG_BYTES: usize = 24;
 pub fn without_typed(mut error: clap::Error) -> clap::Error {
     match error.kind() {
         ErrorKind::UnknownArgument => hide(&mut error, ContextKind::InvalidArg),
-        ErrorKind::InvalidSubcommand => hide(&mut error, ContextKind::InvalidSubcommand),
+        ErrorKind::InvalidSubcommand => {
+            let meant = short_one(&error);
+            hide(&mut error, ContextKind::InvalidSubcommand);
+            if let Some(meant) = meant {
+                error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![meant]));
+            }
+        }
         _ => match shown(&error) {
             Some(place) => {
                 error.insert(ContextKind::InvalidValue, ContextValue::String(place));
@@ -52,6 +60,32 @@ const PLACES: &[&str] = &[
     "--resolve",
 ];
 
+/// The command of a few letters that was probably meant, where clap suggests none: it measures likeness by the share of letters
+/// that fit, and of three letters too few do.
+fn short_one(error: &clap::Error) -> Option<String> {
+    if error.get(ContextKind::SuggestedSubcommand).is_some() {
+        return None;
+    }
+    let (Some(ContextValue::String(typed)), Some(ContextValue::StyledStr(usage))) =
+        (error.get(ContextKind::InvalidSubcommand), error.get(ContextKind::Usage))
+    else {
+        return None;
+    };
+    // "Usage: keyward key [OPTIONS] <COMMAND>": whose commands they are.
+    let usage = usage.to_string();
+    let words = usage.split_whitespace().skip_while(|word| *word != "keyward").skip(1);
+    let mut command = Cli::command();
+    for word in words.take_while(|word| !word.starts_with(['[', '<'])) {
+        command = command.find_subcommand(word)?.clone();
+    }
+    let names = command.get_subcommands().filter(|one| !one.is_hide_set()).map(clap::Command::get_name);
+    let is_near = |name: &&str| name.len() <= SHORT && strsim::damerau_levenshtein(typed, name) == 1;
+    names.filter(is_near).max_by(|a, b| likeness(typed, a).total_cmp(&likeness(typed, b))).map(str::to_owned)
+}
+
+/// Letters of the longest command that counts as short.
+const SHORT: usize = 4;
+
 fn hide(error: &mut clap::Error, kind: ContextKind) {
     let Some(ContextValue::String(typed)) = error.get(kind) else { return };
     // An empty value says that there was none.
@@ -75,7 +109,6 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::cmd::Cli;
 
     fn said(words: &[&str]) -> String {
         let parsed = Cli::try_parse_from([&["keyward"], words].concat());
@@ -155,6 +188,9 @@ mod tests {
             (&["key", "create", "X", "--provder=hunter2"], "--provider"),
             (&["key", "create", "X", "--bogus"], "'--bogus'"),
             (&["deployment", "env-flie"], "'env-file'"),
+            (&["kye"], "'key'"),
+            (&["rn"], "'run'"),
+            (&["key", "gt"], "'get'"),
             (&["deployment", "env-file", "p", "--format", "xml"], "dotenv"),
             (&["deployment", "env-file", "p", "--format", "xml"], "--format"),
             (&["key", "create"], "<NAME>"),

@@ -33,7 +33,7 @@ pub const GROUP: &str = "canary-agents";
 /// The API user in it.
 pub const ROBOT: &str = "canary-robot";
 /// A key the robot may read, and its value.
-pub const ALPHA: (&str, &str) = ("CANARY_ALPHA", "alpha'value $(of) \"canary\" 4a6f");
+pub const ALPHA: (&str, &str) = ("CANARY_ALPHA", "alpha'value `of` $5 \"canary\" 4a6f");
 /// Another key's name and value.
 pub const BETA: (&str, &str) = ("CANARY_BETA", "beta-value-of-canary-91c2");
 /// The key the robot may never see.

@@ -216,16 +216,18 @@ impl Api {
     pub(super) fn network(&self, error: &reqwest::Error) -> ApiError {
         let io = source_of::<std::io::Error>(error);
         let tls = source_of::<rustls::Error>(error).or_else(|| io.and_then(within));
+        let is_unknown = io.is_some_and(|io| io.to_string().starts_with(LOOKUP_FAILED));
         let failed = tls.map(|tls| Failed::of(tls, self.server.ca_file.is_some()));
         let Failed { why, untrusted, next } = failed.unwrap_or_else(|| Failed {
             why: match io {
+                _ if is_unknown => "there is no such name, as far as this machine can find out".to_owned(),
                 _ if error.is_timeout() => "it did not answer in time".to_owned(),
                 Some(io) => io.kind().to_string(),
                 None if error.is_connect() => "no connection".to_owned(),
                 None => "the connection broke".to_owned(),
             },
             untrusted: false,
-            next: (!self.server.named).then_some(UNNAMED),
+            next: if is_unknown { Some(UNKNOWN_NEXT) } else { (!self.server.named).then_some(UNNAMED) },
         });
         ApiError::Network { host: self.host(), why, untrusted, sent: !error.is_connect(), next }
     }
@@ -288,14 +290,21 @@ fn check_url(server: &Server) -> anyhow::Result<Url> {
         Fault::usage(format!("not a server's address: {}", typed(&server.url, 100)))
             .next("write it as https://keyward.example")
     };
+    // Not shown: what stands before the @ may be a password. No address has one anywhere else.
+    if server.url.contains('@') {
+        return Err(Fault::usage(
+            "the server's address holds a user name or password, which keyward has no use for",
+        )
+        .next("write it as https://keyward.example (--url, KEYWARD_URL), without what stands before the @")
+        .into());
+    }
     // As a host it would be asked of a name server, and as a path it would stand in logs.
     if holds_token(&server.url) {
         return Err(not_an_address().into());
     }
     let url = Url::parse(&server.url).map_err(|_| not_an_address())?;
     let host = url.host_str().ok_or_else(not_an_address)?;
-    let bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-    if !bare || url.password().is_some() {
+    if url.query().is_some() || url.fragment().is_some() {
         return Err(not_an_address().into());
     }
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
@@ -333,6 +342,12 @@ fn reason(body: &[u8]) -> Option<ErrorDetail> {
 
 const UNNAMED: &str =
     "no address was given, so this machine's usual one was tried: name the server with --url or KEYWARD_URL";
+
+/// How the standard library begins what the resolver of names says; it has no kind of its own for that.
+const LOOKUP_FAILED: &str = "failed to lookup address information";
+
+const UNKNOWN_NEXT: &str =
+    "check the spelling of the address (--url, KEYWARD_URL), and that this machine can look up names";
 
 #[cfg(test)]
 mod tests {
@@ -377,6 +392,21 @@ mod tests {
             let error = check_url(&server(url, true)).unwrap_err();
             assert_eq!(crate::fault::code_of(&error), Code::Usage, "{url}");
             assert!(!format!("{error:#}").contains("hunter2"), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_refused_and_not_repeated() {
+        for url in [
+            "https://bob:hunter2@host",
+            "http://hunter2@127.0.0.1",
+            "bob:hunter2@host",
+            "https://h/#bob:hunter2@",
+        ] {
+            let error = check_url(&server(url, true)).unwrap_err();
+            assert_eq!(crate::fault::code_of(&error), Code::Usage, "{url}");
+            let said = format!("{error:#}");
+            assert!(!said.contains("hunter2") && said.contains("before the @"), "{url}: {said}");
         }
     }
 

@@ -23,7 +23,7 @@ pub enum ApiError {
         next: Option<&'static str>,
     },
     /// The server refused.
-    #[error("the server refused ({status}): {}", .detail.as_ref().map_or("no reason given", |d| d.message.as_str()))]
+    #[error("{}", refusal(*status, detail.as_ref()))]
     Refused {
         /// HTTP status.
         status: u16,
@@ -75,9 +75,24 @@ impl ApiError {
         matches!(self, Self::Refused { status: 401 | 403 | 404, .. })
     }
 
+    /// Whether the server refused for this reason.
+    pub fn is_code(&self, wanted: ErrorCode) -> bool {
+        matches!(self, Self::Refused { detail: Some(detail), .. } if detail.code == wanted)
+    }
+
     /// Whether the server refused with this status.
     pub fn is_status(&self, wanted: u16) -> bool {
         matches!(self, Self::Refused { status, .. } if *status == wanted)
+    }
+}
+
+fn refusal(status: u16, detail: Option<&ErrorDetail>) -> String {
+    match (detail, status) {
+        (Some(detail), _) => format!("the server refused ({status}): {}", detail.message),
+        // A server of keyward's gives a reason: these are the words of what stands in front of it.
+        (None, 413) => "something in front of the server refuses large requests (413)".to_owned(),
+        (None, 502..=504) => format!("what stands in front of the server cannot reach it ({status})"),
+        (None, _) => format!("the server refused ({status}): no reason given"),
     }
 }
 
@@ -116,6 +131,11 @@ impl From<ApiError> for Fault {
             ApiError::Refused { status: 403, .. } => Self::new(Code::Policy, text),
             ApiError::Refused { status: 404, .. } => Self::new(Code::NotFound, text),
             ApiError::Refused { status: 409, .. } => Self::new(Code::Conflict, text),
+            ApiError::Refused { status: 413, detail: None } => Self::new(Code::Policy, text).next(
+                "its operator lets larger ones through, in nginx with client_max_body_size (docs/OPERATING.md)",
+            ),
+            ApiError::Refused { status: 502..=504, detail: None } => Self::new(Code::Network, text)
+                .next("try again in a while; its operator sees whether the server runs"),
             ApiError::Refused { status: 400 | 413 | 415 | 422, detail } => {
                 let field = detail.as_ref().and_then(|detail| detail.field.as_ref());
                 let fault = Self::new(Code::Policy, text);
@@ -128,5 +148,27 @@ impl From<ApiError> for Fault {
             }
             ApiError::Refused { .. } => Self::new(Code::Network, text).next("try again in a while"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_front_of_the_server_is_told_from_it() {
+        for (status, code, what, next) in [
+            (413, Code::Policy, "refuses large requests", "client_max_body_size"),
+            (502, Code::Network, "cannot reach it", "operator"),
+            (504, Code::Network, "cannot reach it", "operator"),
+        ] {
+            let fault = Fault::from(ApiError::Refused { status, detail: None });
+            assert_eq!(fault.code, code);
+            assert!(fault.what().contains(what) && fault.what().contains(&status.to_string()), "{fault}");
+            assert!(fault.advice().unwrap().contains(next), "{fault}");
+        }
+        let detail = ErrorDetail { code: ErrorCode::TooLarge, message: "too large".to_owned(), field: None };
+        let fault = Fault::from(ApiError::Refused { status: 413, detail: Some(detail) });
+        assert!(fault.what().contains("the server refused (413): too large"), "{fault}");
     }
 }

@@ -19,6 +19,7 @@ use rustls::{
 };
 
 use crate::fault::Fault;
+use crate::session::files;
 
 /// The certificate authorities that are trusted.
 #[derive(Debug, Clone, Copy)]
@@ -129,8 +130,12 @@ fn store(roots: Roots<'_>) -> anyhow::Result<RootCertStore> {
 /// The last second of the year 9999, the latest that a certificate can name.
 const END_OF_TIME: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(253_402_300_799));
 
+/// Bytes of the largest file of authorities: several times those that browsers trust.
+const CA_BYTES: usize = 1024 * 1024;
+
 fn from_file(path: &Path) -> anyhow::Result<RootCertStore> {
-    let pem = std::fs::read(path).with_context(|| format!("cannot read the CA file {}", path.display()))?;
+    let pem = files::read_at_most(path, CA_BYTES)
+        .with_context(|| format!("cannot read the CA file {}", path.display()))?;
     let mut store = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let added = certificate.ok().map(|certificate| store.add(certificate));

@@ -15,6 +15,7 @@ use keyward_wire::rule::Authority;
 use zeroize::Zeroizing;
 
 use super::phrase::list;
+use super::phrase::quoted;
 use super::surroundings::Surroundings;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
@@ -233,9 +234,10 @@ fn usable(
     let left: Vec<EnvName> = left.into_iter().flatten().flat_map(|(_, names)| names).collect();
     if !left.is_empty() {
         ctx.out.warn(&format!(
-            "not set: {}; {} may not use their keys: they have no rule or were not granted (keyward agent secrets {0})",
+            "not set: {}; {} may not use their keys: they have no rule or were not granted (keyward agent secrets {})",
             list(&left),
-            agent.name
+            agent.name,
+            quoted(&agent.name)
         ));
     }
     (keys, left)

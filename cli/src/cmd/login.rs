@@ -9,7 +9,7 @@ use keyward_wire::envelope::SUITE;
 use keyward_wire::name::Email;
 
 use crate::api::{Api, ApiError};
-use crate::cmd::init::DEVICE_TTL;
+use crate::cmd::founding::DEVICE_TTL;
 use crate::ctx::{Ctx, parse_span, rfc3339};
 use crate::fault::{Code, Fault};
 use crate::session::config::{Config, Login};

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::cmd::Cli;
 use crate::ctx::Ctx;
-use crate::fault::{Code, Fault};
+use crate::fault::{Code, Fault, nearest, typed};
 use crate::out::Out;
 
 /// Show the manual, or write its pages to a folder
@@ -42,7 +42,12 @@ impl Options {
         let name = name.join("-");
         let Some(page) = pages.iter().find(|page| page.name == name) else {
             let names = pages.iter().map(|page| page.name.as_str());
-            return Err(Fault::unknown("page", &name, names).into());
+            let next = match nearest(&name, names) {
+                Some(other) => format!("did you mean: keyward man {}?", other.trim_start_matches("keyward-")),
+                None => "the page of each command has its words: keyward man deployment env-file".to_owned(),
+            };
+            let fault = Fault::new(Code::NotFound, format!("there is no page {}", typed(&name, 100)));
+            return Err(fault.next(next).into());
         };
         if ctx.out.json {
             return ctx.out.json(&json!({ "name": page.name, "page": String::from_utf8_lossy(&page.roff) }));

@@ -14,6 +14,7 @@ mod confirm;
 pub mod deployment;
 pub mod doctor;
 mod expiry;
+mod founding;
 pub mod frequent;
 pub mod group;
 pub mod init;
@@ -36,6 +37,7 @@ mod resolve;
 pub mod run;
 #[cfg(test)]
 mod sample;
+mod shown_once;
 mod since;
 pub mod stub;
 mod surroundings;
@@ -44,6 +46,7 @@ pub mod whoami;
 use clap::{Parser, Subcommand};
 
 use crate::ctx::{Ctx, Global};
+use crate::file_limit;
 use crate::stop::unless_stopped;
 
 /// Gives programs, containers and agents the API keys they need, and nothing else
@@ -105,8 +108,10 @@ impl Cli {
     pub fn run(self, ctx: &Ctx, for_shell: bool) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let work = Box::pin(self.command.run(ctx));
-        let done =
-            runtime.block_on(async { if for_shell { unless_stopped(work).await } else { work.await } });
+        let done = runtime.block_on(async {
+            file_limit::is_an_error();
+            if for_shell { unless_stopped(work).await } else { work.await }
+        });
         // A host name that is still being looked up does not hold up the end.
         runtime.shutdown_background();
         done

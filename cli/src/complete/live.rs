@@ -8,6 +8,7 @@ use keyward_wire::KeyId;
 use keyward_wire::api::IdentityKind;
 
 use crate::ctx::Ctx;
+use crate::file_limit;
 use crate::session::credential::Credential;
 use crate::vault::admin::Session;
 use crate::vault::glance::glance;
@@ -68,6 +69,7 @@ impl Live {
 fn ask(ctx: &Ctx, kind: Kind, deployment: Option<&str>) -> anyhow::Result<Vec<String>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     runtime.block_on(async {
+        file_limit::is_an_error();
         let credential = Credential::find(ctx)?;
         let seen = glance(ctx, &credential).await?;
         match kind {

@@ -8,7 +8,8 @@
 //! | `"…"` | no `"`, few `\`, no `$` before a name | Node knows only `\n` and `\r`; compose expands `$NAME` |
 //! | bare | printable text with no blank at its ends, no `#`, no quote in front, no `$` before a name | comments, trimming |
 //!
-//! A value that fits none of these is refused, and so is `${…}`: python-dotenv expands it everywhere, with no escape.
+//! A value that fits none of these is refused, and so is `${…}`: python-dotenv expands it everywhere, with no escape. `$(…)` stands
+//! in single quotes or nowhere: dotenvx runs it as a command in the other two forms, with no escape either.
 
 use std::io::{self, Write};
 
@@ -49,6 +50,8 @@ fn form(value: &str) -> Result<Form, &'static str> {
         Err("a ${…}, which python-dotenv expands whatever stands around it")
     } else if fits_single_quotes(value) {
         Ok(Form::Single)
+    } else if value.contains("$(") {
+        Err("a $(…) that does not fit in single quotes: dotenvx would run it as a command")
     } else if fits_double_quotes(value) {
         Ok(Form::Double)
     } else if fits_bare(value) {
@@ -112,7 +115,8 @@ mod tests {
             ("\r\n", "\"\\r\n\""),
             ("C:\\", "C:\\"),
             ("\\\\host", "\\\\host"),
-            ("it's \"x\" $(y) \\n", "it's \"x\" $(y) \\n"),
+            ("it's \"x\" `y` \\n", "it's \"x\" `y` \\n"),
+            ("\"$(id)\"", "'\"$(id)\"'"),
         ] {
             assert_eq!(dotenv(&[("A", value)]).as_slice(), format!("A={written}\n").as_bytes(), "{value:?}");
         }
@@ -131,6 +135,10 @@ mod tests {
             "a\r\\n",
             "\r\"",
             "it's $$",
+            "it's $(id)",
+            "it's \"$(id)\"",
+            "$(id)\r\n",
+            "$(id)\\",
             "'\u{2028}\"",
         ] {
             assert!(refusal(value).is_some(), "{value:?}");

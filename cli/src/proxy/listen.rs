@@ -1,5 +1,6 @@
 //! The places where a gateway listens.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -123,8 +124,19 @@ impl Bound {
 }
 
 fn cannot_listen(at: &dyn std::fmt::Display, error: &std::io::Error) -> Fault {
-    Fault::new(Code::Conflict, format!("cannot listen on {at}: {error}"))
-        .next("end what listens there, or name another place: --listen ADDR")
+    let (code, next) = match error.kind() {
+        ErrorKind::AddrInUse => {
+            (Code::Conflict, "end what listens there, or name another place: --listen ADDR")
+        }
+        ErrorKind::NotFound => {
+            (Code::Missing, "make the folder first, or name another place: --listen unix:PATH")
+        }
+        ErrorKind::AddrNotAvailable => {
+            (Code::Missing, "this machine has no such address; name another place: --listen ADDR")
+        }
+        _ => (Code::Unexpected, "name a place where this user may listen: --listen ADDR"),
+    };
+    Fault::new(code, format!("cannot listen on {at}: {error}")).next(next)
 }
 
 fn is_socket(path: &Path) -> bool {

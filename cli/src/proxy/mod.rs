@@ -31,6 +31,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::fault::Fault;
+use crate::session::files;
+
+/// Bytes of the largest file of authorities.
+const CA_BYTES: usize = 1024 * 1024;
 
 /// The authorities that vouch for upstreams: the built-in roots, and those of `--upstream-ca`. Not the system's store, which an
 /// environment variable can replace.
@@ -40,8 +44,12 @@ use crate::fault::Fault;
 pub fn upstream_roots(file: Option<&Path>) -> anyhow::Result<RootCertStore> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(file) = file {
-        let certificates = CertificateDer::pem_file_iter(file)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        let pem = files::read_at_most(file, CA_BYTES).map_err(|error| {
+            Fault::usage(format!("cannot read {}: {error}", file.display()))
+                .next("name a file of certificates in PEM")
+        })?;
+        let certificates = CertificateDer::pem_slice_iter(&pem)
+            .collect::<Result<Vec<_>, _>>()
             .map_err(|_| Fault::usage(format!("{}: not a file of certificates in PEM", file.display())))?;
         if certificates.is_empty() {
             return Err(Fault::usage(format!("{}: no certificate in it", file.display())).into());

@@ -9,6 +9,7 @@ use keyward_wire::CredentialId;
 use zeroize::Zeroizing;
 
 use super::config::{Config, Login};
+use super::files;
 use super::home::Home;
 use super::prompt;
 use crate::ctx::Ctx;
@@ -157,8 +158,7 @@ fn from_environment(ctx: &Ctx) -> anyhow::Result<Option<(Zeroizing<String>, Stri
         } else {
             let shown = typed(&path.to_string_lossy(), 500);
             // Not held to 0600: mounted secrets of container engines are 0444.
-            let bytes = std::fs::read(path)
-                .map(Zeroizing::new)
+            let bytes = files::read_at_most(path, TOKEN_FILE_BYTES)
                 .with_context(|| format!("cannot read KEYWARD_TOKEN_FILE {shown}"))
                 .context(
                     Fault::new(Code::SignIn, "there is no token to sign in with")
@@ -176,6 +176,9 @@ fn from_environment(ctx: &Ctx) -> anyhow::Result<Option<(Zeroizing<String>, Stri
     let token = ctx.env.token.as_ref();
     Ok(token.map(|text| (Zeroizing::new(text.trim().to_owned()), "KEYWARD_TOKEN".to_owned())))
 }
+
+/// Bytes that are read of a token's file, which may have blank lines around it.
+const TOKEN_FILE_BYTES: usize = 64 * 1024;
 
 /// Bytes that are read of a token: more than any token has.
 const TOKEN_BYTES: usize = 4096;

@@ -1,7 +1,7 @@
 //! Files that only their owner may read: 0600, in folders of 0700, replaced atomically, or added to in one write.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Seek as _, Write};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
@@ -9,9 +9,9 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use rustix::fs::OFlags;
-use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
+use super::pending::Pending;
 use crate::fault::{Code, Fault};
 
 /// Reads a private file; `None` if there is none.
@@ -25,10 +25,30 @@ pub fn read(path: &Path) -> anyhow::Result<Option<Zeroizing<Vec<u8>>>> {
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
     let facts = file.metadata().with_context(|| format!("cannot read {}", path.display()))?;
-    check_private(path, &facts, "chmod 600")?;
+    if !facts.is_file() {
+        let fault = Fault::new(Code::Policy, format!("{} is not a regular file", path.display()));
+        return Err(fault.next("move it away, or name another").into());
+    }
+    check_private(path, &facts)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(facts.len()).unwrap_or(0)));
     (&file).read_to_end(&mut bytes).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Some(bytes))
+}
+
+/// Reads all of a file that need not be private, if that is at most `limit` bytes: a device has no end.
+///
+/// # Errors
+/// If it is larger, or cannot be read.
+pub fn read_at_most(path: &Path, limit: usize) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+    File::open(path)?.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > limit {
+        return Err(std::io::Error::new(
+            ErrorKind::FileTooLarge,
+            format!("it holds more than {limit} bytes"),
+        ));
+    }
+    Ok(bytes)
 }
 
 /// Replaces a private file atomically; on disk when this returns.
@@ -49,17 +69,9 @@ pub fn write_public(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 
 fn replace(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
     replaceable(path)?;
-    let folder = folder_of(path);
-    let attempt = || -> std::io::Result<()> {
-        // tempfile makes it 0600.
-        let mut file = NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        sync_folder(folder)
-    };
-    attempt().with_context(|| format!("cannot write {}", path.display()))
+    let mut file = Pending::new(Some(path))?;
+    file.write_all(bytes).and_then(|()| file.set_mode(mode)).map_err(|error| cannot_write(path, &error))?;
+    file.commit(path, true)
 }
 
 /// Writes a new private file at once, on disk when this returns; never replaces one.
@@ -67,19 +79,9 @@ fn replace(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
 /// # Errors
 /// [`Code::Conflict`] if there is one by now; if it cannot be written, there is none.
 pub fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = folder_of(path);
-    let attempt = || -> std::io::Result<()> {
-        // tempfile makes it 0600.
-        let mut file = NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist_noclobber(path).map_err(|error| error.error)?;
-        sync_folder(folder)
-    };
-    match attempt() {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(exists(path).into()),
-        done => done.with_context(|| format!("cannot write {}", path.display())),
-    }
+    let mut file = Pending::new(Some(path))?;
+    file.write_all(bytes).map_err(|error| cannot_write(path, &error))?;
+    file.commit(path, false)
 }
 
 /// Appends to a file in one write, on a line of its own, after what is there; on disk when this returns. The file is made if
@@ -93,8 +95,8 @@ pub fn append(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let file =
         OpenOptions::new().read(true).append(true).create(true).mode(0o600).custom_flags(flags).open(path);
-    let file = file.with_context(|| format!("cannot write {}", path.display()))?;
-    let facts = file.metadata().with_context(|| format!("cannot write {}", path.display()))?;
+    let file = file.map_err(|error| cannot_write(path, &error))?;
+    let facts = file.metadata().map_err(|error| cannot_write(path, &error))?;
     let user = rustix::process::geteuid().as_raw();
     // root may: in a container the file is that of the runner outside.
     if !facts.is_file() || (facts.uid() != user && user != 0) {
@@ -108,7 +110,7 @@ pub fn append(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let sync_entry = || if facts.len() == 0 { sync_folder(folder_of(path)) } else { Ok(()) };
     append_to(&file, &facts, bytes)
         .and_then(|()| sync_entry())
-        .with_context(|| format!("cannot write {}", path.display()))
+        .map_err(|error| cannot_write(path, &error).into())
 }
 
 fn append_to(mut file: &File, facts: &fs::Metadata, bytes: &[u8]) -> std::io::Result<()> {
@@ -135,81 +137,6 @@ fn append_to(mut file: &File, facts: &fs::Metadata, bytes: &[u8]) -> std::io::Re
         return Err(std::io::Error::other("there is no room for all of it"));
     }
     file.sync_all()
-}
-
-/// A private file in the making: nobody sees it before it is whole.
-pub struct Pending {
-    file: NamedTempFile,
-}
-
-impl Pending {
-    /// Makes the file in the folder that `path` will be in, or anywhere if it is not moved in the end.
-    ///
-    /// # Errors
-    /// If it cannot be made there.
-    pub fn new(path: Option<&Path>) -> anyhow::Result<Self> {
-        // tempfile makes it 0600.
-        let file = match path {
-            Some(path) => NamedTempFile::new_in(folder_of(path))
-                .with_context(|| format!("cannot write {}", path.display()))?,
-            None => NamedTempFile::new().context("cannot write a file that is needed meanwhile")?,
-        };
-        Ok(Self { file })
-    }
-
-    /// Takes back what was written so far.
-    ///
-    /// # Errors
-    /// If the file cannot be changed.
-    pub fn truncate(&mut self) -> std::io::Result<()> {
-        self.file.as_file().set_len(0)?;
-        self.file.rewind()
-    }
-
-    /// Becomes `path` atomically, in the place of what is there only if `replaces`; on disk when this returns.
-    ///
-    /// # Errors
-    /// [`Code::Conflict`] if something is there that it does not replace. If it cannot, or is not [`replaceable`]; then what
-    /// was there is unchanged.
-    pub fn commit(self, path: &Path, replaces: bool) -> anyhow::Result<()> {
-        replaceable(path)?;
-        let attempt = || -> std::io::Result<()> {
-            self.file.as_file().sync_all()?;
-            let done = if replaces { self.file.persist(path) } else { self.file.persist_noclobber(path) };
-            done.map_err(|error| error.error)?;
-            sync_folder(folder_of(path))
-        };
-        match attempt() {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(exists(path).into()),
-            done => done.with_context(|| format!("cannot write {}", path.display())),
-        }
-    }
-
-    /// Hands all of it to `take`, in pieces.
-    ///
-    /// # Errors
-    /// If reading fails; or the error of `take`.
-    pub fn copy_to(mut self, mut take: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<()> {
-        self.file.rewind()?;
-        let mut piece = vec![0; 64 * 1024];
-        loop {
-            let bytes = self.file.read(&mut piece)?;
-            if bytes == 0 {
-                return Ok(());
-            }
-            take(piece.get(..bytes).unwrap_or_default())?;
-        }
-    }
-}
-
-impl Write for Pending {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.file.flush()
-    }
 }
 
 /// Refuses what is there and is no regular file. To write to a device or pipe would replace it; so would it a symbolic
@@ -245,7 +172,7 @@ fn create_and(
 ) -> anyhow::Result<()> {
     let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(exists(path).into()),
-        other => other.with_context(|| format!("cannot create {}", path.display()))?,
+        other => other.map_err(|error| cannot_write(path, &error))?,
     };
     let written =
         file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| sync_entry(folder_of(path)));
@@ -253,29 +180,46 @@ fn create_and(
         // Half a file would stand in the way of the next attempt.
         let _ = fs::remove_file(path);
     }
-    written.with_context(|| format!("cannot write {}", path.display()))
+    written.map_err(|error| cannot_write(path, &error).into())
 }
 
-fn exists(path: &Path) -> Fault {
+/// The fault that a file cannot be written, with what to do.
+pub fn cannot_write(path: &Path, error: &std::io::Error) -> Fault {
+    let fault = Fault::new(Code::Unexpected, format!("cannot write {}: {error}", path.display()));
+    let next = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "make room on that disk; what was there is unchanged"
+        }
+        ErrorKind::FileTooLarge => {
+            "raise the limit on the size of files (`ulimit -f`); what was there is unchanged"
+        }
+        ErrorKind::NotFound => "make its folder first, or name another file",
+        _ => "name a file in a folder that you can write, or mend that",
+    };
+    fault.next(next)
+}
+
+pub(super) fn exists(path: &Path) -> Fault {
     Fault::new(Code::Conflict, format!("{} exists already", path.display()))
         .next("name another file, or move this one away")
 }
 
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
 /// Makes sure that a folder is there and private.
 ///
 /// # Errors
-/// If others may enter it, or it cannot be made.
+/// If it is no folder, or others may enter it, or it cannot be made.
 pub fn folder(path: &Path) -> anyhow::Result<()> {
     match fs::metadata(path) {
-        Ok(facts) => check_private(path, &facts, "chmod 700"),
+        Ok(facts) if !facts.is_dir() => Err(no_folder(path).into()),
+        Ok(facts) => Ok(check_private(path, &facts)?),
         Err(error) if error.kind() == ErrorKind::NotFound => fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -285,18 +229,45 @@ pub fn folder(path: &Path) -> anyhow::Result<()> {
     }
 }
 
+/// The fault that something else stands where a folder should.
+pub fn no_folder(path: &Path) -> Fault {
+    Fault::new(Code::Policy, format!("{} is not a folder", path.display()))
+        .next("name a folder of your own, or one that is not there yet")
+}
+
 /// Refuses a file or folder that its group or others may use, or that belongs to another user.
-fn check_private(path: &Path, facts: &fs::Metadata, mend: &str) -> anyhow::Result<()> {
-    let own = facts.uid() == rustix::process::geteuid().as_raw() || facts.uid() == 0;
-    if !own {
-        let fault = Fault::new(Code::Policy, format!("{} belongs to another user", path.display()));
-        return Err(fault.next("use your own folder, with KEYWARD_HOME or --home").into());
+///
+/// # Errors
+/// If so. The advice is to change its mode only where that harms nobody else.
+pub fn check_private(path: &Path, facts: &fs::Metadata) -> Result<(), Fault> {
+    let user = rustix::process::geteuid().as_raw();
+    let shown = path.display();
+    if facts.uid() != user && facts.uid() != 0 {
+        let fault = Fault::new(Code::Policy, format!("{shown} belongs to another user"));
+        return Err(fault.next("use your own folder, with KEYWARD_HOME or --home"));
     }
-    if facts.permissions().mode() & 0o077 != 0 {
-        let fault = Fault::new(Code::Policy, format!("others may read {}", path.display()));
-        return Err(fault.next(format!("run: {mend} '{}'", path.display())).into());
+    let is_loose = facts.permissions().mode() & 0o077 != 0;
+    if !is_loose {
+        return Ok(());
     }
-    Ok(())
+    let fault = Fault::new(Code::Policy, format!("others may read {shown}"));
+    Err(if facts.uid() == user && facts.is_file() {
+        fault.next(format!("run: chmod 600 '{shown}'"))
+    } else if facts.uid() == user && facts.is_dir() && is_keywards(path) {
+        fault.next(format!("run: chmod 700 '{shown}'"))
+    } else {
+        fault.next("name one that is yours, and for keyward alone")
+    })
+}
+
+/// Whether a folder is there for keyward, or for nothing yet. Others need folders such as `/etc`, or a home.
+pub fn is_keywards(path: &Path) -> bool {
+    let marked = |path: &Path| {
+        path.file_name().is_some_and(|name| name == ".keyward")
+            || ["config.toml", "ca.pem", "requests.log"].iter().any(|name| path.join(name).is_file())
+    };
+    let is_empty = || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+    marked(path) || path.parent().is_some_and(marked) || is_empty()
 }
 
 #[cfg(test)]
@@ -316,6 +287,30 @@ mod tests {
             assert_eq!(crate::fault::code_of(&error), Code::Policy);
             assert!(error.to_string().contains("chmod 600"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_mode_is_to_be_changed_only_where_keyward_alone_is_concerned() {
+        let place = tempfile::tempdir().unwrap();
+        let own = place.path().join("own");
+        for (file, next) in
+            [(None, "chmod 700"), (Some("thesis.tex"), "keyward alone"), (Some("config.toml"), "chmod 700")]
+        {
+            fs::create_dir_all(&own).unwrap();
+            if let Some(file) = file {
+                File::create(own.join(file)).unwrap();
+            }
+            fs::set_permissions(&own, fs::Permissions::from_mode(0o755)).unwrap();
+            let error = folder(&own).unwrap_err();
+            assert_eq!(crate::fault::code_of(&error), Code::Policy);
+            assert!(error.to_string().contains(next), "{file:?}: {error}");
+        }
+        for (path, what) in [("/dev/null", "is not a folder"), ("/proc/1", "others may read")] {
+            let error = folder(Path::new(path)).unwrap_err().to_string();
+            assert!(error.contains(what) && !error.contains("chmod"), "{error}");
+        }
+        let error = read(Path::new("/dev/null")).unwrap_err().to_string();
+        assert!(error.contains("not a regular file") && !error.contains("chmod"), "{error}");
     }
 
     #[test]

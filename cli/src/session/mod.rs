@@ -4,4 +4,5 @@ pub mod config;
 pub mod credential;
 pub mod files;
 pub mod home;
+pub mod pending;
 pub mod prompt;

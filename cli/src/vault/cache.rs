@@ -26,7 +26,9 @@ pub fn clear(home: &Home, cred: CredentialId) -> bool {
     let prefix = format!("{cred}.");
     let mut clean = true;
     for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+        // One in the making that was left behind has a dot in front.
+        let name = entry.file_name();
+        if name.to_string_lossy().trim_start_matches('.').starts_with(&prefix) {
             clean &= std::fs::remove_file(entry.path()).is_ok();
         }
     }
@@ -38,6 +40,7 @@ pub struct Cached {
     place: Option<(Home, String)>,
     cred: CredentialId,
     kept: Option<Kept>,
+    is_broken: bool,
 }
 
 /// A cached body with its tag.
@@ -56,6 +59,10 @@ impl Kept {
     /// The body, as the server sent it.
     pub fn body(&self) -> &[u8] {
         self.bytes.get(TAG_LINE_BYTES..).unwrap_or_default()
+    }
+
+    fn has_body(&self) -> bool {
+        !self.body().is_empty()
     }
 
     /// Whether the tag is the body's hash.
@@ -77,10 +84,18 @@ impl Cached {
             None => format!("{cred}.all"),
         };
         let place = home.map(|home| (home.clone(), name));
-        let mut cached = Self { place, cred, kept: None };
+        let mut cached = Self { place, cred, kept: None, is_broken: false };
         // A copy that cannot be read is asked for again.
-        cached.kept = cached.read(ANSWER).and_then(Kept::parse);
+        let read = cached.read(ANSWER);
+        let is_there = read.is_some();
+        cached.kept = read.and_then(Kept::parse);
+        cached.is_broken = is_there && !cached.kept.as_ref().is_some_and(Kept::has_body);
         cached
+    }
+
+    /// Whether there is something in the place of a copy that cannot be one.
+    pub fn is_broken(&self) -> bool {
+        self.is_broken
     }
 
     /// Whether there is no copy.

@@ -4,17 +4,21 @@
 //! parent.
 
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata, OpenOptions, Permissions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fmt;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::Read as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use keyward_wire::DeploymentId;
+use keyward_wire::json::check_depth;
 use rustix::fs::OFlags;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::fault::{Code, Fault};
+use crate::fault::{Code, Fault, typed};
+use crate::session::files;
 
 /// File name.
 pub const NAME: &str = ".keyward-deployment";
@@ -25,6 +29,7 @@ const LIMIT: u64 = 64 * 1024;
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MappingFile {
+    #[serde(deserialize_with = "each_once")]
     environment_mappings: BTreeMap<String, DeploymentId>,
 }
 
@@ -69,15 +74,8 @@ fn save_from(here: &Path, name: &str, id: DeploymentId) -> anyhow::Result<PathBu
     ids.insert(name.to_owned(), id);
     let mut text = serde_json::to_vec_pretty(&MappingFile { environment_mappings: ids })?;
     text.push(b'\n');
-    let attempt = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(&text)?;
-        // The file holds no secret: whoever works in the project may read it, and a repository may hold it.
-        file.as_file().set_permissions(Permissions::from_mode(0o644))?;
-        file.as_file().sync_all()?;
-        file.persist(&path).map(drop).map_err(|error| error.error)
-    };
-    attempt().with_context(|| format!("cannot write {}", path.display()))?;
+    // The file holds no secret: whoever works in the project may read it, and a repository may hold it.
+    files::write_public(&path, &text)?;
     Ok(path)
 }
 
@@ -146,32 +144,66 @@ fn read(path: &Path, file: &File) -> anyhow::Result<BTreeMap<String, DeploymentI
     file.take(LIMIT + 1)
         .read_to_end(&mut bytes)
         .with_context(|| format!("cannot read {}", path.display()))?;
-    let form = || {
-        Fault::usage(format!("{} cannot be understood", path.display()))
+    let form = |why: &str| {
+        Fault::usage(format!("{} cannot be understood: {why}", path.display()))
             .next(r#"write it as {"environment_mappings": {"production": "<deployment id>"}}"#)
     };
     if bytes.len() as u64 > LIMIT {
-        return Err(form().into());
+        return Err(form(&format!("it has more than {LIMIT} bytes")).into());
     }
-    Ok(parse(&bytes).ok_or_else(form)?)
+    Ok(parse(&bytes).map_err(|why| form(&why))?)
 }
 
-/// The names in a file. `None` if the file is not of the one valid form.
-pub fn parse(bytes: &[u8]) -> Option<BTreeMap<String, DeploymentId>> {
+/// The names in a file, with or without a byte order mark.
+///
+/// # Errors
+/// The reason, if the file is not of the one valid form.
+pub fn parse(bytes: &[u8]) -> Result<BTreeMap<String, DeploymentId>, String> {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     if !bytes.trim_ascii_start().starts_with(b"{") {
         // serde would read a list as the fields, too.
-        return None;
+        return Err("it is no JSON object".to_owned());
     }
-    let file: MappingFile = keyward_wire::json::from_slice(bytes).ok()?;
-    Some(file.environment_mappings)
+    check_depth(bytes).map_err(|error| error.to_string())?;
+    let file: MappingFile = serde_json::from_slice(bytes).map_err(|error| typed(&error.to_string(), 200))?;
+    Ok(file.environment_mappings)
 }
+
+/// A name that is there twice has no one meaning.
+fn each_once<'de, D: Deserializer<'de>>(reader: D) -> Result<BTreeMap<String, DeploymentId>, D::Error> {
+    struct Names;
+
+    impl<'de> Visitor<'de> for Names {
+        type Value = BTreeMap<String, DeploymentId>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("names with the ids of deployments")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut names = BTreeMap::new();
+            while let Some((name, id)) = map.next_entry::<String, DeploymentId>()? {
+                if names.contains_key(&name) {
+                    return Err(A::Error::custom(format!("{name} is there twice")));
+                }
+                names.insert(name, id);
+            }
+            Ok(names)
+        }
+    }
+
+    reader.deserialize_map(Names)
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The advice if the file does not help.
 const BY_ID: &str = "or name the deployment by its id";
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
     use crate::fault::code_of;
@@ -194,6 +226,23 @@ mod tests {
         assert_eq!(nearest(&deep).unwrap().unwrap().len(), 1, "a folder is no file");
         create(&deep.join(NAME), br#"{"environment_mappings": {"production": "not-an-id"}}"#).unwrap();
         assert_eq!(code_of(&nearest(&deep).unwrap_err()), Code::Usage);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_named_and_a_byte_order_mark_is_not_wrong() {
+        let marked = [BYTE_ORDER_MARK, text().as_bytes()].concat();
+        assert_eq!(parse(&marked).unwrap().len(), 1);
+        let twice = format!(r#"{{"environment_mappings": {{"production": "{ID}", "production": "{ID}"}}}}"#);
+        let extra = format!(r#"{{"environment_mappings": {{"production": "{ID}"}}, "organisation": "x"}}"#);
+        for (text, why) in [
+            (twice.as_str(), "production is there twice"),
+            (extra.as_str(), "`organisation`"),
+            ("[{}]", "no JSON object"),
+            ("{}", "environment_mappings"),
+        ] {
+            let error = parse(text.as_bytes()).unwrap_err();
+            assert!(error.contains(why), "{text}: {error}");
+        }
     }
 
     #[test]

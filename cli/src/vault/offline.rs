@@ -12,7 +12,7 @@ use super::cache::{self, Cached};
 use super::open::{Opened, Opener, read};
 use crate::api::ApiError;
 use crate::ctx::{Ctx, parse_span, rfc3339};
-use crate::fault::{Code, Fault};
+use crate::fault::{Code, Fault, code_of};
 use crate::session::credential::Credential;
 
 /// How far in the future a confirmation may lie, in milliseconds: clocks are corrected by a little.
@@ -57,9 +57,20 @@ impl Offline {
         }
         let never =
             || unusable("no answer was kept on this machine", "run it once while the server can be reached");
+        if cached.is_broken() {
+            return Err(damaged(failure).into());
+        }
         let kept = cached.take().ok_or_else(never)?;
-        let opened = opener.open(read(kept.body())?, ctx.now())?;
-        let confirmed = cached.confirmed(&opened.cred, Sha256::of(kept.body())).map_err(Fault::from)?;
+        let open = || -> anyhow::Result<_> {
+            let opened = opener.open(read(kept.body())?, ctx.now())?;
+            let confirmed = cached.confirmed(&opened.cred, Sha256::of(kept.body())).map_err(Fault::from)?;
+            Ok((opened, confirmed))
+        };
+        // Nobody was asked: it is not the server's word that is wrong.
+        let (opened, confirmed) = open().map_err(|error| match code_of(&error) {
+            Code::Integrity => damaged(failure).into(),
+            _ => error,
+        })?;
         let at = confirmed.ok_or_else(never)?;
         let age = ctx.now().saturating_sub(at);
         if age < -AHEAD {
@@ -96,6 +107,15 @@ impl Credential {
             ));
         }
     }
+}
+
+fn damaged(failure: Option<&ApiError>) -> Fault {
+    let because = failure.map_or_else(String::new, |failure| format!("{failure}; and "));
+    let what = format!(
+        "{because}the copy of the server's answer that is kept on this machine is damaged or was changed; nothing of it was used"
+    );
+    Fault::new(Code::Integrity, what)
+        .next("run it once while the server can be reached: that makes a new copy")
 }
 
 /// A span of time in whole seconds, `0s` at least.

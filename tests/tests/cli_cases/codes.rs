@@ -62,6 +62,9 @@ fn each_kind_of_failure_has_its_code_and_says_what_to_do() {
         ends(&ended, 2, &["https://"]);
     }
 
+    let unknown = Machine::new("https://nosuch.invalid").with("KEYWARD_TOKEN", &world.token);
+    ends(&unknown.keyward(ENV_FILE), 5, &["nosuch.invalid:443", "no such name"]);
+
     ends(&robot.keyward(&["key", "create", "X", "--value", "x"]), 9, &["owners and admins"]);
     ends(
         &owner.keyward(&["deployment", "map", DEPLOYMENT, &format!("{}=LD_PRELOAD", ALPHA.0)]),
@@ -79,6 +82,43 @@ fn each_kind_of_failure_has_its_code_and_says_what_to_do() {
     ends(&owner.keyward(&["group", "create", GROUP]), 10, &[GROUP]);
     ends(&owner.keyward(&["api-user", "create", ROBOT]), 10, &[ROBOT]);
     ends(&owner.keyward(&["deployment", "create", DEPLOYMENT]), 10, &[DEPLOYMENT]);
+}
+
+#[test]
+fn a_password_in_the_servers_address_is_never_shown() {
+    let url = "https://bob:hunter2@host.invalid";
+    let machines = [Machine::new(url), Machine::new(url).with("KEYWARD_TOKEN", "kwt1_x")];
+    for words in [
+        &["whoami"][..],
+        &["doctor"],
+        &["login", "--email", EMAIL, "--password-stdin"],
+        &["quickstart", "--email", EMAIL, "--password-stdin"],
+        &["init", "--org", "X", "--email", EMAIL, "--password-stdin", "--recovery-kit", "kit"],
+    ] {
+        for machine in &machines {
+            let ended = machine.keyward_with(words, PASSWORD.as_bytes());
+            assert_ne!(ended.code, 0, "{words:?}: {}", ended.said());
+            assert!(!ended.said().contains("hunter2"), "{words:?}: {}", ended.said());
+        }
+    }
+}
+
+#[test]
+fn a_token_that_could_not_be_shown_can_be_had_anew() {
+    let world = World::new(Engine::Sqlite);
+    let full = |line: &str| world.owner.shell(&["dash"], &format!("keyward {line} > /dev/full"));
+    let gateway = ["api-user", "create", "edge", "--gateway", "--group", GROUP];
+    world.owner.ok(&gateway);
+    for (line, advice) in [
+        (format!("api-user create x --group {GROUP}"), "keyward api-user rotate x"),
+        ("api-user rotate x".to_owned(), "keyward api-user rotate x"),
+        (format!("agent create bot --group {GROUP}"), "keyward agent rotate bot"),
+        ("agent rotate bot --json".to_owned(), "keyward agent rotate bot"),
+    ] {
+        let ended = full(&line);
+        ends(&ended, 1, &["cannot write to standard output", "is there now", advice]);
+    }
+    world.owner.ok(&["api-user", "rotate", "x"]);
 }
 
 #[test]

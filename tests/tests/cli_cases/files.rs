@@ -70,6 +70,21 @@ fn a_file_that_others_can_read_is_refused_with_the_command_that_mends_it() {
 }
 
 #[test]
+fn what_is_not_keywards_alone_is_not_to_be_changed() {
+    let world = World::new(Engine::Sqlite);
+    let server = world.server.url();
+    for (place, what) in [("/dev/null", "/dev/null is not a folder"), ("/proc/1", "/proc/1")] {
+        let machine = Machine::new(&server).with("KEYWARD_HOME", place);
+        for words in [&["whoami"][..], ENV_FILE, &["doctor"], &["proxy", "ca", "--state", place]] {
+            let ended = machine.keyward(words);
+            assert_ne!(ended.code, 0, "{place} {words:?}: {}", ended.said());
+            assert!(ended.said().contains(what), "{place} {words:?}: {}", ended.said());
+            assert!(!ended.said().contains("chmod"), "{place} {words:?}: {}", ended.said());
+        }
+    }
+}
+
+#[test]
 fn a_failure_leaves_the_file_of_before() {
     let mut world = World::new(Engine::Sqlite);
     world.owner.write("out.env", "GOOD=1\n");
@@ -79,7 +94,7 @@ fn a_failure_leaves_the_file_of_before() {
     assert_eq!(world.owner.keyward(&["deployment", "env-file", DEPLOYMENT, "out.env"]).code, 5);
     assert_eq!(fs::read_to_string(world.owner.path("out.env")).unwrap(), "GOOD=1\n");
     let left: Vec<_> = fs::read_dir(world.owner.home()).unwrap().map(|e| e.unwrap().file_name()).collect();
-    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".tmp")), "{left:?}");
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains(".keyward-")), "{left:?}");
 }
 
 #[test]
@@ -91,16 +106,30 @@ fn a_url_and_a_token_are_enough_and_nothing_is_written() {
     let homely = Machine::new(&world.server.url()).with("KEYWARD_TOKEN", &world.token);
     assert_eq!(read(&homely), expected());
     assert!(everything_in(homely.home()).is_empty());
-    // No file may be written at all: the first byte would be the end of the process.
+    // Nor is it tried: where no file may grow, nothing is said.
     let mut command = world.robot.command("sh".into());
     command.arg("-c").arg("ulimit -f 0; exec \"$0\" \"$@\"").arg(program("keyward")).args(ENV_FILE);
     let ended = run(command, b"");
-    assert_eq!(ended.code, 0, "{}", ended.said());
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{}", ended.said());
     // A folder that cannot be made is worth a warning.
     let machine = world.remembering_robot().with("KEYWARD_HOME", "/proc/keyward");
     let ended = env_file(&machine);
     assert_eq!(ended.code, 0, "{}", ended.said());
     assert!(ended.stderr.contains("remember"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_file_without_an_end_is_not_read_to_it() {
+    let world = World::new(Engine::Sqlite);
+    let url = world.server.url();
+    let token = Machine::new(&url).with("KEYWARD_TOKEN_FILE", "/dev/zero");
+    let ended = env_file(&token);
+    ended.refused(3, "a token");
+    assert!(ended.stderr.contains("more than 65536 bytes"), "{}", ended.stderr);
+    let ca = Machine::new(&url).with("KEYWARD_TOKEN", &world.token).with("KEYWARD_CA_FILE", "/dev/zero");
+    let ended = env_file(&ca);
+    ended.refused(1, "authorities");
+    assert!(ended.stderr.contains("more than 1048576 bytes"), "{}", ended.stderr);
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn the_end_of_the_program_is_the_end_of_keyward() {
     for code in [0, 1, 7, 126, 255] {
         assert_eq!(ends(&world, &format!("exit {code}")).code, code);
     }
-    for (signal, number) in [("TERM", 15), ("KILL", 9), ("INT", 2), ("PIPE", 13)] {
+    for (signal, number) in [("TERM", 15), ("KILL", 9), ("INT", 2), ("PIPE", 13), ("XFSZ", 25)] {
         assert_eq!(ends(&world, &format!("kill -{signal} $$")).code, 128 + number, "{signal}");
     }
     let missing = run(keyward(&world, &["--", "no-such-program-here"]), b"");

@@ -408,6 +408,20 @@ fn a_failure_leaves_an_installed_program_as_it_was() {
 }
 
 #[test]
+fn an_archive_that_there_is_no_room_for_is_not_said_to_be_missing() {
+    let bench = Bench::new();
+    // The sums are small enough, the archive is not.
+    let script = "trap '' XFSZ; ulimit -f 8; exec sh \"$0\" --from \"$1\"";
+    let mut command = Command::new(on_path("dash"));
+    command.args(["-c", script]).arg(bench.path("release/install.sh")).arg(bench.release());
+    let ended = run(bench.alone(command, "/usr/local/bin:/usr/bin:/bin"), b"");
+    assert_eq!(ended.code, 1, "{}", ended.said());
+    assert!(ended.stderr.contains("could not be copied"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("there is no"), "{}", ended.stderr);
+    bench.is_untouched("no room");
+}
+
+#[test]
 fn a_version_is_chosen_among_several_and_a_prefix_is_kept_to() {
     let bench = Bench::new();
     let archive = release::archive();

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 
 use keyward_tests::machine::Ended;
 use keyward_tests::server::Engine;
-use keyward_tests::world::{DEPLOYMENT, World, expected};
+use keyward_tests::world::{ALPHA, DEPLOYMENT, World, expected};
 
 use crate::room::{NOBODY, Room};
 
@@ -186,11 +186,13 @@ fn closed_files_and_limits_do_not_bend_what_is_written() {
         is_fresh(&room);
     }
     // Too small a limit for the file: the old one stays, whole.
-    let ended = room.run(&[], &["/bin/sh", "-c", &format!("ulimit -f 0; exec {SCRIPT}")], b"");
-    assert_ne!(ended.code, 0, "{}", ended.said());
-    let text = fs::read(room.path(FILE)).unwrap();
-    let read: BTreeMap<String, String> = serde_json::from_slice(&text).unwrap();
-    assert_eq!(read, expected());
+    world.owner.keyward_with(&["key", "set", ALPHA.0, "--value-stdin"], &[b'x'; 2000]).ok(&["key", "set"]);
+    for blocks in [0, 1] {
+        let ended = room.run(&[], &["/bin/sh", "-c", &format!("ulimit -f {blocks}; exec {SCRIPT}")], b"");
+        assert_eq!(ended.code, 1, "{blocks}: {}", ended.said());
+        assert!(ended.stderr.contains("app.json: File too large"), "{blocks}: {}", ended.stderr);
+        is_fresh(&room);
+    }
 }
 
 #[test]

@@ -109,6 +109,14 @@ fn what_others_can_read_is_named_with_the_command_that_mends_it() {
     world.owner.write(".keyward/config.toml", "login = {");
     set_mode(&home.join("config.toml"), 0o600);
     Found::of(&world.owner, 1).has("fail", "files", "cannot be understood");
+    // It may name a server: that none is named is not known.
+    let machine = Machine::new("").without("KEYWARD_URL");
+    std::fs::create_dir(machine.path(".keyward")).unwrap();
+    set_mode(&machine.path(".keyward"), 0o700);
+    set_mode(&machine.write(".keyward/config.toml", "login = {"), 0o600);
+    let found = Found::of(&machine, 1);
+    found.has("warn", "server", "not looked at");
+    assert!(!found.said.contains("quickstart"), "{}", found.said);
 }
 
 #[test]

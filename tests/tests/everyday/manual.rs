@@ -42,7 +42,12 @@ fn one_page_goes_to_a_pipe_and_on_a_terminal_it_is_shown() {
     assert!(machine.ok(&["man", "key", "get"]).contains(".TH KEYWARD-KEY-GET 1"));
     let unknown = machine.keyward(&["man", "key", "gt"]);
     assert_eq!(unknown.code, 4);
-    assert!(unknown.stderr.contains("did you mean keyward-key-get?"), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("did you mean: keyward man key-get?"), "{}", unknown.stderr);
+    assert!(machine.ok(&["man", "key-get"]).contains(".TH KEYWARD-KEY-GET 1"));
+    let unknown = machine.keyward(&["man", "nosuch"]);
+    assert_eq!(unknown.code, 4);
+    assert!(unknown.stderr.contains("there is no page keyward-nosuch"), "{}", unknown.stderr);
+    assert!(!unknown.stderr.contains("not yours"), "{}", unknown.stderr);
 
     std::fs::create_dir(machine.path("bin")).unwrap();
     machine.write("bin/man", "#!/bin/sh\necho \"man $*: $(grep -c '' )\"\n");

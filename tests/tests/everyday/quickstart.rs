@@ -88,6 +88,38 @@ fn an_organisation_that_was_founded_before_it_was_written_down_is_signed_in_to()
 }
 
 #[test]
+fn a_second_deployment_gets_the_keys_that_are_there_with_the_same_value() {
+    let place = Place::new();
+    assert_eq!(place.quickstart(&["--env", ".env"]).code, 0);
+    place.machine.write(".env", "A=one\nB=another\n");
+    let staging = ["--deployment", "staging", "--env", ".env"];
+    let ended = place.quickstart(&staging);
+    assert_eq!(ended.code, 0, "{}", ended.said());
+    let read =
+        |name: &str| place.machine.ok(&["deployment", "env-file", name, "--stdout", "--format", "dotenv"]);
+    assert_eq!(read("staging"), "A='one'\n", "what has another value is another thing");
+    assert_eq!(read("production"), "A='one'\nB='two'\n");
+    // What was mapped otherwise meanwhile stays so.
+    place.machine.ok(&["deployment", "unmap", "staging", "A"]);
+    place.machine.ok(&["deployment", "map", "staging", "A=OTHER"]);
+    assert_eq!(place.quickstart(&staging).code, 0);
+    assert_eq!(read("staging"), "OTHER='one'\n");
+}
+
+#[test]
+fn a_weak_password_founds_nothing_and_is_said_to_be_weak() {
+    let place = Place::new();
+    let words = ["quickstart", "--local", "--listen", &place.listen, "--org", "Acme", "--email", EMAIL];
+    let words = [&words[..], &["--password-stdin", "--recovery-kit", "kit"]].concat();
+    let ended = place.machine.keyward_with(&words, b"abc");
+    assert_eq!(ended.code, 9, "{}", ended.said());
+    assert!(ended.stderr.contains("too short"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("has its organisation"), "{}", ended.stderr);
+    assert!(!place.machine.path("kit").exists());
+    assert_eq!(place.quickstart(&[]).code, 0);
+}
+
+#[test]
 fn a_step_that_fails_ends_it_with_its_code_and_can_be_repeated() {
     let place = Place::new();
     place.machine.write("broken.env", "A=1\nB 2\n");
@@ -230,8 +262,11 @@ fn at_a_terminal_it_asks_for_what_it_needs() {
     terminal.asked("Import .env?", "");
     terminal.asked("Name of the deployment", "");
     terminal.asked("A token for", "robot");
-    terminal.asked("Password", PASSWORD);
-    terminal.asked("Once more", PASSWORD);
+    for (first, again) in [("abc", "abc"), (PASSWORD, "another"), (PASSWORD, PASSWORD)] {
+        terminal.asked("Password", first);
+        terminal.asked("Once more", again);
+    }
+    assert!(terminal.seen().contains("too short") && terminal.seen().contains("differ"));
     terminal.shows("recovery code");
     let seen = terminal.seen();
     let code = seen.split_whitespace().find(|word| word.starts_with("kwr1_")).unwrap().to_owned();

@@ -64,11 +64,21 @@ fn a_file_that_does_not_fit_leaves_the_old_one() {
     let listing = |machine: &Machine| std::fs::read_dir(machine.home()).unwrap().count();
     let files = listing(&world.robot);
     world.owner.keyward_with(&["key", "set", ALPHA.0, "--value-stdin"], b"another").ok(&["key", "set"]);
-    let ended = on_a_full_disk(&world.robot, &format!("keyward {}", words.join(" ")));
-    assert_ne!(ended.code, 0);
-    assert!(ended.stderr.contains("production.env"), "{}", ended.stderr);
-    assert_eq!(std::fs::read(world.robot.path("production.env")).unwrap(), before);
-    assert_eq!(listing(&world.robot), files, "something was left behind");
+    // As a limit on the size of files alone, too, whose signal would end the program.
+    for signal in ["trap '' XFSZ; ", ""] {
+        let script = format!("{signal}ulimit -f 0; keyward {}", words.join(" "));
+        let ended = world.robot.shell(&["dash"], &script);
+        assert_eq!(ended.code, 1, "{signal}: {}", ended.said());
+        for said in ["cannot write production.env: File too large", "ulimit -f"] {
+            assert!(ended.stderr.contains(said), "{signal}: {}", ended.stderr);
+        }
+        assert_eq!(std::fs::read(world.robot.path("production.env")).unwrap(), before);
+        assert_eq!(listing(&world.robot), files, "something was left behind");
+    }
+    let script = "ulimit -f 0; keyward audit export audit.jsonl";
+    let ended = world.owner.shell(&["dash"], script);
+    assert_eq!(ended.code, 1, "{}", ended.said());
+    assert!(ended.stderr.contains("cannot write audit.jsonl: File too large"), "{}", ended.stderr);
 }
 
 #[test]

@@ -74,6 +74,7 @@ fn a_deployment_says_which_keys_have_variables_and_what_they_are_called() {
     assert!(told.contains_key("SERVICE_KEY") && !told.contains_key(BETA.0), "{told:?}");
     // Of what it cannot use it is told.
     assert!(ended.stderr.contains(&format!("not set: {}", ALPHA.0)), "{}", ended.stderr);
+    assert!(ended.stderr.contains("(keyward agent secrets bot)"), "{}", ended.stderr);
     let ended = start(&scene, &["run", DEPLOYMENT, "--proxy", "--agent", "bot"], "exec env -0");
     assert!(
         environment(&ended).contains_key(BETA.0) && !ended.said().contains(EXCLUDED.0),

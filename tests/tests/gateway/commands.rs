@@ -183,6 +183,34 @@ fn s10_s6_a_gateway_stays_on_its_machine_and_takes_a_gateways_token_only() {
 }
 
 #[test]
+fn what_a_gateway_is_started_with_and_is_not_there_is_named() {
+    let scene = Scene::new();
+    let ended = scene.gateway.keyward(&["proxy", "--upstream-ca", "/missing/ca.pem"]);
+    assert_eq!(ended.code, 2, "{}", ended.said());
+    assert!(ended.stderr.contains("cannot read /missing/ca.pem: No such file"), "{}", ended.said());
+
+    let listen = |place: &str| {
+        let reach = scene.reach();
+        let reach = reach.iter().map(String::as_str);
+        let words: Vec<&str> = ["proxy", "--listen", place].into_iter().chain(reach).collect();
+        scene.gateway.keyward(&words)
+    };
+    let ended = listen("unix:/nodir/x.sock");
+    assert_eq!(ended.code, 8, "{}", ended.said());
+    assert!(ended.stderr.contains("make the folder first"), "{}", ended.stderr);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let ended = listen(&taken.local_addr().unwrap().to_string());
+    assert_eq!(ended.code, 10, "{}", ended.said());
+    assert!(ended.stderr.contains("end what listens there"), "{}", ended.stderr);
+
+    let help = scene.gateway.ok(&["proxy", "--help"]);
+    let (before, after) = help.split_once("With CMD:").unwrap();
+    for option in ["--min-seq", "--min-epoch", "--max-age"] {
+        assert!(before.contains(option) && !after.contains(option), "{option}: {help}");
+    }
+}
+
+#[test]
 fn the_variables_are_written_for_shells_containers_and_programs() {
     let scene = Scene::new();
     let file = scene.gateway.write("bot.txt", &scene.credential);

@@ -226,8 +226,18 @@ fn a_kept_answer_is_held_to_everything_that_the_servers_own_is() {
         *place = data_encoding::BASE64URL_NOPAD.encode(&bytes).into();
         write(&body, &lied.to_string());
         for words in [OFFLINE, FALLBACK] {
-            asked(&machine, words).refused(6, &pointer);
+            let ended = asked(&machine, words);
+            ended.refused(6, &pointer);
+            // Nobody was asked who could have lied.
+            assert!(ended.stderr.contains("kept on this machine is damaged"), "{}", ended.stderr);
+            assert!(!ended.stderr.contains("tampers"), "{}", ended.stderr);
         }
+    }
+    for cut in ["", "AAAA"] {
+        fs::write(&body, cut).unwrap();
+        let ended = asked(&machine, OFFLINE);
+        ended.refused(6, "cut");
+        assert!(ended.stderr.contains("kept on this machine is damaged"), "{}", ended.stderr);
     }
     // True envelopes, but not the body that was confirmed.
     write(&body, &format!("{good} "));

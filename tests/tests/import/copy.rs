@@ -109,6 +109,28 @@ fn without_a_clipboard_the_terminal_is_asked_and_without_that_it_is_an_error() {
 }
 
 #[test]
+fn a_clipboard_that_fails_says_why_and_the_terminal_is_asked_where_there_is_one() {
+    let world = World::new(Engine::Sqlite);
+    desktop(&world.owner);
+    world.owner.write("bin/xclip", "#!/bin/sh\necho \"Error: Can't open display: :7\" >&2\nexit 1\n");
+    let ended = run(copy(&world.owner, &[ALPHA.0]), b"");
+    assert_eq!(ended.code, 1, "{}", ended.said());
+    for said in ["xclip failed: Error: Can't open display: :7", "DISPLAY", "keyward key get"] {
+        assert!(ended.stderr.contains(said), "{said}: {}", ended.stderr);
+    }
+    let line = format!(
+        "env PATH=$HOME/bin:$PATH DISPLAY=:7 {} key copy {} --clear-after never",
+        program("keyward").display(),
+        ALPHA.0
+    );
+    let mut terminal = Terminal::run(&world.owner, &line);
+    assert_eq!(terminal.ends(), 0, "{}", terminal.seen());
+    let seen = terminal.seen();
+    let put = format!("\u{1b}]52;c;{}\u{7}", data_encoding::BASE64.encode(ALPHA.1.as_bytes()));
+    assert!(seen.contains(&put) && seen.contains("xclip failed"), "{seen}");
+}
+
+#[test]
 fn only_text_that_may_be_read_is_copied() {
     let world = World::new(Engine::Sqlite);
     for machine in [&world.owner, &world.robot] {

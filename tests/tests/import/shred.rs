@@ -48,6 +48,11 @@ fn what_could_not_be_removed_is_refused_before_anything_is_stored() {
         assert_eq!(text(owner, file), SOURCE, "{file}");
     }
     assert_eq!(world.insider().org.seq, before);
+    // One that has the very same value is not lost.
+    owner.write("same.env", format!("{}={}\n", ALPHA.0, ALPHA.1));
+    let told = json(owner, &["key", "import", "same.env", "--on-conflict", "skip", "--shred"]);
+    assert_eq!(told["source_removed"], true, "{told}");
+    assert!(!owner.path("same.env").exists());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use keyward_wire::AgentId;
 use keyward_wire::name::Name;
 use serde::Serialize;
 
+use crate::cmd::shown_once::lost;
 use crate::ctx::{Ctx, rfc3339};
 
 /// A credential and whose it is. Holds a secret: no `Debug`.
@@ -33,11 +34,12 @@ impl Issued {
         let until = end.as_ref().map_or_else(|| "never ends".to_owned(), |end| format!("ends {end}"));
         ctx.out.say(&format!("the proxy credential of {name} {until}; it is shown this once"));
         let text = credential.encode();
-        if ctx.out.json {
-            ctx.out.json(&Shown { name, id: *id, gateway, credential: &text, expires_at: end })?;
+        let shown = if ctx.out.json {
+            ctx.out.json(&Shown { name, id: *id, gateway, credential: &text, expires_at: end })
         } else {
-            ctx.out.line(&text)?;
-        }
+            ctx.out.line(&text)
+        };
+        shown.map_err(|error| lost(&error, "proxy credential", name, "agent"))?;
         ctx.out.say(&format!(
             "it is for the gateway {gateway} and opens nothing itself; the agent's requests go through, for example,\n  \
              HTTPS_PROXY=http://agent:<the credential>@127.0.0.1:8421"

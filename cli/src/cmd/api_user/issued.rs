@@ -6,6 +6,7 @@ use keyward_wire::name::Name;
 use serde::Serialize;
 
 use crate::cmd::aftermath::Aftermath;
+use crate::cmd::shown_once::lost;
 use crate::ctx::{Ctx, rfc3339};
 
 /// A token and whose it is. Holds a secret: no `Debug`.
@@ -33,11 +34,12 @@ impl Issued {
         let until = end.as_ref().map_or_else(|| "never ends".to_owned(), |end| format!("ends {end}"));
         ctx.out.say(&format!("the token of {} {until}; it is shown this once", self.name));
         let (name, id, token) = (&self.name, self.id, self.token.encode());
-        if ctx.out.json {
-            ctx.out.json(&Shown { name, id, token: &token, expires_at: end, aftermath })?;
+        let shown = if ctx.out.json {
+            ctx.out.json(&Shown { name, id, token: &token, expires_at: end, aftermath })
         } else {
-            ctx.out.line(&token)?;
-        }
+            ctx.out.line(&token)
+        };
+        shown.map_err(|error| lost(&error, "token", name, "api-user"))?;
         ctx.out.say(&format!("where it is used, set\n  KEYWARD_URL={url}\n  KEYWARD_TOKEN=<the token>"));
         aftermath.say(ctx);
         Ok(())

@@ -1,7 +1,7 @@
 //! `keyward audit export`: the log in a file, for other programs.
 
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish};
@@ -20,6 +20,7 @@ use crate::cmd::since::{Since, parse_since};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::session::files;
+use crate::session::pending::Pending;
 use crate::vault::admin::{Desk, Session};
 
 /// Write the audit log to a file, or to standard output
@@ -92,12 +93,13 @@ impl Options {
             key: named(self.key.as_deref(), |text| Ok(resolve::key(&desk.org, text)?.id))?,
         };
         let verified = !self.unverified && range.key.is_none();
-        let target = files::Pending::new(self.file.as_deref())?;
+        let target = Pending::new(self.file.as_deref())?;
         let mut sheet = Sheet {
             names: Names::of(&desk.org),
             format: self.format(),
             verified,
             entries: 0,
+            file: self.file.clone(),
             out: BufWriter::new(target),
         };
         let bar = progress(ctx, desk.audit_head.seq);
@@ -109,8 +111,7 @@ impl Options {
             None
         };
         bar.finish_and_clear();
-        let Sheet { entries, out, .. } = sheet;
-        let target = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        let (entries, target) = sheet.end()?;
         let Some(path) = &self.file else { return target.copy_to(|bytes| ctx.out.bytes(bytes)) };
         target.commit(path, self.force)?;
         let noun = if entries == 1 { "entry" } else { "entries" };
@@ -212,19 +213,18 @@ struct Sheet {
     format: Format,
     verified: bool,
     entries: usize,
-    out: BufWriter<files::Pending>,
+    /// Where it goes; `None`: to stdout, and to a temporary file meanwhile.
+    file: Option<PathBuf>,
+    out: BufWriter<Pending>,
 }
 
 impl Sheet {
     /// Begins at the start of the file, whatever was written so far.
     fn begin(&mut self) -> anyhow::Result<()> {
-        self.out.flush()?;
-        self.out.get_mut().truncate()?;
         self.entries = 0;
-        if self.format == Format::Csv {
-            self.out.write_all(csv_head().as_bytes())?;
-        }
-        Ok(())
+        let begun = self.out.flush().and_then(|()| self.out.get_mut().truncate());
+        begun.map_err(|error| failed(self.file.as_deref(), &error))?;
+        if self.format == Format::Csv { self.write(&csv_head()) } else { Ok(()) }
     }
 
     fn write_if(&mut self, range: &Range, entry: &AuditEntry, record: &AuditRecord) -> anyhow::Result<()> {
@@ -236,8 +236,22 @@ impl Sheet {
             Format::Jsonl => json_line(&self.names, entry, record, self.verified),
             Format::Csv => csv_row(&self.names, entry, record, self.verified),
         };
-        Ok(self.out.write_all(row.as_bytes())?)
+        self.write(&row)
     }
+
+    fn write(&mut self, text: &str) -> anyhow::Result<()> {
+        self.out.write_all(text.as_bytes()).map_err(|error| failed(self.file.as_deref(), &error).into())
+    }
+
+    /// How many entries were written, and to what.
+    fn end(self) -> anyhow::Result<(usize, Pending)> {
+        let target = self.out.into_inner().map_err(std::io::IntoInnerError::into_error);
+        Ok((self.entries, target.map_err(|error| failed(self.file.as_deref(), &error))?))
+    }
+}
+
+fn failed(file: Option<&Path>, error: &std::io::Error) -> Fault {
+    files::cannot_write(file.unwrap_or(&std::env::temp_dir()), error)
 }
 
 impl Range {

@@ -1,13 +1,13 @@
 //! What this client keeps: who may read it, whether it is whole, whether more could be written.
 
 use std::fs::Metadata;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use super::check::Check;
 use crate::ctx::Ctx;
 use crate::fault::Code;
 use crate::session::config::{Config, Login};
+use crate::session::files as private;
 use crate::session::home::Home;
 
 /// The folder, all that is in it, and the login that is kept there.
@@ -26,11 +26,7 @@ pub(super) fn look(ctx: &Ctx) -> (Vec<Check>, Option<Login>) {
         );
     };
     if !facts.is_dir() {
-        let found = format!("{} is not a folder", path.display());
-        return (
-            vec![Check::fail("files", Code::Policy, found, "move it away, or name another with --home")],
-            None,
-        );
+        return (vec![Check::of_error("files", &private::no_folder(path).into())], None);
     }
     let mut checks = Vec::new();
     walk(path, &facts, &mut checks);
@@ -53,16 +49,12 @@ pub(super) fn look(ctx: &Ctx) -> (Vec<Check>, Option<Login>) {
 }
 
 fn walk(path: &Path, facts: &Metadata, checks: &mut Vec<Check>) {
-    let fail = |found: String, next: String| Check::fail("files", Code::Policy, found, next);
-    let shown = path.display();
-    if facts.uid() != rustix::process::geteuid().as_raw() && facts.uid() != 0 {
-        checks.push(fail(
-            format!("{shown} belongs to another user"),
-            "use your own folder: KEYWARD_HOME or --home".to_owned(),
-        ));
-    } else if facts.permissions().mode() & 0o077 != 0 {
-        let mend = if facts.is_dir() { "chmod 700" } else { "chmod 600" };
-        checks.push(fail(format!("others may read {shown}"), format!("run: {mend} '{shown}'")));
+    if let Err(fault) = private::check_private(path, facts) {
+        checks.push(Check::of_error("files", &fault.into()));
+        // What is in a folder that is there for others is theirs.
+        if facts.is_dir() && !private::is_keywards(path) {
+            return;
+        }
     }
     let Ok(entries) = std::fs::read_dir(path) else { return };
     for entry in entries.flatten() {

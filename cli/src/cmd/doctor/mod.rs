@@ -65,7 +65,14 @@ async fn look(ctx: &Ctx, around: &Surroundings) -> Vec<Check> {
     checks.push(credential);
     checks.extend(token_file::look(ctx.env.token_file.as_deref()));
     let is_named = ctx.global.url.is_some() || login.is_some();
-    let (server, is_there) = server::look(ctx, login.as_ref(), is_named).await;
+    // What cannot be read may well name one.
+    let (server, is_there) =
+        if !is_named && checks.iter().any(|check| check.name == "files" && check.is_failure()) {
+            let why = "not looked at: the configuration, which may name one, cannot be used";
+            (vec![Check::skipped("server", why)], false)
+        } else {
+            server::look(ctx, login.as_ref(), is_named).await
+        };
     checks.extend(server);
     match found {
         Some(found) if is_there => checks.extend(access::read(ctx, &found).await),

@@ -15,7 +15,7 @@ use crate::vault::freshness::Freshness;
 
 /// Put the value of a key into the clipboard, for 45 seconds
 ///
-/// Uses wl-copy, xclip, xsel, pbcopy or clip.exe, whichever is there; else asks the terminal (OSC 52), over ssh too. Waits,
+/// Uses wl-copy, xclip, xsel, pbcopy or clip.exe, whichever is there; else, or if it fails, asks the terminal (OSC 52), over ssh too. Waits,
 /// and clears the clipboard if it still holds the value; Ctrl-C clears it at once. A terminal does not tell what its
 /// clipboard holds: it is asked to clear it in any case. clip.exe does not tell either, and clears nothing. Programs that
 /// keep a history of the clipboard may keep the value.
@@ -50,11 +50,13 @@ impl Options {
         }
         // Before anything is there to be cleared.
         let mut stops = Stops::new()?;
-        let clipboard = Clipboard::put(&ctx.env, &secret.value).map_err(|error| {
-            Fault::new(Code::Unexpected, format!("the clipboard cannot be used: {error}"))
-        })?;
-        let Some(clipboard) = clipboard else {
-            return by_terminal(ctx, &name, &secret.value, self.clear_after, &mut stops).await;
+        let clipboard = match Clipboard::put(&ctx.env, &secret.value) {
+            Ok(Some(clipboard)) => clipboard,
+            // Perhaps a desktop that is not there any more, or another's: the terminal is where somebody is.
+            other => {
+                let failed = other.err();
+                return by_terminal(ctx, &name, &secret.value, self.clear_after, &mut stops, failed).await;
+            }
         };
         let done = |text: &str, cleared: bool| {
             ctx.out.say(text);
@@ -105,13 +107,21 @@ async fn by_terminal(
     value: &[u8],
     clear_after: ClearAfter,
     stops: &mut Stops,
+    failed: Option<std::io::Error>,
 ) -> anyhow::Result<()> {
     let text = Zeroizing::new(data_encoding::BASE64.encode(value));
     let sequence = Zeroizing::new(format!("\u{1b}]52;c;{}\u{7}", *text));
     if !ctx.out.control(sequence.as_bytes()) {
-        return Err(Fault::new(Code::Missing, "there is no clipboard")
-            .next("install wl-clipboard, xclip or xsel, or run this on a terminal; or use: keyward key get")
-            .into());
+        return Err(match failed {
+            Some(error) => Fault::new(Code::Unexpected, format!("the clipboard cannot be used: {error}"))
+                .next("set DISPLAY or WAYLAND_DISPLAY to the desktop in use, or run this on a terminal; or use: keyward key get"),
+            None => Fault::new(Code::Missing, "there is no clipboard")
+                .next("install wl-clipboard, xclip or xsel, or run this on a terminal; or use: keyward key get"),
+        }
+        .into());
+    }
+    if let Some(error) = failed {
+        ctx.out.warn(&format!("{error}; the terminal is asked instead"));
     }
     let asked =
         format!("the terminal was asked to put {name} into its clipboard (OSC 52); not every one does");

@@ -18,7 +18,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::api::{Api, ApiError};
-use crate::cmd::init::DEVICE_TTL;
+use crate::cmd::founding::DEVICE_TTL;
 use crate::cmd::kit::Kit;
 use crate::cmd::new_password;
 use crate::ctx::{Ctx, rfc3339};
@@ -85,8 +85,9 @@ impl Options {
                 .into());
         }
         let token = self.token()?;
-        let text = new_password::choose(ctx, self.password_stdin)?;
-        new_password::strong(&text, &[self.email.as_str()])?;
+        let given = if self.password_stdin { Some(prompt::stdin_text("password")?) } else { None };
+        let given = given.as_ref().map(|text| text.as_str());
+        let (text, _) = new_password::choose(ctx, given, &[self.email.as_str()])?;
 
         let server = Server::of_options(ctx);
         let (api, recovery) = sign_in(&server, &token).await?;

@@ -32,6 +32,8 @@ pub(super) struct Options {
     control_name: Vec<Host>,
     #[command(flatten)]
     reach: Reach,
+    #[command(flatten)]
+    freshness: Freshness,
     #[command(flatten, next_help_heading = "With CMD")]
     told: Told,
     /// Give it none of the variables here but those of --keep
@@ -43,8 +45,6 @@ pub(super) struct Options {
     /// A program to run behind the gateway, which ends with it
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
-    #[command(flatten)]
-    freshness: Freshness,
 }
 
 impl Options {

@@ -102,7 +102,7 @@ impl Options {
             Place::At(url) => url.clone(),
         };
         let steps = Steps::new(ctx, &home)?;
-        steps.sign_in(&plan, login.as_ref(), &url)?;
+        steps.sign_in(&plan, login.as_ref(), &url).await?;
         let deployment = fill(ctx, &steps, &plan).await?;
         let next = next_lines(ctx, &deployment);
         if ctx.out.json {

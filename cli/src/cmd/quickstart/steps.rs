@@ -6,13 +6,18 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
+use keyward_wire::error::ErrorCode;
+use keyward_wire::name::Name;
 use zeroize::Zeroizing;
 
 use super::plan::{Place, Plan};
+use crate::api::Api;
+use crate::cmd::founding::Founding;
 use crate::cmd::phrase::quoted;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::session::config::Login;
+use crate::session::credential::Server;
 use crate::session::home::Home;
 use crate::session::prompt;
 
@@ -20,7 +25,7 @@ use crate::session::prompt;
 pub(super) struct Steps<'a> {
     ctx: &'a Ctx,
     program: PathBuf,
-    home: PathBuf,
+    home: &'a Home,
 }
 
 /// The standard input of a step.
@@ -42,9 +47,9 @@ enum Output {
 }
 
 impl<'a> Steps<'a> {
-    pub(super) fn new(ctx: &'a Ctx, home: &Home) -> anyhow::Result<Self> {
+    pub(super) fn new(ctx: &'a Ctx, home: &'a Home) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("cannot find this program")?;
-        Ok(Self { ctx, program, home: home.path().to_owned() })
+        Ok(Self { ctx, program, home })
     }
 
     /// Runs one.
@@ -58,40 +63,67 @@ impl<'a> Steps<'a> {
     }
 
     /// Signs up or in, unless somebody is signed in.
-    pub(super) fn sign_in(&self, plan: &Plan, login: Option<&Login>, url: &str) -> anyhow::Result<()> {
+    pub(super) async fn sign_in(&self, plan: &Plan, login: Option<&Login>, url: &str) -> anyhow::Result<()> {
         if let Some(login) = login.filter(|login| login.lives(self.ctx.now())) {
             let who = login.email.as_deref().unwrap_or("an API user");
             self.ctx.out.say(&format!("{who} is signed in at {}", login.url));
             return Ok(());
         }
+        // Before it is shown: what is no address may hold a password.
+        let server = Server { url: url.to_owned(), named: true, ..Server::of_options(self.ctx) };
+        Api::new(&server)?;
         let password = if plan.password_stdin { Some(prompt::stdin_text("password")?) } else { None };
+        let is_founded = match &plan.org {
+            Some(org) if login.is_none() => self.found(plan, org, &server, password.as_ref()).await?,
+            _ => false,
+        };
+        if is_founded {
+            return Ok(());
+        }
         let email = plan.email.as_ref().map(ToString::to_string).unwrap_or_default();
-        let mut words = vec!["--email", email.as_str(), "--url", url];
+        let mut words = vec!["login", "--email", email.as_str(), "--url", url];
         if password.is_some() {
             words.push("--password-stdin");
         }
-        let input = || password.as_ref().map_or(Input::None, Input::Text);
-        let enter = [&["login"][..], &words].concat();
-        let enters = || match self.attempt(&enter, input(), Output::Talk)? {
-            None => Ok(()),
-            Some(code) => Err(stopped(&enter, code)),
-        };
-        let Some(org) = plan.org.as_ref().filter(|_| login.is_none()) else {
-            return enters();
-        };
-        let mut found = vec!["init", "--org", org.as_str()];
+        let input = password.as_ref().map_or(Input::None, Input::Text);
+        self.attempt(&words, input, Output::Talk)?.map_or(Ok(()), |code| Err(stopped(&words, code)))
+    }
+
+    /// Whether the organisation was founded. Here and not by a program, whose exit code would not tell “it was founded before”
+    /// from another refusal.
+    async fn found(
+        &self,
+        plan: &Plan,
+        org: &Name,
+        server: &Server,
+        password: Option<&Zeroizing<String>>,
+    ) -> anyhow::Result<bool> {
+        let email = plan.email.as_ref().ok_or_else(|| Fault::usage("whose organisation? name --email"))?;
         let kit = plan.recovery_kit.as_ref().map(|path| path.display().to_string());
-        found.extend(kit.iter().flat_map(|kit| ["--recovery-kit", kit.as_str()]));
-        found.extend(plan.setup_code.iter().flat_map(|code| ["--setup-code", code.as_str()]));
-        found.extend(&words);
-        match self.attempt(&found, input(), Output::Talk)? {
-            None => Ok(()),
+        let mut words = vec!["init", "--org", org.as_str()];
+        words.extend(kit.iter().flat_map(|kit| ["--recovery-kit", kit.as_str()]));
+        words.extend(plan.setup_code.iter().flat_map(|code| ["--setup-code", code.as_str()]));
+        words.extend(["--email", email.as_str(), "--url", &server.url]);
+        if password.is_some() {
+            words.push("--password-stdin");
+        }
+        self.ctx.out.say(&format!("$ keyward {}", shown(&words)));
+        let founding = Founding {
+            org,
+            email,
+            recovery_kit: plan.recovery_kit.as_deref(),
+            setup_code: plan.setup_code.clone(),
+        };
+        match founding.found(self.ctx, self.home, server, password.map(|text| text.as_str())).await? {
+            Ok(_) => Ok(true),
             // Our own server takes one organisation: an earlier run founded it, and was stopped before it could tell.
-            Some(9) if matches!(plan.place, Place::Here { .. }) => {
+            Err(error)
+                if matches!(plan.place, Place::Here { .. }) && error.is_code(ErrorCode::SignupClosed) =>
+            {
                 self.ctx.out.note("this server has its organisation; signing in to it");
-                enters()
+                Ok(false)
             }
-            Some(code) => Err(stopped(&found, code)),
+            Err(error) => Err(Fault::from(error).into()),
         }
     }
 
@@ -99,7 +131,7 @@ impl<'a> Steps<'a> {
     fn attempt(&self, words: &[&str], input: Input<'_>, output: Output) -> anyhow::Result<Option<u8>> {
         self.ctx.out.say(&format!("$ keyward {}", shown(words)));
         let mut command = Command::new(&self.program);
-        command.args(words).arg("--home").arg(&self.home);
+        command.args(words).arg("--home").arg(self.home.path());
         let global = &self.ctx.global;
         if let Some(ca) = &global.ca {
             command.arg("--ca").arg(ca);

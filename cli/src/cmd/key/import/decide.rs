@@ -68,6 +68,8 @@ pub(super) enum Action {
     Note,
     /// The key that is there has this value already.
     Same,
+    /// As [`Same`](Self::Same), but the key was to be left alone: it may be mapped, and that is all.
+    Untouched,
     Skip,
 }
 
@@ -78,7 +80,7 @@ impl Action {
             Self::Create => "created",
             Self::Rename => "renamed",
             Self::Version | Self::Note => "new_version",
-            Self::Same | Self::Skip => "skipped",
+            Self::Same | Self::Untouched | Self::Skip => "skipped",
         }
     }
 }
@@ -90,7 +92,7 @@ impl fmt::Display for Decision {
             Action::Rename => write!(f, "renamed to {}", self.name),
             Action::Version => f.write_str("new version"),
             Action::Note => f.write_str("new version (same value)"),
-            Action::Same => f.write_str("skipped (same value)"),
+            Action::Same | Action::Untouched => f.write_str("skipped (same value)"),
             Action::Skip => f.write_str("skipped"),
         }
     }
@@ -110,16 +112,23 @@ pub(super) async fn decide(desk: &Desk<'_>, items: &[Item], options: &Options) -
     let met = names.iter().map(|name| existing.get(name).copied());
     let mut decisions: Vec<Decision> =
         items.iter().zip(steps).zip(met).map(|((item, step), met)| decision(item, step, met)).collect();
-    let current = current(desk, items, &decisions, &existing).await?;
+    // What is mapped, or is to be nowhere else afterwards, must be what the file has.
+    let with_skipped = options.map.is_some() || options.shred;
+    let current = current(desk, items, &decisions, &existing, with_skipped).await?;
     for (item, decision) in items.iter().zip(&mut decisions) {
         let now = decision.id.and_then(|id| current.get(&id));
         if let Some(now) = now.filter(|now| now.value == item.value) {
-            decision.action = if says_the_same(item, now) { Action::Same } else { Action::Note };
+            decision.action = match (decision.action, says_the_same(item, now)) {
+                (Action::Skip, true) => Action::Untouched,
+                (Action::Skip, false) => Action::Skip,
+                (_, true) => Action::Same,
+                (_, false) => Action::Note,
+            };
         }
         let before = now.and_then(|_| existing.get(&item.name)?.provider.as_deref());
         let whose = Whose { before, now: item.provider.as_deref().or(before) };
         match (decision.action, now) {
-            (Action::Skip, _) => {}
+            (Action::Skip | Action::Untouched, _) => {}
             // Whose it is may be new, and with that what is refused.
             (Action::Same, Some(now)) => {
                 let former = now.inject.as_ref().map(|json| json.as_str());
@@ -152,11 +161,11 @@ pub(super) fn apply(
             (Action::Version, Some(id)) => decision.knowing = replace(draft, id, secret)?.1,
             // Who knows the value still knows it.
             (Action::Note, Some(id)) => drop(draft.add_version(id, secret)?),
-            (Action::Version | Action::Note | Action::Same | Action::Skip, _) => {}
+            (Action::Version | Action::Note | Action::Same | Action::Untouched | Action::Skip, _) => {}
         }
     }
     let Some(id) = decision.id.filter(|_| decision.action != Action::Skip) else { return Ok(()) };
-    if let Some(key) = draft.org.key_mut(id) {
+    if let Some(key) = draft.org.key_mut(id).filter(|_| decision.action != Action::Untouched) {
         describe(key, item, decision.set.as_ref());
     }
     if let (Some(deployment), Some(env)) = (deployment, &decision.env) {
@@ -195,14 +204,16 @@ fn decision(item: &Item, step: Step, met: Option<&KeyEntry>) -> Decision {
     Decision { action, name, id, set, env: None, knowing: Vec::new(), rule: None, doubt: None, secret: None }
 }
 
-/// The present content of each key that may get a new version.
+/// The present content of each key that may get a new version; `with_skipped`, also of those that stay as they are.
 async fn current(
     desk: &Desk<'_>,
     items: &[Item],
     decisions: &[Decision],
     existing: &BTreeMap<&Name, &KeyEntry>,
+    with_skipped: bool,
 ) -> anyhow::Result<BTreeMap<KeyId, Secret>> {
-    let versions = items.iter().zip(decisions).filter(|(_, decision)| decision.action == Action::Version);
+    let is_met = |action| action == Action::Version || (with_skipped && action == Action::Skip);
+    let versions = items.iter().zip(decisions).filter(|(_, decision)| is_met(decision.action));
     let keys: Vec<&KeyEntry> = versions.filter_map(|(item, _)| existing.get(&item.name).copied()).collect();
     if keys.is_empty() {
         return Ok(BTreeMap::new());
@@ -258,7 +269,8 @@ fn settle(
     Ok(())
 }
 
-/// Gives each key that is imported, or was there with the same value, the variable of its name.
+/// Gives each key that is imported, or was there with the same value, the variable of its name. One that was to be left alone gets
+/// it only if it has none there yet, and nobody else has that.
 fn map(deployment: &Deployment, decisions: &mut [Decision], allowed: &[EnvName]) -> Result<(), Fault> {
     let mut mapped: Vec<&mut Decision> =
         decisions.iter_mut().filter(|decision| decision.action != Action::Skip).collect();
@@ -267,6 +279,10 @@ fn map(deployment: &Deployment, decisions: &mut [Decision], allowed: &[EnvName])
         deployment.mappings.iter().map(|mapping| (&mapping.env, mapping.key)).collect();
     let mut taken = BTreeSet::new();
     for (decision, env) in mapped.iter_mut().zip(variables) {
+        let is_settled = others.contains_key(&env) || others.values().any(|key| Some(*key) == decision.id);
+        if decision.action == Action::Untouched && is_settled {
+            continue;
+        }
         if others.get(&env).is_some_and(|key| Some(*key) != decision.id) {
             taken.insert(decision.name.clone());
         }

@@ -222,7 +222,7 @@ impl Options {
                 "line": item.at.line(),
                 "name": item.name,
                 "action": decision.action.code(),
-                "same_value": matches!(decision.action, Action::Same | Action::Note),
+                "same_value": matches!(decision.action, Action::Same | Action::Untouched | Action::Note),
                 "key": decision.name,
                 "id": decision.id,
                 "set": decision.set,
@@ -254,7 +254,7 @@ impl Options {
             (number(Action::Create), "created"),
             (number(Action::Rename), "created under another name"),
             (number(Action::Version) + number(Action::Note), "with a new version"),
-            (number(Action::Same), "unchanged"),
+            (number(Action::Same) + number(Action::Untouched), "unchanged"),
             (number(Action::Skip), "skipped"),
         ];
         let parts: Vec<String> =

@@ -1,0 +1,100 @@
+//! Founding an organisation: the recovery kit first, then the sign-up, then the login of this device.
+
+use std::path::Path;
+
+use keyward_crypto::enrol::{Signup, sign_up};
+use keyward_wire::name::{Email, Name};
+use keyward_wire::{IdentityId, OrgId};
+
+use super::kit::Kit;
+use super::new_password;
+use crate::api::{Api, ApiError};
+use crate::ctx::{Ctx, rfc3339};
+use crate::fault::{Code, Fault};
+use crate::session::config::{Config, Login};
+use crate::session::credential::Server;
+use crate::session::home::Home;
+use crate::session::prompt;
+
+/// How long the device stays signed in.
+pub(super) const DEVICE_TTL: i64 = 12 * 3_600_000;
+
+/// An organisation to be, and its first owner.
+pub(super) struct Founding<'a> {
+    pub(super) org: &'a Name,
+    pub(super) email: &'a Email,
+    /// The file of the recovery kit; `None`: it is shown on the terminal.
+    pub(super) recovery_kit: Option<&'a Path>,
+    pub(super) setup_code: Option<String>,
+}
+
+/// An organisation that was founded.
+pub(super) struct Founded {
+    pub(super) org: OrgId,
+    pub(super) owner: IdentityId,
+}
+
+impl Founding<'_> {
+    /// Founds it on this server, with this password, or one that is asked for; ends signed in. The inner error is the answer to
+    /// the sign-up itself: then nothing was founded, unless the error leaves doubt.
+    pub(super) async fn found(
+        self,
+        ctx: &Ctx,
+        home: &Home,
+        server: &Server,
+        password: Option<&str>,
+    ) -> anyhow::Result<Result<Founded, ApiError>> {
+        if self.recovery_kit.is_none() && !prompt::on_terminal() {
+            return Err(Fault::usage("where should the recovery kit go?")
+                .next("name a file with --recovery-kit: it is the only way back in if the password is lost")
+                .into());
+        }
+        if Config::load(home)?.login.is_some() {
+            return Err(Fault::new(Code::Conflict, "this client is signed in already")
+                .next("run `keyward logout` first, or use another folder with --home")
+                .into());
+        }
+        let api = Api::new(server)?;
+        let (_, password) = new_password::choose(ctx, password, &[self.email.as_str(), self.org.as_str()])?;
+        let device_end = ctx.now() + DEVICE_TTL;
+        let signup = sign_up(self.org.clone(), self.email, &password, ctx.now(), device_end, self.setup_code);
+        drop(password);
+        let org = signup.request.org;
+        Kit { token: &signup.recovery, org, email: self.email, url: &server.url }.keep(
+            ctx,
+            self.recovery_kit,
+            "",
+        )?;
+        if let Err(error) = api.sign_up(&signup.request).await {
+            match self.recovery_kit {
+                Some(kit) if error.leaves_doubt() => ctx.out.warn(&format!(
+                    "the sign-up may have happened: the recovery kit stays in {}",
+                    kit.display()
+                )),
+                // It opens nothing: the organisation was not made.
+                Some(kit) => drop(std::fs::remove_file(kit)),
+                None => {}
+            }
+            return Ok(Err(error));
+        }
+        if let Some(kit) = self.recovery_kit {
+            ctx.out.say(&format!(
+                "the recovery kit is in {}; print it and keep it away from this machine",
+                kit.display()
+            ));
+        }
+        let Signup { request, device, .. } = &signup;
+        let mut login = Login::new(server.url.clone(), request.org, request.identity, device);
+        login.ca_file.clone_from(&server.ca_file);
+        login.allow_http = server.allow_http;
+        login.email = Some(self.email.to_string());
+        login.not_after = Some(device_end);
+        Config::update(home, |config| config.login = Some(login))?;
+        ctx.out.say(&format!(
+            "{} is signed up; you are its owner, signed in until {}",
+            self.email,
+            rfc3339(device_end)
+        ));
+        Ok(Ok(Founded { org: request.org, owner: request.identity }))
+    }
+}
