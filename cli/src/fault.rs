@@ -167,7 +167,7 @@ impl From<VerifyError> for Fault {
             }
             VerifyError::Stale(stale) => Self::new(Code::Stale, stale.to_string()).next(
                 "an old backup may have been restored, or the server shows different states to different people: \
-                 ask its operator",
+                 ask its operator, and only if he means that state: keyward pin --forget (for a gateway with --home and its folder)",
             ),
             VerifyError::Missing(missing) => Self::new(Code::Missing, missing.to_string())
                 .next("nothing was used; the server holds back data: ask its operator"),

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -150,6 +151,40 @@ fn no_variable_of_a_shell_s_own_runs_its_value_or_loses_it() {
         let found = found.get(program).copied().unwrap_or_default();
         assert!(found >= least, "the search has found {found} in {program}");
     }
+}
+
+/// At a prompt zsh evaluates more: numbers, and with `prompt_subst`, which many people set, commands in the texts of prompts.
+#[test]
+fn no_variable_of_zsh_runs_its_value_at_a_prompt() {
+    let place = TempDir::new().unwrap();
+    let listed = Command::new("zsh").args(["-f", "-c", "print -l ${(k)parameters}"]).output().unwrap();
+    let (listed, capitals) = (String::from_utf8(listed.stdout).unwrap(), names_in("zsh"));
+    let names: BTreeSet<EnvName> =
+        listed.lines().chain(capitals.lines()).filter_map(|name| name.parse().ok()).collect();
+    // Few at a time: some change what the shell does next.
+    for some in names.iter().collect::<Vec<_>>().chunks(8) {
+        let mut script = "setopt prompt_subst\n".to_owned();
+        for value in ["path[$(: >NAME)1]", "$(: >NAME)"] {
+            let export = |name: &&EnvName| {
+                format!("export {name}='{}'\n", value.replace("NAME", &format!("ran-{name}")))
+            };
+            script.extend(some.iter().map(export));
+            // A plain prompt, one of an unfinished command, one of a choice, and one of a trace.
+            script += ": x\n\nif true\nthen :\nfi\nselect x in a; do break; done\n1\nset -x\n: y\nset +x\n";
+        }
+        // On a terminal: elsewhere it has fewer prompts.
+        let mut zsh = Command::new("timeout");
+        zsh.args(["60", "script", "-qec", "zsh -f -i", "/dev/null"]).current_dir(place.path());
+        let mut zsh = zsh.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // It may have ended before it has read all.
+        let _ = zsh.stdin.take().unwrap().write_all((script + "exit\n").as_bytes());
+        zsh.wait().unwrap();
+    }
+    let ran = |name: &&EnvName| place.path().join(format!("ran-{name}")).exists();
+    let found: Vec<&EnvName> = names.iter().filter(ran).collect();
+    let wrong: Vec<&&EnvName> = found.iter().filter(|name| !name.steers_programs()).collect();
+    assert!(wrong.is_empty(), "zsh runs what stands in {wrong:?}");
+    assert!(found.len() > 20, "the search has found {found:?}");
 }
 
 /// Texts of capitals in a shell's program and its modules, as bytes or as wide characters, a line each: a shell lists by no means

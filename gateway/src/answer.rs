@@ -40,9 +40,8 @@ pub(crate) struct Relayed {
     /// Marks the request as under way until the body is dropped.
     _busy: Busy,
     /// The piece that was waited for before the head was sent.
-    first: Option<Frame<Bytes>>,
-    /// Whether the head may be on its way to the agent.
-    begun: bool,
+    first: Option<Result<Frame<Bytes>, Broken>>,
+    head: Head,
     trailers: Option<HeaderMap>,
     /// Whether the upstream's part is over.
     read: bool,
@@ -52,6 +51,17 @@ pub(crate) struct Relayed {
     of: u64,
     /// Whether the log says that a value was in the answer.
     told: bool,
+}
+
+/// The head of an answer whose body is coded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Head {
+    /// It waits for the first piece of the body.
+    Held,
+    /// It may be on its way to the agent.
+    Sent,
+    /// The body is not coded as it says.
+    Useless,
 }
 
 impl Relayed {
@@ -73,7 +83,7 @@ impl Relayed {
             last,
             _busy: busy,
             first: None,
-            begun: false,
+            head: Head::Held,
             trailers: None,
             in_trailers: false,
             read,
@@ -90,10 +100,12 @@ impl Relayed {
     /// [`Code::ScrubUnreadable`].
     pub(crate) async fn begin(&mut self) -> Result<(), Code> {
         if self.scrub.is_coded() && !self.is_over() {
-            let first = timeout(FIRST_TIME, poll_fn(|cx| self.poll_frame(cx))).await.unwrap_or_default();
-            self.first = first.transpose().map_err(|_| Code::ScrubUnreadable)?;
+            self.first = timeout(FIRST_TIME, poll_fn(|cx| self.poll_frame(cx))).await.unwrap_or_default();
+            if self.head == Head::Useless {
+                return Err(Code::ScrubUnreadable);
+            }
         }
-        self.begun = true;
+        self.head = Head::Sent;
         Ok(())
     }
 
@@ -120,15 +132,16 @@ impl Relayed {
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         if let Some(first) = self.first.take() {
-            return Poll::Ready(Some(Ok(first)));
+            return Poll::Ready(Some(first));
         }
         loop {
             let next = self.scrub.next(&self.tunnel.scrubber_again(&mut self.last));
             self.tell();
             match next {
                 Err(_) => {
-                    if self.begun {
-                        self.tunnel.unreadable(self.of);
+                    match self.head {
+                        Head::Sent => self.tunnel.unreadable(self.of),
+                        Head::Held | Head::Useless => self.head = Head::Useless,
                     }
                     return Poll::Ready(Some(Err(Broken)));
                 }

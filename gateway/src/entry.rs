@@ -28,6 +28,8 @@ pub(crate) struct Entry {
     since: Instant,
     /// Number of the line that was written before the request was sent; 0 if it was not sent.
     pub(crate) sent: u64,
+    /// Whether the upstream was not reached: then nothing of the request left, though the log has the line before that.
+    pub(crate) unreached: bool,
     /// Whether the outcome stands in the log.
     told: bool,
 }
@@ -45,6 +47,7 @@ impl Entry {
             remark: "",
             since: Instant::now(),
             sent: 0,
+            unreached: false,
             told: false,
         }
     }
@@ -101,10 +104,11 @@ impl Drop for Entry {
         if self.sent != 0 && !self.told {
             let _ = self.record("cut", "", 0);
         }
-        let decision = match (self.sent, &self.key) {
-            (0, _) => Decision::Refuse,
-            (_, Some(_)) => Decision::Inject,
-            (_, None) => Decision::Pass,
+        let left = self.sent != 0 && !self.unreached;
+        let decision = match &self.key {
+            _ if !left => Decision::Refuse,
+            Some(_) => Decision::Inject,
+            None => Decision::Pass,
         };
         let Tunnel { gateway, session, .. } = &*self.tunnel;
         gateway.source.count(&session.agent, self.key.as_ref().map(|(id, _)| *id), decision);

@@ -60,6 +60,7 @@ pub(crate) async fn answer(
         },
         Err(mut refusal) => {
             tunnel.gateway.add_links(&mut refusal, &tunnel.session, Some(&tunnel.to));
+            entry.unreached = refusal.code.is_before_the_upstream();
             let answer = refused(tunnel, &refusal);
             let _ = entry.tell("refuse", refusal.code.word(), answer.status());
             answer

@@ -294,6 +294,18 @@ impl Code {
         )
     }
 
+    /// Whether there was no connection to the upstream on which anything could have been sent.
+    pub(crate) fn is_before_the_upstream(self) -> bool {
+        matches!(
+            self,
+            Self::DnsFailed
+                | Self::AddressRefused
+                | Self::ConnectRefused
+                | Self::ProxyRefused
+                | Self::TlsFailed
+        )
+    }
+
     /// Whether the bytes that follow on the connection cannot be trusted to be a request.
     fn ends_connection(self) -> bool {
         matches!(self, Self::Malformed | Self::HeadTooLarge)

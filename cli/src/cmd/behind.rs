@@ -136,7 +136,10 @@ impl Behind<'_> {
             ended = child.ended() => ended,
         };
         running.end(ctx, child.asked_to_end()).await;
-        keeper.tell().await;
+        tokio::select! {
+            () = keeper.tell() => {}
+            () = child.asked_to_end() => {}
+        }
         ended
     }
 }

@@ -193,7 +193,7 @@ const PIECE: usize = 100;
 const OWN: &[&str] = &[
     "ARGC", "ARGV0", "BASHOPTS", "BASH_ALIASES", "BASH_ARGC", "BASH_ARGV", "BASH_CMDS", "BASH_COMMAND", "BASH_LINENO",
     "BASH_SOURCE", "BASH_SUBSHELL", "BASH_VERSINFO", "DIRSTACK", "FUNCNAME", "GROUPS", "HISTCHARS", "JOBMAX",
-    "KEYBOARD_HACK", "KSH_VERSION", "TTYIDLE", "USERNAME", "WATCH", "ZSH_EVAL_CONTEXT", "ZSH_SUBSHELL", "_", "aliases",
+    "KEYBOARD_HACK", "KSH_VERSION", "TTYIDLE", "WATCH", "ZSH_EVAL_CONTEXT", "ZSH_SUBSHELL", "_", "aliases",
     "argv", "builtins", "commands", "dirstack", "dis_aliases", "dis_builtins", "dis_functions", "dis_functions_source",
     "dis_galiases", "dis_patchars", "dis_reswords", "dis_saliases", "fignore", "funcfiletrace", "funcsourcetrace",
     "funcstack", "functions", "functions_source", "functrace", "galiases", "histchars", "history", "historywords",

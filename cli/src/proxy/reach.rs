@@ -22,7 +22,7 @@ pub struct Reach {
     /// What happens to hosts that no key of the agent is for [default: deny]
     #[arg(long, value_enum)]
     egress: Option<Beyond>,
-    /// Folder of the gateway's authority and log [default: gateway/ in keyward's own folder]
+    /// Folder of the gateway's authority, log and memory of the server [default: gateway/ in keyward's own folder]
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// Trust the certificate authorities in this PEM file, too, for the services that are called

@@ -1,11 +1,12 @@
 //! What a gateway's agents may use now, and waiting for that to change (CRYPTO.md §2.10).
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use keyward_wire::Sha256;
-use keyward_wire::api::agents::{AgentsAnswer, RequestCounts};
+use keyward_wire::api::agents::{AgentsAnswer, RequestCount, RequestCounts};
 use keyward_wire::error::ErrorBody;
 use keyward_wire::limits::{ANSWER_BYTES, COUNTS_PER_REQUEST, WAIT_SECS};
 use serde::Deserialize;
@@ -85,9 +86,17 @@ pub(super) async fn count(call: Call, mut work: Work) -> Answer {
         let reason = "More counts than one request may have.";
         return Err(Refusal::Unprocessable { field: "requests".to_owned(), reason }.into());
     }
-    let own = work.tx.own_agents(&permit).await?;
-    let counts = requests.iter().filter(|one| own.contains_key(&one.agent) && one.count > 0);
-    let events: Vec<Event> = counts.map(Event::requests_decided).collect();
+    // One that was removed meanwhile is still told of, and so are requests for a key that is gone, without the key.
+    let others = work.tx.agents_of_others(&permit).await?;
+    let keys = work.tx.keys_of(&permit).await?;
+    let mut counts: BTreeMap<_, u64> = BTreeMap::new();
+    for told in requests.iter().filter(|told| told.count > 0 && !others.contains(&told.agent)) {
+        let key = told.key.filter(|key| keys.contains(key));
+        let count = counts.entry((told.agent, key, told.decision)).or_default();
+        *count = count.saturating_add(told.count);
+    }
+    let told = |((agent, key, decision), count)| RequestCount { agent, key, decision, count };
+    let events: Vec<Event> = counts.into_iter().map(told).map(|one| Event::requests_decided(&one)).collect();
     work.answer(&events, answer::empty()).await
 }
 

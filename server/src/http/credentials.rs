@@ -34,7 +34,7 @@ pub(super) async fn add(call: Call, mut work: Work) -> Answer {
     let mut events = Vec::new();
     match new.kind {
         CredentialKind::Device => {
-            for device in work.tx.oldest_devices(&permit, DEVICES - 1).await? {
+            for device in work.tx.devices_beyond(&permit, DEVICES - 1, work.now).await? {
                 work.tx.delete_credential(work.org.id, device).await?;
                 events.push(Event::credential_removed(work.actor.identity, device));
             }

@@ -1,8 +1,8 @@
 //! Agents of a gateway, with their groups and granted keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use keyward_wire::AgentId;
+use keyward_wire::{AgentId, KeyId};
 
 use super::engine::{Tx, id, statements};
 use super::{StoreError, state};
@@ -29,9 +29,22 @@ impl Tx {
         }
         Ok(agents)
     }
+
+    /// The agents of the organisation that are other gateways' now.
+    pub async fn agents_of_others(&mut self, permit: &Permit) -> Result<BTreeSet<AgentId>, StoreError> {
+        let rows = self.all(OTHERS, vec![id(permit.org()), id(permit.identity())]).await?;
+        rows.iter().map(|row| row.id("id")).collect()
+    }
+
+    /// The keys of the organisation.
+    pub async fn keys_of(&mut self, permit: &Permit) -> Result<BTreeSet<KeyId>, StoreError> {
+        self.all(ALL_KEYS, vec![id(permit.org())]).await?.iter().map(|row| row.id("id")).collect()
+    }
 }
 
 statements! {
+    OTHERS = "select id from agents where org_id = $1 and gateway_id <> $2";
+    ALL_KEYS = "select id from keys where org_id = $1";
     AGENTS = "select id, gateway_id, state, not_after from agents where org_id = $1 and gateway_id = $2";
     MEMBERS = "
         select m.agent_id, m.group_id

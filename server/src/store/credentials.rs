@@ -110,14 +110,16 @@ impl Tx {
         rows.iter().map(info).collect()
     }
 
-    /// The permit holder's own devices but for the `newest` ones, ended ones among them.
-    pub async fn oldest_devices(
+    /// The permit holder's own devices but for so many: of those that have not ended at `now` (milliseconds UTC) the newest, then of
+    /// those that have.
+    pub async fn devices_beyond(
         &mut self,
         permit: &Permit,
-        newest: i64,
+        kept: i64,
+        now: i64,
     ) -> Result<Vec<CredentialId>, StoreError> {
-        let args = vec![id(permit.org()), id(permit.identity()), newest.into()];
-        self.all(OLDEST_DEVICES, args).await?.iter().map(|row| row.id("id")).collect()
+        let args = vec![id(permit.org()), id(permit.identity()), kept.into(), now.into()];
+        self.all(DEVICES_BEYOND, args).await?.iter().map(|row| row.id("id")).collect()
     }
 
     /// The organisation's recovery kits, and whose they are.
@@ -193,14 +195,14 @@ statements! {
         from credentials
         where org_id = $1 and identity_id = $2
         order by created_at, id";
-    OLDEST_DEVICES = "
+    DEVICES_BEYOND = "
         select id
         from credentials
         where org_id = $1 and identity_id = $2 and kind = 'device' and id not in (
             select id
             from credentials
             where org_id = $1 and identity_id = $2 and kind = 'device'
-            order by created_at desc, id
+            order by case when not_after > $4 then 0 else 1 end, created_at desc, id
             limit $3)";
     KITS = "select id, identity_id from credentials where org_id = $1 and kind = 'recovery' order by id";
     DELETE = "delete from credentials where org_id = $1 and id = $2";

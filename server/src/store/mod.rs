@@ -64,7 +64,7 @@ pub use copy::Manifest;
 pub use credentials::StoredCredential;
 pub use engine::Tx;
 pub use error::StoreError;
-use files::Files;
+use files::{Files, LogSeen};
 pub use orgs::OrgRow;
 pub use retention::Swept;
 pub use schema::Column;
@@ -130,9 +130,15 @@ impl Store {
             .statement_cache_capacity(STATEMENTS)
             // `secure_delete` overwrites deleted envelopes in the file with zeros; [`wipe`] empties the log beside the file.
             .pragma("secure_delete", "on");
+        let log_seen = LogSeen::default();
+        let connected = log_seen.clone();
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(WAIT)
+            .after_connect(move |_, _| {
+                connected.forget();
+                Box::pin(async { Ok(()) })
+            })
             // SQLite ends a transaction by itself after some failures, such as a full disk. The driver cannot roll it back then,
             // takes it for open, and begins no other on this connection, ever.
             .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
@@ -140,7 +146,7 @@ impl Store {
             .await?;
         // A later connection must not make an empty database in the place of one that is gone.
         pool.set_connect_options(options.create_if_missing(false));
-        let files = Files::of(file).map_err(sqlx::Error::Io)?;
+        let files = Files::of(file, log_seen).map_err(sqlx::Error::Io)?;
         Self { files: Some(Arc::new(files)), ..Self::over(Pool::Sqlite(pool), clock) }.up_to_date().await
     }
 

@@ -143,6 +143,7 @@ const SQLITE_SHAPE: &[&str] = &[
     where type in ('view', 'trigger')",
 ];
 
+/// Without the tables, views and functions that an extension brought along, and what belongs to those tables.
 const POSTGRES_SHAPE: &[&str] = &[
     "select 'column ' || t.relname || '.' || a.attname
         || case format_type(a.atttypid, a.atttypmod) when 'bigint' then ' int' when 'bytea' then ' bytes'
@@ -158,7 +159,8 @@ const POSTGRES_SHAPE: &[&str] = &[
             join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.num
         ) as line
     from pg_constraint c join pg_class t on t.oid = c.conrelid
-    where c.contype in ('p', 'u') and c.connamespace = current_schema()::regnamespace",
+    where c.contype in ('p', 'u') and c.connamespace = current_schema()::regnamespace
+        and not exists (select 1 from pg_depend d where d.objid = t.oid and d.deptype = 'e')",
     "select 'index ' || i.relname || ' on ' || t.relname || ': ' || (
             select string_agg(a.attname, ', ' order by k.at)
             from unnest(x.indkey::smallint[]) with ordinality k (num, at)
@@ -166,7 +168,8 @@ const POSTGRES_SHAPE: &[&str] = &[
         ) as line
     from pg_index x join pg_class i on i.oid = x.indexrelid join pg_class t on t.oid = x.indrelid
     where i.relnamespace = current_schema()::regnamespace and x.indisvalid
-        and not exists (select 1 from pg_constraint c where c.conindid = x.indexrelid and c.contype in ('p', 'u'))",
+        and not exists (select 1 from pg_constraint c where c.conindid = x.indexrelid and c.contype in ('p', 'u'))
+        and not exists (select 1 from pg_depend d where d.objid = t.oid and d.deptype = 'e')",
     "select 'reference from ' || t.relname || ' to ' || p.relname || ': ' || (
             select string_agg(a.attname, ', ' order by k.at)
             from unnest(c.conkey) with ordinality k (num, at)
@@ -174,21 +177,25 @@ const POSTGRES_SHAPE: &[&str] = &[
         ) || case c.confdeltype when 'c' then ' cascade' when 'a' then ' no action' when 'n' then ' set null'
             when 'r' then ' restrict' else ' set default' end as line
     from pg_constraint c join pg_class t on t.oid = c.conrelid join pg_class p on p.oid = c.confrelid
-    where c.contype = 'f' and c.convalidated and c.connamespace = current_schema()::regnamespace",
+    where c.contype = 'f' and c.convalidated and c.connamespace = current_schema()::regnamespace
+        and not exists (select 1 from pg_depend d where d.objid = t.oid and d.deptype = 'e')",
     "select 'trigger ' || g.tgname || ' on ' || t.relname as line
     from pg_trigger g join pg_class t on t.oid = g.tgrelid
-    where t.relnamespace = current_schema()::regnamespace and not g.tgisinternal",
+    where t.relnamespace = current_schema()::regnamespace and not g.tgisinternal
+        and not exists (select 1 from pg_depend d where d.objid = t.oid and d.deptype = 'e')",
     "select 'rule ' || r.rulename || ' on ' || t.relname as line
     from pg_rewrite r join pg_class t on t.oid = r.ev_class
-    where t.relnamespace = current_schema()::regnamespace and t.relkind in ('r', 'p')",
+    where t.relnamespace = current_schema()::regnamespace and t.relkind in ('r', 'p')
+        and not exists (select 1 from pg_depend d where d.objid = t.oid and d.deptype = 'e')",
     "select 'policy ' || p.polname || ' on ' || t.relname as line
     from pg_policy p join pg_class t on t.oid = p.polrelid
     where t.relnamespace = current_schema()::regnamespace
+        and not exists (select 1 from pg_depend d where d.objid = t.oid and d.deptype = 'e')
     union all
     select 'row security on ' || t.relname
     from pg_class t
-    where t.relnamespace = current_schema()::regnamespace and t.relrowsecurity",
-    // What an extension brought along, such as a view of statistics, is the extension's.
+    where t.relnamespace = current_schema()::regnamespace and t.relrowsecurity
+        and not exists (select 1 from pg_depend d where d.objid = t.oid and d.deptype = 'e')",
     "select 'view ' || v.relname as line
     from pg_class v
     where v.relnamespace = current_schema()::regnamespace and v.relkind in ('v', 'm')

@@ -187,16 +187,17 @@ const STEERING: &[&str] = &[
     "PERL5LIB", "RUBYLIB",
     // What is run at a start, a prompt, an empty or an unknown command.
     "COMMAND_NOT_FOUND_HANDLER", "ENV", "BASH_ENV", "ZDOTDIR", "PROMPT", "PROMPT_COMMAND", "PS0", "PS1", "PS2", "PS4",
+    "PROMPT2", "PROMPT3", "PROMPT4", "PROMPT_EOL_MARK", "PS3", "RPROMPT", "RPROMPT2", "RPS1", "RPS2", "SPROMPT", "prompt",
     "NULLCMD", "READNULLCMD", "PYTHONSTARTUP",
     // How words are read.
     "IFS", "BASHOPTS", "SHELLOPTS", "GLOBIGNORE", "BASH_XTRACEFD",
     // Numbers of the shell itself.
-    "BASHPID", "COLUMNS", "DIRSTACKSIZE", "EPOCHREALTIME", "EPOCHSECONDS", "ERRNO", "FUNCNEST", "HISTCMD", "HISTSIZE",
-    "KEYTIMEOUT", "LINENO", "LINES", "LISTMAX", "MAILCHECK", "OPTIND", "PGRP", "PIPESTATUS", "PPID", "RANDOM",
+    "BASHPID", "BAUD", "COLUMNS", "DIRSTACKSIZE", "EPOCHREALTIME", "EPOCHSECONDS", "ERRNO", "FUNCNEST", "HISTCMD", "HISTSIZE",
+    "KEYTIMEOUT", "LINENO", "LINES", "LISTMAX", "MAILCHECK", "OPTIND", "PERIOD", "PGRP", "PIPESTATUS", "PPID", "RANDOM",
     "REPORTMEMORY", "REPORTTIME", "SAVEHIST", "SECONDS", "SHLVL", "SRANDOM", "TMOUT", "TRY_BLOCK_ERROR",
     "TRY_BLOCK_INTERRUPT", "ZLE_RPROMPT_INDENT", "status",
     // Whose process the shell is: zsh becomes somebody else.
-    "EGID", "EUID", "GID", "KSHEGID", "KSHGID", "KSHUID", "UID", "USER_ID",
+    "EGID", "EUID", "GID", "KSHEGID", "KSHGID", "KSHUID", "UID", "USERNAME", "USER_ID",
     // Options of loaders and interpreters.
     "GLIBC_TUNABLES", "JAVA_TOOL_OPTIONS", "NODE_OPTIONS", "PERL5OPT", "RUBYOPT",
     // Programs that git runs.

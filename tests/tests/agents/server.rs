@@ -8,7 +8,7 @@ use keyward_tests::insider::{sign_in, token_halves};
 use keyward_tests::leak::{Secret, absent};
 use keyward_tests::server::{Engine, Server};
 use keyward_tests::world::{ALPHA, BETA};
-use keyward_wire::AgentId;
+use keyward_wire::{AgentId, KeyId};
 use serde_json::{Value, json};
 
 use crate::{BOT, EDGE, Edge, FREE};
@@ -60,9 +60,12 @@ engines! {
         let key = edge.key(ALPHA.0);
         let injected = json!({ "agent": agent(BOT), "key": key, "decision": "inject", "count": 12 });
         let others = json!({ "agent": agent("canary-other-bot"), "decision": "pass", "count": 777 });
-        let nobodys = json!({ "agent": new_id::<AgentId>(), "decision": "pass", "count": 777 });
+        // It may have been removed since.
+        let gone = new_id::<AgentId>();
+        let of_gone = json!({ "agent": gone, "key": new_id::<KeyId>(), "decision": "pass", "count": 5 });
         let none = json!({ "agent": agent(BOT), "decision": "tunnel", "count": 0 });
-        assert_eq!(tell(json!([injected, others, nobodys, none])), 204);
+        let more = json!({ "agent": agent(BOT), "key": key, "decision": "inject", "count": 1 });
+        assert_eq!(tell(json!([injected, others, more, of_gone, none])), 204);
         assert_eq!(tell(json!([])), 204);
         assert_eq!(tell(vec![injected.clone(); 201].into()), 422);
         for wrong in [json!({ "agent": agent(BOT), "decision": "steal", "count": 1 }), json!({ "host": "a.test" })] {
@@ -70,10 +73,11 @@ engines! {
         }
         let told = owner.ok(&["audit", "list", "--key", ALPHA.0]);
         let line = told.lines().find(|line| line.contains("agent.requests")).unwrap_or_else(|| panic!("{told}"));
-        let said = format!("agent {BOT}, key {}, decision:inject, count:12", ALPHA.0);
+        let said = format!("agent {BOT}, key {}, decision:inject, count:13", ALPHA.0);
         assert!(line.contains(EDGE) && line.contains(&said), "{line}");
         let all = owner.ok(&["audit", "list"]);
-        assert_eq!(all.matches("agent.requests").count(), 1, "{all}");
+        assert_eq!(all.matches("agent.requests").count(), 2, "{all}");
+        assert!(all.contains(&format!("agent:{gone}, decision:pass, count:5")), "{all}");
         owner.ok(&["audit", "verify"]);
     }
 

@@ -78,7 +78,7 @@ engines! {
             for _ in 0..2 {
                 let ended = env_file(&robot);
                 ended.refused(7, "a lost memory");
-                assert!(ended.stderr.contains("keyward pin --forget"), "{}", ended.stderr);
+                assert!(ended.stderr.contains(" pin --forget"), "{}", ended.stderr);
             }
             robot.ok(&["pin", "--forget", "--yes"]);
         }

@@ -40,6 +40,22 @@ engines! {
     }
 }
 
+/// Its tables and indices among them: PostGIS has one.
+#[test]
+fn postgres_extensions_may_have_tables_in_the_schema() {
+    let mut world = World::new(Engine::Postgres);
+    let server = &mut world.server;
+    server.sql(
+        "create table spatial (id bigint primary key, area bigint unique references spatial (id));
+         create index spatial_areas on spatial (area, id);
+         alter extension plpgsql add table spatial",
+    );
+    assert_eq!(server.another(&["check"]).code, 0);
+    server.stop();
+    assert_eq!(server.another(&["migrate"]).code, 0);
+    server.restart();
+}
+
 /// By `check` and by `backup`, which leaves no file.
 fn refused_as_unsound(server: &keyward_tests::server::Server, said: &str) {
     let file = server.data().parent().unwrap().join("backup");

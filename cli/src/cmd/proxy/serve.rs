@@ -93,8 +93,11 @@ impl Options {
             () = stops.next() => Ok(()),
         };
         let head = running.end(ctx, stops.another()).await;
-        keeper.tell().await;
         ctx.out.say(&format!("the log ends with line {}, {}", head.seq, head.hex()));
+        tokio::select! {
+            () = keeper.tell() => {}
+            () = stops.another() => {}
+        }
         ended
     }
 

@@ -291,7 +291,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
 /// How long that may take.
-const TELL_TIME: Duration = Duration::from_secs(3);
+const TELL_TIME: Duration = Duration::from_secs(2);
 
 /// How often changes are looked for that happen by time alone.
 const TICK: Duration = Duration::from_secs(1);

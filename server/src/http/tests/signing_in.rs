@@ -170,6 +170,33 @@ async fn somebody_has_so_many_devices_and_the_newest_ones_stay() {
 }
 
 #[tokio::test]
+async fn a_device_that_has_ended_goes_before_an_older_one_that_has_not() {
+    let server = TestServer::start().await;
+    let owner = server.owner("alice@example.com").await;
+    let add = async |session: &str, more_days: i64| {
+        let mut device = credential(owner.signup.identity, CredentialKind::Device);
+        device.not_after = device.not_after.map(|end| end + more_days * 86_400_000);
+        server.clock.advance(1);
+        assert_eq!(server.post(session, "/v1/credentials", &device).await.status, StatusCode::CREATED);
+        device.id
+    };
+    let lasting = add(&owner.session, 80).await;
+    for _ in 0..62 {
+        add(&owner.session, 0).await;
+    }
+    server.clock.advance(86_400_000);
+    let session = server.login(owner.credential(CredentialKind::Password)).await;
+    for _ in 0..5 {
+        add(&session, 2).await;
+    }
+    let answer: CredentialsAnswer = server.get(&session, "/v1/credentials").await.json();
+    let devices: Vec<_> =
+        answer.credentials.iter().filter(|one| one.kind == CredentialKind::Device).collect();
+    assert_eq!(devices.len(), 64);
+    assert!(devices.iter().any(|one| one.id == lasting));
+}
+
+#[tokio::test]
 async fn an_address_that_guesses_is_slowed_and_nobody_else() {
     let server = Proxied::start().await;
     let password = server.owner.credential(CredentialKind::Password);

@@ -41,7 +41,8 @@ pub struct ServedAgent {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RequestCounts {
-    /// At most [`COUNTS_PER_REQUEST`](crate::limits::COUNTS_PER_REQUEST). Agents that are not the caller's are passed over.
+    /// At most [`COUNTS_PER_REQUEST`](crate::limits::COUNTS_PER_REQUEST). Agents of other gateways are passed over. What is told twice counts
+    /// twice: a gateway that did not hear the answer tells it again.
     pub requests: Vec<RequestCount>,
 }
 
