@@ -78,8 +78,8 @@ fn not_here(row: &str) -> Fault {
             format!("attacks of row {row} are only in the tests: they need gigabytes, or minutes alone");
         return Fault::new(Code::Usage, what).next("name other rows; where the source is: cargo xtask test");
     }
-    Fault::new(Code::Usage, format!("there is no attack of row {row:?}"))
-        .next("name a row, as R7, or all rows with a letter, as R")
+    Fault::new(Code::Usage, format!("no attack of row {row:?} is tried here"))
+        .next("name a row, as R7, or all rows with a letter, as R. Some of docs/ATTACKS.md take a server, and are only in the tests")
 }
 
 #[cfg(test)]
