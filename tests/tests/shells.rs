@@ -1,6 +1,6 @@
 //! `eval $(keyward deployment env-file … --stdout)` with the real client in real shells: MS-36, MS-37.
 //!
-//! The quoting itself is tried over many more values and shell options in `cli/tests/eval_contract.rs`.
+//! The quoting itself is tried over many more values and shell options in `cli/tests/eval_contract/`.
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers: a failure is the test's failure")]
 
