@@ -60,12 +60,13 @@ impl Api {
         Ok(answer)
     }
 
-    /// `POST /v1/auth/logout`.
+    /// `POST /v1/auth/logout`. A `former` credential of the same identity ends with the session, if it still lives.
     ///
     /// # Errors
     /// [`ApiError`].
-    pub async fn log_out(&self) -> Result<(), ApiError> {
-        self.post_empty("/v1/auth/logout").await
+    pub async fn log_out(&self, former: Option<CredentialId>) -> Result<(), ApiError> {
+        let query = former.map(|former| format!("?credential={former}")).unwrap_or_default();
+        self.post_empty(&format!("/v1/auth/logout{query}")).await
     }
 
     /// `GET /v1/me`.

@@ -76,15 +76,21 @@ impl Options {
         // First, so that whatever fails from here on leaves this device signed in.
         Config::update(&home, |config| config.login = Some(login))?;
         // A stored token is not this device's alone: others may use it.
-        if let Some(former) = former.filter(|former| former.email.is_some()) {
-            if is_same_person(&former, &session, &server) {
-                replace(ctx, &home, &session.api, &former).await;
-            } else {
-                Box::pin(forget(ctx, &home, &former)).await;
-            }
+        let former = former.filter(|former| former.email.is_some());
+        let own = former.as_ref().filter(|former| is_same_person(former, &session, &server));
+        let replaced = own.and_then(|own| own.halves().ok()).map(|halves| halves.into_keys().0);
+        if let Some(replaced) = replaced {
+            cache::clear(&home, replaced);
+        } else if let Some(former) = &former {
+            Box::pin(forget(ctx, &home, former)).await;
         }
-        if session.api.log_out().await.is_err() {
-            ctx.out.warn("the password's session could not be ended on the server; it ends by itself");
+        if session.api.log_out(replaced).await.is_err() {
+            ctx.out.warn(match replaced {
+                None => "the password's session could not be ended on the server; it ends by itself",
+                Some(_) => {
+                    "the former login and the password's session could not be ended on the server; they end by themselves"
+                }
+            });
         }
         ctx.out.say(&format!("signed in as {email} until {}", rfc3339(end)));
         if ctx.out.json {
@@ -195,24 +201,9 @@ pub(super) async fn forget(ctx: &Ctx, home: &Home, login: &Login) {
         api.log_in(id, &keys).await?;
         anyhow::Ok(api.drop_credential(id).await?)
     };
+    let Err(error) = attempt.await else { return };
     // One that is refused has ended before.
-    warn_unless_ended(ctx, attempt.await, 401);
-}
-
-/// Ends a former device credential with a session of the same person. If it has ended before, the server answers that there is no
-/// such credential.
-async fn replace(ctx: &Ctx, home: &Home, api: &Api, former: &Login) {
-    let attempt = async {
-        let (id, _) = former.halves()?.into_keys();
-        cache::clear(home, id);
-        anyhow::Ok(api.drop_credential(id).await?)
-    };
-    warn_unless_ended(ctx, attempt.await, 404);
-}
-
-fn warn_unless_ended(ctx: &Ctx, attempt: anyhow::Result<()>, ended_before: u16) {
-    let Err(error) = attempt else { return };
-    if !error.downcast_ref::<ApiError>().is_some_and(|error| error.is_status(ended_before)) {
+    if !error.downcast_ref::<ApiError>().is_some_and(|error| error.is_status(401)) {
         ctx.out.warn("the former login could not be ended on the server; it ends by itself");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use keyward_wire::CredentialId;
 use keyward_wire::api::IdentityKind;
 use keyward_wire::api::auth::{LoginAnswer, LoginRequest, MeAnswer, PreloginAnswer};
 use keyward_wire::api::credentials::CredentialKind;
@@ -9,6 +10,7 @@ use keyward_wire::error::ErrorBody;
 use keyward_wire::name::Email;
 use serde::Deserialize;
 
+use super::credentials::drop_own;
 use super::dispatch::refuse_login;
 use super::{Answer, Call, Failure, Work, answer};
 use crate::access::Action;
@@ -137,16 +139,31 @@ async fn start(call: &Call, mut tx: Tx, mut proved: Proved) -> Answer {
     }))
 }
 
-/// Ends the session of the request.
-#[utoipa::path(post, path = "/v1/auth/logout", operation_id = "log_out", tag = "auth", responses(
+/// What ends with the session.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct LogoutQuery {
+    /// A credential of the caller that is deleted as well: the former login of a device that has a new one.
+    credential: Option<CredentialId>,
+}
+
+/// Ends the session of the request. A named credential that the caller does not have, or no longer, changes nothing.
+#[utoipa::path(post, path = "/v1/auth/logout", operation_id = "log_out", tag = "auth", params(LogoutQuery), responses(
     (status = 204, description = "The session has ended"),
 ))]
 pub(super) async fn logout(call: Call, mut work: Work) -> Answer {
     work.permit(Action::EndOwnSession)?;
+    let query: LogoutQuery = call.query()?;
     let Proof::Session(token) = call.proof()? else { return Err(Failure::Unauthenticated) };
     work.tx.delete_session(work.org.id, token).await?;
-    let event = Event::session_ended(work.actor.credential);
-    work.commit(&[event]).await?;
+    let mut events = vec![Event::session_ended(work.actor.credential)];
+    if let Some(id) = query.credential
+        && drop_own(&mut work, id).await?
+    {
+        events.push(Event::credential_removed(work.actor.identity, id));
+    }
+    work.commit(&events).await?;
     Ok(answer::empty())
 }
 

@@ -74,14 +74,19 @@ pub(super) async fn add(call: Call, mut work: Work) -> Answer {
     ))]
 pub(super) async fn remove(call: Call, mut work: Work) -> Answer {
     let id: CredentialId = call.id()?;
-    let stored = work.tx.credential(work.org.id, id).await?.ok_or(Failure::NotFound)?;
-    if stored.identity != work.actor.identity {
+    if !drop_own(&mut work, id).await? {
         return Err(Failure::NotFound);
     }
-    work.permit(Action::DropOwnCredential(id, stored.kind))?;
-    work.tx.delete_credential(work.org.id, id).await?;
     let event = Event::credential_removed(work.actor.identity, id);
     work.answer(&[event], answer::empty()).await
+}
+
+/// Deletes a credential of the caller, if he may. False if he has none with this id.
+pub(super) async fn drop_own(work: &mut Work, id: CredentialId) -> Result<bool, Failure> {
+    let stored = work.tx.credential(work.org.id, id).await?;
+    let Some(own) = stored.filter(|stored| stored.identity == work.actor.identity) else { return Ok(false) };
+    work.permit(Action::DropOwnCredential(id, own.kind))?;
+    Ok(work.tx.delete_credential(work.org.id, id).await?)
 }
 
 /// Most devices that somebody is signed in on: every write of the organisation reads them all.

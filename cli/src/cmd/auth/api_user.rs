@@ -43,7 +43,7 @@ impl Options {
         login.ca_file = server.ca_file;
         login.allow_http = server.allow_http;
         login.not_after = session.cred.not_after;
-        session.api.log_out().await.map_err(Fault::from)?;
+        session.api.log_out(None).await.map_err(Fault::from)?;
         Config::update(&home, |config| config.login = Some(login))?;
         ctx.out.say(&format!("signed in as {}", session.cred.id));
         Ok(())

@@ -22,6 +22,47 @@ async fn a_first_owner_signs_up_and_is_signed_in() {
 }
 
 #[tokio::test]
+async fn a_session_ends_with_the_device_that_it_replaced_and_with_nothing_else() {
+    let server = TestServer::start_with(|config| config.signup = Signup::Open).await;
+    let (owner, other) = (server.owner("alice@example.com").await, server.owner("bob@example.com").await);
+    let device = owner.credential(CredentialKind::Device);
+    let on_device = server.login(device).await;
+    let logout = async |session: &str, credential: &str| {
+        server.post(session, &format!("/v1/auth/logout?credential={credential}"), &()).await.status
+    };
+    let lives = async |session: &str| server.get(session, "/v1/me").await.status == StatusCode::OK;
+
+    // What may not be dropped ends nothing, and neither does what is no id.
+    for kind in [CredentialKind::Password, CredentialKind::Recovery] {
+        let kept = owner.credential(kind).to_string();
+        assert_eq!(logout(&owner.session, &kept).await, StatusCode::FORBIDDEN, "{kind:?}");
+    }
+    assert_eq!(logout(&owner.session, "alice").await, StatusCode::BAD_REQUEST);
+    assert!(lives(&owner.session).await && lives(&on_device).await);
+
+    assert_eq!(logout(&owner.session, &device.to_string()).await, StatusCode::NO_CONTENT);
+    assert!(!lives(&owner.session).await && !lives(&on_device).await);
+    assert_eq!(
+        server.post("", "/v1/auth/login", &login_request(device, 1)).await.status,
+        StatusCode::UNAUTHORIZED
+    );
+
+    // One that has ended before, and another's: the session ends, and nothing more.
+    let foreign = other.credential(CredentialKind::Device);
+    for credential in [device, foreign] {
+        let session = server.login(owner.credential(CredentialKind::Password)).await;
+        assert_eq!(logout(&session, &credential.to_string()).await, StatusCode::NO_CONTENT);
+        assert!(!lives(&session).await);
+    }
+    assert!(lives(&server.login(foreign).await).await);
+
+    // A device that ends itself ends its session once.
+    let foreign_session = server.login(foreign).await;
+    assert_eq!(logout(&foreign_session, &foreign.to_string()).await, StatusCode::NO_CONTENT);
+    assert!(!lives(&foreign_session).await);
+}
+
+#[tokio::test]
 async fn only_the_first_may_sign_up_by_default() {
     let server = TestServer::start().await;
     server.owner("alice@example.com").await;
