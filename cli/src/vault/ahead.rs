@@ -10,7 +10,7 @@ use keyward_crypto::verify::{Variable, sorted};
 use keyward_wire::name::EnvName;
 use tokio::task::yield_now;
 
-use super::cache::Kept;
+use super::cache::{Cached, Kept};
 use super::open::{Opened, Opener, read};
 
 /// The variables that will be asked for.
@@ -22,26 +22,46 @@ pub(super) struct Wanted<'a> {
     pub(super) allowed: &'a [EnvName],
 }
 
-/// An opened answer, and the variables that are wanted of it. `None` if no variables are wanted, or the deployment is not there,
-/// or a variable is wrong or refused: a caller that then asks in the usual way is told why.
-pub(super) type Early = (Opened, Option<Vec<Variable>>);
+/// An answer that was opened while the server was asked.
+pub(super) struct Early {
+    pub(super) opened: Opened,
+    /// The variables that are wanted of it. `None` if no variables are wanted, or the deployment is not there, or a variable is
+    /// wrong or refused: a caller that then asks in the usual way is told why.
+    pub(super) variables: Option<Vec<Variable>>,
+    /// When the server last confirmed an answer with this tag and these parts, if that is recorded.
+    pub(super) confirmed: Option<i64>,
+}
 
 /// Opens a cached answer, and the wanted variables of it, in pieces, so that the network is attended to between them.
 ///
-/// `None` if the body does not have the hash that its tag states: then what the server says of the tag is not said of this body.
+/// `None` if the body is not certainly the one that its tag states: then what the server says of the tag is not said of this body.
 ///
 /// # Errors
 /// If the answer is not as it must be.
 pub(super) async fn open(
     opener: &Opener<'_>,
+    cached: &Cached,
     kept: &Kept,
     wanted: Option<Wanted<'_>>,
     now: i64,
 ) -> anyhow::Result<Option<Early>> {
-    if !kept.is_whole() {
-        return Ok(None);
+    let early = read_ahead(opener, cached, kept, wanted, now).await;
+    // All that was opened is pinned by the answer's state. If this state stands beside the tag under this identity's seal, the body's
+    // hash, which is of much more than was opened, would add nothing.
+    if matches!(early, Ok(Early { variables: Some(_), confirmed: Some(_), .. })) {
+        return early.map(Some);
     }
     yield_now().await;
+    if kept.is_whole() { early.map(Some) } else { Ok(None) }
+}
+
+async fn read_ahead(
+    opener: &Opener<'_>,
+    cached: &Cached,
+    kept: &Kept,
+    wanted: Option<Wanted<'_>>,
+    now: i64,
+) -> anyhow::Result<Early> {
     let bundle = read(kept.body())?;
     yield_now().await;
     let opened = opener.open(bundle, now)?;
@@ -50,7 +70,8 @@ pub(super) async fn open(
         Some(wanted) => variables(&opened, wanted).await,
         None => None,
     };
-    Ok(Some((opened, variables)))
+    let confirmed = cached.confirmed(&opened.cred, kept.tag(), opened.parts).ok().flatten();
+    Ok(Early { opened, variables, confirmed })
 }
 
 async fn variables(opened: &Opened, wanted: Wanted<'_>) -> Option<Vec<Variable>> {

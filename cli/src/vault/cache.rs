@@ -2,7 +2,7 @@
 //! Beside it stands, sealed too, the time at which the server last confirmed it.
 //!
 //! A copy is one line with its tag, 43 characters of base64url, and the body. The server is asked about the tag at once; whether
-//! the tag is the body's hash is checked while the server is asked.
+//! the body is the tag's is checked while the server is asked: by its hash, or, which is less work, by what is sealed beside it.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use keyward_crypto::Integrity;
 use keyward_crypto::state::cred::Cred;
-use keyward_crypto::state::local::Confirmed;
+use keyward_crypto::state::local::{Confirmed, Parts};
 use keyward_wire::{CredentialId, DeploymentId, Envelope, Sha256};
 
 use crate::session::files;
@@ -135,15 +135,19 @@ impl Cached {
         Some(home.path().join("cache").join(format!("{name}.{ANSWER}")))
     }
 
-    /// When the server confirmed this body; `None` if that was not recorded.
+    /// When the server confirmed the body of this hash, with these parts; `None` if that was not recorded.
     ///
     /// # Errors
     /// [`Integrity`] if what was recorded is of another body, or was not sealed by this identity.
-    pub fn confirmed(&self, cred: &Cred, body: Sha256) -> Result<Option<i64>, Integrity> {
+    pub fn confirmed(&self, cred: &Cred, body: Sha256, parts: Parts) -> Result<Option<i64>, Integrity> {
         let Some(bytes) = self.read(CONFIRMED) else { return Ok(None) };
         let envelope = Envelope::from_bytes(bytes).map_err(|_| Integrity)?;
         let confirmed = Confirmed::open(&cred.ik, cred.org, cred.id, self.cred, &envelope)?;
-        if confirmed.sha256 == body { Ok(Some(confirmed.at)) } else { Err(Integrity) }
+        if (confirmed.sha256, confirmed.parts) == (body, parts) {
+            Ok(Some(confirmed.at))
+        } else {
+            Err(Integrity)
+        }
     }
 
     /// Caches a body that was verified, and has this hash. If the folder cannot be written, the next run needs a transfer; if the
@@ -154,16 +158,13 @@ impl Cached {
         }
     }
 
-    /// Records that the server confirmed this body just now.
-    pub fn confirm(&self, cred: &Cred, body: Sha256, now: i64) {
-        if self.place.is_none() {
+    /// Records that the server confirmed the body of this hash, with these parts, just now. `recorded` is what stands there
+    /// already of this very body.
+    pub fn confirm(&self, cred: &Cred, body: Sha256, parts: Parts, recorded: Option<i64>, now: i64) {
+        if self.place.is_none() || recorded.is_some_and(|at| at <= now && now - at < GRAIN) {
             return;
         }
-        let recorded = self.confirmed(cred, body).ok().flatten();
-        if recorded.is_some_and(|at| at <= now && now - at < GRAIN) {
-            return;
-        }
-        let sealed = Confirmed::new(body, now).seal(&cred.ik, cred.org, cred.id, self.cred);
+        let sealed = Confirmed::new(body, parts, now).seal(&cred.ik, cred.org, cred.id, self.cred);
         self.write(CONFIRMED, sealed.as_bytes());
     }
 

@@ -4,13 +4,14 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use keyward_crypto::state::cred::Cred;
+use keyward_crypto::state::local::Parts;
 use keyward_crypto::state::view::ViewKeyEntry;
 use keyward_crypto::verify::{Variable, Verified, VerifyError};
 use keyward_wire::api::bundle::SecretItem;
 use keyward_wire::name::EnvName;
 use keyward_wire::{DeploymentId, Sha256};
 
-use super::ahead::{self, Wanted};
+use super::ahead::{self, Early, Wanted};
 use super::cache::{Cached, Kept};
 use super::choose;
 use super::freshness::Freshness;
@@ -35,9 +36,10 @@ pub struct Fetched {
     pub cred: Cred,
     /// The audit header, if there was one.
     pub audit: Option<String>,
+    parts: Parts,
     new_body: Option<Vec<u8>>,
-    /// Hash of a body that the server confirmed in this run, if any.
-    confirmed: Option<Sha256>,
+    /// Hash of a body that the server confirmed in this run, if any, and when it last did so before, if that is known.
+    confirmed: Option<(Sha256, Option<i64>)>,
     cached: Cached,
     pins: Pins,
 }
@@ -93,43 +95,20 @@ async fn fetch_wanted(
         let (opened, cached) = kept_one(None)?;
         return Ok((Fetched::of(ctx, opened, cached, Told::default()), None));
     }
-    let api = Api::new(&credential.server)?;
     let mut cached = Cached::load(credential.home.as_ref(), credential.id, deployment);
     let kept = cached.take();
-    let ask = |known| api.bundle(credential.id, &credential.keys, deployment, known);
-    let opened = async {
-        match &kept {
-            Some(kept) => ahead::open(&opener, kept, wanted, ctx.now()).await,
-            None => std::future::pending().await,
-        }
-    };
-    let mut opened = pin!(opened);
-    let asking = Instant::now();
-    let (mut answer, early) = ahead::meanwhile(ask(kept.as_ref().map(Kept::tag)), opened.as_mut()).await;
-    let mut unchanged = None;
-    if let (Ok(Answer::Unchanged { .. }), Some(kept)) = (&answer, &kept) {
-        let opened = match early {
-            // After a long wait the answer is opened anew: what has ended meanwhile, and what another process of this client has
-            // seen, counts as for any other answer.
-            _ if asking.elapsed() > PROMPT => ahead::open(&opener, kept, wanted, ctx.now()).await,
-            Some(early) => early,
-            None => opened.await,
-        };
-        match opened? {
-            Some(early) => unchanged = Some((early, kept.tag())),
-            None => answer = ask(None).await,
-        }
-    }
+    let (answer, unchanged) = ask(ctx, &opener, &cached, kept.as_ref(), deployment, wanted).await?;
     match answer {
         Ok(Answer::Body { body, audit }) => {
             let opened = opener.open(read(&body)?, ctx.now())?;
-            let told = Told { audit, confirmed: Some(Sha256::of(&body)), new_body: Some(body) };
+            let confirmed = Some((Sha256::of(&body), None));
+            let told = Told { audit, confirmed, new_body: Some(body) };
             Ok((Fetched::of(ctx, opened, cached, told), None))
         }
         Ok(Answer::Unchanged { audit }) => {
-            let ((opened, variables), tag) = unchanged.ok_or_else(|| missing(KEPT))?;
-            let told = Told { audit, confirmed: Some(tag), new_body: None };
-            Ok((Fetched::of(ctx, opened, cached, told), variables))
+            let (early, tag) = unchanged.ok_or_else(|| missing(KEPT))?;
+            let told = Told { audit, confirmed: Some((tag, early.confirmed)), new_body: None };
+            Ok((Fetched::of(ctx, early.opened, cached, told), early.variables))
         }
         Err(error) => {
             if error.ends_access() {
@@ -144,16 +123,49 @@ async fn fetch_wanted(
     }
 }
 
+/// What the server says; and, if it says that nothing has changed, the `kept` answer, opened while it was asked, with its tag.
+async fn ask(
+    ctx: &Ctx,
+    opener: &Opener<'_>,
+    cached: &Cached,
+    kept: Option<&Kept>,
+    deployment: Option<DeploymentId>,
+    wanted: Option<Wanted<'_>>,
+) -> anyhow::Result<(Result<Answer, ApiError>, Option<(Early, Sha256)>)> {
+    let Credential { id, keys, server, .. } = opener.credential;
+    let api = Api::new(server)?;
+    let ask = |known| api.bundle(*id, keys, deployment, known);
+    let Some(kept) = kept else { return Ok((ask(None).await, None)) };
+    let open = || ahead::open(opener, cached, kept, wanted, ctx.now());
+    let mut opened = pin!(open());
+    let asking = Instant::now();
+    let (answer, early) = ahead::meanwhile(ask(Some(kept.tag())), opened.as_mut()).await;
+    if !matches!(answer, Ok(Answer::Unchanged { .. })) {
+        return Ok((answer, None));
+    }
+    let early = match early {
+        // After a long wait the answer is opened anew: what has ended meanwhile, and what another process of this client has
+        // seen, counts as for any other answer.
+        _ if asking.elapsed() > PROMPT => open().await,
+        Some(early) => early,
+        None => opened.await,
+    };
+    match early? {
+        Some(early) => Ok((answer, Some((early, kept.tag())))),
+        None => Ok((ask(None).await, None)),
+    }
+}
+
 /// How long “unchanged” may take to arrive for what was verified before the question to count as verified now.
 const PROMPT: Duration = Duration::from_secs(1);
 
 impl Fetched {
     /// Accepts an opened answer, after the server has said that it is the current one: it may be used from here on.
     fn of(ctx: &Ctx, opened: Opened, cached: Cached, answer: Told) -> Self {
-        let Opened { verified, secrets, cred, pins } = opened;
+        let Opened { verified, secrets, cred, parts, pins } = opened;
         notice::continuity(ctx, &verified);
         let Told { audit, new_body, confirmed } = answer;
-        Self { verified, secrets, cred, audit, new_body, confirmed, cached, pins }
+        Self { verified, secrets, cred, audit, parts, new_body, confirmed, cached, pins }
     }
 }
 
@@ -162,7 +174,7 @@ impl Fetched {
 struct Told {
     audit: Option<String>,
     new_body: Option<Vec<u8>>,
-    confirmed: Option<Sha256>,
+    confirmed: Option<(Sha256, Option<i64>)>,
 }
 
 /// Every variable of the deployment that `name` means here: all of them, verified, or an error.
@@ -214,11 +226,11 @@ impl Fetched {
     pub fn remember(&self, ctx: &Ctx) {
         notice::recovered(ctx, self.cred.id, &self.verified.recovered);
         self.pins.remember(ctx, &self.cred, &self.verified.seen);
-        if let Some(sha256) = self.confirmed {
+        if let Some((sha256, before)) = self.confirmed {
             if let Some(body) = &self.new_body {
                 self.cached.store(body, sha256);
             }
-            self.cached.confirm(&self.cred, sha256, ctx.now());
+            self.cached.confirm(&self.cred, sha256, self.parts, before, ctx.now());
         }
     }
 

@@ -63,7 +63,8 @@ impl Offline {
         let kept = cached.take().ok_or_else(never)?;
         let open = || -> anyhow::Result<_> {
             let opened = opener.open(read(kept.body())?, ctx.now())?;
-            let confirmed = cached.confirmed(&opened.cred, Sha256::of(kept.body())).map_err(Fault::from)?;
+            let confirmed = cached.confirmed(&opened.cred, Sha256::of(kept.body()), opened.parts);
+            let confirmed = confirmed.map_err(Fault::from)?;
             Ok((opened, confirmed))
         };
         // Nobody was asked: it is not the server's word that is wrong.

@@ -2,7 +2,7 @@
 //! (CRYPTO.md §2.7).
 
 use keyward_crypto::state::cred::Cred;
-use keyward_crypto::state::local::Local;
+use keyward_crypto::state::local::{Local, Parts};
 use keyward_crypto::verify::{Floors, Verified, verify_bundle};
 use keyward_wire::api::bundle::{Bundle, SecretItem};
 
@@ -15,7 +15,7 @@ use crate::session::credential::Credential;
 
 /// Opens the answers to one credential.
 pub(super) struct Opener<'a> {
-    credential: &'a Credential,
+    pub(super) credential: &'a Credential,
     /// All lower bounds except the state that this client has seen, which is read for each answer.
     floors: Floors,
 }
@@ -25,6 +25,7 @@ pub(super) struct Opened {
     pub(super) verified: Verified,
     pub(super) secrets: Vec<SecretItem>,
     pub(super) cred: Cred,
+    pub(super) parts: Parts,
     pub(super) pins: Pins,
 }
 
@@ -48,7 +49,9 @@ impl<'a> Opener<'a> {
         let pins = Pins::load(home.as_ref(), &cred)?;
         let floors = Floors { local: pins.local.clone(), ..self.floors.clone() };
         let verified = verify_bundle(&cred, &bundle, &floors, now).map_err(Fault::from)?;
-        Ok(Opened { verified, secrets: bundle.secrets, cred, pins })
+        let state = verified.state().ok_or_else(|| missing("this identity's state"))?.sha256;
+        let parts = Parts { cred: sealed.sha256(), state };
+        Ok(Opened { verified, secrets: bundle.secrets, cred, parts, pins })
     }
 }
 

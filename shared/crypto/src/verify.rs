@@ -175,6 +175,11 @@ impl Verified {
         by_name().or_else(by_id).ok_or_else(|| not_there("key", name_or_id))
     }
 
+    /// GRANT, or for owners and admins ORG: its seq and hash. Everything else that may be read is pinned by it.
+    pub fn state(&self) -> Option<Pin> {
+        if self.administers { self.seen.org } else { self.seen.grant }
+    }
+
     /// The value of one key.
     ///
     /// # Errors

@@ -50,16 +50,16 @@ engines! {
         assert_eq!(read(&robot), expected());
         let copy = || files(&robot, "cache").into_iter().find(|path| path.extension().unwrap() == "answer").unwrap();
         let older = fs::read_to_string(copy()).unwrap();
-        let memory: Vec<_> = files(&robot, "state").into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect();
+        let all = |folder| files(&robot, folder).into_iter().map(|path| (fs::read(&path).unwrap(), path));
+        let (memory, cache): (Vec<_>, Vec<_>) = (all("state").collect(), all("cache").collect());
         world.owner.ok(&["group", "exclude", GROUP, DEPLOYMENT, ALPHA.0]);
         assert_eq!(read(&robot), [(BETA.0.to_owned(), BETA.1.to_owned())].into());
         let newer = fs::read_to_string(copy()).unwrap();
         let ((tag, _), (_, body)) = (newer.split_once('\n').unwrap(), older.split_once('\n').unwrap());
         fs::write(copy(), format!("{tag}\n{body}")).unwrap();
         // So that nothing but the tag tells them apart.
-        for (bytes, path) in memory {
-            fs::write(path, bytes).unwrap();
-        }
+        let put_back = |files: &[(Vec<u8>, PathBuf)]| files.iter().for_each(|(bytes, path)| fs::write(path, bytes).unwrap());
+        put_back(&memory);
         let listed = robot.ok(&["key", "list"]);
         assert!(listed.contains(BETA.0) && !listed.contains(ALPHA.0), "{listed}");
         fs::write(copy(), format!("{tag}\n{body}")).unwrap();
@@ -67,6 +67,37 @@ engines! {
         let asked = statuses(&world.server);
         assert_eq!(&asked[asked.len() - 2..], ["304", "200"], "{asked:?}");
         assert_eq!(fs::read_to_string(copy()).unwrap(), newer, "the right one is kept again");
+
+        // Nor if what is sealed beside it is as old.
+        put_back(&memory);
+        put_back(&cache);
+        fs::write(copy(), format!("{tag}\n{body}")).unwrap();
+        assert_eq!(read(&robot), [(BETA.0.to_owned(), BETA.1.to_owned())].into());
+        let asked = statuses(&world.server);
+        assert_eq!(&asked[asked.len() - 2..], ["304", "200"], "{asked:?}");
+    }
+
+    fn what_the_state_pins_need_not_have_the_hash_of_the_whole(engine) {
+        let world = World::new(engine);
+        let robot = world.remembering_robot();
+        assert_eq!(read(&robot), expected());
+        let copy = files(&robot, "cache").into_iter().find(|path| path.extension().unwrap() == "answer").unwrap();
+        let mut bytes = fs::read(&copy).unwrap();
+        bytes.push(b' ');
+        fs::write(&copy, &bytes).unwrap();
+        assert_eq!(read(&robot), expected());
+        assert_eq!(statuses(&world.server).last().unwrap(), "304");
+        // Whoever has not opened all that he lists asks for the right one.
+        let all = || files(&robot, "cache").into_iter().filter(|path| path.extension().unwrap() == "answer");
+        robot.ok(&["key", "list"]);
+        for path in all() {
+            let mut bytes = fs::read(&path).unwrap();
+            bytes.push(b' ');
+            fs::write(&path, bytes).unwrap();
+        }
+        robot.ok(&["key", "list"]);
+        let asked = statuses(&world.server);
+        assert_eq!(&asked[asked.len() - 2..], ["304", "200"], "{asked:?}");
     }
 
     fn a_lost_memory_is_noticed_and_given_up_only_when_told_so(engine) {

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use keyward_crypto::state::local::Confirmed;
+use keyward_crypto::state::local::{Confirmed, Parts};
 use keyward_tests::http::Answer;
 use keyward_tests::insider::{now, sign_in, token_halves};
 use keyward_tests::liar::Reply;
@@ -14,6 +14,7 @@ use keyward_tests::world::{
     ALPHA, BETA, DEPLOYMENT, ENV_FILE, EXCLUDED, GROUP, env_file, expected, new_robot, read, secret,
 };
 use keyward_wire::Sha256;
+use keyward_wire::api::bundle::Bundle;
 use serde_json::Value;
 
 use crate::{BUNDLE, Trap, json_answer};
@@ -70,7 +71,10 @@ fn write(path: &Path, body: &str) {
 fn keep(trap: &Trap, machine: &Machine, body: &str, at: i64) {
     let (cred, _) = sign_in(&trap.world.server, &token_halves(&trap.world.token));
     let halves = token_halves(&trap.world.token);
-    let sealed = Confirmed::new(Sha256::of(body.as_bytes()), at).seal(&cred.ik, cred.org, cred.id, halves.id);
+    let bundle: Bundle = serde_json::from_str(body).unwrap();
+    let parts = Parts { cred: bundle.cred.unwrap().sha256(), state: bundle.grant.unwrap().env.sha256() };
+    let sealed =
+        Confirmed::new(Sha256::of(body.as_bytes()), parts, at).seal(&cred.ik, cred.org, cred.id, halves.id);
     write(&kept(machine, "answer")[0], body);
     fs::write(&kept(machine, "kwe")[0], sealed.as_bytes()).unwrap();
 }

@@ -43,14 +43,27 @@ pub struct Confirmed {
     v: V1,
     /// SHA-256 of the answer's body.
     pub sha256: Sha256,
+    /// Hashes of what else the answer is known by.
+    pub parts: Parts,
     /// The time of the confirmation, by this machine's clock, in milliseconds UTC.
     pub at: i64,
 }
 
+/// The two parts of an answer that fix everything that can be read in it: CRED opens by itself, and the state names the rest by
+/// hashes (CRYPTO.md §2.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parts {
+    /// SHA-256 of CRED.
+    pub cred: Sha256,
+    /// SHA-256 of GRANT; for owners and admins, of ORG.
+    pub state: Sha256,
+}
+
 impl Confirmed {
-    /// Notes that the body of this hash was confirmed at this time.
-    pub fn new(sha256: Sha256, at: i64) -> Self {
-        Self { v: V1, sha256, at }
+    /// Notes that the body of this hash, with these parts, was confirmed at this time.
+    pub fn new(sha256: Sha256, parts: Parts, at: i64) -> Self {
+        Self { v: V1, sha256, parts, at }
     }
 
     /// Seals the note for the credential that asked.
