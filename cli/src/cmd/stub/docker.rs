@@ -10,16 +10,27 @@ use super::file::File;
 use super::{MANAGED, npmrc};
 
 pub(super) fn files(hosts: &[Authority]) -> Vec<File> {
-    let mut registries: Vec<String> = hosts.iter().map(npmrc::name).collect();
+    let mut registries: Vec<String> = hosts.iter().map(name).collect();
     if registries.is_empty() {
-        // Docker Hub's name in this file.
-        registries.push("https://index.docker.io/v1/".to_owned());
+        registries.push(DOCKER_HUB.to_owned());
     }
     let auth = BASE64.encode(format!("keyward:{MANAGED}").as_bytes());
     let auths: Map<_, _> =
         registries.into_iter().map(|registry| (registry, json!({ "auth": auth }))).collect();
     vec![File::json(".docker/config.json", &json!({ "auths": auths }))]
 }
+
+/// A registry as clients look for it in this file: Docker Hub has one name here, whichever of its hosts is meant.
+fn name(to: &Authority) -> String {
+    match npmrc::name(to).as_str() {
+        "docker.io" | "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => {
+            DOCKER_HUB.to_owned()
+        }
+        other => other.to_owned(),
+    }
+}
+
+const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
 pub(super) const ADVICE: &str = "the gateway needs a key for auth.docker.io (keyward provider show docker-hub-registry) and --egress \
     allow, for the token that clients get there and take to registry-1.docker.io";
