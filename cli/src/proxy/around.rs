@@ -70,6 +70,8 @@ const AROUND: &[&str] = &[
     "yarn_http_proxy",
     "yarn_https_ca_file_path",
     "yarn_https_proxy",
+    // The address of a service, in the place of which the gateway sets none.
+    "google_gemini_base_url",
 ];
 
 /// Options of Java, which may say anything else as well.
