@@ -62,6 +62,7 @@ engines! {
         put_back(&memory);
         let listed = robot.ok(&["key", "list"]);
         assert!(listed.contains(BETA.0) && !listed.contains(ALPHA.0), "{listed}");
+        put_back(&memory);
         fs::write(copy(), format!("{tag}\n{body}")).unwrap();
         assert_eq!(read(&robot), [(BETA.0.to_owned(), BETA.1.to_owned())].into());
         let asked = statuses(&world.server);

@@ -8,5 +8,5 @@ pub(super) fn files() -> Vec<File> {
     vec![File::new(".aws/credentials", text)]
 }
 
-pub(super) const ADVICE: &str = "programs start with this file, but AWS refuses their requests: each is signed, and the gateway \
-    does not sign";
+pub(super) const ADVICE: &str = "programs start with this file, but get no further: each request is signed, and the gateway does not \
+    sign. It refuses AWS's hosts as unknown ones, or AWS refuses the signature under --egress allow";
