@@ -64,10 +64,7 @@ impl Api {
         path: &str,
         query: &[(&str, String)],
     ) -> Result<T, ApiError> {
-        let mut url = self.url(path);
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
+        let url = self.url_with(path, query);
         let response = self.send(|client| client.get(url.clone())).await?;
         self.json(response).await
     }
@@ -85,8 +82,9 @@ impl Api {
         self.send_json(path, body).await.map(drop)
     }
 
-    pub(super) async fn post_empty(&self, path: &str) -> Result<(), ApiError> {
-        self.send(|client| client.request(Method::POST, self.url(path))).await.map(drop)
+    pub(super) async fn post_empty(&self, path: &str, query: &[(&str, String)]) -> Result<(), ApiError> {
+        let url = self.url_with(path, query);
+        self.send(|client| client.request(Method::POST, url.clone())).await.map(drop)
     }
 
     pub(super) async fn delete(&self, path: &str) -> Result<(), ApiError> {
@@ -209,6 +207,14 @@ impl Api {
         let mut url = self.base.clone();
         let prefix = self.base.path().trim_end_matches('/');
         url.set_path(&format!("{prefix}{path}"));
+        url
+    }
+
+    fn url_with(&self, path: &str, query: &[(&str, String)]) -> Url {
+        let mut url = self.url(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
         url
     }
 

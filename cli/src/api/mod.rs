@@ -65,8 +65,8 @@ impl Api {
     /// # Errors
     /// [`ApiError`].
     pub async fn log_out(&self, former: Option<CredentialId>) -> Result<(), ApiError> {
-        let query = former.map(|former| format!("?credential={former}")).unwrap_or_default();
-        self.post_empty(&format!("/v1/auth/logout{query}")).await
+        let query: Vec<_> = former.iter().map(|former| ("credential", former.to_string())).collect();
+        self.post_empty("/v1/auth/logout", &query).await
     }
 
     /// `GET /v1/me`.

@@ -191,6 +191,27 @@ fn logging_out_ends_the_device_on_both_sides() {
 }
 
 #[test]
+fn signing_in_again_ends_the_former_login_of_the_device() {
+    let world = World::new(Engine::Sqlite);
+    let config = world.owner.path(".keyward/config.toml");
+    let words = ["login", "--password-stdin", "--email", keyward_tests::world::EMAIL];
+    let log_in = || world.owner.keyward_with(&words, PASSWORD.as_bytes());
+    for round in ["a sign-up's", "a login's"] {
+        let former = fs::read(&config).unwrap();
+        let ended = log_in();
+        assert!(ended.code == 0 && !ended.stderr.contains("warning"), "{round}: {}", ended.said());
+        let present = fs::read(&config).unwrap();
+        world.owner.ok(&["key", "list"]);
+        fs::write(&config, former).unwrap();
+        assert_eq!(world.owner.keyward(&["key", "list"]).code, 3, "a copy of {round} device still works");
+        fs::write(&config, present).unwrap();
+    }
+    let told = world.owner.ok(&["audit", "list"]);
+    assert_eq!(told.matches("session.ended").count(), 2, "{told}");
+    assert_eq!(told.matches("credential.removed").count(), 2, "{told}");
+}
+
+#[test]
 fn a_mapping_file_in_a_parent_says_what_a_name_means() {
     let world = World::new(Engine::Sqlite);
     let id = world.deployment_id();
