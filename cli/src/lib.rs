@@ -9,6 +9,7 @@ pub mod cmd;
 pub mod complete;
 pub mod ctx;
 pub mod export;
+mod fast_parse;
 pub mod fault;
 pub mod file_limit;
 pub mod for_shell;
@@ -16,10 +17,14 @@ pub mod ignored;
 pub mod import;
 pub mod launch;
 pub mod out;
+mod process_env;
 pub mod program;
 #[cfg(feature = "gateway")]
 pub mod proxy;
 pub mod session;
 pub mod stop;
+#[cfg(test)]
+mod testing;
+mod text;
 pub mod usage;
 pub mod vault;

@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cmd::{Cli, frequent};
+use crate::cmd::Cli;
 use crate::ctx::{Ctx, Env};
 use crate::fault::{Code, Ended, code_of};
 use crate::out::Out;
 #[cfg(all(feature = "gateway", target_os = "linux"))]
 use crate::proxy::tied;
-use crate::{complete, for_shell, usage};
+use crate::{complete, fast_parse, for_shell, usage};
 
 /// Runs the program.
 pub fn main() -> ExitCode {
@@ -39,7 +39,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: &[OsString]) -> u8 {
-    let cli = match frequent::parse(args).map_or_else(|| Cli::try_parse_from(args), Ok) {
+    let cli = match fast_parse::parse(args).map_or_else(|| Cli::try_parse_from(args), Ok) {
         Ok(cli) => cli,
         Err(asked) if !asked.use_stderr() && for_shell::asked(args) && !Out::stdout_is_terminal() => {
             // A shell would run the help's words.

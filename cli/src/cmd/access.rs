@@ -164,7 +164,7 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmd::sample::Sample;
+    use crate::testing::SampleOrg;
 
     fn shown(org: &Org, name: &str) -> Vec<String> {
         let identity = resolve::identity(org, name).unwrap();
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn every_variable_of_every_deployment_has_an_answer_and_a_reason() {
-        let org = Sample::new().org();
+        let org = SampleOrg::new().org();
         assert_eq!(
             shown(&org, "both"),
             [

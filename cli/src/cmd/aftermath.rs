@@ -7,8 +7,8 @@ use keyward_crypto::state::org::Org;
 use keyward_wire::{DeploymentId, GroupId, KeyId};
 use serde::Serialize;
 
-use crate::cmd::phrase::list;
 use crate::ctx::Ctx;
+use crate::text::list;
 use crate::vault::explain::{Override, overrides};
 
 /// What to tell about a write. The default is nothing.
@@ -167,11 +167,11 @@ mod tests {
     use keyward_wire::api::write::NewKeys;
 
     use super::*;
-    use crate::cmd::sample::Sample;
+    use crate::testing::SampleOrg;
 
     #[test]
     fn a_key_that_somebody_loses_is_to_be_rotated() {
-        let sample = Sample::new();
+        let sample = SampleOrg::new();
         let mut draft = sample.draft();
         draft.org.exclude(sample.web, sample.production, &[sample.alpha, sample.beta].into()).unwrap();
         let aftermath = Aftermath::of(&draft, &sample.org());
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_was_overridden_before_is_no_news() {
-        let sample = Sample::new();
+        let sample = SampleOrg::new();
         let mut draft = sample.draft();
         draft.org.add_group("idle".parse().unwrap()).unwrap();
         assert!(Aftermath::of(&draft, &sample.org()).lines().is_empty());
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn an_inclusion_that_has_no_effect_is_told_when_it_is_made() {
-        let sample = Sample::new();
+        let sample = SampleOrg::new();
         let mut draft = sample.draft();
         let extra = draft.org.add_deployment("extra".parse().unwrap()).unwrap();
         draft.org.map(extra, sample.secret, "SECRET".parse().unwrap()).unwrap();

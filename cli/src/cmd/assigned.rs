@@ -108,7 +108,7 @@ fn excluded_in(org: &Org, group: GroupId, key: KeyId) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmd::sample::Sample;
+    use crate::testing::SampleOrg;
 
     fn assigned(org: &Org, group: GroupId, deployment: DeploymentId) -> Assigned {
         Assigned::of(org, &org.facts(), org.assignment(group, deployment).unwrap())
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn both_sides_of_an_assignment_are_counted_and_named() {
-        let sample = Sample::new();
+        let sample = SampleOrg::new();
         let web = assigned(&sample.org(), sample.web, sample.production);
         assert_eq!(web.count(), "2/3 keys");
         assert_eq!(web.sides(), ["  readable  ALPHA, BETA", "  excluded  SECRET"]);
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn an_exclusion_in_another_deployment_or_of_an_unmapped_key_is_seen() {
-        let sample = Sample::new();
+        let sample = SampleOrg::new();
         let mut org = sample.org();
         org.assign(sample.web, sample.backup, BTreeSet::new(), NewKeys::Allow).unwrap();
         let backup = assigned(&org, sample.web, sample.backup);
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_key_with_two_variables_is_one_key() {
-        let sample = Sample::new();
+        let sample = SampleOrg::new();
         let mut org = sample.org();
         org.map(sample.production, sample.alpha, "AGAIN".parse().unwrap()).unwrap();
         assert_eq!(assigned(&org, sample.web, sample.production).count(), "2/3 keys");

@@ -14,12 +14,10 @@ use keyward_wire::provider;
 use keyward_wire::rule::Authority;
 use zeroize::Zeroizing;
 
-use super::phrase::list;
-use super::phrase::quoted;
-use super::surroundings::Surroundings;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::launch;
+use crate::process_env::ProcessEnv;
 use crate::proxy::around::leads_around;
 use crate::proxy::child::Child;
 use crate::proxy::keys::{self, Base, UsableKey};
@@ -30,6 +28,8 @@ use crate::proxy::tied;
 use crate::proxy::trust::Trust;
 use crate::proxy::variables::{JAVA, Place, variables};
 use crate::proxy::{Reach, Sidecar};
+use crate::text::list;
+use crate::text::quoted;
 use crate::vault::freshness::Freshness;
 use crate::vault::gateway::{Client, Live};
 use crate::vault::mapping_file;
@@ -108,9 +108,9 @@ impl Behind<'_> {
         let trust = Trust::write(folder.path(), &ca)?;
         let (keys, left) = usable(ctx, &running.gateway, &agent, mapped.as_ref());
         let java = !only || keep.iter().any(|name| name == JAVA);
-        let around = Surroundings::read();
-        let java = around.variable(JAVA).filter(|_| java).map(OsStr::to_os_string);
-        let removed = if only { Vec::new() } else { remove(&mut command, &around, &left, keep) };
+        let env = ProcessEnv::read();
+        let java = env.variable(JAVA).filter(|_| java).map(OsStr::to_os_string);
+        let removed = if only { Vec::new() } else { remove(&mut command, &env, &left, keep) };
         let spoken = Spoken {
             at: &at,
             agent: &agent.name,
@@ -146,14 +146,14 @@ impl Behind<'_> {
 
 /// Takes away what the program would inherit and use in the place of the gateway: the credentials that clients of services look
 /// for, the addresses of services, and what leads around the gateway. Those that were there.
-fn remove(command: &mut Command, around: &Surroundings, left: &[EnvName], keep: &[OsString]) -> Vec<String> {
+fn remove(command: &mut Command, env: &ProcessEnv, left: &[EnvName], keep: &[OsString]) -> Vec<String> {
     let mut named: BTreeSet<&OsStr> = provider::all_variables().map(OsStr::new).collect();
     named.extend(left.iter().filter(|name| !name.steers_programs()).map(|name| OsStr::new(name.as_str())));
     let goes = |name: &OsString, value: &OsString| {
         !keep.contains(name) && (named.contains(name.as_os_str()) || leads_around(name, value))
     };
     let mut removed = Vec::new();
-    for (name, _) in around.variables.iter().filter(|(name, value)| goes(name, value)) {
+    for (name, _) in env.variables.iter().filter(|(name, value)| goes(name, value)) {
         command.env_remove(name);
         removed.push(name.to_string_lossy().into_owned());
     }

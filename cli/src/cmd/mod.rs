@@ -15,7 +15,6 @@ pub mod deployment;
 pub mod doctor;
 mod expiry;
 mod founding;
-pub mod frequent;
 pub mod group;
 pub mod init;
 pub mod key;
@@ -27,7 +26,6 @@ mod meant;
 mod new_password;
 mod nowhere;
 pub mod org;
-mod phrase;
 pub mod pin;
 pub mod provider;
 #[cfg(feature = "gateway")]
@@ -35,12 +33,9 @@ pub mod proxy;
 pub mod quickstart;
 mod resolve;
 pub mod run;
-#[cfg(test)]
-mod sample;
 mod shown_once;
 mod since;
 pub mod stub;
-mod surroundings;
 pub mod whoami;
 
 use clap::{Parser, Subcommand};
@@ -60,11 +55,11 @@ pub struct Cli {
     #[command(flatten)]
     pub global: Global,
     #[command(subcommand)]
-    command: Command,
+    pub(crate) command: Command,
 }
 
 #[derive(Subcommand)]
-enum Command {
+pub(crate) enum Command {
     Init(init::Options),
     Login(login::Options),
     Logout(logout::Options),

@@ -5,7 +5,7 @@ use keyward_wire::limits::{SENT_VALUE_MAX_BYTES, SENT_VALUE_MIN_BYTES};
 use keyward_wire::name::Name;
 use keyward_wire::rule::Rule;
 
-use super::phrase::quoted;
+use crate::text::quoted;
 
 /// The reason, and what to do about it. Nothing: it goes where its rule says.
 pub(in crate::cmd) fn nowhere(name: &str, secret: &Secret) -> Option<String> {

@@ -83,11 +83,11 @@ async fn forget(ctx: &Ctx, credential: Credential, yes: bool) -> anyhow::Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmd::sample::Sample;
+    use crate::testing::SampleOrg;
 
     #[test]
     fn the_floor_of_a_reader_is_its_own_grant() {
-        let sample = Sample::new();
+        let sample = SampleOrg::new();
         let mut org = sample.org();
         org.seq = 9;
         let of = |org: &Org, id| floor(org, org.identity(id).unwrap());

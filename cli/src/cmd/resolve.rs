@@ -8,8 +8,8 @@ use keyward_wire::KeyId;
 use keyward_wire::api::IdentityKind;
 use keyward_wire::name::{Email, Name};
 
-use crate::cmd::phrase::list;
 use crate::fault::{Code, Fault};
+use crate::text::list;
 use crate::vault::mapping_file;
 
 /// The key of this name or id.

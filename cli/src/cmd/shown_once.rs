@@ -2,8 +2,8 @@
 
 use keyward_wire::name::Name;
 
-use super::phrase::quoted;
 use crate::fault::{Code, Fault};
+use crate::text::quoted;
 
 /// The fault that nobody has the `what` of this holder, who is there all the same; `commands` are those that issue another.
 pub(super) fn lost(error: &anyhow::Error, what: &str, holder: &Name, commands: &str) -> anyhow::Error {

@@ -8,10 +8,10 @@ use keyward_wire::name::Name;
 
 use super::issued::Issued;
 use crate::cmd::expiry::{Expiry, parse_expiry};
-use crate::cmd::phrase::quoted;
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::text::quoted;
 use crate::vault::admin::Session;
 
 /// Create an agent and print its proxy credential, once

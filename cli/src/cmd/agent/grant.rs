@@ -10,10 +10,10 @@ use serde_json::json;
 use super::uses::{Use, uses};
 use super::waits::why;
 use crate::cmd::nowhere::{nowhere, said};
-use crate::cmd::phrase::{count, list};
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault, code_of};
+use crate::text::{count, list};
 use crate::vault::admin::Session;
 
 /// Grant keys to an agent, beside those that it has

@@ -3,10 +3,10 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::cmd::phrase::{count, list};
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
+use crate::text::{count, list};
 use crate::vault::admin::Session;
 
 /// Take keys from an agent, and no others

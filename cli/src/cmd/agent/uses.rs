@@ -203,7 +203,7 @@ mod tests {
     use keyward_crypto::change::Draft;
 
     use super::*;
-    use crate::cmd::sample::Sample;
+    use crate::testing::SampleOrg;
 
     /// What is said about an agent of a gateway `edge`.
     fn said(gateway: &[GroupId], own: &[GroupId], granted: &[KeyId], draft: &mut Draft) -> Vec<String> {
@@ -226,8 +226,8 @@ mod tests {
 
     #[test]
     fn every_key_that_is_granted_or_within_reach_has_an_answer_and_a_reason() {
-        let sample = Sample::new();
-        let Sample { web, ops, alpha, beta, secret, .. } = sample;
+        let sample = SampleOrg::new();
+        let SampleOrg { web, ops, alpha, beta, secret, .. } = sample;
         let granted = [alpha, secret];
         assert_eq!(
             said(&[web, ops], &[web], &granted, &mut sample.draft()),

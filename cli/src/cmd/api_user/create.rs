@@ -8,11 +8,11 @@ use keyward_wire::name::Name;
 use super::issued::Issued;
 use crate::cmd::aftermath::Aftermath;
 use crate::cmd::expiry::{Expiry, parse_expiry};
-use crate::cmd::phrase::quoted;
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::session::credential::Credential;
+use crate::text::quoted;
 use crate::vault::admin::Session;
 
 /// Create an API user, or a gateway, and print its token, once

@@ -10,11 +10,11 @@ use keyward_wire::name::Name;
 
 use super::issued::Issued;
 use crate::cmd::aftermath::Aftermath;
-use crate::cmd::phrase::list;
 use crate::cmd::resolve;
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault};
 use crate::session::credential::Credential;
+use crate::text::list;
 use crate::vault::admin::{Desk, Session};
 
 /// Give an API user or gateway a new token; the old one ends at once

@@ -88,11 +88,11 @@ fn parts(object: &str) -> Option<(&str, &str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmd::sample::Sample;
+    use crate::testing::SampleOrg;
 
     #[test]
     fn ids_have_the_names_that_the_organisation_gives_them() {
-        let sample = Sample::new();
+        let sample = SampleOrg::new();
         let names = Names::of(&sample.org());
         let objects =
             [format!("key:{}@3", sample.alpha), format!("deployment:{}", sample.backup), "org@7".to_owned()];
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn what_stands_beside_a_known_id_is_the_servers_text_and_shown_inert() {
-        let sample = Sample::new();
+        let sample = SampleOrg::new();
         let names = Names::of(&sample.org());
         let object = format!("\u{1b}[2Jkey:{}@3\r\u{202e}\n", sample.alpha);
         assert_eq!(names.objects(&[object]), "\u{fffd}[2Jkey ALPHA@3\u{fffd}\u{fffd}\u{fffd}");
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn what_has_no_name_is_shown_inert_and_what_is_too_much_is_counted() {
-        let names = Names::of(&Sample::new().org());
+        let names = Names::of(&SampleOrg::new().org());
         assert_eq!(names.objects(&["route:GET \u{1b}[31m".to_owned()]), "route:GET \u{fffd}[31m");
         let many: Vec<String> = (0..8).map(|n| format!("n:{n}")).collect();
         assert_eq!(names.objects(&many), "n:0, n:1, n:2, n:3, n:4, and 3 more");

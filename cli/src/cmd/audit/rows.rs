@@ -100,7 +100,7 @@ mod tests {
     use keyward_wire::Sha256;
 
     use super::*;
-    use crate::cmd::sample::Sample;
+    use crate::testing::SampleOrg;
 
     fn entry(record: &AuditRecord) -> AuditEntry {
         let entry = serde_json::to_string(record).unwrap();
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_line_of_json_has_the_exact_entry_and_names_beside_ids() {
-        let sample = Sample::new();
+        let sample = SampleOrg::new();
         let names = Names::of(&sample.org());
         let mut record = record("key.added", &[]);
         record.actor = Some(sample.agent);
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn hostile_text_is_exact_in_json_and_moves_nothing() {
-        let names = Names::of(&Sample::new().org());
+        let names = Names::of(&SampleOrg::new().org());
         let hostile = "\u{1b}[2J\u{9b}31m\u{202e}\u{2028}x\u{e0001}\n\"";
         let record = record(hostile, &[hostile]);
         let line = json_line(&names, &entry(&record), &record, false);
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn every_row_has_as_many_cells_as_the_head() {
-        let names = Names::of(&Sample::new().org());
+        let names = Names::of(&SampleOrg::new().org());
         let record = record("a\",\"b", &["=x:1", "y"]);
         let row = csv_row(&names, &entry(&record), &record, true);
         let mut cells = 1;

@@ -3,9 +3,9 @@
 use clap::Args;
 use keyward_wire::name::Name;
 
-use crate::cmd::phrase::quoted;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::text::quoted;
 use crate::vault::admin::Session;
 
 /// Create an empty deployment

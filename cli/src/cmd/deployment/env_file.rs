@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use keyward_wire::name::EnvName;
 
-use crate::cmd::phrase;
 use crate::ctx::{Ctx, rfc3339};
 use crate::export::{ExportError, Format, Var, masks, render};
 use crate::fault::{Code, Fault};
 use crate::session::files;
+use crate::text;
 use crate::vault::fetch::variables;
 use crate::vault::freshness::Freshness;
 use crate::vault::offline::Offline;
@@ -92,7 +92,7 @@ impl Options {
                     files::write(path, &text)?;
                     "in"
                 };
-                let count = phrase::count(vars.len(), "variable");
+                let count = text::count(vars.len(), "variable");
                 ctx.out.say(&format!("{count} {done} {}", path.display()));
                 if ctx.out.json {
                     ctx.out.json(&serde_json::json!({

@@ -9,10 +9,10 @@ use keyward_wire::KeyId;
 use keyward_wire::name::EnvName;
 
 use crate::cmd::aftermath::Aftermath;
-use crate::cmd::phrase::{count, quoted};
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault, printable};
+use crate::text::{count, quoted};
 use crate::vault::admin::Session;
 
 /// Map keys to the variables of a deployment
@@ -144,8 +144,8 @@ fn taken(deployment: &Deployment, error: EditError) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmd::sample::Sample;
     use crate::fault::code_of;
+    use crate::testing::SampleOrg;
 
     fn words(org: &Org, words: &[&str], all: bool) -> anyhow::Result<Vec<(String, String)>> {
         let words: Vec<String> = words.iter().map(ToString::to_string).collect();
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_key_is_mapped_to_its_own_name_or_the_one_given() {
-        let mut org = Sample::new().org();
+        let mut org = SampleOrg::new().org();
         assert_eq!(
             words(&org, &["ALPHA", "BETA=B"], false).unwrap(),
             [pair("ALPHA", "ALPHA"), pair("BETA", "B")]
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn all_is_every_key_that_is_not_there_yet() {
-        let mut org = Sample::new().org();
+        let mut org = SampleOrg::new().org();
         assert_eq!(words(&org, &[], true).unwrap(), [pair("ALPHA", "ALPHA")]);
         assert_eq!(
             words(&org, &["ALPHA=A", "BETA=B"], true).unwrap(),
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_clash_among_the_keys_of_one_command_is_told_from_one_with_what_is_mapped() {
-        let org = Sample::new().org();
+        let org = SampleOrg::new().org();
         let backup = org.deployments.iter().find(|deployment| deployment.name.as_str() == "backup").unwrap();
         let there = taken(backup, EditError::VariableTaken(backup.mappings[0].env.clone())).to_string();
         assert!(there.contains("already") && there.contains("unmap"), "{there}");

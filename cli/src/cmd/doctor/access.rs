@@ -3,11 +3,11 @@
 use keyward_wire::api::credentials::CredentialKind;
 
 use super::check::Check;
-use crate::cmd::phrase::count;
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, code_of};
 use crate::session::config::Login;
 use crate::session::credential::Credential;
+use crate::text::count;
 use crate::vault::fetch::fetch;
 use crate::vault::freshness::Freshness;
 

@@ -5,13 +5,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use super::check::Check;
-use crate::cmd::surroundings::Surroundings;
 use crate::fault::{likeness, printable, typed};
+use crate::process_env::ProcessEnv;
 
 /// Finds the `keyward` that a shell would start.
-pub(super) fn path(around: &Surroundings) -> Check {
+pub(super) fn path(env: &ProcessEnv) -> Check {
     let mut found: Vec<(PathBuf, PathBuf)> = Vec::new();
-    for folder in around.path() {
+    for folder in env.path() {
         let file = folder.join("keyward");
         let runs =
             file.metadata().is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0);
@@ -40,9 +40,9 @@ pub(super) fn path(around: &Surroundings) -> Check {
 }
 
 /// Proxies that other programs would use.
-pub(super) fn proxies(around: &Surroundings) -> Check {
+pub(super) fn proxies(env: &ProcessEnv) -> Check {
     let is_proxy = |name: &str| PROXIES.iter().any(|proxy| name.eq_ignore_ascii_case(proxy));
-    let set: Vec<String> = around
+    let set: Vec<String> = env
         .variables
         .iter()
         .filter(|(_, value)| !value.is_empty())
@@ -59,10 +59,10 @@ pub(super) fn proxies(around: &Surroundings) -> Check {
 }
 
 /// keyward's own variables.
-pub(super) fn variables(around: &Surroundings) -> Vec<Check> {
+pub(super) fn variables(env: &ProcessEnv) -> Vec<Check> {
     let mut checks = Vec::new();
-    let set = |name: &str| around.variable(name).is_some();
-    for (name, value) in &around.variables {
+    let set = |name: &str| env.variable(name).is_some();
+    for (name, value) in &env.variables {
         let Some(name) = name.to_str().filter(|name| name.starts_with("KEYWARD_")) else { continue };
         if name.starts_with("KEYWARD_SERVER_") {
             continue;

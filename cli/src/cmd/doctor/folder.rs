@@ -1,7 +1,7 @@
 //! `.keyward-deployment`.
 
 use super::check::Check;
-use crate::cmd::phrase::{count, list};
+use crate::text::{count, list};
 use crate::vault::mapping_file;
 
 /// The file that decides here.

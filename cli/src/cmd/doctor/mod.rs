@@ -17,10 +17,10 @@ use clap::Args;
 use serde_json::json;
 
 use self::check::{Check, State};
-use crate::cmd::phrase::count;
-use crate::cmd::surroundings::Surroundings;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::process_env::ProcessEnv;
+use crate::text::count;
 
 /// Look for what stands in the way: server, clock, TLS, files, credential, shell, environment
 ///
@@ -38,7 +38,7 @@ pub struct Options {
 
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
-        let checks = self.look(ctx, &Surroundings::read()).await;
+        let checks = self.look(ctx, &ProcessEnv::read()).await;
         report(ctx, &checks)?;
         let failed: Vec<&Check> = checks.iter().filter(|check| check.is_failure()).collect();
         match failed.first().and_then(|first| first.code()) {
@@ -47,18 +47,18 @@ impl Options {
         }
     }
 
-    async fn look(&self, ctx: &Ctx, around: &Surroundings) -> Vec<Check> {
+    async fn look(&self, ctx: &Ctx, env: &ProcessEnv) -> Vec<Check> {
         #[cfg(feature = "gateway")]
         if self.proxy {
-            return proxy::look(around).await;
+            return proxy::look(env).await;
         }
-        look(ctx, around).await
+        look(ctx, env).await
     }
 }
 
-async fn look(ctx: &Ctx, around: &Surroundings) -> Vec<Check> {
+async fn look(ctx: &Ctx, env: &ProcessEnv) -> Vec<Check> {
     let mut checks = vec![Check::ok("client", format!("keyward {}", env!("CARGO_PKG_VERSION")))];
-    checks.push(environment::path(around));
+    checks.push(environment::path(env));
     let (kept, login) = files::look(ctx);
     checks.extend(kept);
     let (credential, found) = access::credential(ctx, login.as_ref());
@@ -80,9 +80,9 @@ async fn look(ctx: &Ctx, around: &Surroundings) -> Vec<Check> {
         None => {}
     }
     checks.push(folder::look());
-    checks.extend(shell::look(around));
-    checks.push(environment::proxies(around));
-    checks.extend(environment::variables(around));
+    checks.extend(shell::look(env));
+    checks.push(environment::proxies(env));
+    checks.extend(environment::variables(env));
     checks
 }
 

@@ -16,18 +16,18 @@ use zeroize::Zeroizing;
 use super::check::Check;
 use super::programs::{NOT_THERE, PROGRAMS, Program, Way};
 use crate::api::agent::usable_keys;
-use crate::cmd::phrase::count;
-use crate::cmd::surroundings::Surroundings;
 use crate::fault::printable;
 use crate::launch;
+use crate::process_env::ProcessEnv;
 use crate::proxy::around::leads_around;
 use crate::proxy::trial::Trial;
 use crate::proxy::variables::{Place, variables};
 use crate::session::files;
+use crate::text::count;
 
 /// The gateway that the variables here lead to, if they do, and each program that is on PATH.
-pub(super) async fn look(around: &Surroundings) -> Vec<Check> {
-    let mut checks = vec![own(around).await];
+pub(super) async fn look(env: &ProcessEnv) -> Vec<Check> {
+    let mut checks = vec![own(env).await];
     let trial = match Trial::new() {
         Ok(trial) => Arc::new(trial),
         Err(error) => {
@@ -36,7 +36,7 @@ pub(super) async fn look(around: &Surroundings) -> Vec<Check> {
         }
     };
     let mut trying = JoinSet::new();
-    let here = PROGRAMS.iter().filter(|program| is_on_path(around, program.runs));
+    let here = PROGRAMS.iter().filter(|program| is_on_path(env, program.runs));
     for (at, program) in here.enumerate() {
         let trial = Arc::clone(&trial);
         trying.spawn(async move { (at, found(&trial, program).await) });
@@ -55,8 +55,8 @@ pub(super) async fn look(around: &Surroundings) -> Vec<Check> {
 }
 
 /// The gateway of this environment.
-async fn own(around: &Surroundings) -> Check {
-    let proxy = around.variable("HTTPS_PROXY").or_else(|| around.variable("https_proxy"));
+async fn own(env: &ProcessEnv) -> Check {
+    let proxy = env.variable("HTTPS_PROXY").or_else(|| env.variable("https_proxy"));
     let proxy = proxy.and_then(|proxy| proxy.to_str()).and_then(parts);
     let Some((credential, at)) = proxy else {
         return Check::ok(
@@ -157,9 +157,9 @@ async fn run(
     Ok((output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
-fn is_on_path(around: &Surroundings, program: &str) -> bool {
+fn is_on_path(env: &ProcessEnv, program: &str) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    around.path().iter().any(|folder| {
+    env.path().iter().any(|folder| {
         let facts = folder.join(program).metadata();
         facts.is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
     })

@@ -1,19 +1,19 @@
 //! Whether the shell can take what `env-file --stdout` prints.
 
 use super::check::Check;
-use crate::cmd::surroundings::Surroundings;
 use crate::fault::printable;
+use crate::process_env::ProcessEnv;
 
 /// The calling shell, what separates its words, and an option of zsh that breaks quoting.
-pub(super) fn look(around: &Surroundings) -> Vec<Check> {
-    let mut checks = vec![which(around)];
-    checks.extend(separators(around));
-    checks.extend(junkie_quotes(around));
+pub(super) fn look(env: &ProcessEnv) -> Vec<Check> {
+    let mut checks = vec![which(env)];
+    checks.extend(separators(env));
+    checks.extend(junkie_quotes(env));
     checks
 }
 
-fn which(around: &Surroundings) -> Check {
-    let Some(shell) = around.shell() else {
+fn which(env: &ProcessEnv) -> Check {
+    let Some(shell) = env.shell() else {
         return Check::ok("shell", "none is known: neither SHELL nor the calling program says");
     };
     let shell = printable(&shell, 40);
@@ -28,8 +28,8 @@ fn which(around: &Surroundings) -> Check {
 }
 
 /// Shells set IFS anew when they start; one that is exported shows what the calling shell splits by.
-fn separators(around: &Surroundings) -> Option<Check> {
-    let ifs = around.variables.get(std::ffi::OsStr::new("IFS"))?;
+fn separators(env: &ProcessEnv) -> Option<Check> {
+    let ifs = env.variables.get(std::ffi::OsStr::new("IFS"))?;
     let ifs = ifs.to_string_lossy();
     if ifs == " \t\n" {
         return None;
@@ -52,8 +52,8 @@ fn separators(around: &Surroundings) -> Option<Check> {
 }
 
 /// zsh's CSH_JUNKIE_QUOTES forbids a newline in quotes. Its files are read, not run.
-fn junkie_quotes(around: &Surroundings) -> Option<Check> {
-    let files = [".zshenv", ".zprofile", ".zshrc", ".zlogin"].map(|name| around.in_home("ZDOTDIR", name));
+fn junkie_quotes(env: &ProcessEnv) -> Option<Check> {
+    let files = [".zshenv", ".zprofile", ".zshrc", ".zlogin"].map(|name| env.in_home("ZDOTDIR", name));
     let system =
         ["/etc/zsh/zshenv", "/etc/zsh/zshrc", "/etc/zshenv", "/etc/zshrc"].map(|name| Some(name.into()));
     let sets = files.into_iter().chain(system).flatten().find(|path| {

@@ -14,10 +14,10 @@ pub mod unassign;
 use clap::Subcommand;
 use keyward_crypto::state::org::{Assignment, Deployment, Group, Org};
 
-use crate::cmd::phrase::quoted;
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
+use crate::text::quoted;
 
 /// Manage groups: their members, the deployments assigned to them, and what of those they may not read
 #[derive(Subcommand)]

@@ -4,10 +4,10 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cmd::aftermath::Aftermath;
-use crate::cmd::phrase::quoted;
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::text::quoted;
 use crate::vault::admin::Session;
 
 /// Take a deployment from a group, with its exclusions

@@ -8,14 +8,15 @@ use keyward_wire::provider;
 use zeroize::Zeroizing;
 
 use super::fields::{FieldWords, ask, fit};
+use super::name_taken;
 use super::rule::RuleWords;
 use super::source::Source;
 use super::told::{RuleChange, Whose, say};
 use super::words::Words;
-use super::{name_taken, quoted};
 use crate::cmd::nowhere::unusable;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::text::quoted;
 use crate::vault::admin::Session;
 
 /// Store a new key

@@ -7,10 +7,10 @@ use keyward_wire::access::readable;
 use keyward_wire::name::Name;
 
 use super::facts::{Mapped, mapped_in};
-use crate::cmd::phrase::list;
 use crate::cmd::{confirm, resolve};
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::text::list;
 use crate::vault::admin::Session;
 
 /// Delete a key with all its versions, for good

@@ -12,7 +12,6 @@ use keyward_wire::api::org::SecretRef;
 use keyward_wire::name::{EnvName, Name};
 use zeroize::Zeroizing;
 
-use super::{count, list};
 use crate::cmd::{confirm, resolve};
 use crate::ctx::{Ctx, rfc3339};
 use crate::export::archive::{Archive, Content, FORMAT, Key, Old, VERSION, Variable};
@@ -20,6 +19,7 @@ use crate::export::{ExportError, Format, Var, render};
 use crate::fault::{Code, Fault};
 use crate::out::Out;
 use crate::session::{files, prompt};
+use crate::text::{count, list};
 use crate::vault::admin::{Desk, Session};
 
 /// Write keys with their values in the clear: a way out, for owners and admins

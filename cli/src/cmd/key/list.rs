@@ -6,6 +6,7 @@ use super::facts::{Facts, Reader, open_since};
 use super::filter::Filter;
 use crate::ctx::Ctx;
 use crate::fault::printable;
+use crate::text::list;
 use crate::vault::freshness::Freshness;
 
 /// List the keys you may read, or some of them
@@ -69,7 +70,7 @@ impl Options {
         if !exposed.is_empty() {
             ctx.out.say(&format!(
                 "somebody who lost access may know the value of: {}\n  → rotate it at the provider, then: keyward key set",
-                super::list(&exposed)
+                list(&exposed)
             ));
         }
         Ok(())

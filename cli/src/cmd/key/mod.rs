@@ -32,9 +32,9 @@ use keyward_crypto::state::secret::Secret;
 use keyward_wire::name::Name;
 use keyward_wire::{IdentityId, KeyId};
 
-use crate::cmd::phrase::{count, list, quoted};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
+use crate::text::{list, quoted};
 
 /// Manage keys: names, values, versions
 #[derive(Subcommand)]

@@ -5,10 +5,10 @@ use keyward_crypto::state::org::{KeyEntry, Org};
 use keyward_wire::KeyId;
 use keyward_wire::name::Name;
 
-use super::count;
 use crate::cmd::{confirm, resolve};
 use crate::ctx::{Ctx, parse_span};
 use crate::fault::Fault;
+use crate::text::count;
 use crate::vault::admin::Session;
 
 /// Forget old versions of keys, for good; never the current one

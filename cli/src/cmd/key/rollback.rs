@@ -12,6 +12,7 @@ use super::told::{RuleChange, Telling, Whose};
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
+use crate::text::list;
 use crate::vault::admin::Session;
 
 /// Give a key the value and note of an older version again, as a new version
@@ -78,7 +79,7 @@ impl Options {
             Told::Kept => ctx.out.say("its rule stays as it is; --with-rule takes that of the older version"),
         }
         if !knowing.is_empty() {
-            let who = super::list(&knowing);
+            let who = list(&knowing);
             ctx.out.warn(&format!("{who} could read this value: rotate it at the provider"));
         }
         if ctx.out.json {

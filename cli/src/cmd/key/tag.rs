@@ -5,10 +5,10 @@ use keyward_crypto::state::org::KeyEntry;
 use keyward_wire::KeyId;
 use keyward_wire::name::Name;
 
-use super::count;
 use super::words::word;
 use crate::cmd::resolve;
 use crate::ctx::Ctx;
+use crate::text::count;
 use crate::vault::admin::Session;
 
 /// Add tags to keys or take them away, and put keys together as a set

@@ -9,9 +9,9 @@ use std::process::{Child, Command, Stdio};
 use anyhow::Context as _;
 
 use super::start::Start;
-use crate::cmd::phrase::quoted;
 use crate::ctx::Ctx;
 use crate::session::files;
+use crate::text::quoted;
 
 /// Starts it, and says how it is stopped.
 pub(super) fn start(ctx: &Ctx, start: &Start) -> anyhow::Result<Child> {

@@ -9,9 +9,9 @@ use super::start::Start;
 use super::{background, service};
 use crate::api::ApiError;
 use crate::api::probe::probe;
-use crate::cmd::surroundings::Surroundings;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault, printable};
+use crate::process_env::ProcessEnv;
 use crate::session::credential::Server;
 use crate::session::files;
 use crate::session::home::Home;
@@ -49,13 +49,13 @@ pub(super) async fn ensure(
         ctx.out.say(&format!("a keyward server runs at {url}; it is used"));
         return Ok(url);
     }
-    let around = Surroundings::read();
+    let env = ProcessEnv::read();
     let folder = std::path::absolute(home.path())?.join("server");
     files::folder(&folder)?;
-    let start = Start { program: program(&around)?, folder, listen };
+    let start = Start { program: program(&env)?, folder, listen };
     let mut child = None;
-    if !background && service::is_there(&around) {
-        service::start(ctx, &around, &start)?;
+    if !background && service::is_there(&env) {
+        service::start(ctx, &env, &start)?;
     } else {
         child = Some(background::start(ctx, &start)?);
     }
@@ -91,10 +91,10 @@ async fn runs(url: &str) -> anyhow::Result<bool> {
 }
 
 /// `keyward-server` beside this program, or on PATH.
-fn program(around: &Surroundings) -> anyhow::Result<PathBuf> {
+fn program(env: &ProcessEnv) -> anyhow::Result<PathBuf> {
     let beside = std::env::current_exe().ok().and_then(|own| own.canonicalize().ok());
     let beside = beside.and_then(|own| own.parent().map(Path::to_owned));
-    let folders = beside.into_iter().chain(around.path().into_iter().filter(|folder| folder.is_absolute()));
+    let folders = beside.into_iter().chain(env.path().into_iter().filter(|folder| folder.is_absolute()));
     let found = folders.map(|folder| folder.join("keyward-server")).find(|file| file.is_file());
     Ok(found.ok_or_else(|| {
         Fault::new(Code::NotFound, "there is no keyward-server beside keyward or on PATH")

@@ -21,13 +21,13 @@ use serde_json::json;
 
 use self::plan::{Place, Plan, signed_in};
 use self::steps::Steps;
-use crate::cmd::phrase::quoted;
-use crate::cmd::surroundings::Surroundings;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
+use crate::process_env::ProcessEnv;
 use crate::session::config::Config;
 use crate::session::credential::Credential;
 use crate::session::home::Home;
+use crate::text::quoted;
 use crate::vault::admin::Session;
 use crate::vault::fetch::fetch;
 use crate::vault::freshness::Freshness;
@@ -196,7 +196,7 @@ fn next_lines(ctx: &Ctx, deployment: &Filled) -> Vec<String> {
         lines.push("keyward key create DATABASE_URL".to_owned());
         lines.push(format!("keyward deployment map {name} DATABASE_URL"));
     }
-    lines.push(match Surroundings::read().shell().as_deref() {
+    lines.push(match ProcessEnv::read().shell().as_deref() {
         Some("fish") => format!("keyward deployment env-file {name} --stdout --format fish | source"),
         _ => format!("eval $(keyward deployment env-file {name} --stdout)"),
     });

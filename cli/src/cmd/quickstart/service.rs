@@ -8,18 +8,18 @@ use std::process::{Command, Stdio};
 use anyhow::Context as _;
 
 use super::start::Start;
-use crate::cmd::surroundings::Surroundings;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
+use crate::process_env::ProcessEnv;
 use crate::session::files;
 
 const NAME: &str = "keyward-server.service";
 
 /// Whether this user has a running systemd, and a place for units.
-pub(super) fn is_there(around: &Surroundings) -> bool {
+pub(super) fn is_there(env: &ProcessEnv) -> bool {
     // Without this variable there is no user's manager to reach, however long one tries.
-    around.variable("XDG_RUNTIME_DIR").is_some()
-        && folder(around).is_some()
+    env.variable("XDG_RUNTIME_DIR").is_some()
+        && folder(env).is_some()
         && systemctl(&["show-environment"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -28,8 +28,8 @@ pub(super) fn is_there(around: &Surroundings) -> bool {
 }
 
 /// Writes the unit and starts it.
-pub(super) fn start(ctx: &Ctx, around: &Surroundings, start: &Start) -> anyhow::Result<()> {
-    let folder = folder(around).ok_or_else(|| Fault::usage("there is no HOME for a systemd unit"))?;
+pub(super) fn start(ctx: &Ctx, env: &ProcessEnv, start: &Start) -> anyhow::Result<()> {
+    let folder = folder(env).ok_or_else(|| Fault::usage("there is no HOME for a systemd unit"))?;
     let path = folder.join(NAME);
     let text = unit(&start.program, &start.data(), &start.listen.to_string());
     match std::fs::read(&path) {
@@ -61,9 +61,9 @@ pub(super) fn start(ctx: &Ctx, around: &Surroundings, start: &Start) -> anyhow::
     Ok(())
 }
 
-fn folder(around: &Surroundings) -> Option<PathBuf> {
-    let config = around.variable("XDG_CONFIG_HOME").map(PathBuf::from);
-    let config = config.or_else(|| around.variable("HOME").map(|home| Path::new(home).join(".config")))?;
+fn folder(env: &ProcessEnv) -> Option<PathBuf> {
+    let config = env.variable("XDG_CONFIG_HOME").map(PathBuf::from);
+    let config = config.or_else(|| env.variable("HOME").map(|home| Path::new(home).join(".config")))?;
     config.is_absolute().then(|| config.join("systemd/user"))
 }
 

@@ -13,12 +13,13 @@ use super::Options;
 use super::items::Item;
 use super::plan::{Step, plan, variables};
 use crate::cmd::key::fields::{check_values, doubt};
+use crate::cmd::key::replace;
 use crate::cmd::key::rule::{Wildcards, stored};
 use crate::cmd::key::told::{Line, RuleChange, Whose};
-use crate::cmd::key::{list, replace};
 use crate::cmd::nowhere::unusable;
 use crate::cmd::resolve;
 use crate::fault::{Code, Fault};
+use crate::text::list;
 use crate::vault::admin::Desk;
 
 /// The decisions about a file.

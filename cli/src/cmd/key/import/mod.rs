@@ -19,15 +19,16 @@ use self::items::{Item, Taken, items};
 use self::plan::OnConflict;
 use self::shred::Doomed;
 use super::opening::Opening;
+use super::remind_to_revoke;
 use super::rule::Wildcards;
 use super::source::{Value, unreadable};
 use super::told::{RuleChange, Telling, say};
-use super::{count, quoted, remind_to_revoke};
 use crate::cmd::aftermath::Aftermath;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault, printable};
 use crate::import::{Tool, is_bookkeeping};
 use crate::session::prompt;
+use crate::text::{count, list, quoted};
 use crate::vault::admin::Session;
 
 /// Largest file, in bytes: about what one write can carry.
@@ -185,7 +186,7 @@ impl Options {
         if !self.shred || names.is_empty() {
             return Ok(());
         }
-        let what = format!("--shred would lose the values of keys that are skipped: {}", super::list(&names));
+        let what = format!("--shred would lose the values of keys that are skipped: {}", list(&names));
         Err(Fault::new(Code::Policy, what)
             .next("nothing was stored; use --on-conflict version or rename, or leave out --shred"))
     }

@@ -1,4 +1,4 @@
-//! Small change of talk: counts, rows of names, words to paste.
+//! Pieces of what people are told: counts, rows of names, words to paste into a shell.
 
 use std::fmt::Display;
 
@@ -6,7 +6,7 @@ use std::fmt::Display;
 const SHOWN: usize = 12;
 
 /// Names in a row, at most a dozen of them.
-pub(super) fn list<T: Display>(names: &[T]) -> String {
+pub(crate) fn list<T: Display>(names: &[T]) -> String {
     let row = names.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(SHOWN) {
         0 => row,
@@ -15,13 +15,13 @@ pub(super) fn list<T: Display>(names: &[T]) -> String {
 }
 
 /// `1 key`, `2 keys`.
-pub(super) fn count(number: usize, thing: &str) -> String {
+pub(crate) fn count(number: usize, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")
 }
 
 /// A word as one would type it in a shell.
-pub(super) fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | '@' | '=' | '+');
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -1,4 +1,4 @@
-//! An organisation for the tests of commands.
+//! An organisation for unit tests.
 
 use std::collections::BTreeSet;
 
@@ -22,23 +22,23 @@ use zeroize::Zeroizing;
 /// the owner, alice@acme.example, and the organisation, Acme
 /// ```
 /// `both` cannot read SECRET, though `ops` includes it.
-pub(super) struct Sample {
-    pub(super) owner: IdentityId,
-    pub(super) web: GroupId,
-    pub(super) ops: GroupId,
-    pub(super) production: DeploymentId,
-    pub(super) backup: DeploymentId,
-    pub(super) alpha: KeyId,
-    pub(super) beta: KeyId,
-    pub(super) secret: KeyId,
-    pub(super) agent: IdentityId,
+pub(crate) struct SampleOrg {
+    pub(crate) owner: IdentityId,
+    pub(crate) web: GroupId,
+    pub(crate) ops: GroupId,
+    pub(crate) production: DeploymentId,
+    pub(crate) backup: DeploymentId,
+    pub(crate) alpha: KeyId,
+    pub(crate) beta: KeyId,
+    pub(crate) secret: KeyId,
+    pub(crate) agent: IdentityId,
     id: OrgId,
     ok: OrgKey,
     sealed: Envelope,
 }
 
-impl Sample {
-    pub(super) fn new() -> Self {
+impl SampleOrg {
+    pub(crate) fn new() -> Self {
         let email = "alice@acme.example".parse().unwrap();
         let signup = sign_up(name("Acme"), &email, &Password::entered("correct horse"), 1_000, 2_000, None);
         let (id, owner) = (signup.request.org, signup.request.identity);
@@ -78,12 +78,12 @@ impl Sample {
     }
 
     /// ORG as it is.
-    pub(super) fn org(&self) -> Org {
+    pub(crate) fn org(&self) -> Org {
         open(self.id, &self.ok, 2, &self.sealed)
     }
 
     /// A write in the making.
-    pub(super) fn draft(&self) -> Draft {
+    pub(crate) fn draft(&self) -> Draft {
         draft(self.id, &self.ok, 2, &self.sealed, self.owner)
     }
 }

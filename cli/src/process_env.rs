@@ -1,18 +1,19 @@
-//! Variables and callers of this process that are not about one command, read once.
+//! The environment of this process, read once: its variables, and the program that called it. keyward's own settings are in
+//! [`Env`](crate::ctx::Env).
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// Variables, and the shell that called.
-pub(super) struct Surroundings {
-    pub(super) variables: BTreeMap<OsString, OsString>,
+pub(crate) struct ProcessEnv {
+    pub(crate) variables: BTreeMap<OsString, OsString>,
     /// Name of the calling program, where the system tells.
-    pub(super) parent: Option<String>,
+    pub(crate) parent: Option<String>,
 }
 
-impl Surroundings {
-    pub(super) fn read() -> Self {
+impl ProcessEnv {
+    pub(crate) fn read() -> Self {
         let parent = rustix::process::getppid().map(|parent| parent.as_raw_nonzero().get());
         let parent = parent.and_then(|parent| std::fs::read_to_string(format!("/proc/{parent}/comm")).ok());
         Self {
@@ -22,24 +23,24 @@ impl Surroundings {
     }
 
     /// A variable that is set and not empty.
-    pub(super) fn variable(&self, name: &str) -> Option<&OsStr> {
+    pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
         self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
     /// The shell that called, else the one of the log-in.
-    pub(super) fn shell(&self) -> Option<String> {
+    pub(crate) fn shell(&self) -> Option<String> {
         let login = self.variable("SHELL").map(|path| Path::new(path).file_name().unwrap_or(path));
         let login = || login.map(|name| name.to_string_lossy().into_owned());
         self.parent.clone().filter(|name| SHELLS.contains(&name.as_str())).or_else(login)
     }
 
     /// The folders of PATH.
-    pub(super) fn path(&self) -> Vec<PathBuf> {
+    pub(crate) fn path(&self) -> Vec<PathBuf> {
         self.variable("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default()
     }
 
     /// A file in the home folder.
-    pub(super) fn in_home(&self, folder: &str, name: &str) -> Option<PathBuf> {
+    pub(crate) fn in_home(&self, folder: &str, name: &str) -> Option<PathBuf> {
         let folder = self.variable(folder).or_else(|| self.variable("HOME"))?;
         Some(Path::new(folder).join(name))
     }

@@ -7,11 +7,11 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use super::{Cli, Command, deployment, run};
+use crate::cmd::{Cli, Command, deployment, run};
 use crate::ctx::Global;
 
 /// The command line, if it is one of these two and there is nothing to say about it.
-pub fn parse(args: &[OsString]) -> Option<Cli> {
+pub(crate) fn parse(args: &[OsString]) -> Option<Cli> {
     // Others are not read twice for nothing, and each of the two without the words of the other.
     args.iter().skip(1).find_map(|word| match word.as_encoded_bytes() {
         b"run" => Some(read::<OnlyRun>(args)),
