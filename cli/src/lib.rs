@@ -4,6 +4,7 @@
 //! command, [`out`] is the only writer of stdout and stderr, [`fault`] the only list of exit codes.
 
 pub mod api;
+mod args;
 pub mod clipboard;
 pub mod cmd;
 pub mod complete;

@@ -5,8 +5,8 @@ use keyward_crypto::state::org::{Identity, Org};
 use keyward_wire::access::MappingFact;
 use serde_json::{Value, json};
 
+use crate::args::resolve::{self, Member};
 use crate::cmd::agent::uses;
-use crate::cmd::resolve::{self, Member};
 use crate::ctx::{Ctx, rfc3339};
 use crate::vault::admin::Session;
 use crate::vault::explain::{Access, Explained, Reason, explain};

@@ -7,8 +7,8 @@ use keyward_wire::name::{Email, Name};
 use keyward_wire::{IdentityId, OrgId};
 
 use super::kit::Kit;
-use super::new_password;
 use crate::api::{Api, ApiError};
+use crate::cmd::new_password;
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault};
 use crate::session::config::{Config, Login};

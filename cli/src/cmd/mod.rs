@@ -13,7 +13,6 @@ pub mod completions;
 mod confirm;
 pub mod deployment;
 pub mod doctor;
-mod expiry;
 mod founding;
 pub mod group;
 pub mod init;
@@ -22,7 +21,6 @@ mod kit;
 pub mod login;
 pub mod logout;
 pub mod man;
-mod meant;
 mod new_password;
 mod nowhere;
 pub mod org;
@@ -31,10 +29,8 @@ pub mod provider;
 #[cfg(feature = "gateway")]
 pub mod proxy;
 pub mod quickstart;
-mod resolve;
 pub mod run;
 mod shown_once;
-mod since;
 pub mod stub;
 pub mod whoami;
 

@@ -4,7 +4,8 @@ use clap::Args;
 use keyward_crypto::state::org::{Identity, Org};
 use serde_json::json;
 
-use crate::cmd::{confirm, resolve};
+use crate::args::resolve;
+use crate::cmd::confirm;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::session::credential::Credential;

@@ -11,9 +11,9 @@ use zeroize::Zeroizing;
 use super::config::{Config, Login};
 use super::files;
 use super::home::Home;
-use super::prompt;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault, typed};
+use crate::session::prompt;
 
 /// The server of a fresh start.
 pub const DEFAULT_URL: &str = "http://127.0.0.1:8420";

@@ -7,8 +7,8 @@ use keyward_crypto::agent::NewAgent;
 use keyward_wire::name::Name;
 
 use super::issued::Issued;
-use crate::cmd::expiry::{Expiry, parse_expiry};
-use crate::cmd::resolve;
+use crate::args::expiry::{Expiry, parse_expiry};
+use crate::args::resolve;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::text::quoted;

@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::uses::{Use, uses};
 use super::waits::why;
+use crate::args::resolve;
 use crate::cmd::nowhere::{nowhere, said};
-use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault, code_of};
 use crate::text::{count, list};

@@ -6,8 +6,8 @@ use keyward_wire::api::write::AgentState;
 use serde_json::json;
 
 use super::uses::{Use, groups, uses};
+use crate::args::resolve;
 use crate::cmd::api_user::list::expiry;
-use crate::cmd::resolve;
 use crate::ctx::{Ctx, rfc3339};
 use crate::vault::admin::Session;
 

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::cmd::resolve;
+use crate::args::resolve;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::vault::admin::Session;

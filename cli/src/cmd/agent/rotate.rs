@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::issued::Issued;
-use crate::cmd::resolve;
+use crate::args::resolve;
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault};
 use crate::vault::admin::Session;

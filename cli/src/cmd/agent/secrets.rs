@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::uses;
-use crate::cmd::resolve;
+use crate::args::resolve;
 use crate::ctx::Ctx;
 use crate::vault::admin::Session;
 

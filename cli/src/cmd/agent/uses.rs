@@ -8,7 +8,7 @@ use keyward_wire::api::write::AgentState;
 use keyward_wire::{GroupId, KeyId};
 use serde_json::{Value, json};
 
-use crate::cmd::resolve;
+use crate::args::resolve;
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::Fault;
 use crate::vault::admin::Session;

@@ -6,9 +6,9 @@ use keyward_wire::api::{IdentityKind, Role};
 use keyward_wire::name::Name;
 
 use super::issued::Issued;
+use crate::args::expiry::{Expiry, parse_expiry};
+use crate::args::resolve;
 use crate::cmd::aftermath::Aftermath;
-use crate::cmd::expiry::{Expiry, parse_expiry};
-use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::session::credential::Credential;

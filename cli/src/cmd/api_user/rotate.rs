@@ -9,8 +9,8 @@ use keyward_wire::api::write::NewEscrow;
 use keyward_wire::name::Name;
 
 use super::issued::Issued;
+use crate::args::resolve;
 use crate::cmd::aftermath::Aftermath;
-use crate::cmd::resolve;
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault};
 use crate::session::credential::Credential;

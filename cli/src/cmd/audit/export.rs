@@ -11,12 +11,11 @@ use keyward_wire::limits::AUDIT_PAGE;
 use keyward_wire::{IdentityId, KeyId};
 use serde_json::json;
 
-use super::list::named;
 use super::names::Names;
 use super::rows::{csv_head, csv_row, json_line};
 use super::walk::{beginning, page, record, walk};
-use crate::cmd::resolve;
-use crate::cmd::since::{Since, parse_since};
+use crate::args::resolve;
+use crate::args::since::{Since, parse_since};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::session::files;
@@ -89,8 +88,10 @@ impl Options {
         let range = Range {
             since: self.since.map(|since| since.at(ctx.now())),
             until: self.until.map(|until| until.at(ctx.now())),
-            identity: named(self.identity.as_deref(), |text| Ok(resolve::identity(&desk.org, text)?.id))?,
-            key: named(self.key.as_deref(), |text| Ok(resolve::key(&desk.org, text)?.id))?,
+            identity: resolve::maybe_gone(self.identity.as_deref(), |text| {
+                Ok(resolve::identity(&desk.org, text)?.id)
+            })?,
+            key: resolve::maybe_gone(self.key.as_deref(), |text| Ok(resolve::key(&desk.org, text)?.id))?,
         };
         let verified = !self.unverified && range.key.is_none();
         let target = Pending::new(self.file.as_deref())?;

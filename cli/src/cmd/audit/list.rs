@@ -1,7 +1,5 @@
 //! `keyward audit list`.
 
-use std::str::FromStr;
-
 use clap::Args;
 use keyward_wire::api::audit::{AuditEntry, AuditQuery};
 use keyward_wire::limits::AUDIT_PAGE;
@@ -10,8 +8,8 @@ use serde_json::json;
 use super::names::Names;
 use super::walk::{page, record};
 use crate::api::Api;
-use crate::cmd::resolve;
-use crate::cmd::since::{Since, parse_since};
+use crate::args::resolve;
+use crate::args::since::{Since, parse_since};
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::printable;
 use crate::vault::admin::Session;
@@ -39,8 +37,10 @@ impl Options {
         let session = Session::start(ctx).await?;
         let org = session.open(ctx).await?.org;
         let query = AuditQuery {
-            identity: named(self.identity.as_deref(), |text| Ok(resolve::identity(&org, text)?.id))?,
-            key: named(self.key.as_deref(), |text| Ok(resolve::key(&org, text)?.id))?,
+            identity: resolve::maybe_gone(self.identity.as_deref(), |text| {
+                Ok(resolve::identity(&org, text)?.id)
+            })?,
+            key: resolve::maybe_gone(self.key.as_deref(), |text| Ok(resolve::key(&org, text)?.id))?,
             since: self.since.map(|since| since.at(ctx.now())),
             after: None,
             limit: None,
@@ -48,14 +48,6 @@ impl Options {
         let entries = all(&session.api, query).await?;
         show(ctx, &Names::of(&org), &entries)
     }
-}
-
-/// A thing of this name; or of this id, though it may be gone by now.
-pub(super) fn named<I: FromStr>(
-    text: Option<&str>,
-    resolve: impl Fn(&str) -> anyhow::Result<I>,
-) -> anyhow::Result<Option<I>> {
-    text.map(|text| resolve(text).or_else(|unknown| text.parse().map_err(|_| unknown))).transpose()
 }
 
 async fn all(api: &Api, mut query: AuditQuery) -> anyhow::Result<Vec<AuditEntry>> {
@@ -111,20 +103,4 @@ fn show(ctx: &Ctx, names: &Names, entries: &[AuditEntry]) -> anyhow::Result<()> 
         })
         .collect();
     ctx.out.table(&["SEQ", "TIME", "ACTOR", "ACTION", "FROM", "OBJECTS"], &rows)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fault::Fault;
-
-    #[test]
-    fn what_is_gone_can_be_asked_for_by_its_id() {
-        let gone = "482bd7d9-38e0-4568-99be-6ae3a44d48a2";
-        let unknown = |_: &str| Err(Fault::usage("unknown").into());
-        let by_id = named::<keyward_wire::KeyId>(Some(gone), unknown).unwrap();
-        assert_eq!(by_id.unwrap().to_string(), gone);
-        assert!(named::<keyward_wire::KeyId>(Some("STRIPE"), unknown).is_err());
-        assert_eq!(named::<keyward_wire::KeyId>(None, unknown).unwrap(), None);
-    }
 }

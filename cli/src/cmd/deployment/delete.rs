@@ -2,8 +2,9 @@
 
 use clap::Args;
 
+use crate::args::resolve;
 use crate::cmd::aftermath::Aftermath;
-use crate::cmd::{confirm, resolve};
+use crate::cmd::confirm;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::vault::admin::Session;

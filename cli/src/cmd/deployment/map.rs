@@ -8,8 +8,8 @@ use keyward_crypto::state::org::{Deployment, KeyEntry, Org};
 use keyward_wire::KeyId;
 use keyward_wire::name::EnvName;
 
+use crate::args::resolve;
 use crate::cmd::aftermath::Aftermath;
-use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault, printable};
 use crate::text::{count, quoted};

@@ -3,7 +3,7 @@
 use clap::Args;
 use keyward_wire::name::Name;
 
-use crate::cmd::resolve;
+use crate::args::resolve;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::vault::admin::Session;

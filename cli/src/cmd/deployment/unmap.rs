@@ -2,8 +2,8 @@
 
 use clap::Args;
 
+use crate::args::resolve;
 use crate::cmd::aftermath::Aftermath;
-use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::vault::admin::Session;

@@ -4,9 +4,9 @@ use clap::{Args, ValueEnum};
 use keyward_wire::api::write::NewKeys;
 use serde_json::json;
 
+use crate::args::resolve;
 use crate::cmd::aftermath::Aftermath;
 use crate::cmd::assigned::Assigned;
-use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::vault::admin::Session;

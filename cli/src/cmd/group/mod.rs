@@ -14,7 +14,7 @@ pub mod unassign;
 use clap::Subcommand;
 use keyward_crypto::state::org::{Assignment, Deployment, Group, Org};
 
-use crate::cmd::resolve;
+use crate::args::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::text::quoted;

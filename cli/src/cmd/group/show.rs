@@ -4,8 +4,8 @@ use clap::Args;
 use keyward_crypto::state::org::{Agent, Identity};
 use serde_json::json;
 
+use crate::args::resolve;
 use crate::cmd::assigned::Assigned;
-use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::vault::admin::Session;
 

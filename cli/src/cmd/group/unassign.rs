@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::json;
 
+use crate::args::resolve;
 use crate::cmd::aftermath::Aftermath;
-use crate::cmd::resolve;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::text::quoted;

@@ -7,7 +7,8 @@ use keyward_wire::access::readable;
 use keyward_wire::name::Name;
 
 use super::facts::{Mapped, mapped_in};
-use crate::cmd::{confirm, resolve};
+use crate::args::resolve;
+use crate::cmd::confirm;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::text::list;

@@ -12,7 +12,8 @@ use keyward_wire::api::org::SecretRef;
 use keyward_wire::name::{EnvName, Name};
 use zeroize::Zeroizing;
 
-use crate::cmd::{confirm, resolve};
+use crate::args::resolve;
+use crate::cmd::confirm;
 use crate::ctx::{Ctx, rfc3339};
 use crate::export::archive::{Archive, Content, FORMAT, Key, Old, VERSION, Variable};
 use crate::export::{ExportError, Format, Var, render};

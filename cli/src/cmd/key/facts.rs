@@ -7,7 +7,7 @@ use keyward_wire::name::{EnvName, Name};
 use keyward_wire::{DeploymentId, IdentityId, KeyId};
 use serde::Serialize;
 
-use crate::cmd::resolve;
+use crate::args::resolve;
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault};
 use crate::session::credential::Credential;

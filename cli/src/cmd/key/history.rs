@@ -4,7 +4,7 @@ use clap::Args;
 use keyward_wire::IdentityId;
 
 use super::who;
-use crate::cmd::resolve;
+use crate::args::resolve;
 use crate::ctx::{Ctx, rfc3339};
 use crate::vault::admin::Session;
 

@@ -17,7 +17,7 @@ mod opening;
 pub mod prune;
 pub mod rename;
 pub mod rollback;
-pub(in crate::cmd) mod rule;
+mod rule;
 pub mod set;
 pub mod show;
 mod source;

@@ -5,7 +5,8 @@ use keyward_crypto::state::org::{KeyEntry, Org};
 use keyward_wire::KeyId;
 use keyward_wire::name::Name;
 
-use crate::cmd::{confirm, resolve};
+use crate::args::resolve;
+use crate::cmd::confirm;
 use crate::ctx::{Ctx, parse_span};
 use crate::fault::Fault;
 use crate::text::count;

@@ -4,7 +4,7 @@ use clap::Args;
 use keyward_crypto::edit::EditError;
 use keyward_wire::name::Name;
 
-use crate::cmd::resolve;
+use crate::args::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::vault::admin::Session;

@@ -9,7 +9,7 @@ use keyward_wire::rule::Rule;
 use super::fields::check_values;
 use super::rule::Wildcards;
 use super::told::{RuleChange, Telling, Whose};
-use crate::cmd::resolve;
+use crate::args::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::text::list;

@@ -13,7 +13,7 @@ use keyward_wire::rule::{
 use zeroize::Zeroizing;
 
 use super::source::{Source, read_all, unreadable};
-use crate::cmd::meant::advice;
+use crate::args::provider_advice::{similar_providers, why_unsupported};
 use crate::fault::{Code, Fault, nearest, printable, typed};
 
 #[derive(Args)]
@@ -215,7 +215,7 @@ impl RuleWords {
         let provider = provider.variant(value).unwrap_or(provider);
         match provider.needs() {
             None => Ok(Some(provider)),
-            Some(kind) => Err(Fault::new(Code::Policy, cannot(provider.name, kind))
+            Some(kind) => Err(Fault::new(Code::Policy, why_unsupported(provider.name, kind))
                 .next("store the key without a rule; or, if you have a token that lasts, say --host and --inject bearer")
                 .into()),
         }
@@ -261,21 +261,10 @@ fn no_preset(text: &str) -> Fault {
     let fault =
         Fault::new(Code::NotFound, "--inject names no provider that is known, and no way to send a key");
     let near = || nearest(text, names).map(|name| format!("did you mean {name}?"));
-    match advice(text).or_else(near) {
+    match similar_providers(text).or_else(near) {
         Some(advice) => fault.next(advice),
         None => fault.next("see `keyward provider list`, or say bearer, basic:USER, header:NAME, query:NAME"),
     }
-}
-
-/// Why a provider has no preset.
-pub(in crate::cmd) fn cannot(name: &str, kind: &str) -> String {
-    let why = match kind {
-        "oauth2" => "its tokens live for an hour and are renewed by OAuth",
-        "sigv4" => "it wants each request signed with the key",
-        "minted" => "it wants a token that is made from the key for a while or for one request",
-        _ => "the key has to be exchanged for a token first",
-    };
-    format!("{name} is not supported yet: {why}")
 }
 
 /// An empty word alone means none.

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::facts::{Facts, Mapped, Reader, open_since};
 use super::told::{credential_paths, lines};
-use crate::cmd::resolve;
+use crate::args::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Fault, printable};
 use crate::vault::freshness::Freshness;

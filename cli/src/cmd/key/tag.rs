@@ -6,7 +6,7 @@ use keyward_wire::KeyId;
 use keyward_wire::name::Name;
 
 use super::words::word;
-use crate::cmd::resolve;
+use crate::args::resolve;
 use crate::ctx::Ctx;
 use crate::text::count;
 use crate::vault::admin::Session;

@@ -3,6 +3,7 @@
 use clap::Args;
 use keyward_wire::provider::{self, Provider};
 
+use super::places::{hosts, injections};
 use crate::ctx::Ctx;
 
 /// List the providers whose keys `key create --inject NAME` knows how to send
@@ -30,7 +31,7 @@ impl Options {
                 serde_json::json!({
                     "name": provider.name,
                     "hosts": hosts(provider),
-                    "inject": places(provider),
+                    "inject": injections(provider),
                     "not_supported": provider.needs(),
                 })
             });
@@ -39,17 +40,9 @@ impl Options {
         let row = |provider: Provider| {
             let how = provider
                 .needs()
-                .map_or_else(|| places(provider).join(" + "), |kind| format!("not yet ({kind})"));
+                .map_or_else(|| injections(provider).join(" + "), |kind| format!("not yet ({kind})"));
             vec![provider.name.to_owned(), how, hosts(provider).join(" ")]
         };
         ctx.out.table(&["NAME", "INJECT", "HOSTS"], &providers.map(row).collect::<Vec<_>>())
     }
-}
-
-pub(super) fn hosts(provider: Provider) -> Vec<&'static str> {
-    provider.host_shapes().map(provider::HostShape::as_str).collect()
-}
-
-pub(super) fn places(provider: Provider) -> Vec<String> {
-    provider.injections().iter().map(ToString::to_string).collect()
 }

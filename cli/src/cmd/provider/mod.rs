@@ -1,6 +1,7 @@
 //! `keyward provider`: what is known of where credentials go.
 
 pub mod list;
+mod places;
 pub mod show;
 
 use clap::Subcommand;

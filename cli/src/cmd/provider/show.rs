@@ -3,9 +3,8 @@
 use clap::Args;
 use keyward_wire::provider;
 
-use super::list::{hosts, places};
-use crate::cmd::key::rule::cannot;
-use crate::cmd::meant::advice;
+use super::places::{hosts, injections};
+use crate::args::provider_advice::{similar_providers, why_unsupported};
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 
@@ -25,7 +24,7 @@ impl Options {
             let names: Vec<&str> = provider::all().map(|provider| provider.name).collect();
             let fault = Fault::unknown("provider", &self.provider, names.into_iter());
             let near = fault.advice().is_some_and(|advice| advice.starts_with("did you mean"));
-            match advice(&self.provider) {
+            match similar_providers(&self.provider) {
                 Some(advice) => fault.next(advice),
                 None if near => fault,
                 None => {
@@ -45,7 +44,7 @@ impl Options {
                 "name": provider.name,
                 "hosts": hosts(provider),
                 "own_hosts": provider.own_hosts().iter().map(|shape| shape.as_str()).collect::<Vec<_>>(),
-                "inject": places(provider),
+                "inject": injections(provider),
                 "not_supported": provider.needs(),
                 "paths": paths,
                 "fields": fields,
@@ -62,7 +61,7 @@ impl Options {
             let own = if shape.pattern().is_none() { "   (name yours with --host)" } else { "" };
             line("host", &format!("{shape}{own}"))?;
         }
-        for place in places(provider) {
+        for place in injections(provider) {
             line("inject", &place)?;
         }
         for path in &paths {
@@ -90,7 +89,7 @@ impl Options {
             );
         }
         if let Some(kind) = provider.needs() {
-            ctx.out.warn(&cannot(provider.name, kind));
+            ctx.out.warn(&why_unsupported(provider.name, kind));
         }
         Ok(())
     }

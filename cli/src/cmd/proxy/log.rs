@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cmd::since::{Since, parse_since};
+use crate::args::since::{Since, parse_since};
 use crate::ctx::Ctx;
 use crate::out::Out;
 use crate::proxy::requests::{HEAD, Row, Wanted, cells};

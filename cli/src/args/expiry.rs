@@ -4,7 +4,7 @@ use crate::ctx::parse_span;
 
 /// Never, or after a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Expiry {
+pub(crate) enum Expiry {
     /// Never.
     Never,
     /// It ends after so many milliseconds.
@@ -13,7 +13,7 @@ pub(super) enum Expiry {
 
 impl Expiry {
     /// The end of what begins at `now`, in milliseconds UTC.
-    pub(super) fn from(self, now: i64) -> Option<i64> {
+    pub(crate) fn from(self, now: i64) -> Option<i64> {
         match self {
             Self::Never => None,
             Self::After(span) => Some(now.saturating_add(span)),
@@ -22,7 +22,7 @@ impl Expiry {
 }
 
 /// `never`, or a span such as `90d`.
-pub(super) fn parse_expiry(text: &str) -> Result<Expiry, String> {
+pub(crate) fn parse_expiry(text: &str) -> Result<Expiry, String> {
     match text {
         "never" => Ok(Expiry::Never),
         span => parse_span(span).map(Expiry::After),

@@ -16,7 +16,7 @@ use crate::vault::mapping_file;
 ///
 /// # Errors
 /// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name.
-pub(super) fn key<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a KeyEntry> {
+pub(crate) fn key<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a KeyEntry> {
     find("key", text, &org.keys, |key| (&key.name, key.id))
 }
 
@@ -24,7 +24,7 @@ pub(super) fn key<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a KeyEntry> 
 ///
 /// # Errors
 /// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name.
-pub(super) fn group<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Group> {
+pub(crate) fn group<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Group> {
     find("group", text, &org.groups, |group| (&group.name, group.id))
 }
 
@@ -32,7 +32,7 @@ pub(super) fn group<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Group> {
 ///
 /// # Errors
 /// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name; or if that file cannot be understood.
-pub(super) fn deployment<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Deployment> {
+pub(crate) fn deployment<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Deployment> {
     let mapped = mapping_file::find(text)?.map(|id| id.to_string());
     let wanted = mapped.as_deref().unwrap_or(text);
     find("deployment", wanted, &org.deployments, |deployment| (&deployment.name, deployment.id))
@@ -42,7 +42,7 @@ pub(super) fn deployment<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Dep
 ///
 /// # Errors
 /// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name.
-pub(super) fn identity<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Identity> {
+pub(crate) fn identity<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Identity> {
     let named = |name: Name| org.identities.iter().find(|identity| identity.name == name);
     let addressed = |email: Email| {
         org.identities.iter().find(|identity| identity.email.as_ref().is_some_and(|own| *own == email))
@@ -58,7 +58,7 @@ pub(super) fn identity<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Ident
 ///
 /// # Errors
 /// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name.
-pub(super) fn api_user<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Identity> {
+pub(crate) fn api_user<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Identity> {
     let users = org.identities.iter().filter(|identity| identity.kind != IdentityKind::Human);
     find("API user", text, users, |identity| (&identity.name, identity.id))
 }
@@ -67,7 +67,7 @@ pub(super) fn api_user<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Ident
 ///
 /// # Errors
 /// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name; a usage fault if there are several to choose from.
-pub(super) fn gateway_or_only<'a>(org: &'a Org, text: Option<&str>) -> anyhow::Result<&'a Identity> {
+pub(crate) fn gateway_or_only<'a>(org: &'a Org, text: Option<&str>) -> anyhow::Result<&'a Identity> {
     let gateways = || org.identities.iter().filter(|identity| identity.kind == IdentityKind::Gateway);
     match (text, gateways().next(), gateways().nth(1)) {
         (_, None, _) => Err(Fault::new(Code::NotFound, "there is no gateway yet")
@@ -87,12 +87,12 @@ pub(super) fn gateway_or_only<'a>(org: &'a Org, text: Option<&str>) -> anyhow::R
 ///
 /// # Errors
 /// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name.
-pub(super) fn agent<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Agent> {
+pub(crate) fn agent<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Agent> {
     find("agent", text, &org.agents, |agent| (&agent.name, agent.id))
 }
 
 /// A member of a group.
-pub(super) enum Member<'a> {
+pub(crate) enum Member<'a> {
     /// A person, API user or gateway.
     Identity(&'a Identity),
     /// A client of a gateway.
@@ -103,7 +103,7 @@ pub(super) enum Member<'a> {
 ///
 /// # Errors
 /// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name; a usage fault if it is the name of both.
-pub(super) fn member<'a>(org: &'a Org, text: &str) -> anyhow::Result<Member<'a>> {
+pub(crate) fn member<'a>(org: &'a Org, text: &str) -> anyhow::Result<Member<'a>> {
     match (identity(org, text), agent(org, text)) {
         (Ok(identity), Ok(agent)) => {
             let what = format!("both an identity and an agent are named {}", agent.name);
@@ -124,7 +124,7 @@ pub(super) fn member<'a>(org: &'a Org, text: &str) -> anyhow::Result<Member<'a>>
 ///
 /// # Errors
 /// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name.
-pub(super) fn keys(org: &Org, texts: &[String]) -> anyhow::Result<BTreeSet<KeyId>> {
+pub(crate) fn keys(org: &Org, texts: &[String]) -> anyhow::Result<BTreeSet<KeyId>> {
     texts.iter().map(|text| Ok(key(org, text)?.id)).collect()
 }
 
@@ -132,7 +132,7 @@ pub(super) fn keys(org: &Org, texts: &[String]) -> anyhow::Result<BTreeSet<KeyId
 ///
 /// # Errors
 /// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name.
-pub(super) fn keys_among(
+pub(crate) fn keys_among(
     org: &Org,
     kind: &str,
     texts: &[String],
@@ -141,6 +141,17 @@ pub(super) fn keys_among(
     let candidates = || org.keys.iter().filter(|key| among.contains(&key.id));
     let one = |text: &String| find(kind, text, candidates(), |key| (&key.name, key.id)).map(|key| key.id);
     texts.iter().map(one).collect()
+}
+
+/// What `resolve` finds by this name or id; or the id itself, of something that may be gone by now.
+///
+/// # Errors
+/// That of `resolve`, if the text is no id.
+pub(crate) fn maybe_gone<I: FromStr>(
+    text: Option<&str>,
+    resolve: impl Fn(&str) -> anyhow::Result<I>,
+) -> anyhow::Result<Option<I>> {
+    text.map(|text| resolve(text).or_else(|unknown| text.parse().map_err(|_| unknown))).transpose()
 }
 
 fn find<'a, T: 'a, I: FromStr + PartialEq>(
@@ -191,5 +202,15 @@ mod tests {
         assert!(error.to_string().contains("did you mean developers?"), "{error}");
         assert_eq!(code_of(&at("").unwrap_err()), Code::NotFound);
         assert_eq!(code_of(&at("Developers").unwrap_err()), Code::NotFound);
+    }
+
+    #[test]
+    fn what_is_gone_can_be_asked_for_by_its_id() {
+        let gone = "482bd7d9-38e0-4568-99be-6ae3a44d48a2";
+        let unknown = |_: &str| Err(Fault::usage("unknown").into());
+        let by_id = maybe_gone::<KeyId>(Some(gone), unknown).unwrap();
+        assert_eq!(by_id.unwrap().to_string(), gone);
+        assert!(maybe_gone::<KeyId>(Some("STRIPE"), unknown).is_err());
+        assert_eq!(maybe_gone::<KeyId>(None, unknown).unwrap(), None);
     }
 }

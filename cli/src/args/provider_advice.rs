@@ -1,11 +1,11 @@
-//! Finds the provider that somebody may have meant who knows it by an everyday name.
+//! What to say of a provider that cannot be taken as it was named: which one may be meant, or why it is not supported.
 
 use keyward_wire::provider::{self, Provider};
 
 /// What to say to a word that no provider is called by, but that is part of the name of some, of a host or of a variable: `gemini`
 /// of google-gemini, `claude` of the one with `CLAUDE_CODE_OAUTH_TOKEN`. It is repeated only if it is part of what everybody may
 /// know.
-pub(super) fn advice(text: &str) -> Option<String> {
+pub(crate) fn similar_providers(text: &str) -> Option<String> {
     let text = text.to_lowercase();
     if text.len() < SHORTEST {
         return None;
@@ -26,6 +26,17 @@ pub(super) fn advice(text: &str) -> Option<String> {
         [some @ .., last] if some.len() < FEW => Some(format!("did you mean {} or {last}?", some.join(", "))),
         _ => Some(format!("there are several: keyward provider list {text}")),
     }
+}
+
+/// Why a provider has no preset.
+pub(crate) fn why_unsupported(name: &str, kind: &str) -> String {
+    let why = match kind {
+        "oauth2" => "its tokens live for an hour and are renewed by OAuth",
+        "sigv4" => "it wants each request signed with the key",
+        "minted" => "it wants a token that is made from the key for a while or for one request",
+        _ => "the key has to be exchanged for a token first",
+    };
+    format!("{name} is not supported yet: {why}")
 }
 
 /// Letters of a word that tells something.
@@ -49,7 +60,7 @@ mod tests {
             ("ai", None),
             ("", None),
         ] {
-            assert_eq!(advice(text).as_deref(), said, "{text}");
+            assert_eq!(similar_providers(text).as_deref(), said, "{text}");
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::ctx::parse_span;
 
 /// A moment, as it is typed for `--since` and `--until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Since {
+pub(crate) enum Since {
     /// Milliseconds before now.
     Ago(i64),
     /// Milliseconds UTC.
@@ -15,7 +15,7 @@ pub(super) enum Since {
 
 impl Since {
     /// The moment in milliseconds UTC.
-    pub(super) fn at(self, now: i64) -> i64 {
+    pub(crate) fn at(self, now: i64) -> i64 {
         match self {
             Self::Ago(span) => now.saturating_sub(span),
             Self::At(time) => time,
@@ -27,7 +27,7 @@ impl Since {
 ///
 /// # Errors
 /// A text that says what to write instead.
-pub(super) fn parse_since(text: &str) -> Result<Since, String> {
+pub(crate) fn parse_since(text: &str) -> Result<Since, String> {
     // A day alone is its beginning.
     let time = if text.len() == "2026-01-31".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
     match humantime::parse_rfc3339_weak(&time) {
