@@ -20,6 +20,7 @@ pub mod launch;
 pub mod out;
 mod process_env;
 pub mod program;
+mod prompt;
 #[cfg(feature = "gateway")]
 pub mod proxy;
 pub mod session;

@@ -1,4 +1,4 @@
-//! The writer of stdout, and of stderr but for the questions of `session::prompt` and for progress bars. stdout is data, stderr
+//! The writer of stdout, and of stderr but for the questions of `prompt` and for progress bars. stdout is data, stderr
 //! is talk.
 
 use std::io::{IsTerminal as _, Write as _};

@@ -82,7 +82,7 @@ fn what_is_dangerous_is_named_in_one_place() {
         (&["aes_gcm", "hkdf", "pbkdf2"], "shared/crypto/src/hazmat.rs"),
         (&["reqwest"], "cli/src/api/"),
         (&["SysRng", "OsRng"], "shared/crypto/src/random.rs server/src/random.rs gateway/src/random.rs"),
-        (&["std::io::stdout().lock", "std::io::stderr().lock"], "cli/src/out.rs cli/src/session/prompt.rs"),
+        (&["std::io::stdout().lock", "std::io::stderr().lock"], "cli/src/out.rs cli/src/prompt/mod.rs"),
         (&["println!", "eprintln!", "print!", "eprint!"], ""),
     ];
     let files = sources();

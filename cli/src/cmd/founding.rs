@@ -8,13 +8,13 @@ use keyward_wire::{IdentityId, OrgId};
 
 use super::kit::Kit;
 use crate::api::{Api, ApiError};
-use crate::cmd::new_password;
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault};
+use crate::prompt;
+use crate::prompt::new_password;
 use crate::session::config::{Config, Login};
 use crate::session::credential::Server;
 use crate::session::home::Home;
-use crate::session::prompt;
 
 /// How long the device stays signed in.
 pub(super) const DEVICE_TTL: i64 = 12 * 3_600_000;

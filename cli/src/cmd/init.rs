@@ -8,9 +8,9 @@ use keyward_wire::name::{Email, Name};
 use super::founding::{Founded, Founding};
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::prompt;
 use crate::session::credential::Server;
 use crate::session::home::Home;
-use crate::session::prompt;
 
 /// Sign an organisation up, with you as its first owner
 #[derive(Args)]

@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 
 use crate::ctx::Ctx;
 use crate::fault::Fault;
-use crate::session::{files, prompt};
+use crate::prompt;
+use crate::session::files;
 
 /// The content of a kit.
 pub(super) struct Kit<'a> {

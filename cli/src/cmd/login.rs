@@ -12,10 +12,10 @@ use crate::api::{Api, ApiError};
 use crate::cmd::founding::DEVICE_TTL;
 use crate::ctx::{Ctx, parse_span, rfc3339};
 use crate::fault::{Code, Fault};
+use crate::prompt;
 use crate::session::config::{Config, Login};
 use crate::session::credential::Server;
 use crate::session::home::Home;
-use crate::session::prompt;
 use crate::vault::admin::Session;
 use crate::vault::{cache, notice};
 

@@ -10,7 +10,6 @@ pub mod auth;
 #[cfg(feature = "gateway")]
 mod behind;
 pub mod completions;
-mod confirm;
 pub mod deployment;
 pub mod doctor;
 mod founding;
@@ -21,7 +20,6 @@ mod kit;
 pub mod login;
 pub mod logout;
 pub mod man;
-mod new_password;
 mod nowhere;
 pub mod org;
 pub mod pin;

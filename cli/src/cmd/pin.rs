@@ -5,9 +5,9 @@ use keyward_crypto::state::org::{Identity, Org};
 use serde_json::json;
 
 use crate::args::resolve;
-use crate::cmd::confirm;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
+use crate::prompt::confirm;
 use crate::session::credential::Credential;
 use crate::vault::admin::Session;
 use crate::vault::fetch::fetch;

@@ -13,7 +13,7 @@ use super::files;
 use super::home::Home;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault, typed};
-use crate::session::prompt;
+use crate::prompt;
 
 /// The server of a fresh start.
 pub const DEFAULT_URL: &str = "http://127.0.0.1:8420";

@@ -5,4 +5,3 @@ pub mod credential;
 pub mod files;
 pub mod home;
 pub mod pending;
-pub mod prompt;

@@ -7,7 +7,7 @@ use keyward_wire::name::Name;
 use super::mapping_file;
 use crate::ctx::Ctx;
 use crate::fault::{holds_token, likeness};
-use crate::session::prompt;
+use crate::prompt;
 
 /// The most deployments that are offered; the nearest names come first.
 const OFFERED: usize = 20;

@@ -6,10 +6,10 @@ use zeroize::Zeroizing;
 
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
+use crate::prompt;
 use crate::session::config::{Config, Login};
 use crate::session::credential::{Credential, Server, parse};
 use crate::session::home::Home;
-use crate::session::prompt;
 use crate::vault::admin::Session;
 
 /// Sign this machine in with an API user's token, once and for good

@@ -4,9 +4,9 @@ use clap::Args;
 
 use crate::args::resolve;
 use crate::cmd::aftermath::Aftermath;
-use crate::cmd::confirm;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::prompt::confirm;
 use crate::vault::admin::Session;
 
 /// Delete a group: its members and assignments; identities and deployments stay

@@ -8,9 +8,9 @@ use keyward_wire::name::Name;
 
 use super::facts::{Mapped, mapped_in};
 use crate::args::resolve;
-use crate::cmd::confirm;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::prompt::confirm;
 use crate::text::list;
 use crate::vault::admin::Session;
 

@@ -13,13 +13,14 @@ use keyward_wire::name::{EnvName, Name};
 use zeroize::Zeroizing;
 
 use crate::args::resolve;
-use crate::cmd::confirm;
 use crate::ctx::{Ctx, rfc3339};
 use crate::export::archive::{Archive, Content, FORMAT, Key, Old, VERSION, Variable};
 use crate::export::{ExportError, Format, Var, render};
 use crate::fault::{Code, Fault};
 use crate::out::Out;
-use crate::session::{files, prompt};
+use crate::prompt;
+use crate::prompt::confirm;
+use crate::session::files;
 use crate::text::{count, list};
 use crate::vault::admin::{Desk, Session};
 

@@ -14,7 +14,7 @@ use super::source::{read_all, unreadable};
 use crate::cmd::nowhere::{said, unusable};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
-use crate::session::prompt;
+use crate::prompt;
 
 #[derive(Args)]
 pub(super) struct FieldWords {

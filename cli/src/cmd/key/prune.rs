@@ -6,9 +6,9 @@ use keyward_wire::KeyId;
 use keyward_wire::name::Name;
 
 use crate::args::resolve;
-use crate::cmd::confirm;
 use crate::ctx::{Ctx, parse_span};
 use crate::fault::Fault;
+use crate::prompt::confirm;
 use crate::text::count;
 use crate::vault::admin::Session;
 

@@ -19,7 +19,7 @@ use crate::args::resolve;
 use crate::cmd::nowhere::unusable;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
-use crate::session::prompt;
+use crate::prompt;
 use crate::vault::admin::{Desk, Session};
 
 /// Give a key another value, or say other things about it

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::generate::{bits, generate};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
-use crate::session::prompt;
+use crate::prompt;
 
 /// A value: any bytes, at most 63 KiB, none at all included.
 pub(super) type Value = Zeroizing<Vec<u8>>;

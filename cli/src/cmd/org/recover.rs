@@ -20,13 +20,13 @@ use zeroize::Zeroizing;
 use crate::api::{Api, ApiError};
 use crate::cmd::founding::DEVICE_TTL;
 use crate::cmd::kit::Kit;
-use crate::cmd::new_password;
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault, typed};
+use crate::prompt;
+use crate::prompt::new_password;
 use crate::session::config::{Config, Login};
 use crate::session::credential::{Credential, Server};
 use crate::session::home::Home;
-use crate::session::prompt;
 use crate::vault::admin::Session;
 use crate::vault::freshness::Freshness;
 

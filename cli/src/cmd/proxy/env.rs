@@ -14,12 +14,13 @@ use crate::api::agent;
 use crate::ctx::Ctx;
 use crate::export::{Format, Var, render};
 use crate::fault::{Code, Fault};
+use crate::prompt;
 use crate::proxy::around::spellings;
 use crate::proxy::keys::{self, Base, UsableKey};
 use crate::proxy::trust::Trust;
 use crate::proxy::variables::{Place, variables};
 use crate::proxy::{State, host_and_port};
-use crate::session::{files, prompt};
+use crate::session::files;
 
 /// Print the variables that a program behind the gateway needs
 ///

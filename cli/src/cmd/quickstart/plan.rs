@@ -9,9 +9,9 @@ use super::Options;
 use super::local;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
+use crate::prompt;
 use crate::session::config::Login;
 use crate::session::home::Home;
-use crate::session::prompt;
 
 /// The place of the server.
 pub(super) enum Place {

@@ -15,10 +15,10 @@ use crate::api::Api;
 use crate::cmd::founding::Founding;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
+use crate::prompt;
 use crate::session::config::Login;
 use crate::session::credential::Server;
 use crate::session::home::Home;
-use crate::session::prompt;
 use crate::text::quoted;
 
 /// How commands are run: by this very program, in the same folder of the client.

@@ -27,7 +27,7 @@ use crate::cmd::aftermath::Aftermath;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault, printable};
 use crate::import::{Tool, is_bookkeeping};
-use crate::session::prompt;
+use crate::prompt;
 use crate::text::{count, list, quoted};
 use crate::vault::admin::Session;
 

@@ -1,13 +1,13 @@
 //! A question before something is destroyed.
 
 use crate::fault::Fault;
-use crate::session::prompt;
+use crate::prompt;
 
 /// Somebody types `name` to go on; `--yes` says so beforehand.
 ///
 /// # Errors
 /// If something else is typed, or there is no terminal to ask on.
-pub(super) fn by_typing(name: &str, what_for: &str, yes: bool) -> anyhow::Result<()> {
+pub(crate) fn by_typing(name: &str, what_for: &str, yes: bool) -> anyhow::Result<()> {
     if yes {
         return Ok(());
     }

@@ -5,11 +5,11 @@ use zeroize::Zeroizing;
 
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
-use crate::session::prompt;
+use crate::prompt;
 
 /// The password that was `given`; else one that is asked for on a terminal, again if it is weak for somebody who knows these
 /// words. With its text, so that it can be held against more words once they are known.
-pub(super) fn choose(
+pub(crate) fn choose(
     ctx: &Ctx,
     given: Option<&str>,
     known: &[&str],
@@ -35,7 +35,7 @@ pub(super) fn choose(
 }
 
 /// The password of this text, unless it is weak for somebody who knows these words.
-pub(super) fn strong(text: &str, known: &[&str]) -> anyhow::Result<Password> {
+pub(crate) fn strong(text: &str, known: &[&str]) -> anyhow::Result<Password> {
     Password::chosen(text, known).map_err(|weak| Fault::new(Code::Policy, weak.to_string()).into())
 }
 

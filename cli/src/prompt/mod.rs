@@ -1,5 +1,8 @@
 //! Asking people, on a terminal only, and reading secrets that are piped in.
 
+pub(crate) mod confirm;
+pub(crate) mod new_password;
+
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use zeroize::Zeroizing;
@@ -7,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::fault::Fault;
 
 /// Whether somebody can be asked.
-pub fn on_terminal() -> bool {
+pub(crate) fn on_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
@@ -15,7 +18,7 @@ pub fn on_terminal() -> bool {
 ///
 /// # Errors
 /// If there is no terminal; `otherwise` says what to use instead.
-pub fn secret(question: &str, otherwise: &str) -> anyhow::Result<Zeroizing<String>> {
+pub(crate) fn secret(question: &str, otherwise: &str) -> anyhow::Result<Zeroizing<String>> {
     require_terminal(otherwise)?;
     Ok(Zeroizing::new(rpassword::prompt_password(format!("{question}: "))?))
 }
@@ -24,7 +27,7 @@ pub fn secret(question: &str, otherwise: &str) -> anyhow::Result<Zeroizing<Strin
 ///
 /// # Errors
 /// If there is no terminal; `otherwise` says what to use instead.
-pub fn line(question: &str, otherwise: &str) -> anyhow::Result<String> {
+pub(crate) fn line(question: &str, otherwise: &str) -> anyhow::Result<String> {
     require_terminal(otherwise)?;
     write!(std::io::stderr().lock(), "{question}: ")?;
     let mut line = String::new();
@@ -36,7 +39,7 @@ pub fn line(question: &str, otherwise: &str) -> anyhow::Result<String> {
 ///
 /// # Errors
 /// If there is more.
-pub fn stdin(limit: usize) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn stdin(limit: usize) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit.min(128 * 1024) + 1));
     std::io::stdin().lock().take(limit as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > limit {
@@ -49,7 +52,7 @@ pub fn stdin(limit: usize) -> anyhow::Result<Zeroizing<Vec<u8>>> {
 ///
 /// # Errors
 /// If it is empty, longer than 4 KiB or not UTF-8.
-pub fn stdin_text(what: &str) -> anyhow::Result<Zeroizing<String>> {
+pub(crate) fn stdin_text(what: &str) -> anyhow::Result<Zeroizing<String>> {
     let bytes = stdin(4096)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| Fault::usage(format!("the {what} is not UTF-8")))?;
     let text = text.strip_suffix('\n').unwrap_or(text);
