@@ -3,6 +3,7 @@
 //! `session (who am I) → api (one request) → vault (verify, decrypt, remember) → export | run`; [`cmd`] has one file a
 //! command, [`out`] is the only writer of stdout and stderr, [`fault`] the only list of exit codes.
 
+mod account;
 pub mod api;
 mod args;
 pub mod clipboard;

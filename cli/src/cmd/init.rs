@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use keyward_wire::name::{Email, Name};
 
-use super::founding::{Founded, Founding};
+use crate::account::founding::{Founded, Founding};
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::prompt;

@@ -8,8 +8,8 @@ use keyward_wire::api::auth::{LoginAnswer, PreloginAnswer};
 use keyward_wire::envelope::SUITE;
 use keyward_wire::name::Email;
 
+use crate::account::device_login::{self, DEVICE_TTL};
 use crate::api::{Api, ApiError};
-use crate::cmd::founding::DEVICE_TTL;
 use crate::ctx::{Ctx, parse_span, rfc3339};
 use crate::fault::{Code, Fault};
 use crate::prompt;
@@ -82,7 +82,7 @@ impl Options {
         if let Some(replaced) = replaced {
             cache::clear(&home, replaced);
         } else if let Some(former) = &former {
-            Box::pin(forget(ctx, &home, former)).await;
+            Box::pin(device_login::end(ctx, &home, former)).await;
         }
         if session.api.log_out(replaced).await.is_err() {
             ctx.out.warn(match replaced {
@@ -184,26 +184,4 @@ fn open(keys: &CredentialKeys, prelogin: &PreloginAnswer, answer: &LoginAnswer) 
 /// Whether this session may end the former login of this device: then no session need be made for that.
 fn is_same_person(former: &Login, session: &Session, server: &Server) -> bool {
     former.url == server.url && former.org == session.cred.org && former.identity == session.cred.id
-}
-
-/// Ends the device credential of a former login on the server, if it still lives.
-pub(super) async fn forget(ctx: &Ctx, home: &Home, login: &Login) {
-    let server = Server {
-        url: login.url.clone(),
-        ca_file: login.ca_file.clone(),
-        allow_http: login.allow_http,
-        named: true,
-    };
-    let attempt = async {
-        let (id, keys) = login.halves()?.into_keys();
-        cache::clear(home, id);
-        let mut api = Api::new(&server)?;
-        api.log_in(id, &keys).await?;
-        anyhow::Ok(api.drop_credential(id).await?)
-    };
-    let Err(error) = attempt.await else { return };
-    // One that is refused has ended before.
-    if !error.downcast_ref::<ApiError>().is_some_and(|error| error.is_status(401)) {
-        ctx.out.warn("the former login could not be ended on the server; it ends by itself");
-    }
 }

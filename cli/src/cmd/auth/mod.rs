@@ -4,6 +4,8 @@ pub mod api_user;
 
 use clap::{Args, Subcommand};
 
+use crate::account::device_login::sign_out;
+use crate::account::status;
 use crate::ctx::Ctx;
 
 /// Sign a machine in with a token
@@ -29,8 +31,8 @@ impl Command {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         match self {
             Self::ApiUser(options) => options.run(ctx).await,
-            Self::Status(Status {}) => super::whoami::show(ctx).await,
-            Self::Logout(Logout {}) => super::logout::Options {}.run(ctx).await,
+            Self::Status(Status {}) => status::show(ctx).await,
+            Self::Logout(Logout {}) => sign_out(ctx).await,
         }
     }
 }

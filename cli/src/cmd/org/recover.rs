@@ -17,9 +17,9 @@ use keyward_wire::name::{Email, Name};
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::account::device_login::DEVICE_TTL;
+use crate::account::recovery_kit::RecoveryKit;
 use crate::api::{Api, ApiError};
-use crate::cmd::founding::DEVICE_TTL;
-use crate::cmd::kit::Kit;
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault, typed};
 use crate::prompt;
@@ -96,7 +96,8 @@ impl Options {
         let opened = open(&recovery, &answer, &floors).map_err(Fault::from)?;
         let newcomer = self.newcomer(ctx, &opened, &text)?;
         drop(text);
-        let kit = Kit { token: &newcomer.kit, org: recovery.org, email: &self.email, url: &server.url };
+        let kit =
+            RecoveryKit { token: &newcomer.kit, org: recovery.org, email: &self.email, url: &server.url };
         kit.keep(ctx, file, PENDING)?;
 
         let device_end = ctx.now() + DEVICE_TTL;

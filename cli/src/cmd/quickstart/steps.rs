@@ -11,8 +11,8 @@ use keyward_wire::name::Name;
 use zeroize::Zeroizing;
 
 use super::plan::{Place, Plan};
+use crate::account::founding::Founding;
 use crate::api::Api;
-use crate::cmd::founding::Founding;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::prompt;

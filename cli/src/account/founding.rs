@@ -6,7 +6,8 @@ use keyward_crypto::enrol::{Signup, sign_up};
 use keyward_wire::name::{Email, Name};
 use keyward_wire::{IdentityId, OrgId};
 
-use super::kit::Kit;
+use super::device_login::DEVICE_TTL;
+use super::recovery_kit::RecoveryKit;
 use crate::api::{Api, ApiError};
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault};
@@ -16,28 +17,25 @@ use crate::session::config::{Config, Login};
 use crate::session::credential::Server;
 use crate::session::home::Home;
 
-/// How long the device stays signed in.
-pub(super) const DEVICE_TTL: i64 = 12 * 3_600_000;
-
 /// An organisation to be, and its first owner.
-pub(super) struct Founding<'a> {
-    pub(super) org: &'a Name,
-    pub(super) email: &'a Email,
+pub(crate) struct Founding<'a> {
+    pub(crate) org: &'a Name,
+    pub(crate) email: &'a Email,
     /// The file of the recovery kit; `None`: it is shown on the terminal.
-    pub(super) recovery_kit: Option<&'a Path>,
-    pub(super) setup_code: Option<String>,
+    pub(crate) recovery_kit: Option<&'a Path>,
+    pub(crate) setup_code: Option<String>,
 }
 
 /// An organisation that was founded.
-pub(super) struct Founded {
-    pub(super) org: OrgId,
-    pub(super) owner: IdentityId,
+pub(crate) struct Founded {
+    pub(crate) org: OrgId,
+    pub(crate) owner: IdentityId,
 }
 
 impl Founding<'_> {
     /// Founds it on this server, with this password, or one that is asked for; ends signed in. The inner error is the answer to
     /// the sign-up itself: then nothing was founded, unless the error leaves doubt.
-    pub(super) async fn found(
+    pub(crate) async fn found(
         self,
         ctx: &Ctx,
         home: &Home,
@@ -60,7 +58,7 @@ impl Founding<'_> {
         let signup = sign_up(self.org.clone(), self.email, &password, ctx.now(), device_end, self.setup_code);
         drop(password);
         let org = signup.request.org;
-        Kit { token: &signup.recovery, org, email: self.email, url: &server.url }.keep(
+        RecoveryKit { token: &signup.recovery, org, email: self.email, url: &server.url }.keep(
             ctx,
             self.recovery_kit,
             "",

@@ -13,20 +13,20 @@ use crate::prompt;
 use crate::session::files;
 
 /// The content of a kit.
-pub(super) struct Kit<'a> {
+pub(crate) struct RecoveryKit<'a> {
     /// The kit's secret.
-    pub(super) token: &'a Token,
+    pub(crate) token: &'a Token,
     /// The organisation that the kit is of.
-    pub(super) org: OrgId,
+    pub(crate) org: OrgId,
     /// The e-mail address of the owner that the kit was made for.
-    pub(super) email: &'a Email,
+    pub(crate) email: &'a Email,
     /// The address of the server.
-    pub(super) url: &'a str,
+    pub(crate) url: &'a str,
 }
 
-impl Kit<'_> {
+impl RecoveryKit<'_> {
     /// Safe on disk, or its reader has shown to have it. `pending` is what its first lines say until it is good.
-    pub(super) fn keep(&self, ctx: &Ctx, file: Option<&Path>, pending: &str) -> anyhow::Result<()> {
+    pub(crate) fn keep(&self, ctx: &Ctx, file: Option<&Path>, pending: &str) -> anyhow::Result<()> {
         if let Some(path) = file {
             return files::create(path, self.text(pending).as_bytes());
         }
@@ -35,7 +35,7 @@ impl Kit<'_> {
     }
 
     /// The kit is good: a file of it says nothing else any more.
-    pub(super) fn settle(&self, file: &Path) -> anyhow::Result<()> {
+    pub(crate) fn settle(&self, file: &Path) -> anyhow::Result<()> {
         files::write(file, self.text("").as_bytes())
     }
 
