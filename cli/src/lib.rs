@@ -24,6 +24,7 @@ pub mod program;
 mod prompt;
 #[cfg(feature = "gateway")]
 pub mod proxy;
+mod report;
 pub mod session;
 pub mod stop;
 #[cfg(test)]

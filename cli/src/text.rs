@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use crate::ctx::rfc3339;
+
 /// Most names of a row that are shown.
 const SHOWN: usize = 12;
 
@@ -30,6 +32,15 @@ pub(crate) fn quoted(word: &str) -> String {
     }
 }
 
+/// An end in milliseconds UTC, as a cell of a table: also whether it has come.
+pub(crate) fn expiry(not_after: Option<i64>, now: i64) -> String {
+    match not_after {
+        None => "never".to_owned(),
+        Some(end) if end <= now => format!("{} (ended)", rfc3339(end)),
+        Some(end) => rfc3339(end),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +59,12 @@ mod tests {
         assert_eq!(list(&names[..2]), "K1, K2");
         assert!(list(&names[..12]).ends_with("K11, K12"));
         assert!(list(&names).ends_with("K12 and 2 more"));
+    }
+
+    #[test]
+    fn an_end_that_has_come_is_marked() {
+        assert_eq!(expiry(None, 5), "never");
+        assert_eq!(expiry(Some(1000), 999), "1970-01-01T00:00:01Z");
+        assert_eq!(expiry(Some(1000), 1000), "1970-01-01T00:00:01Z (ended)");
     }
 }

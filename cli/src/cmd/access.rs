@@ -6,8 +6,8 @@ use keyward_wire::access::MappingFact;
 use serde_json::{Value, json};
 
 use crate::args::resolve::{self, Member};
-use crate::cmd::agent::uses;
 use crate::ctx::{Ctx, rfc3339};
+use crate::report::agent_keys;
 use crate::vault::admin::Session;
 use crate::vault::explain::{Access, Explained, Reason, explain};
 
@@ -47,7 +47,7 @@ impl Options {
         let org = session.open(ctx).await?.org;
         let identity = match resolve::member(&org, &self.identity)? {
             Member::Identity(identity) => identity,
-            Member::Agent(agent) => return uses::show(ctx, &org, agent),
+            Member::Agent(agent) => return agent_keys::show(ctx, &org, agent),
         };
         let rows = rows(&org, identity);
         let mut groups: Vec<_> =

@@ -1,10 +1,8 @@
 //! The commands: their words, and which file runs each.
 
 pub mod access;
-mod aftermath;
 pub mod agent;
 pub mod api_user;
-mod assigned;
 pub mod audit;
 pub mod auth;
 #[cfg(feature = "gateway")]
@@ -18,7 +16,6 @@ pub mod key;
 pub mod login;
 pub mod logout;
 pub mod man;
-mod nowhere;
 pub mod org;
 pub mod pin;
 pub mod provider;
@@ -26,7 +23,6 @@ pub mod provider;
 pub mod proxy;
 pub mod quickstart;
 pub mod run;
-mod shown_once;
 pub mod stub;
 pub mod whoami;
 

@@ -6,7 +6,7 @@ use clap::Args;
 use keyward_crypto::agent::NewAgent;
 use keyward_wire::name::Name;
 
-use super::issued::Issued;
+use super::new_credential::NewProxyCredential;
 use crate::args::expiry::{Expiry, parse_expiry};
 use crate::args::resolve;
 use crate::ctx::Ctx;
@@ -54,7 +54,7 @@ impl Options {
                 };
                 let (id, credential) = draft.org.add_agent(new).map_err(Fault::from)?;
                 let (name, gateway) = (self.name.clone(), gateway.name.clone());
-                Ok(Issued { id, name, gateway, not_after, credential })
+                Ok(NewProxyCredential { id, name, gateway, not_after, credential })
             })
             .await?;
         let word = quoted(self.name.as_str());

@@ -7,12 +7,12 @@ use clap::Args;
 use keyward_wire::KeyId;
 use serde_json::json;
 
-use super::uses::{Use, uses};
-use super::waits::why;
+use super::answer_delay;
 use crate::args::resolve;
-use crate::cmd::nowhere::{nowhere, said};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault, code_of};
+use crate::report::agent_keys::{KeyUse, key_uses};
+use crate::report::undeliverable;
 use crate::text::{count, list};
 use crate::vault::admin::Session;
 
@@ -39,7 +39,7 @@ impl Options {
                 let keys = resolve::keys(&desk.org, &self.keys)?;
                 draft.org.grant_agent(agent.id, &keys).map_err(Fault::from)?;
                 let after = resolve::agent(&draft.org, &agent.id.to_string())?;
-                let mut uses = uses(&draft.org, after);
+                let mut uses = key_uses(&draft.org, after);
                 uses.retain(|one| keys.contains(&one.id));
                 let new: BTreeSet<KeyId> = keys.difference(&agent.granted).copied().collect();
                 Ok((agent.name.clone(), after.granted.len(), uses, new))
@@ -54,7 +54,7 @@ impl Options {
         }
         ctx.out.say(&format!("{agent} has {}", count(granted, "grant")));
         if ctx.out.json {
-            let keys: Vec<_> = uses.iter().map(Use::json).collect();
+            let keys: Vec<_> = uses.iter().map(KeyUse::json).collect();
             ctx.out.json(&json!({ "agent": agent, "granted": granted, "keys": keys }))?;
         }
         new.retain(|key| uses.iter().any(|one| one.id == *key && one.usable()));
@@ -87,8 +87,8 @@ async fn look(ctx: &Ctx, session: &Session, agent: &str, new: &BTreeSet<KeyId>) 
     let keys: Vec<_> = new.iter().filter_map(|id| desk.org.key(*id)).collect();
     let mut faults = Vec::new();
     for (key, secret) in keys.iter().zip(desk.each_secret(&keys).await?) {
-        match secret.map(|secret| (nowhere(key.name.as_str(), &secret), why(&secret))) {
-            Ok((Some(reason), _)) => ctx.out.warn(&said(&key.name, &reason)),
+        match secret.map(|secret| (undeliverable::reason(key.name.as_str(), &secret), answer_delay::reason(&secret))) {
+            Ok((Some(reason), _)) => ctx.out.warn(&undeliverable::message(&key.name, &reason)),
             Ok((None, None)) => {}
             Ok((None, Some(why))) => ctx.out.warn(&format!(
                 "{} makes all answers of {agent} come late, whether it is used or not: {why}. Leave it granted only if {agent} \

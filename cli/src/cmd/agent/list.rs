@@ -5,10 +5,10 @@ use keyward_crypto::state::org::{Agent, Org};
 use keyward_wire::api::write::AgentState;
 use serde_json::json;
 
-use super::uses::{Use, groups, uses};
 use crate::args::resolve;
-use crate::cmd::api_user::list::expiry;
 use crate::ctx::{Ctx, rfc3339};
+use crate::report::agent_keys::{KeyUse, group_names, key_uses};
+use crate::text::expiry;
 use crate::vault::admin::Session;
 
 /// List the agents: which gateway serves each, its groups, how many keys it may use, when it ends
@@ -39,7 +39,7 @@ impl Options {
                         "id": agent.id,
                         "name": agent.name,
                         "gateway": gateway(&org, agent),
-                        "groups": groups(&org, agent),
+                        "groups": group_names(&org, agent),
                         "state": agent.state,
                         "expires_at": agent.not_after.map(rfc3339),
                         "granted": agent.granted.len(),
@@ -56,7 +56,7 @@ impl Options {
                 vec![
                     agent.name.to_string(),
                     gateway(&org, agent),
-                    groups(&org, agent).join(", "),
+                    group_names(&org, agent).join(", "),
                     format!("{}/{}", usable(&org, agent), agent.granted.len()),
                     if agent.state == AgentState::Suspended { format!("{end} (suspended)") } else { end },
                 ]
@@ -71,5 +71,5 @@ fn gateway(org: &Org, agent: &Agent) -> String {
 }
 
 fn usable(org: &Org, agent: &Agent) -> usize {
-    uses(org, agent).iter().filter(|one| Use::usable(one)).count()
+    key_uses(org, agent).iter().filter(|one| KeyUse::usable(one)).count()
 }

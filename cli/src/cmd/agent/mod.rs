@@ -1,17 +1,17 @@
 //! `keyward agent`: clients of gateways, which use keys for them.
 
+mod answer_delay;
 pub mod create;
 pub mod grant;
-mod issued;
 pub mod list;
+mod new_credential;
 pub mod remove;
 pub mod resume;
 pub mod revoke;
 pub mod rotate;
 pub mod secrets;
+mod state;
 pub mod suspend;
-pub(super) mod uses;
-mod waits;
 
 use clap::Subcommand;
 

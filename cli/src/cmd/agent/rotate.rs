@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::issued::Issued;
+use super::new_credential::NewProxyCredential;
 use crate::args::resolve;
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault};
@@ -32,7 +32,7 @@ impl Options {
                 let gateway =
                     gateway.ok_or_else(|| Fault::new(Code::Integrity, "the agent has no gateway"))?;
                 let (id, name, not_after) = (agent.id, agent.name.clone(), agent.not_after);
-                Ok(Issued { id, name, gateway, not_after, credential })
+                Ok(NewProxyCredential { id, name, gateway, not_after, credential })
             })
             .await?;
         issued.show(ctx)

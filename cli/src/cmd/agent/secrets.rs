@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use super::uses;
 use crate::args::resolve;
 use crate::ctx::Ctx;
+use crate::report::agent_keys;
 use crate::vault::admin::Session;
 
 /// Show which keys an agent may use, and why it may not use others
@@ -21,6 +21,6 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
         let org = session.open(ctx).await?.org;
-        uses::show(ctx, &org, resolve::agent(&org, &self.agent)?)
+        agent_keys::show(ctx, &org, resolve::agent(&org, &self.agent)?)
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use keyward_wire::api::write::AgentState;
 
-use super::uses::set_state;
+use super::state::set_state;
 use crate::ctx::Ctx;
 
 /// Stop serving an agent until it is resumed

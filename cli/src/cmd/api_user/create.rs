@@ -5,12 +5,12 @@ use keyward_crypto::enrol::ApiUser;
 use keyward_wire::api::{IdentityKind, Role};
 use keyward_wire::name::Name;
 
-use super::issued::Issued;
+use super::new_token::NewToken;
 use crate::args::expiry::{Expiry, parse_expiry};
 use crate::args::resolve;
-use crate::cmd::aftermath::Aftermath;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::report::consequences::Consequences;
 use crate::session::credential::Credential;
 use crate::text::quoted;
 use crate::vault::admin::Session;
@@ -65,7 +65,7 @@ impl Options {
         let not_after = self.expires.from(ctx.now());
         let kind = if self.gateway { IdentityKind::Gateway } else { IdentityKind::Api };
         let session = Session::with(credential).await?;
-        let (issued, aftermath) = session
+        let (issued, consequences) = session
             .write(ctx, async |draft, desk| {
                 let groups = self.group.iter().map(|group| Ok(resolve::group(&desk.org, group)?.id));
                 let user = ApiUser {
@@ -78,8 +78,8 @@ impl Options {
                 let token = draft.enrol_api_user(user, &desk.enroller()).map_err(Fault::from)?;
                 let made = draft.org.identities.last().map(|identity| identity.id);
                 let id = made.ok_or_else(|| Fault::usage("nobody was enrolled"))?;
-                let issued = Issued { id, name: self.name.clone(), not_after, token };
-                Ok((issued, Aftermath::of(draft, &desk.org)))
+                let issued = NewToken { id, name: self.name.clone(), not_after, token };
+                Ok((issued, Consequences::of(draft, &desk.org)))
             })
             .await?;
         if self.group.is_empty() {
@@ -88,6 +88,6 @@ impl Options {
                 "{name} can read nothing yet; put it into a group: keyward group add GROUP {word}"
             ));
         }
-        issued.show(ctx, &url, &aftermath)
+        issued.show(ctx, &url, &consequences)
     }
 }

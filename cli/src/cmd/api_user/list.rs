@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::Fault;
+use crate::text::expiry;
 use crate::vault::admin::Session;
 
 /// List the API users and gateways, when each ends, and when each was last used
@@ -68,24 +69,4 @@ fn groups<'a>(org: &'a Org, user: &Identity) -> Vec<&'a str> {
     let mut names: Vec<_> = user.groups.iter().filter_map(|id| Some(org.group(*id)?.name.as_str())).collect();
     names.sort_unstable();
     names
-}
-
-pub(in crate::cmd) fn expiry(not_after: Option<i64>, now: i64) -> String {
-    match not_after {
-        None => "never".to_owned(),
-        Some(end) if end <= now => format!("{} (ended)", rfc3339(end)),
-        Some(end) => rfc3339(end),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_end_that_has_come_is_marked() {
-        assert_eq!(expiry(None, 5), "never");
-        assert_eq!(expiry(Some(1000), 999), "1970-01-01T00:00:01Z");
-        assert_eq!(expiry(Some(1000), 1000), "1970-01-01T00:00:01Z (ended)");
-    }
 }

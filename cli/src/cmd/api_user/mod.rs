@@ -1,8 +1,8 @@
 //! `keyward api-user`: machines, each with one token.
 
 pub mod create;
-mod issued;
 pub mod list;
+mod new_token;
 pub mod revoke;
 pub mod rotate;
 

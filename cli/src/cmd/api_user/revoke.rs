@@ -4,9 +4,9 @@ use clap::Args;
 use serde_json::json;
 
 use crate::args::resolve;
-use crate::cmd::aftermath::Aftermath;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::report::consequences::Consequences;
 use crate::vault::admin::Session;
 
 /// Remove an API user, or a gateway with its agents: its token ends at once
@@ -25,17 +25,17 @@ pub struct Options {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
-        let (id, name, aftermath) = session
+        let (id, name, consequences) = session
             .write(ctx, async |draft, desk| {
                 let user = resolve::api_user(&desk.org, &self.name)?;
                 if self.compromised {
                     draft.compromised(user.id);
                 }
                 draft.org.remove_identity(user.id).map_err(Fault::from)?;
-                Ok((user.id, user.name.clone(), Aftermath::of(draft, &desk.org)))
+                Ok((user.id, user.name.clone(), Consequences::of(draft, &desk.org)))
             })
             .await?;
         ctx.out.say(&format!("{name} is revoked; audit entries keep its id {id}"));
-        aftermath.report(ctx, json!({ "id": id, "name": name }))
+        consequences.report(ctx, json!({ "id": id, "name": name }))
     }
 }

@@ -8,11 +8,11 @@ use keyward_crypto::state::org::Identity;
 use keyward_wire::api::write::NewEscrow;
 use keyward_wire::name::Name;
 
-use super::issued::Issued;
+use super::new_token::NewToken;
 use crate::args::resolve;
-use crate::cmd::aftermath::Aftermath;
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault};
+use crate::report::consequences::Consequences;
 use crate::session::credential::Credential;
 use crate::text::list;
 use crate::vault::admin::{Desk, Session};
@@ -37,7 +37,7 @@ impl Options {
         let credential = Credential::find(ctx)?;
         let url = credential.server.url.clone();
         let session = Session::with(credential).await?;
-        let (former, agents, issued, aftermath) = session
+        let (former, agents, issued, consequences) = session
             .write(ctx, async |draft, desk| {
                 let user = resolve::api_user(&desk.org, &self.name)?;
                 refuse_ended(user, ctx.now())?;
@@ -46,14 +46,14 @@ impl Options {
                 } else {
                     let ik = key_of(desk, user).await?;
                     let token = draft.issue_token(user.id, user.ik_gen, &ik);
-                    Issued { id: user.id, name: user.name.clone(), not_after: user.not_after, token }
+                    NewToken { id: user.id, name: user.name.clone(), not_after: user.not_after, token }
                 };
                 let agents = desk.org.agents.iter().filter(|agent| agent.gateway == user.id);
                 let agents: Vec<Name> = agents.map(|agent| agent.name.clone()).collect();
-                Ok((user.id, agents, issued, Aftermath::of(draft, &desk.org)))
+                Ok((user.id, agents, issued, Consequences::of(draft, &desk.org)))
             })
             .await?;
-        issued.show(ctx, &url, &aftermath)?;
+        issued.show(ctx, &url, &consequences)?;
         if self.compromised && !agents.is_empty() {
             ctx.out.warn(&format!(
                 "the credentials of its agents went through it, too; give them new ones: keyward agent rotate ({})",
@@ -83,7 +83,7 @@ fn refuse_ended(user: &Identity, now: i64) -> Result<(), Fault> {
 }
 
 /// A new identity in the place of one that cannot be trusted any more.
-fn replace(draft: &mut Draft, desk: &Desk<'_>, user: &Identity) -> anyhow::Result<Issued> {
+fn replace(draft: &mut Draft, desk: &Desk<'_>, user: &Identity) -> anyhow::Result<NewToken> {
     draft.compromised(user.id);
     // Its agents are its successor's, as they are: they stand there until it is enrolled.
     let agents = std::mem::take(&mut draft.org.agents);
@@ -100,7 +100,7 @@ fn replace(draft: &mut Draft, desk: &Desk<'_>, user: &Identity) -> anyhow::Resul
     let named = draft.org.identities.iter().find(|identity| identity.name == user.name);
     let id = named.map_or(user.id, |identity| identity.id);
     draft.org.move_agents(user.id, id);
-    Ok(Issued { id, name: user.name.clone(), not_after: user.not_after, token })
+    Ok(NewToken { id, name: user.name.clone(), not_after: user.not_after, token })
 }
 
 /// The identity's key, from its ESCROW. Whose it is and of which generation, ORG says; the server only stores it.

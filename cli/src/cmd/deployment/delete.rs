@@ -3,10 +3,10 @@
 use clap::Args;
 
 use crate::args::resolve;
-use crate::cmd::aftermath::Aftermath;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::prompt::confirm;
+use crate::report::consequences::Consequences;
 use crate::vault::admin::Session;
 
 /// Delete a deployment: its mappings and assignments; the keys stay
@@ -27,14 +27,14 @@ impl Options {
         let deployment = resolve::deployment(&desk.org, &self.deployment)?;
         let (id, name) = (deployment.id, deployment.name.clone());
         confirm::by_typing(name.as_str(), "delete this deployment", self.yes)?;
-        let aftermath = session
+        let consequences = session
             .write(ctx, async |draft, desk| {
                 draft.because("unmapped");
                 draft.org.remove_deployment(id).map_err(Fault::from)?;
-                Ok(Aftermath::of(draft, &desk.org))
+                Ok(Consequences::of(draft, &desk.org))
             })
             .await?;
         ctx.out.say(&format!("deployment {name} deleted"));
-        aftermath.report(ctx, serde_json::json!({ "id": id, "name": name }))
+        consequences.report(ctx, serde_json::json!({ "id": id, "name": name }))
     }
 }

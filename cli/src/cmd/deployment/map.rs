@@ -9,9 +9,9 @@ use keyward_wire::KeyId;
 use keyward_wire::name::EnvName;
 
 use crate::args::resolve;
-use crate::cmd::aftermath::Aftermath;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault, printable};
+use crate::report::consequences::Consequences;
 use crate::text::{count, quoted};
 use crate::vault::admin::Session;
 
@@ -40,7 +40,7 @@ pub struct Options {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
-        let (name, mapped, aftermath) = session
+        let (name, mapped, consequences) = session
             .write(ctx, async |draft, desk| {
                 let deployment = resolve::deployment(&desk.org, &self.deployment)?;
                 let wanted = wanted(&desk.org, deployment, &self.keys, self.all)?;
@@ -53,7 +53,7 @@ impl Options {
                         .map_err(|error| taken(deployment, error))?;
                     mapped.push((key.name.clone(), env));
                 }
-                Ok((deployment.name.clone(), mapped, Aftermath::of(draft, &desk.org)))
+                Ok((deployment.name.clone(), mapped, Consequences::of(draft, &desk.org)))
             })
             .await?;
         ctx.out.say(&match mapped.as_slice() {
@@ -63,7 +63,7 @@ impl Options {
         });
         let mapped: Vec<_> =
             mapped.iter().map(|(key, env)| serde_json::json!({ "key": key, "env": env })).collect();
-        aftermath.report(ctx, serde_json::json!({ "deployment": name, "mapped": mapped }))
+        consequences.report(ctx, serde_json::json!({ "deployment": name, "mapped": mapped }))
     }
 }
 

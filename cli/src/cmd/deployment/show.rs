@@ -5,8 +5,8 @@ use keyward_crypto::state::org::Org;
 use keyward_wire::DeploymentId;
 use serde_json::json;
 
-use crate::cmd::assigned::Assigned;
 use crate::ctx::Ctx;
+use crate::report::assignment::AssignmentSummary;
 use crate::session::credential::Credential;
 use crate::vault::admin::Session;
 use crate::vault::fetch::{Fetched, fetch};
@@ -42,15 +42,21 @@ impl Options {
     }
 }
 
-fn assigned(org: &Org, id: DeploymentId) -> Vec<Assigned> {
+fn assigned(org: &Org, id: DeploymentId) -> Vec<AssignmentSummary> {
     let facts = org.facts();
     let assignments = org.assignments.iter().filter(|assignment| assignment.deployment == id);
-    let mut assigned: Vec<_> = assignments.map(|assignment| Assigned::of(org, &facts, assignment)).collect();
+    let mut assigned: Vec<_> =
+        assignments.map(|assignment| AssignmentSummary::of(org, &facts, assignment)).collect();
     assigned.sort_by(|a, b| a.group.name.cmp(&b.group.name));
     assigned
 }
 
-fn show(ctx: &Ctx, fetched: &Fetched, id: DeploymentId, assigned: Option<&[Assigned]>) -> anyhow::Result<()> {
+fn show(
+    ctx: &Ctx,
+    fetched: &Fetched,
+    id: DeploymentId,
+    assigned: Option<&[AssignmentSummary]>,
+) -> anyhow::Result<()> {
     let view = &fetched.verified.view;
     let Some(deployment) = view.deployment(id) else { return Ok(()) };
     let key = |id| view.key(id).map(|key| key.name.as_str()).unwrap_or_default();

@@ -3,9 +3,9 @@
 use clap::Args;
 
 use crate::args::resolve;
-use crate::cmd::aftermath::Aftermath;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::report::consequences::Consequences;
 use crate::vault::admin::Session;
 
 /// Take keys out of a deployment
@@ -25,7 +25,7 @@ pub struct Options {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
-        let (name, variables, aftermath) = session
+        let (name, variables, consequences) = session
             .write(ctx, async |draft, desk| {
                 let deployment = resolve::deployment(&desk.org, &self.deployment)?;
                 let mapped = deployment.mappings.iter().map(|mapping| mapping.key).collect();
@@ -37,10 +37,10 @@ impl Options {
                 }
                 let gone = deployment.mappings.iter().filter(|mapping| keys.contains(&mapping.key));
                 let variables: Vec<_> = gone.map(|mapping| mapping.env.to_string()).collect();
-                Ok((deployment.name.clone(), variables, Aftermath::of(draft, &desk.org)))
+                Ok((deployment.name.clone(), variables, Consequences::of(draft, &desk.org)))
             })
             .await?;
         ctx.out.say(&format!("{} no longer in {name}", variables.join(", ")));
-        aftermath.report(ctx, serde_json::json!({ "deployment": name, "unmapped": variables }))
+        consequences.report(ctx, serde_json::json!({ "deployment": name, "unmapped": variables }))
     }
 }

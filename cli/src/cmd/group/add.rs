@@ -4,9 +4,9 @@ use clap::Args;
 use serde_json::json;
 
 use crate::args::resolve::{self, Member};
-use crate::cmd::aftermath::Aftermath;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::report::consequences::Consequences;
 use crate::vault::admin::Session;
 
 /// Put an identity or agent into a group
@@ -22,7 +22,7 @@ pub struct Options {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
-        let (group, identity, administers, aftermath) = session
+        let (group, identity, administers, consequences) = session
             .write(ctx, async |draft, desk| {
                 let group = resolve::group(&desk.org, &self.group)?;
                 let (name, administers) = match resolve::member(&desk.org, &self.identity)? {
@@ -35,7 +35,7 @@ impl Options {
                         (&agent.name, false)
                     }
                 };
-                Ok((group.name.clone(), name.clone(), administers, Aftermath::of(draft, &desk.org)))
+                Ok((group.name.clone(), name.clone(), administers, Consequences::of(draft, &desk.org)))
             })
             .await?;
         ctx.out.say(&format!("{identity} is in {group}"));
@@ -43,6 +43,6 @@ impl Options {
             ctx.out
                 .say(&format!("{identity} is an owner or admin and reads everything, whatever its groups"));
         }
-        aftermath.report(ctx, json!({ "group": group, "identity": identity }))
+        consequences.report(ctx, json!({ "group": group, "identity": identity }))
     }
 }

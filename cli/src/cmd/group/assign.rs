@@ -5,10 +5,10 @@ use keyward_wire::api::write::NewKeys;
 use serde_json::json;
 
 use crate::args::resolve;
-use crate::cmd::aftermath::Aftermath;
-use crate::cmd::assigned::Assigned;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::report::assignment::AssignmentSummary;
+use crate::report::consequences::Consequences;
 use crate::vault::admin::Session;
 
 /// Assign a deployment to a group, without some of its keys if you like
@@ -50,7 +50,7 @@ impl From<LaterKeys> for NewKeys {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
-        let (assigned, aftermath) = session
+        let (assigned, consequences) = session
             .write(ctx, async |draft, desk| {
                 let group = resolve::group(&desk.org, &self.group)?;
                 let deployment = resolve::deployment(&desk.org, &self.deployment)?;
@@ -63,8 +63,8 @@ impl Options {
                 org.assign(group.id, deployment.id, excluded, new_keys).map_err(Fault::from)?;
                 let assigned = org
                     .assignment(group.id, deployment.id)
-                    .map(|assignment| Assigned::of(org, &org.facts(), assignment));
-                Ok((assigned, Aftermath::of(draft, &desk.org)))
+                    .map(|assignment| AssignmentSummary::of(org, &org.facts(), assignment));
+                Ok((assigned, Consequences::of(draft, &desk.org)))
             })
             .await?;
         if let Some(assigned) = &assigned {
@@ -72,6 +72,6 @@ impl Options {
                 (&assigned.deployment.name, &assigned.group.name, assigned.count());
             ctx.out.say(&format!("{deployment} is assigned to {group}: {count}"));
         }
-        aftermath.report(ctx, json!(assigned))
+        consequences.report(ctx, json!(assigned))
     }
 }

@@ -4,10 +4,10 @@ use clap::Args;
 use serde_json::json;
 
 use crate::args::resolve;
-use crate::cmd::aftermath::Aftermath;
-use crate::cmd::assigned::Assigned;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::report::assignment::AssignmentSummary;
+use crate::report::consequences::Consequences;
 use crate::vault::admin::Session;
 
 /// Let a group read excluded keys of an assigned deployment again
@@ -26,7 +26,7 @@ pub struct Options {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
-        let (assigned, aftermath) = session
+        let (assigned, consequences) = session
             .write(ctx, async |draft, desk| {
                 let (group, deployment, former) =
                     super::assignment(&desk.org, &self.group, &self.deployment)?;
@@ -34,12 +34,12 @@ impl Options {
                 let keys = resolve::keys_among(&desk.org, &kind, &self.keys, &former.excluded)?;
                 draft.org.include(group.id, deployment.id, &keys).map_err(Fault::from)?;
                 let (_, _, assignment) = super::assignment(&draft.org, &self.group, &self.deployment)?;
-                let assigned = Assigned::of(&draft.org, &draft.org.facts(), assignment);
-                Ok((assigned, Aftermath::of(draft, &desk.org)))
+                let assigned = AssignmentSummary::of(&draft.org, &draft.org.facts(), assignment);
+                Ok((assigned, Consequences::of(draft, &desk.org)))
             })
             .await?;
         let (deployment, group) = (&assigned.deployment.name, &assigned.group.name);
         ctx.out.say(&format!("{group} may read {} of {deployment}", assigned.count()));
-        aftermath.report(ctx, json!(assigned))
+        consequences.report(ctx, json!(assigned))
     }
 }

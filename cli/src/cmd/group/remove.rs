@@ -4,9 +4,9 @@ use clap::Args;
 use serde_json::json;
 
 use crate::args::resolve::{self, Member};
-use crate::cmd::aftermath::Aftermath;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
+use crate::report::consequences::Consequences;
 use crate::vault::admin::Session;
 
 /// Take an identity or agent out of a group
@@ -24,7 +24,7 @@ pub struct Options {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
-        let (group, identity, aftermath) = session
+        let (group, identity, consequences) = session
             .write(ctx, async |draft, desk| {
                 let group = resolve::group(&desk.org, &self.group)?;
                 let member = resolve::member(&desk.org, &self.identity)?;
@@ -42,10 +42,10 @@ impl Options {
                     Member::Agent(agent) => draft.org.remove_agent_member(group.id, agent.id),
                 }
                 .map_err(Fault::from)?;
-                Ok((group.name.clone(), name.clone(), Aftermath::of(draft, &desk.org)))
+                Ok((group.name.clone(), name.clone(), Consequences::of(draft, &desk.org)))
             })
             .await?;
         ctx.out.say(&format!("{identity} is no longer in {group}"));
-        aftermath.report(ctx, json!({ "group": group, "identity": identity }))
+        consequences.report(ctx, json!({ "group": group, "identity": identity }))
     }
 }

@@ -5,8 +5,8 @@ use keyward_crypto::state::org::{Agent, Identity};
 use serde_json::json;
 
 use crate::args::resolve;
-use crate::cmd::assigned::Assigned;
 use crate::ctx::Ctx;
+use crate::report::assignment::AssignmentSummary;
 use crate::vault::admin::Session;
 
 /// Show a group's members, and what they may and may not read of each deployment
@@ -33,7 +33,7 @@ impl Options {
         let facts = org.facts();
         let assignments = org.assignments.iter().filter(|assignment| assignment.group == group.id);
         let mut assigned: Vec<_> =
-            assignments.map(|assignment| Assigned::of(&org, &facts, assignment)).collect();
+            assignments.map(|assignment| AssignmentSummary::of(&org, &facts, assignment)).collect();
         assigned.sort_by(|a, b| a.deployment.name.cmp(&b.deployment.name));
         if ctx.out.json {
             let members: Vec<_> = members

@@ -4,9 +4,9 @@ use clap::Args;
 use serde_json::json;
 
 use crate::args::resolve;
-use crate::cmd::aftermath::Aftermath;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::report::consequences::Consequences;
 use crate::text::quoted;
 use crate::vault::admin::Session;
 
@@ -23,7 +23,7 @@ pub struct Options {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
-        let (group, deployment, aftermath) = session
+        let (group, deployment, consequences) = session
             .write(ctx, async |draft, desk| {
                 let group = resolve::group(&desk.org, &self.group)?;
                 let deployment = resolve::deployment(&desk.org, &self.deployment)?;
@@ -33,10 +33,10 @@ impl Options {
                 }
                 draft.because("left group");
                 draft.org.unassign(group.id, deployment.id).map_err(Fault::from)?;
-                Ok((group.name.clone(), deployment.name.clone(), Aftermath::of(draft, &desk.org)))
+                Ok((group.name.clone(), deployment.name.clone(), Consequences::of(draft, &desk.org)))
             })
             .await?;
         ctx.out.say(&format!("{deployment} is no longer assigned to {group}"));
-        aftermath.report(ctx, json!({ "group": group, "deployment": deployment }))
+        consequences.report(ctx, json!({ "group": group, "deployment": deployment }))
     }
 }

@@ -13,9 +13,9 @@ use super::rule::RuleWords;
 use super::source::Source;
 use super::told::{RuleChange, Whose, say};
 use super::words::Words;
-use crate::cmd::nowhere::unusable;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
+use crate::report::undeliverable;
 use crate::text::quoted;
 use crate::vault::admin::Session;
 
@@ -67,7 +67,7 @@ impl Options {
             fit(ctx, &name, &wanted.rule, &value, &fields)?;
         }
         let inject = wanted.as_ref().map(|wanted| Zeroizing::new(wanted.rule.to_json()));
-        let is_used = unusable(&value).is_none();
+        let is_used = undeliverable::value_reason(&value).is_none();
         let secret = Secret { value, fields, inject, note: words.note(None) };
         let preset = wanted.as_ref().and_then(|wanted| wanted.provider);
         let id = session

@@ -11,10 +11,10 @@ use keyward_wire::rule::{FieldName, Injection, Rule, ValueError, Values};
 use zeroize::Zeroizing;
 
 use super::source::{read_all, unreadable};
-use crate::cmd::nowhere::{said, unusable};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::prompt;
+use crate::report::undeliverable;
 
 #[derive(Args)]
 pub(super) struct FieldWords {
@@ -79,8 +79,8 @@ pub(super) fn fit(ctx: &Ctx, key: &Name, rule: &Rule, value: &[u8], fields: &Fie
 
 /// What to warn of, of a value that a rule is there for: that the gateway does not send it, or that somebody could guess it.
 pub(super) fn doubt(key: &Name, rule: &Rule, value: &[u8], fields: &Fields) -> Option<String> {
-    if let Some(reason) = unusable(value) {
-        return Some(said(key, &reason));
+    if let Some(reason) = undeliverable::value_reason(value) {
+        return Some(undeliverable::message(key, &reason));
     }
     let short = short(rule, value, fields);
     if short.is_empty() {

@@ -16,10 +16,10 @@ use super::told::{RuleChange, Telling, Whose};
 use super::words::Words;
 use super::{remind_to_revoke, replace};
 use crate::args::resolve;
-use crate::cmd::nowhere::unusable;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::prompt;
+use crate::report::undeliverable;
 use crate::vault::admin::{Desk, Session};
 
 /// Give a key another value, or say other things about it
@@ -199,7 +199,8 @@ impl Options {
             });
             let former = current.inject.as_ref().map(|json| json.as_str());
             let whose = Whose { before: key.provider.as_deref(), now: now.as_deref() };
-            let change = RuleChange::new(former, rule, whose).of_value(unusable(&secret.value).is_none());
+            let change = RuleChange::new(former, rule, whose)
+                .of_value(undeliverable::value_reason(&secret.value).is_none());
             done.rule = Some(change).filter(|change| says_of_rule || change.is_one());
         }
         if read.value.is_none() && !says_of_value {

@@ -17,8 +17,8 @@ use crate::cmd::key::fields::{check_values, doubt};
 use crate::cmd::key::replace;
 use crate::cmd::key::rule::{Wildcards, stored};
 use crate::cmd::key::told::{Line, RuleChange, Whose};
-use crate::cmd::nowhere::unusable;
 use crate::fault::{Code, Fault};
+use crate::report::undeliverable;
 use crate::text::list;
 use crate::vault::admin::Desk;
 
@@ -263,7 +263,8 @@ fn settle(
             Fault::new(fault.code, format!("{}: {}", item.name, fault.what()))
                 .next(format!("nothing was stored; {}", fault.advice().unwrap_or_default()))
         })?;
-        let change = RuleChange::new(former, Some(rule), whose).of_value(unusable(&secret.value).is_none());
+        let change = RuleChange::new(former, Some(rule), whose)
+            .of_value(undeliverable::value_reason(&secret.value).is_none());
         decision.rule = Some(change).filter(RuleChange::is_one);
     }
     decision.secret = Some(secret);

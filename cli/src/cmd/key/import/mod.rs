@@ -23,11 +23,11 @@ use super::remind_to_revoke;
 use super::rule::Wildcards;
 use super::source::{Value, unreadable};
 use super::told::{RuleChange, Telling, say};
-use crate::cmd::aftermath::Aftermath;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault, printable};
 use crate::import::{Tool, is_bookkeeping};
 use crate::prompt;
+use crate::report::consequences::Consequences;
 use crate::text::{count, list, quoted};
 use crate::vault::admin::Session;
 
@@ -108,10 +108,10 @@ impl Options {
             ctx.out.warn(&format!("keyward has no place for these, they are not kept: {fields}"));
         }
         let session = Session::start(ctx).await?;
-        let (decided, aftermath) = if self.dry_run {
+        let (decided, consequences) = if self.dry_run {
             let decided = decide(&session.open(ctx).await?, &items, &self).await?;
             say(ctx, &decided.rules());
-            (decided, Aftermath::default())
+            (decided, Consequences::default())
         } else {
             self.store(ctx, &session, &items).await?
         };
@@ -122,7 +122,7 @@ impl Options {
             "source_removed": matches!(removed, Some(Ok(()))),
             "not_kept": not_kept,
         });
-        let reported = self.report(ctx, &items, &decided, &aftermath, facts);
+        let reported = self.report(ctx, &items, &decided, &consequences, facts);
         match removed {
             Some(Err(error)) => return Err(self.left_behind(&error).into()),
             Some(Ok(())) => ctx.out.say(&format!("{} is overwritten and removed", self.file.display())),
@@ -136,7 +136,7 @@ impl Options {
         ctx: &Ctx,
         session: &Session,
         items: &[Item],
-    ) -> anyhow::Result<(Decided, Aftermath)> {
+    ) -> anyhow::Result<(Decided, Consequences)> {
         let progress = progress(ctx, items.len());
         let mut telling = Telling::default();
         session
@@ -150,7 +150,7 @@ impl Options {
                     apply(draft, item, decision, deployment)?;
                     progress.inc(1);
                 }
-                Ok((decided, Aftermath::of(draft, &desk.org)))
+                Ok((decided, Consequences::of(draft, &desk.org)))
             })
             .await
     }
@@ -207,7 +207,7 @@ impl Options {
         ctx: &Ctx,
         items: &[Item],
         Decided { decisions, deployment }: &Decided,
-        aftermath: &Aftermath,
+        consequences: &Consequences,
         mut facts: serde_json::Value,
     ) -> anyhow::Result<()> {
         let deployment = deployment.as_ref().map(|(_, name)| name);
@@ -246,7 +246,7 @@ impl Options {
             facts.insert("deployment".to_owned(), serde_json::json!(deployment));
             facts.insert("keys".to_owned(), keys.into());
         }
-        aftermath.report(ctx, facts)
+        consequences.report(ctx, facts)
     }
 
     fn summary(&self, decisions: &[Decision], deployment: Option<&Name>) -> String {

@@ -5,7 +5,7 @@ use keyward_wire::limits::{OTHERS_VALUE_MAX_BYTES, SENT_VALUE_MAX_BYTES};
 use keyward_wire::rule::Rule;
 
 /// Why a key delays all answers of each agent that it is granted to, used or not. `None` if the delay cannot be felt.
-pub(super) fn why(secret: &Secret) -> Option<&'static str> {
+pub(super) fn reason(secret: &Secret) -> Option<&'static str> {
     let rule = secret.inject.as_ref().and_then(|json| Rule::from_json(json.as_bytes()).ok())?;
     let fields = rule.fields();
     let fields =
@@ -47,7 +47,7 @@ mod tests {
         secret.inject = Some(Zeroizing::new(rule));
         secret.fields.insert("more".to_owned(), Zeroizing::new(field.to_owned()));
         secret.fields.insert("other".to_owned(), Zeroizing::new("a\n\nb".to_owned()));
-        why(&secret)
+        reason(&secret)
     }
 
     #[test]

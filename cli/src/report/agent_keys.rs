@@ -1,4 +1,4 @@
-//! What an agent may use, and why not the rest; and whether it is served at all.
+//! Which keys an agent may use, and why not the others.
 
 use std::collections::BTreeSet;
 
@@ -8,18 +8,15 @@ use keyward_wire::api::write::AgentState;
 use keyward_wire::{GroupId, KeyId};
 use serde_json::{Value, json};
 
-use crate::args::resolve;
 use crate::ctx::{Ctx, rfc3339};
-use crate::fault::Fault;
-use crate::vault::admin::Session;
 
 /// A key, as an agent stands to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cmd) struct Use {
+pub(crate) struct KeyUse {
     /// The key's id.
-    pub(in crate::cmd) id: KeyId,
+    pub(crate) id: KeyId,
     /// The key's name.
-    pub(in crate::cmd) key: String,
+    pub(crate) key: String,
     /// The reasons why the key may not be used. Empty if it may be used.
     withheld: Vec<Withheld>,
 }
@@ -46,7 +43,7 @@ enum Why {
 }
 
 /// Every key that was granted to the agent, or that could be used at once if it were; by name, those that may be used first.
-pub(in crate::cmd) fn uses(org: &Org, agent: &Agent) -> Vec<Use> {
+pub(crate) fn key_uses(org: &Org, agent: &Agent) -> Vec<KeyUse> {
     let facts = org.facts();
     let none = BTreeSet::new();
     let gateway_groups = org.identity(agent.gateway).map_or(&none, |gateway| &gateway.groups);
@@ -68,9 +65,9 @@ pub(in crate::cmd) fn uses(org: &Org, agent: &Agent) -> Vec<Use> {
             }
         }
         debug_assert_eq!(withheld.is_empty(), usable.contains(&id));
-        Some(Use { id, key: org.key(id)?.name.to_string(), withheld })
+        Some(KeyUse { id, key: org.key(id)?.name.to_string(), withheld })
     };
-    let mut uses: Vec<Use> = all.into_iter().filter_map(one).collect();
+    let mut uses: Vec<KeyUse> = all.into_iter().filter_map(one).collect();
     uses.sort_by(|a, b| (!a.usable(), &a.key).cmp(&(!b.usable(), &b.key)));
     uses
 }
@@ -93,14 +90,14 @@ fn reasons(org: &Org, facts: &Facts, groups: &BTreeSet<GroupId>, key: KeyId) -> 
     if excluded.is_empty() { vec![Why::NotAssigned] } else { excluded }
 }
 
-impl Use {
+impl KeyUse {
     /// Whether it may be used.
-    pub(in crate::cmd) fn usable(&self) -> bool {
+    pub(crate) fn usable(&self) -> bool {
         self.withheld.is_empty()
     }
 
     /// Why the key may or may not be used, in words.
-    pub(in crate::cmd) fn why(&self) -> String {
+    pub(crate) fn why(&self) -> String {
         let words = |withheld: &Withheld| match withheld {
             Withheld::NotGranted => "not granted".to_owned(),
             Withheld::By(side, Why::NotAssigned) => {
@@ -117,7 +114,7 @@ impl Use {
     }
 
     /// The use as `--json` prints it.
-    pub(in crate::cmd) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let reason = |withheld: &Withheld| match withheld {
             Withheld::NotGranted => json!({ "reason": "not_granted" }),
             Withheld::By(side, Why::NotAssigned) => json!({ "reason": "not_assigned", "of": side.as_str() }),
@@ -140,12 +137,12 @@ impl Side {
 }
 
 /// What `agent secrets` and `access` say of an agent.
-pub(in crate::cmd) fn show(ctx: &Ctx, org: &Org, agent: &Agent) -> anyhow::Result<()> {
-    let uses = uses(org, agent);
+pub(crate) fn show(ctx: &Ctx, org: &Org, agent: &Agent) -> anyhow::Result<()> {
+    let uses = key_uses(org, agent);
     let gateway = org.identity(agent.gateway).map(|gateway| gateway.name.to_string()).unwrap_or_default();
-    let groups = groups(org, agent);
+    let groups = group_names(org, agent);
     if ctx.out.json {
-        let keys: Vec<_> = uses.iter().map(Use::json).collect();
+        let keys: Vec<_> = uses.iter().map(KeyUse::json).collect();
         return ctx.out.json(&json!({
             "agent": { "id": agent.id, "name": agent.name, "state": agent.state },
             "gateway": gateway,
@@ -173,28 +170,11 @@ pub(in crate::cmd) fn show(ctx: &Ctx, org: &Org, agent: &Agent) -> anyhow::Resul
 }
 
 /// Names of the agent's groups, sorted.
-pub(in crate::cmd) fn groups<'a>(org: &'a Org, agent: &Agent) -> Vec<&'a str> {
+pub(crate) fn group_names<'a>(org: &'a Org, agent: &Agent) -> Vec<&'a str> {
     let mut names: Vec<_> =
         agent.groups.iter().filter_map(|id| Some(org.group(*id)?.name.as_str())).collect();
     names.sort_unstable();
     names
-}
-
-/// Carries through that an agent is, or is not, served.
-pub(super) async fn set_state(ctx: &Ctx, agent: &str, state: AgentState, said: &str) -> anyhow::Result<()> {
-    let session = Session::start(ctx).await?;
-    let (id, name) = session
-        .write(ctx, async |draft, desk| {
-            let agent = resolve::agent(&desk.org, agent)?;
-            draft.org.set_agent_state(agent.id, state).map_err(Fault::from)?;
-            Ok((agent.id, agent.name.clone()))
-        })
-        .await?;
-    ctx.out.say(&format!("{name} {said}"));
-    if ctx.out.json {
-        ctx.out.json(&json!({ "id": id, "name": name, "state": state }))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -220,8 +200,8 @@ mod tests {
         let (id, _) = draft.org.add_agent(new).unwrap();
         let agent = draft.org.agent(id).unwrap();
         let line =
-            |one: &Use| format!("{} {}: {}", one.key, if one.usable() { "yes" } else { "no" }, one.why());
-        uses(&draft.org, agent).iter().map(line).collect()
+            |one: &KeyUse| format!("{} {}: {}", one.key, if one.usable() { "yes" } else { "no" }, one.why());
+        key_uses(&draft.org, agent).iter().map(line).collect()
     }
 
     #[test]

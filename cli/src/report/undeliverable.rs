@@ -8,7 +8,7 @@ use keyward_wire::rule::Rule;
 use crate::text::quoted;
 
 /// The reason, and what to do about it. Nothing: it goes where its rule says.
-pub(in crate::cmd) fn nowhere(name: &str, secret: &Secret) -> Option<String> {
+pub(crate) fn reason(name: &str, secret: &Secret) -> Option<String> {
     let name = quoted(name);
     let Some(json) = &secret.inject else {
         return Some(format!(
@@ -19,11 +19,11 @@ pub(in crate::cmd) fn nowhere(name: &str, secret: &Secret) -> Option<String> {
     if Rule::from_json(json.as_bytes()).is_err() {
         return Some("its rule cannot be read by this version".to_owned());
     }
-    unusable(&secret.value)
+    value_reason(&secret.value)
 }
 
 /// The reason, if it is the value alone.
-pub(in crate::cmd) fn unusable(value: &[u8]) -> Option<String> {
+pub(crate) fn value_reason(value: &[u8]) -> Option<String> {
     match value.len() {
         ..SENT_VALUE_MIN_BYTES => {
             Some(format!("a value of fewer than {SENT_VALUE_MIN_BYTES} bytes cannot be kept out of answers"))
@@ -36,7 +36,7 @@ pub(in crate::cmd) fn unusable(value: &[u8]) -> Option<String> {
 }
 
 /// The words in which the reason is told.
-pub(in crate::cmd) fn said(key: &Name, reason: &str) -> String {
+pub(crate) fn message(key: &Name, reason: &str) -> String {
     format!("the gateway sends {key} nowhere: {reason}")
 }
 
@@ -52,7 +52,7 @@ mod tests {
         let of = |value: &str, rule: Option<&str>| {
             let mut secret = Secret::new(Zeroizing::new(value.as_bytes().to_vec()));
             secret.inject = rule.map(|rule| Zeroizing::new(rule.to_owned()));
-            nowhere("my key", &secret)
+            reason("my key", &secret)
         };
         assert_eq!(of("12345678", Some(rule)), None);
         assert_eq!(of(&"x".repeat(SENT_VALUE_MAX_BYTES), Some(rule)), None);

@@ -10,16 +10,16 @@ use serde::Serialize;
 
 /// A thing and its name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Named<I> {
-    pub(super) id: I,
-    pub(super) name: String,
+pub(crate) struct Named<I> {
+    pub(crate) id: I,
+    pub(crate) name: String,
 }
 
 /// An assignment, as the members of its group stand to its deployment, those of no other group.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Assigned {
-    pub(super) group: Named<GroupId>,
-    pub(super) deployment: Named<DeploymentId>,
+pub(crate) struct AssignmentSummary {
+    pub(crate) group: Named<GroupId>,
+    pub(crate) deployment: Named<DeploymentId>,
     new_keys: NewKeys,
     readable: Vec<String>,
     excluded: Vec<Denied>,
@@ -35,9 +35,9 @@ struct Denied {
     excluded_in: Vec<String>,
 }
 
-impl Assigned {
+impl AssignmentSummary {
     /// The summary of one assignment of ORG; `facts` are those of the same ORG.
-    pub(super) fn of(org: &Org, facts: &Facts, assignment: &Assignment) -> Self {
+    pub(crate) fn of(org: &Org, facts: &Facts, assignment: &Assignment) -> Self {
         let Assignment { group, deployment, excluded, new_keys } = assignment;
         let can_read = readable(&[*group].into(), facts);
         let mapped: BTreeSet<KeyId> =
@@ -65,13 +65,13 @@ impl Assigned {
     }
 
     /// `3/5 keys`.
-    pub(super) fn count(&self) -> String {
+    pub(crate) fn count(&self) -> String {
         let mapped = self.readable.len() + self.excluded.iter().filter(|key| key.mapped).count();
         format!("{}/{mapped} {}", self.readable.len(), if mapped == 1 { "key" } else { "keys" })
     }
 
     /// What happens to keys that are mapped later, in words.
-    pub(super) fn new_keys(&self) -> &'static str {
+    pub(crate) fn new_keys(&self) -> &'static str {
         match self.new_keys {
             NewKeys::Allow => "allowed",
             NewKeys::Deny => "excluded",
@@ -79,7 +79,7 @@ impl Assigned {
     }
 
     /// The names on each side, indented.
-    pub(super) fn sides(&self) -> Vec<String> {
+    pub(crate) fn sides(&self) -> Vec<String> {
         let excluded = |key: &Denied| {
             let here = key.excluded_in.contains(&self.deployment.name);
             match (key.mapped, here) {
@@ -110,8 +110,8 @@ mod tests {
     use super::*;
     use crate::testing::SampleOrg;
 
-    fn assigned(org: &Org, group: GroupId, deployment: DeploymentId) -> Assigned {
-        Assigned::of(org, &org.facts(), org.assignment(group, deployment).unwrap())
+    fn assigned(org: &Org, group: GroupId, deployment: DeploymentId) -> AssignmentSummary {
+        AssignmentSummary::of(org, &org.facts(), org.assignment(group, deployment).unwrap())
     }
 
     #[test]

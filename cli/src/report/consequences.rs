@@ -13,7 +13,7 @@ use crate::vault::explain::{Override, overrides};
 
 /// What to tell about a write. The default is nothing.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Aftermath {
+pub(crate) struct Consequences {
     /// Keys that somebody lost by it.
     exposed: Vec<Exposed>,
     /// Inclusions that an exclusion overrides since it.
@@ -22,11 +22,11 @@ pub(super) struct Aftermath {
 
 /// A command's own data, and what the write means beyond it.
 #[derive(Serialize)]
-struct Told<'a> {
+struct DataAndConsequences<'a> {
     #[serde(flatten)]
     data: serde_json::Value,
     #[serde(flatten)]
-    aftermath: &'a Aftermath,
+    consequences: &'a Consequences,
 }
 
 #[derive(Debug, Serialize)]
@@ -38,20 +38,20 @@ struct Exposed {
 #[derive(Debug, Serialize)]
 struct Overridden {
     key: String,
-    excluded: Assigned,
-    included: Assigned,
+    excluded: Assignment,
+    included: Assignment,
     identities: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct Assigned {
+struct Assignment {
     group: String,
     deployment: String,
 }
 
-impl Aftermath {
-    /// The aftermath of a draft that started from `before`, once all its changes are made.
-    pub(super) fn of(draft: &Draft, before: &Org) -> Self {
+impl Consequences {
+    /// The consequences of a draft that started from `before`, once all its changes are made.
+    pub(crate) fn of(draft: &Draft, before: &Org) -> Self {
         Self { exposed: exposed(draft, before), overridden: overridden(before, &draft.org) }
     }
 
@@ -59,13 +59,13 @@ impl Aftermath {
     ///
     /// # Errors
     /// If stdout cannot be written.
-    pub(super) fn report(&self, ctx: &Ctx, data: serde_json::Value) -> anyhow::Result<()> {
+    pub(crate) fn report(&self, ctx: &Ctx, data: serde_json::Value) -> anyhow::Result<()> {
         self.say(ctx);
-        if ctx.out.json { ctx.out.json(&Told { data, aftermath: self }) } else { Ok(()) }
+        if ctx.out.json { ctx.out.json(&DataAndConsequences { data, consequences: self }) } else { Ok(()) }
     }
 
     /// Tells it on stderr.
-    pub(super) fn say(&self, ctx: &Ctx) {
+    pub(crate) fn say(&self, ctx: &Ctx) {
         for line in self.lines() {
             ctx.out.warn(&line);
         }
@@ -127,7 +127,7 @@ fn overridden(before: &Org, after: &Org) -> Vec<Overridden> {
             }
         }
     }
-    let assigned = |(group, deployment): (GroupId, DeploymentId)| Assigned {
+    let assigned = |(group, deployment): (GroupId, DeploymentId)| Assignment {
         group: after.group(group).map(|group| group.name.to_string()).unwrap_or_default(),
         deployment: after.deployment(deployment).map(|d| d.name.to_string()).unwrap_or_default(),
     };
@@ -174,9 +174,9 @@ mod tests {
         let sample = SampleOrg::new();
         let mut draft = sample.draft();
         draft.org.exclude(sample.web, sample.production, &[sample.alpha, sample.beta].into()).unwrap();
-        let aftermath = Aftermath::of(&draft, &sample.org());
+        let consequences = Consequences::of(&draft, &sample.org());
         assert_eq!(
-            aftermath.lines(),
+            consequences.lines(),
             [
                 "ALPHA, BETA were readable by 2 identities (agent, both); rotate at the provider",
                 "BETA stays unreadable for both: it is excluded for web in production, which wins over ops in backup",
@@ -189,9 +189,9 @@ mod tests {
         let sample = SampleOrg::new();
         let mut draft = sample.draft();
         draft.org.add_group("idle".parse().unwrap()).unwrap();
-        assert!(Aftermath::of(&draft, &sample.org()).lines().is_empty());
+        assert!(Consequences::of(&draft, &sample.org()).lines().is_empty());
         draft.org.add_member(sample.ops, sample.agent).unwrap();
-        let lines = Aftermath::of(&draft, &sample.org()).lines();
+        let lines = Consequences::of(&draft, &sample.org()).lines();
         let wins = "which wins over ops in backup";
         assert_eq!(
             lines,
@@ -206,7 +206,7 @@ mod tests {
         let extra = draft.org.add_deployment("extra".parse().unwrap()).unwrap();
         draft.org.map(extra, sample.secret, "SECRET".parse().unwrap()).unwrap();
         draft.org.assign(sample.web, extra, BTreeSet::new(), NewKeys::Allow).unwrap();
-        let lines = Aftermath::of(&draft, &sample.org()).lines();
+        let lines = Consequences::of(&draft, &sample.org()).lines();
         assert_eq!(
             lines,
             [

@@ -1,15 +1,15 @@
-//! A proxy credential that was just made: shown once, once its write is confirmed.
+//! The new proxy credential of an agent, and how to use it.
 
 use keyward_crypto::agent::ProxyCredential;
 use keyward_wire::AgentId;
 use keyward_wire::name::Name;
 use serde::Serialize;
 
-use crate::cmd::shown_once::lost;
 use crate::ctx::{Ctx, rfc3339};
+use crate::report::new_credential::NewCredential;
 
 /// A credential and whose it is. Holds a secret: no `Debug`.
-pub(super) struct Issued {
+pub(super) struct NewProxyCredential {
     pub(super) id: AgentId,
     pub(super) name: Name,
     pub(super) gateway: Name,
@@ -26,20 +26,20 @@ struct Shown<'a> {
     expires_at: Option<String>,
 }
 
-impl Issued {
+impl NewProxyCredential {
     /// The credential alone on stdout; how to use it on stderr.
     pub(super) fn show(&self, ctx: &Ctx) -> anyhow::Result<()> {
         let Self { id, name, gateway, not_after, credential } = self;
-        let end = not_after.map(rfc3339);
-        let until = end.as_ref().map_or_else(|| "never ends".to_owned(), |end| format!("ends {end}"));
-        ctx.out.say(&format!("the proxy credential of {name} {until}; it is shown this once"));
-        let text = credential.encode();
-        let shown = if ctx.out.json {
-            ctx.out.json(&Shown { name, id: *id, gateway, credential: &text, expires_at: end })
-        } else {
-            ctx.out.line(&text)
+        let (text, expires_at) = (credential.encode(), not_after.map(rfc3339));
+        let json = Shown { name, id: *id, gateway, credential: &text, expires_at };
+        let new = NewCredential {
+            what: "proxy credential",
+            holder: name,
+            commands: "agent",
+            not_after: *not_after,
+            text: &text,
         };
-        shown.map_err(|error| lost(&error, "proxy credential", name, "agent"))?;
+        new.show(ctx, &json)?;
         ctx.out.say(&format!(
             "it is for the gateway {gateway} and opens nothing itself; the agent's requests go through, for example,\n  \
              HTTPS_PROXY=http://agent:<the credential>@127.0.0.1:8421"
