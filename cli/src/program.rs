@@ -11,7 +11,7 @@ use crate::ctx::{Ctx, Env};
 use crate::fault::{Code, Ended, code_of};
 use crate::out::Out;
 #[cfg(all(feature = "gateway", target_os = "linux"))]
-use crate::proxy::tied;
+use crate::proxy::parent_death;
 use crate::{complete, fast_parse, for_shell, usage};
 
 /// Runs the program.
@@ -25,8 +25,8 @@ pub fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     #[cfg(all(feature = "gateway", target_os = "linux"))]
-    if tied::is_asked(&args) {
-        return ExitCode::from(tied::become_it(&args));
+    if parent_death::is_asked(&args) {
+        return ExitCode::from(parent_death::become_program(&args));
     }
     let code = catch_unwind(AssertUnwindSafe(|| run(&args))).unwrap_or_else(|_| {
         Out::default().error("keyward failed in a way it should not; please report how to make it happen");

@@ -5,8 +5,6 @@ pub mod agent;
 pub mod api_user;
 pub mod audit;
 pub mod auth;
-#[cfg(feature = "gateway")]
-mod behind;
 pub mod completions;
 pub mod deployment;
 pub mod doctor;

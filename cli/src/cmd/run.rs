@@ -7,12 +7,12 @@ use std::os::unix::process::CommandExt as _;
 use clap::{ArgGroup, Args};
 use keyward_wire::name::EnvName;
 
-#[cfg(feature = "gateway")]
-use super::behind::{Behind, Through};
 use crate::ctx::Ctx;
 use crate::launch;
 #[cfg(feature = "gateway")]
 use crate::proxy::listen::{Listen, Place};
+#[cfg(feature = "gateway")]
+use crate::proxy::proxied_program::{ProxiedProgram, ProxyOptions};
 use crate::vault::fetch::variables;
 use crate::vault::freshness::Freshness;
 use crate::vault::offline::Offline;
@@ -30,8 +30,8 @@ const DEFAULT_DEPLOYMENT: &str = "default";
 /// agent have the variables of their own names.
 #[derive(Args)]
 #[command(group = ArgGroup::new("less").multiple(true))]
-#[cfg_attr(feature = "gateway", command(mut_group("reach", |group| group.requires("proxy"))))]
-#[cfg_attr(feature = "gateway", command(mut_group("told", |group| group.requires("proxy"))))]
+#[cfg_attr(feature = "gateway", command(mut_group("gateway_options", |group| group.requires("proxy"))))]
+#[cfg_attr(feature = "gateway", command(mut_group("program_options", |group| group.requires("proxy"))))]
 #[command(after_help = "Examples:\n  keyward run production -- npm start\n  \
                         keyward run production --only-secrets --keep PATH,HOME -- ./server\n  \
                         keyward run production --proxy --agent claude -- ./agent.sh")]
@@ -57,13 +57,13 @@ pub struct Options {
     offline: Offline,
     #[cfg(feature = "gateway")]
     #[command(flatten)]
-    through: Through,
+    through_gateway: ProxyOptions,
 }
 
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         #[cfg(feature = "gateway")]
-        if self.through.proxy {
+        if self.through_gateway.proxy {
             return self.run_behind(ctx).await;
         }
         let name = self.deployment.as_deref().unwrap_or(DEFAULT_DEPLOYMENT);
@@ -80,16 +80,16 @@ impl Options {
     /// Runs the program behind a gateway, with what stands for the values.
     #[cfg(feature = "gateway")]
     async fn run_behind(self, ctx: &Ctx) -> anyhow::Result<()> {
-        let behind = Behind {
-            reach: &self.through.reach,
+        let program = ProxiedProgram {
+            gateway: &self.through_gateway.gateway,
             freshness: &self.freshness,
             listen: Listen { places: &[Place::here(0)], beyond: false },
-            told: &self.through.told,
+            options: &self.through_gateway.program,
             deployment: self.deployment.as_deref(),
             only: self.only_secrets,
             keep: &self.keep,
             command: &self.command,
         };
-        behind.run(ctx).await
+        program.run(ctx).await
     }
 }

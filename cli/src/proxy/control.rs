@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tokio::net::{TcpStream, UnixStream};
 
-use super::reach::host_and_port;
+use super::options::host_and_port;
 use crate::fault::{Code, Fault};
 
 /// The place of a control listener, as `--control` and `keyward proxy` name it.

@@ -1,24 +1,25 @@
 //! Gives the gateway what it needs (agents, rules and values out of verified state, its authority, its log), and programs what they
 //! need to find it.
 
-pub mod around;
+pub mod bypass;
 pub mod child;
 mod control;
 pub mod keys;
 pub mod listen;
-mod reach;
+mod options;
+#[cfg(target_os = "linux")]
+pub mod parent_death;
+pub(crate) mod proxied_program;
 pub mod requests;
 pub mod running;
 mod source;
 mod state;
-#[cfg(target_os = "linux")]
-pub mod tied;
 pub mod trial;
 pub mod trust;
 pub mod variables;
 
 pub use control::Control;
-pub use reach::{Reach, host_and_port};
+pub use options::{GatewayOptions, host_and_port};
 pub use source::{Sidecar, Source};
 pub(crate) use state::now;
 pub use state::{State, broken};

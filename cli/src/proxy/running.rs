@@ -9,7 +9,7 @@ use keyward_wire::rule::Host;
 use tokio::sync::watch;
 
 use super::listen::{Bound, Listen, Place};
-use super::{Reach, Sidecar, Source, State, now};
+use super::{GatewayOptions, Sidecar, Source, State, now};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::session::credential::Credential;
@@ -56,7 +56,7 @@ impl Prepared {
     /// If anything is not as it must be: then no client is served.
     pub async fn new(
         ctx: &Ctx,
-        reach: &Reach,
+        options: &GatewayOptions,
         freshness: &Freshness,
         listen: Listen<'_>,
         serves: Serves<'_>,
@@ -64,7 +64,7 @@ impl Prepared {
         // Checked before anything is made: a user who is not signed in gets no new files.
         let mut credential = Credential::find(ctx)?;
         // The folder comes first: a socket may be in it.
-        let state = State::find(ctx, reach.state.as_deref())?;
+        let state = State::find(ctx, options.state.as_deref())?;
         // With a token from outside, a client remembers nothing unless a folder is named. A gateway has a folder, and without a
         // memory whoever restarts it could bring back what was taken away.
         credential.home.get_or_insert_with(|| state.home());
@@ -75,7 +75,7 @@ impl Prepared {
         let ca = Arc::new(ca);
         let bound = listen.bind()?;
         let control = control.map(|place| place.bind(listen.beyond)).transpose()?;
-        let config = reach.config(bound.iter().chain(&control).filter_map(Bound::address).collect())?;
+        let config = options.config(bound.iter().chain(&control).filter_map(Bound::address).collect())?;
         let log = state.log()?;
         let clock = Arc::new(SystemClock::new());
         let keeper = Keeper::start(ctx, credential, freshness.clone(), clock).await?;

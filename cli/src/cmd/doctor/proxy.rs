@@ -19,7 +19,7 @@ use crate::api::agent::usable_keys;
 use crate::fault::printable;
 use crate::launch;
 use crate::process_env::ProcessEnv;
-use crate::proxy::around::leads_around;
+use crate::proxy::bypass::bypasses_gateway;
 use crate::proxy::trial::Trial;
 use crate::proxy::variables::{Place, variables};
 use crate::session::files;
@@ -131,7 +131,7 @@ async fn run(
     command.current_dir("/").kill_on_drop(true);
     let (credential, direct) = (&trial.credential, &[]);
     let place = Place { at: &trial.at, agent: "doctor", credential, bundle: &pem, java: Some(&java), direct };
-    for (name, _) in std::env::vars_os().filter(|(name, value)| leads_around(name, value)) {
+    for (name, _) in std::env::vars_os().filter(|(name, value)| bypasses_gateway(name, value)) {
         command.env_remove(name);
     }
     for (name, value) in variables(&place) {

@@ -15,7 +15,7 @@ use crate::ctx::Ctx;
 use crate::export::{Format, Var, render};
 use crate::fault::{Code, Fault};
 use crate::prompt;
-use crate::proxy::around::spellings;
+use crate::proxy::bypass::variable_spellings;
 use crate::proxy::keys::{self, Base, UsableKey};
 use crate::proxy::trust::Trust;
 use crate::proxy::variables::{Place, variables};
@@ -119,7 +119,7 @@ impl Options {
         let text = render(format, &vars)?;
         if format == Format::Shell {
             let mut all = Zeroizing::new(
-                format!("unset {};\n", spellings().collect::<Vec<_>>().join(" ")).into_bytes(),
+                format!("unset {};\n", variable_spellings().collect::<Vec<_>>().join(" ")).into_bytes(),
             );
             all.reserve_exact(text.len());
             all.extend_from_slice(&text);

@@ -5,11 +5,11 @@ use std::ffi::OsString;
 use clap::Args;
 use keyward_wire::rule::Host;
 
-use crate::cmd::behind::{Behind, Told};
 use crate::ctx::Ctx;
 use crate::fault::Fault;
-use crate::proxy::Reach;
+use crate::proxy::GatewayOptions;
 use crate::proxy::listen::{Bound, Listen, Place};
+use crate::proxy::proxied_program::{ProgramOptions, ProxiedProgram};
 use crate::proxy::running::{Prepared, Serves};
 use crate::stop::Stops;
 use crate::vault::freshness::Freshness;
@@ -31,11 +31,11 @@ pub(super) struct Options {
     #[arg(long, value_name = "NAME", requires = "control", value_parser = host_name)]
     control_name: Vec<Host>,
     #[command(flatten)]
-    reach: Reach,
+    gateway: GatewayOptions,
     #[command(flatten)]
     freshness: Freshness,
     #[command(flatten, next_help_heading = "With CMD")]
-    told: Told,
+    program: ProgramOptions,
     /// Give it none of the variables here but those of --keep
     #[arg(long, requires = "command")]
     only_secrets: bool,
@@ -53,21 +53,21 @@ impl Options {
             return self.serve(ctx).await;
         }
         let listen = [Place::here(0)];
-        let behind = Behind {
-            reach: &self.reach,
+        let program = ProxiedProgram {
+            gateway: &self.gateway,
             freshness: &self.freshness,
             listen: self.listen(&listen),
-            told: &self.told,
+            options: &self.program,
             deployment: None,
             only: self.only_secrets,
             keep: &self.keep,
             command: &self.command,
         };
-        behind.run(ctx).await
+        program.run(ctx).await
     }
 
     async fn serve(self, ctx: &Ctx) -> anyhow::Result<()> {
-        if self.told.is_given() {
+        if self.program.is_given() {
             return Err(Fault::usage("--agent and --no-base-url are for a program to be started")
                 .next("name it after --, or leave them out")
                 .into());
@@ -76,7 +76,7 @@ impl Options {
         open_as_many_as_allowed();
         let listen = [Place::here(8421)];
         let (listen, serves) = (self.listen(&listen), Serves::Whoever(self.control.as_ref()));
-        let mut prepared = Prepared::new(ctx, &self.reach, &self.freshness, listen, serves).await?;
+        let mut prepared = Prepared::new(ctx, &self.gateway, &self.freshness, listen, serves).await?;
         let at: Vec<String> = prepared.bound().iter().map(Bound::shown).collect();
         let control = prepared.control.take();
         let control_at = control.as_ref().map(Bound::shown);

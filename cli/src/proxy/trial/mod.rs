@@ -23,7 +23,7 @@ use super::now;
 use super::running::Running;
 use super::trust::Trust;
 use service::Service;
-use source::One;
+use source::OneKeySource;
 
 /// All of it, until it is dropped.
 pub struct Trial {
@@ -53,7 +53,7 @@ impl Trial {
         let to = Authority::parse(HOST, service.port).map_err(|error| anyhow::anyhow!("{error}"))?;
         let secret = Zeroizing::new(HEXLOWER.encode(&random_bytes::<20>()));
         let credential = Zeroizing::new(format!("kwp1_{}", HEXLOWER.encode(&random_bytes::<20>())));
-        let source = Arc::new(One::new(&to, &credential, &secret)?);
+        let source = Arc::new(OneKeySource::new(&to, &credential, &secret)?);
         let bound = Place::here(0).bind(false)?;
         let listens = bound.address().into_iter().collect::<Vec<_>>();
         let at = bound.authority().context("a gateway without an address")?;

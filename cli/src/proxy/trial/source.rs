@@ -10,13 +10,13 @@ use keyward_wire::{AgentId, KeyId, Sha256};
 use zeroize::Zeroizing;
 
 /// The agent, the key and its value.
-pub(super) struct One {
+pub(super) struct OneKeySource {
     agent: Agent,
     grants: Arc<[Grant]>,
     value: Arc<Value>,
 }
 
-impl One {
+impl OneKeySource {
     pub(super) fn new(to: &Authority, credential: &str, secret: &str) -> anyhow::Result<Self> {
         let host = to.to_string().parse().map_err(|error| anyhow::anyhow!("{to}: {error}"))?;
         let rule = Rule::new(Terms::new(vec![host], vec![Injection::bearer()]));
@@ -35,7 +35,7 @@ impl One {
     }
 }
 
-impl SecretSource for One {
+impl SecretSource for OneKeySource {
     fn agent(&self, credential: &str) -> Option<Agent> {
         (Sha256::of(credential.as_bytes()) == self.agent.credential).then(|| self.agent.clone())
     }

@@ -14,50 +14,50 @@ use keyward_wire::provider;
 use keyward_wire::rule::Authority;
 use zeroize::Zeroizing;
 
+use super::bypass::bypasses_gateway;
+use super::child::Child;
+use super::keys::{self, Base, UsableKey};
+use super::listen::{Bound, Listen};
+#[cfg(target_os = "linux")]
+use super::parent_death;
+use super::running::{Prepared, Serves};
+use super::trust::Trust;
+use super::variables::{JAVA, Place, variables};
+use super::{GatewayOptions, Sidecar};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::launch;
 use crate::process_env::ProcessEnv;
-use crate::proxy::around::leads_around;
-use crate::proxy::child::Child;
-use crate::proxy::keys::{self, Base, UsableKey};
-use crate::proxy::listen::{Bound, Listen};
-use crate::proxy::running::{Prepared, Serves};
-#[cfg(target_os = "linux")]
-use crate::proxy::tied;
-use crate::proxy::trust::Trust;
-use crate::proxy::variables::{JAVA, Place, variables};
-use crate::proxy::{Reach, Sidecar};
 use crate::text::list;
 use crate::text::quoted;
 use crate::vault::freshness::Freshness;
 use crate::vault::gateway::{Client, Live};
 use crate::vault::mapping_file;
 
-/// A program to be started.
-pub(super) struct Behind<'a> {
+/// A program to be started, and the gateway that is started for it.
+pub(crate) struct ProxiedProgram<'a> {
     /// The options that decide what the gateway reaches.
-    pub(super) reach: &'a Reach,
+    pub(crate) gateway: &'a GatewayOptions,
     /// The options that decide how new the server's state must be.
-    pub(super) freshness: &'a Freshness,
+    pub(crate) freshness: &'a Freshness,
     /// The place where the gateway listens.
-    pub(super) listen: Listen<'a>,
+    pub(crate) listen: Listen<'a>,
     /// The options about the program's variables and agent.
-    pub(super) told: &'a Told,
+    pub(crate) options: &'a ProgramOptions,
     /// If set, only the keys of this deployment have variables, under its names.
-    pub(super) deployment: Option<&'a str>,
+    pub(crate) deployment: Option<&'a str>,
     /// Whether it gets none of our own variables but those of `keep`.
-    pub(super) only: bool,
+    pub(crate) only: bool,
     /// Our own variables that it keeps, also where they would be taken away.
-    pub(super) keep: &'a [OsString],
+    pub(crate) keep: &'a [OsString],
     /// The program and its arguments.
-    pub(super) command: &'a [OsString],
+    pub(crate) command: &'a [OsString],
 }
 
-/// What is said of its variables.
+/// Options about the program.
 #[derive(Args)]
-#[group(id = "told")]
-pub(super) struct Told {
+#[group(id = "program_options")]
+pub(crate) struct ProgramOptions {
     /// Whose keys the program may use; may be left out where the gateway serves one agent only
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
@@ -68,60 +68,60 @@ pub(super) struct Told {
 
 /// `--proxy`, and what goes with it.
 #[derive(Args)]
-#[group(id = "through")]
+#[group(id = "proxy_options")]
 #[command(next_help_heading = "Through the gateway")]
-pub(super) struct Through {
+pub(crate) struct ProxyOptions {
     /// Give the program no value: start a gateway for it, which puts the values into its requests
     #[arg(long, group = "less", conflicts_with_all = ["allow_env", "offline", "offline_fallback"])]
-    pub(super) proxy: bool,
+    pub(crate) proxy: bool,
     #[command(flatten)]
-    pub(super) reach: Reach,
+    pub(crate) gateway: GatewayOptions,
     #[command(flatten)]
-    pub(super) told: Told,
+    pub(crate) program: ProgramOptions,
 }
 
-impl Told {
+impl ProgramOptions {
     /// Whether anything is said.
-    pub(super) fn is_given(&self) -> bool {
+    pub(crate) fn is_given(&self) -> bool {
         self.agent.is_some() || self.no_base_url
     }
 }
 
-impl Behind<'_> {
+impl ProxiedProgram<'_> {
     /// Starts the gateway, then the program; ends when that has, with its code.
-    pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
-        let Self { reach, freshness, listen, told, deployment, only, keep, command } = self;
+    pub(crate) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
+        let Self { gateway, freshness, listen, options, deployment, only, keep, command } = self;
         #[cfg(target_os = "linux")]
-        let command = &tied::words(command);
+        let command = &parent_death::wrapped(command);
         let mut command = launch::command(command, only.then_some(keep))?;
-        let prepared = Prepared::new(ctx, reach, freshness, listen, Serves::OneProgram).await?;
+        let prepared = Prepared::new(ctx, gateway, freshness, listen, Serves::OneProgram).await?;
         let at = prepared.bound().iter().find_map(Bound::authority).ok_or_else(|| {
             Fault::usage("programs find a gateway by an address, and this one has none")
                 .next("leave --listen out, or name a port of this machine, too")
         })?;
-        let agent = agent(&prepared.live, told.agent.as_deref())?;
+        let agent = agent(&prepared.live, options.agent.as_deref())?;
         let mapped = deployment.map(|name| mapped(&prepared.live, name)).transpose()?;
         let (sidecar, credential) = Sidecar::new(&agent);
         let (ca, credential) = (Arc::clone(&prepared.ca), credential.encode());
         let (running, mut keeper) = prepared.serve(Some(sidecar))?;
         let folder = tempfile::Builder::new().prefix("keyward-proxy.").tempdir()?;
         let trust = Trust::write(folder.path(), &ca)?;
-        let (keys, left) = usable(ctx, &running.gateway, &agent, mapped.as_ref());
+        let (keys, left) = usable_keys(ctx, &running.gateway, &agent, mapped.as_ref());
         let java = !only || keep.iter().any(|name| name == JAVA);
         let env = ProcessEnv::read();
         let java = env.variable(JAVA).filter(|_| java).map(OsStr::to_os_string);
-        let removed = if only { Vec::new() } else { remove(&mut command, &env, &left, keep) };
-        let spoken = Spoken {
+        let removed = if only { Vec::new() } else { remove_inherited(&mut command, &env, &left, keep) };
+        let made_of = ProgramVariables {
             at: &at,
             agent: &agent.name,
             credential: &credential,
             trust: &trust,
-            told,
+            options,
             keys: &keys,
             java,
         };
-        tell(&mut command, &spoken);
-        say_removed(ctx, &command, &removed);
+        set_variables(&mut command, &made_of);
+        warn_of_removed(ctx, &command, &removed);
         ctx.out.say("no isolation: the program runs as the gateway's own user, whose files it may read");
         let mut child = Child::start(command)?;
         let ended = tokio::select! {
@@ -146,11 +146,16 @@ impl Behind<'_> {
 
 /// Takes away what the program would inherit and use in the place of the gateway: the credentials that clients of services look
 /// for, the addresses of services, and what leads around the gateway. Those that were there.
-fn remove(command: &mut Command, env: &ProcessEnv, left: &[EnvName], keep: &[OsString]) -> Vec<String> {
+fn remove_inherited(
+    command: &mut Command,
+    env: &ProcessEnv,
+    left: &[EnvName],
+    keep: &[OsString],
+) -> Vec<String> {
     let mut named: BTreeSet<&OsStr> = provider::all_variables().map(OsStr::new).collect();
     named.extend(left.iter().filter(|name| !name.steers_programs()).map(|name| OsStr::new(name.as_str())));
     let goes = |name: &OsString, value: &OsString| {
-        !keep.contains(name) && (named.contains(name.as_os_str()) || leads_around(name, value))
+        !keep.contains(name) && (named.contains(name.as_os_str()) || bypasses_gateway(name, value))
     };
     let mut removed = Vec::new();
     for (name, _) in env.variables.iter().filter(|(name, value)| goes(name, value)) {
@@ -161,7 +166,7 @@ fn remove(command: &mut Command, env: &ProcessEnv, left: &[EnvName], keep: &[OsS
 }
 
 /// Warns about variables that were removed and that nothing has set again.
-fn say_removed(ctx: &Ctx, command: &Command, removed: &[String]) {
+fn warn_of_removed(ctx: &Ctx, command: &Command, removed: &[String]) {
     let is_set =
         |name: &String| command.get_envs().any(|(own, value)| own == name.as_str() && value.is_some());
     let gone: Vec<&String> = removed.iter().filter(|name| !is_set(name)).collect();
@@ -173,24 +178,24 @@ fn say_removed(ctx: &Ctx, command: &Command, removed: &[String]) {
     }
 }
 
-/// Everything that the program is told.
-struct Spoken<'a> {
+/// What the variables of the program are made of.
+struct ProgramVariables<'a> {
     at: &'a Authority,
     agent: &'a str,
     credential: &'a str,
     trust: &'a Trust,
-    told: &'a Told,
+    options: &'a ProgramOptions,
     keys: &'a [UsableKey],
     /// Options of Java that it has already: they add up.
     java: Option<OsString>,
 }
 
 /// Sets the program's variables: those of keys first, so that none of them replaces one that leads to the gateway.
-fn tell(command: &mut Command, spoken: &Spoken<'_>) {
-    let Spoken { at, agent, credential, trust, told, keys, java: before } = spoken;
+fn set_variables(command: &mut Command, made_of: &ProgramVariables<'_>) {
+    let ProgramVariables { at, agent, credential, trust, options, keys, java: before } = made_of;
     let address = at.to_string();
     let base = Base { at: &address, credential };
-    for (name, value) in keys::variables(keys, Some(&base).filter(|_| !told.no_base_url)) {
+    for (name, value) in keys::variables(keys, Some(&base).filter(|_| !options.no_base_url)) {
         command.env(name.as_str(), value.as_str());
     }
     let (bundle, java) = (trust.pem.to_string_lossy(), trust.java.to_string_lossy());
@@ -209,7 +214,7 @@ fn tell(command: &mut Command, spoken: &Spoken<'_>) {
 }
 
 /// The keys that have variables, and the variables whose keys may not be used.
-fn usable(
+fn usable_keys(
     ctx: &Ctx,
     gateway: &Gateway,
     agent: &Client,

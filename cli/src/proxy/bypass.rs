@@ -6,20 +6,20 @@ use std::ffi::OsStr;
 use super::variables::JAVA;
 
 /// Whether a variable leads programs around the gateway. Letters may be of either case: npm takes both, and tools differ.
-pub fn leads_around(name: &OsStr, value: &OsStr) -> bool {
+pub fn bypasses_gateway(name: &OsStr, value: &OsStr) -> bool {
     let (Some(name), value) = (name.to_str(), value.to_string_lossy()) else { return false };
-    let is_named = AROUND.iter().any(|own| own.eq_ignore_ascii_case(name));
+    let is_named = VARIABLES.iter().any(|own| own.eq_ignore_ascii_case(name));
     // The gateway's own options of Java come after those in JAVA_TOOL_OPTIONS, and before those in the other variables.
-    let is_javas = name != JAVA && JAVAS.contains(&name);
-    is_named || (is_javas && STEERING.iter().any(|option| value.contains(option)))
+    let is_java_option = name != JAVA && JAVA_OPTIONS.contains(&name);
+    is_named || (is_java_option && JAVA_STEERING.iter().any(|option| value.contains(option)))
 }
 
 /// The names of these variables as they are written, for a shell that unsets them.
-pub fn spellings() -> impl Iterator<Item = String> {
-    AROUND.iter().flat_map(|name| [(*name).to_owned(), name.to_ascii_uppercase()])
+pub fn variable_spellings() -> impl Iterator<Item = String> {
+    VARIABLES.iter().flat_map(|name| [(*name).to_owned(), name.to_ascii_uppercase()])
 }
 
-const AROUND: &[&str] = &[
+const VARIABLES: &[&str] = &[
     // Proxies for some schemes or all: a program would use one of them in the place of HTTPS_PROXY.
     "all_proxy",
     "auto_proxy",
@@ -75,10 +75,10 @@ const AROUND: &[&str] = &[
 ];
 
 /// Options of Java, which may say anything else as well.
-const JAVAS: &[&str] =
+const JAVA_OPTIONS: &[&str] =
     &["_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "JAVA_OPTS", "MAVEN_OPTS", "GRADLE_OPTS", "SBT_OPTS"];
 
-const STEERING: &[&str] =
+const JAVA_STEERING: &[&str] =
     &["-Dhttp.proxy", "-Dhttps.proxy", "-Dhttp.nonProxyHosts", "-DsocksProxy", "-Djavax.net.ssl.trustStore"];
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn what_leads_around_is_known_in_letters_of_either_case_and_by_what_it_says() {
-        let leads = |name: &str, value: &str| leads_around(OsStr::new(name), OsStr::new(value));
+        let leads = |name: &str, value: &str| bypasses_gateway(OsStr::new(name), OsStr::new(value));
         for name in ["ALL_PROXY", "all_proxy", "NPM_CONFIG_PROXY", "npm_config_Proxy", "GIT_SSL_NO_VERIFY"] {
             assert!(leads(name, "x"), "{name}");
         }
@@ -102,13 +102,13 @@ mod tests {
         ] {
             assert!(!leads(name, value), "{name}");
         }
-        assert!(AROUND.iter().all(|name| *name == name.to_ascii_lowercase()));
+        assert!(VARIABLES.iter().all(|name| *name == name.to_ascii_lowercase()));
     }
 
     /// A shell unsets before it sets: what is set must not be among what a program would then be left with.
     #[test]
     fn what_a_shell_unsets_is_spelled_as_programs_read_it() {
-        let all: Vec<String> = spellings().collect();
+        let all: Vec<String> = variable_spellings().collect();
         for name in ["ALL_PROXY", "all_proxy", "npm_config_https_proxy", "NODE_TLS_REJECT_UNAUTHORIZED"] {
             assert!(all.iter().any(|own| own == name), "{name}");
         }

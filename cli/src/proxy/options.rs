@@ -1,4 +1,4 @@
-//! What a gateway reaches, and by which way: the same words for every command that starts one.
+//! The options of every command that starts a gateway: what it reaches, and by which way.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -17,8 +17,8 @@ use crate::session::files;
 
 /// What is decided on the command line.
 #[derive(Args)]
-#[group(id = "reach")]
-pub struct Reach {
+#[group(id = "gateway_options")]
+pub struct GatewayOptions {
     /// What happens to hosts that no key of the agent is for [default: deny]
     #[arg(long, value_enum)]
     egress: Option<Beyond>,
@@ -56,7 +56,7 @@ enum Beyond {
 #[derive(Debug, Clone)]
 struct Resolved(Authority, IpAddr);
 
-impl Reach {
+impl GatewayOptions {
     /// The settings of a gateway that listens at `own`.
     ///
     /// # Errors

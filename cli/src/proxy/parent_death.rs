@@ -15,7 +15,7 @@ use crate::launch;
 use crate::out::Out;
 
 /// What has to be started for a program to be told. The program itself, where keyward cannot be started once more.
-pub fn words(program: &[OsString]) -> Vec<OsString> {
+pub fn wrapped(program: &[OsString]) -> Vec<OsString> {
     let mut words = Vec::with_capacity(program.len() + 3);
     if Path::new(OWN).exists() {
         words.extend([OWN.into(), WORD.into(), getpid().as_raw_nonzero().to_string().into()]);
@@ -30,7 +30,7 @@ pub fn is_asked(args: &[OsString]) -> bool {
 }
 
 /// Becomes the program. Returns the exit code if it cannot.
-pub fn become_it(args: &[OsString]) -> u8 {
+pub fn become_program(args: &[OsString]) -> u8 {
     let [_, _, parent, program @ ..] = args else { return 2 };
     let ([program, arguments @ ..], Some(parent)) = (program, process(parent)) else { return 2 };
     // Where it is refused, the program runs as it would without.
