@@ -6,7 +6,7 @@ use clap::Args;
 use keyward_wire::name::Name;
 use zeroize::Zeroizing;
 
-use super::facts::value_of;
+use super::reader::value_of;
 use crate::clipboard::Clipboard;
 use crate::ctx::{Ctx, parse_span};
 use crate::fault::{Code, Fault};

@@ -7,14 +7,14 @@ use keyward_wire::name::Name;
 use keyward_wire::provider;
 use zeroize::Zeroizing;
 
-use super::fields::{FieldWords, ask, fit};
-use super::name_taken;
-use super::rule::RuleWords;
-use super::source::Source;
-use super::told::{RuleChange, Whose, say};
-use super::words::Words;
+use super::fields::{FieldOptions, ask_for_missing, check_fit};
+use super::label_options::LabelOptions;
+use super::messages::say_all;
+use super::rule_change::{ProviderChange, RuleChange};
+use super::rule_options::RuleOptions;
+use super::value_source::ValueSource;
 use crate::ctx::Ctx;
-use crate::fault::Fault;
+use crate::fault::{Code, Fault};
 use crate::report::undeliverable;
 use crate::text::quoted;
 use crate::vault::admin::Session;
@@ -34,18 +34,18 @@ pub struct Options {
     /// Name of the key
     name: Name,
     #[command(flatten)]
-    source: Source,
+    source: ValueSource,
     #[command(flatten)]
-    words: Words,
+    labels: LabelOptions,
     #[command(flatten)]
-    rule: RuleWords,
+    rule: RuleOptions,
     #[command(flatten)]
-    fields: FieldWords,
+    fields: FieldOptions,
 }
 
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
-        let Self { name, source, words, rule, fields } = self;
+        let Self { name, source, labels, rule, fields } = self;
         source.check()?;
         rule.check_stdin(&source)?;
         let session = Session::start(ctx).await?;
@@ -63,12 +63,12 @@ impl Options {
         let wanted = if rule.are_given() { Some(rule.rule(file, None, &value)?) } else { None };
         let mut fields = fields.read(Fields::new())?;
         if let Some(wanted) = &wanted {
-            ask(&wanted.rule, &mut fields)?;
-            fit(ctx, &name, &wanted.rule, &value, &fields)?;
+            ask_for_missing(&wanted.rule, &mut fields)?;
+            check_fit(ctx, &name, &wanted.rule, &value, &fields)?;
         }
         let inject = wanted.as_ref().map(|wanted| Zeroizing::new(wanted.rule.to_json()));
         let is_used = undeliverable::value_reason(&value).is_none();
-        let secret = Secret { value, fields, inject, note: words.note(None) };
+        let secret = Secret { value, fields, inject, note: labels.note(None) };
         let preset = wanted.as_ref().and_then(|wanted| wanted.provider);
         let id = session
             .write(ctx, async |draft, desk| {
@@ -76,7 +76,7 @@ impl Options {
                 let id = draft.add_key(name.clone(), &secret).map_err(Fault::from)?;
                 if let Some(key) = draft.org.key_mut(id) {
                     key.provider = preset.map(|preset| preset.name.to_owned());
-                    words.apply(key);
+                    labels.apply(key);
                 }
                 Ok(id)
             })
@@ -85,12 +85,13 @@ impl Options {
             "{name} is stored; make it a variable with: keyward deployment map DEPLOYMENT {}",
             quoted(name.as_str())
         ));
-        let provider = words.provider().or(preset.map(|preset| preset.name));
-        let rule = wanted.map(|wanted| RuleChange::new(None, Some(wanted.rule), Whose::still(provider)));
-        let rule = rule.map(|rule| rule.of_value(is_used));
+        let provider = labels.provider().or(preset.map(|preset| preset.name));
+        let rule =
+            wanted.map(|wanted| RuleChange::new(None, Some(wanted.rule), ProviderChange::still(provider)));
+        let rule = rule.map(|rule| rule.with_value_used(is_used));
         match &rule {
-            Some(rule) => say(ctx, &rule.lines(None)),
-            None => propose(ctx, &name, words.provider()),
+            Some(rule) => say_all(ctx, &rule.lines(None)),
+            None => propose(ctx, &name, labels.provider()),
         }
         if ctx.out.json {
             let rule = rule.as_ref().map(RuleChange::json);
@@ -113,4 +114,9 @@ fn propose(ctx: &Ctx, key: &Name, provider: Option<&str>) {
 
 fn check_free(org: &Org, name: &Name) -> Result<(), Fault> {
     if org.keys.iter().any(|key| key.name == *name) { Err(name_taken(name)) } else { Ok(()) }
+}
+
+fn name_taken(name: &Name) -> Fault {
+    Fault::new(Code::Conflict, format!("there is a key {name} already"))
+        .next(format!("to give it another value: keyward key set {}", quoted(name.as_str())))
 }

@@ -1,67 +1,12 @@
-//! What the caller may see of keys: owners and admins all of ORG, everybody else what stands in their view.
+//! What is known of a key: owners and admins see all of ORG, everybody else what stands in their view.
 
 use keyward_crypto::state::org::{KeyEntry, Org};
-use keyward_crypto::state::secret::Secret;
 use keyward_crypto::state::view::{View, ViewKeyEntry};
 use keyward_wire::name::{EnvName, Name};
 use keyward_wire::{DeploymentId, IdentityId, KeyId};
 use serde::Serialize;
 
-use crate::args::resolve;
-use crate::ctx::{Ctx, rfc3339};
-use crate::fault::{Code, Fault};
-use crate::session::credential::Credential;
-use crate::vault::admin::{Desk, Session};
-use crate::vault::fetch::{Fetched, fetch};
-use crate::vault::freshness::Freshness;
-
-/// The caller, by the way in which it reads.
-pub(super) enum Reader {
-    /// An owner or admin.
-    Admin(Box<Session>, u64),
-    /// Somebody with a view.
-    Viewer(Box<Fetched>),
-}
-
-impl Reader {
-    /// Reads what the caller may read, and finds out which of the two that is.
-    pub(super) async fn open(ctx: &Ctx, freshness: &Freshness) -> anyhow::Result<Self> {
-        let credential = Credential::find(ctx)?;
-        let fetched = fetch(ctx, &credential, freshness, None).await?;
-        if !fetched.verified.administers {
-            return Ok(Self::Viewer(Box::new(fetched)));
-        }
-        fetched.remember(ctx);
-        Ok(Self::Admin(Box::new(Session::with(credential).await?), fetched.verified.seq))
-    }
-}
-
-/// The name and the value of the key that `text` means, for whoever may read it.
-pub(super) async fn value_of(ctx: &Ctx, text: &str, freshness: &Freshness) -> anyhow::Result<(Name, Secret)> {
-    match Reader::open(ctx, freshness).await? {
-        Reader::Admin(session, seq) => {
-            let desk = open_since(&session, ctx, seq).await?;
-            let key = resolve::key(&desk.org, text)?;
-            Ok((key.name.clone(), desk.secret(key).await?))
-        }
-        Reader::Viewer(fetched) => {
-            let key = fetched.settle(ctx, fetched.key(text))?;
-            let secret = fetched.verified.secret(key, &fetched.secrets).map_err(Fault::from)?;
-            fetched.remember(ctx);
-            Ok((key.name.clone(), secret))
-        }
-    }
-}
-
-/// Opens ORG, no older than the state of `seq` that was seen a moment ago.
-pub(super) async fn open_since<'a>(session: &'a Session, ctx: &Ctx, seq: u64) -> anyhow::Result<Desk<'a>> {
-    let desk = session.open(ctx).await?;
-    if desk.org.seq < seq {
-        let fault = Fault::new(Code::Stale, "the server went back to an older state between two requests");
-        return Err(fault.next("nothing was used; ask its operator").into());
-    }
-    Ok(desk)
-}
+use crate::ctx::rfc3339;
 
 /// What is known of a key. What the caller may not see is absent.
 #[derive(Serialize)]

@@ -10,14 +10,14 @@ use keyward_wire::name::Name;
 use keyward_wire::rule::{FieldName, Injection, Rule, ValueError, Values};
 use zeroize::Zeroizing;
 
-use super::source::{read_all, unreadable};
+use super::value_source::{read_all, unreadable};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::prompt;
 use crate::report::undeliverable;
 
 #[derive(Args)]
-pub(super) struct FieldWords {
+pub(super) struct FieldOptions {
     /// A further value that the rule writes as {NAME}, such as a user name (empty: none); others can see it in the process list
     #[arg(long = "field", value_name = "NAME=VALUE", value_parser = field, help_heading = "Injection by the gateway")]
     fields: Vec<(FieldName, String)>,
@@ -26,7 +26,7 @@ pub(super) struct FieldWords {
     files: Vec<(FieldName, PathBuf)>,
 }
 
-impl FieldWords {
+impl FieldOptions {
     /// Whether any is given.
     pub(super) fn are_given(&self) -> bool {
         !self.fields.is_empty() || !self.files.is_empty()
@@ -52,7 +52,7 @@ impl FieldWords {
 }
 
 /// Asks for the fields that a rule writes and that are not there, where somebody can be asked.
-pub(super) fn ask(rule: &Rule, fields: &mut Fields) -> anyhow::Result<()> {
+pub(super) fn ask_for_missing(rule: &Rule, fields: &mut Fields) -> anyhow::Result<()> {
     if !prompt::on_terminal() {
         return Ok(());
     }
@@ -66,19 +66,25 @@ pub(super) fn ask(rule: &Rule, fields: &mut Fields) -> anyhow::Result<()> {
 }
 
 /// Whether the rule can write this value and these fields. A warning of one that can be guessed, or that none of it is sent.
-pub(super) fn fit(ctx: &Ctx, key: &Name, rule: &Rule, value: &[u8], fields: &Fields) -> anyhow::Result<()> {
+pub(super) fn check_fit(
+    ctx: &Ctx,
+    key: &Name,
+    rule: &Rule,
+    value: &[u8],
+    fields: &Fields,
+) -> anyhow::Result<()> {
     check_values(rule, value, fields).map_err(|error| {
         Fault::new(Code::Policy, format!("the gateway could not send this value: {error}"))
             .next(format!("nothing was stored; {}", error.advice()))
     })?;
-    if let Some(doubt) = doubt(key, rule, value, fields) {
-        ctx.out.warn(&doubt);
+    if let Some(warning) = warning(key, rule, value, fields) {
+        ctx.out.warn(&warning);
     }
     Ok(())
 }
 
 /// What to warn of, of a value that a rule is there for: that the gateway does not send it, or that somebody could guess it.
-pub(super) fn doubt(key: &Name, rule: &Rule, value: &[u8], fields: &Fields) -> Option<String> {
+pub(super) fn warning(key: &Name, rule: &Rule, value: &[u8], fields: &Fields) -> Option<String> {
     if let Some(reason) = undeliverable::value_reason(value) {
         return Some(undeliverable::message(key, &reason));
     }

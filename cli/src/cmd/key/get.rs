@@ -8,7 +8,7 @@ use keyward_wire::name::Name;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::facts::value_of;
+use super::reader::value_of;
 use crate::ctx::Ctx;
 use crate::vault::freshness::Freshness;
 

@@ -1,9 +1,9 @@
 //! `keyward key history`.
 
 use clap::Args;
+use keyward_crypto::state::org::Org;
 use keyward_wire::IdentityId;
 
-use super::who;
 use crate::args::resolve;
 use crate::ctx::{Ctx, rfc3339};
 use crate::vault::admin::Session;
@@ -50,4 +50,9 @@ impl Options {
             .collect();
         ctx.out.table(&["VERSION", "UPDATED", "BY", ""], &rows)
     }
+}
+
+/// The name of an identity, or its id if it is gone.
+fn who(org: &Org, id: IdentityId) -> String {
+    org.identity(id).map_or_else(|| id.to_string(), |identity| identity.name.to_string())
 }

@@ -2,8 +2,9 @@
 
 use clap::Args;
 
-use super::facts::{Facts, Reader, open_since};
+use super::facts::Facts;
 use super::filter::Filter;
+use super::reader::{Reader, open_since};
 use crate::ctx::Ctx;
 use crate::fault::printable;
 use crate::text::list;

@@ -2,6 +2,7 @@
 
 pub mod copy;
 pub mod create;
+mod credential_path_option;
 pub mod delete;
 pub mod export;
 mod facts;
@@ -11,30 +12,25 @@ mod generate;
 pub mod get;
 pub mod history;
 pub mod import;
+mod label_options;
 pub mod list;
-mod opened;
-mod opening;
+mod messages;
+mod new_version;
+mod newly_allowed;
 pub mod prune;
+mod reader;
 pub mod rename;
 pub mod rollback;
-mod rule;
+mod rule_change;
+mod rule_options;
 pub mod set;
 pub mod show;
-mod source;
 pub mod tag;
-mod told;
-mod words;
+mod value_source;
 
 use clap::Subcommand;
-use keyward_crypto::change::Draft;
-use keyward_crypto::state::org::Org;
-use keyward_crypto::state::secret::Secret;
-use keyward_wire::name::Name;
-use keyward_wire::{IdentityId, KeyId};
 
 use crate::ctx::Ctx;
-use crate::fault::{Code, Fault};
-use crate::text::{list, quoted};
 
 /// Manage keys: names, values, versions
 #[derive(Subcommand)]
@@ -75,33 +71,4 @@ impl Command {
             Self::Export(options) => options.run(ctx).await,
         }
     }
-}
-
-/// Gives a key another value. Answers its version, and who had lost access while knowing the former value: they do not
-/// know this one, so the marks are taken away.
-fn replace(draft: &mut Draft, id: KeyId, secret: &Secret) -> Result<(u64, Vec<Name>), Fault> {
-    let version = draft.add_version(id, secret)?;
-    let exposed = draft.org.key_mut(id).map(|key| std::mem::take(&mut key.exposed)).unwrap_or_default();
-    Ok((version, exposed.into_iter().map(|exposure| exposure.identity_name).collect()))
-}
-
-/// Reminds that the former value of `key` is still good at its provider, and who knows it.
-fn remind_to_revoke(ctx: &Ctx, key: &Name, knowing: &[Name]) {
-    if !knowing.is_empty() {
-        ctx.out.warn(&format!(
-            "{} had lost access but may know the former value of {key}: revoke it at the provider, if it still is good \
-             there",
-            list(knowing)
-        ));
-    }
-}
-
-fn name_taken(name: &Name) -> Fault {
-    Fault::new(Code::Conflict, format!("there is a key {name} already"))
-        .next(format!("to give it another value: keyward key set {}", quoted(name.as_str())))
-}
-
-/// The name of an identity, or its id if it is gone.
-fn who(org: &Org, id: IdentityId) -> String {
-    org.identity(id).map_or_else(|| id.to_string(), |identity| identity.name.to_string())
 }

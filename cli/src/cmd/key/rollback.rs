@@ -7,8 +7,9 @@ use keyward_crypto::state::secret::Secret;
 use keyward_wire::rule::Rule;
 
 use super::fields::check_values;
-use super::rule::Wildcards;
-use super::told::{RuleChange, Telling, Whose};
+use super::messages::Announcements;
+use super::rule_change::{ProviderChange, RuleChange};
+use super::rule_options::WildcardOption;
 use crate::args::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
@@ -33,11 +34,11 @@ pub struct Options {
     #[arg(long)]
     with_rule: bool,
     #[command(flatten)]
-    wildcards: Wildcards,
+    wildcards: WildcardOption,
 }
 
 /// What happened to the key's rule.
-enum Told {
+enum RuleOutcome {
     /// Both versions have the same rule.
     Same,
     /// The older version's is another one.
@@ -48,7 +49,7 @@ enum Told {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
-        let mut telling = Telling::default();
+        let mut announcements = Announcements::default();
         let (id, name, version, knowing, rule) = session
             .write(ctx, async |draft, desk| {
                 let key = resolve::key(&desk.org, &self.key)?;
@@ -58,8 +59,8 @@ impl Options {
                 let mut secret = open_old(&desk.org, key.id, old, &envelope).map_err(Fault::from)?;
                 let current = desk.secret(key).await?;
                 let rule = self.rule(key, &mut secret, &current)?;
-                if let Told::Taken(change) = &rule {
-                    telling.tell(ctx, change.lines(None));
+                if let RuleOutcome::Taken(change) = &rule {
+                    announcements.announce(ctx, change.lines(None));
                 }
                 let version = draft.add_version(key.id, &secret).map_err(Fault::from)?;
                 // Whoever lost access at that version or after it may well know its value.
@@ -75,8 +76,10 @@ impl Options {
         ctx.out.say(&format!("{name} is at version {version} now, with the value of version {from}"));
         match &rule {
             // Which that is was told before it was taken.
-            Told::Same | Told::Taken(_) => {}
-            Told::Kept => ctx.out.say("its rule stays as it is; --with-rule takes that of the older version"),
+            RuleOutcome::Same | RuleOutcome::Taken(_) => {}
+            RuleOutcome::Kept => {
+                ctx.out.say("its rule stays as it is; --with-rule takes that of the older version");
+            }
         }
         if !knowing.is_empty() {
             let who = list(&knowing);
@@ -90,8 +93,8 @@ impl Options {
                 "from_version": from,
                 "exposed_to": knowing,
                 "rule": match &rule {
-                    Told::Same | Told::Kept => None,
-                    Told::Taken(change) => Some(change.json()),
+                    RuleOutcome::Same | RuleOutcome::Kept => None,
+                    RuleOutcome::Taken(change) => Some(change.json()),
                 },
             }))?;
         }
@@ -99,7 +102,7 @@ impl Options {
     }
 
     /// The rule that the version gets: that of now, or with --with-rule its own, which may open what was closed since.
-    fn rule(&self, key: &KeyEntry, secret: &mut Secret, current: &Secret) -> anyhow::Result<Told> {
+    fn rule(&self, key: &KeyEntry, secret: &mut Secret, current: &Secret) -> anyhow::Result<RuleOutcome> {
         let is_other = secret.inject != current.inject;
         if !self.with_rule {
             secret.inject.clone_from(&current.inject);
@@ -124,14 +127,14 @@ impl Options {
             self.check(rule, secret)?;
         }
         match (is_other, self.with_rule) {
-            (false, _) => Ok(Told::Same),
-            (true, false) => Ok(Told::Kept),
+            (false, _) => Ok(RuleOutcome::Same),
+            (true, false) => Ok(RuleOutcome::Kept),
             (true, true) => {
                 if let Some(rule) = &rule {
                     self.wildcards.check(rule, former.as_deref())?;
                 }
-                let whose = Whose::still(key.provider.as_deref());
-                Ok(Told::Taken(Box::new(RuleChange::new(former.as_deref(), rule, whose))))
+                let provider = ProviderChange::still(key.provider.as_deref());
+                Ok(RuleOutcome::Taken(Box::new(RuleChange::new(former.as_deref(), rule, provider))))
             }
         }
     }

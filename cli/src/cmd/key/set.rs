@@ -8,13 +8,14 @@ use keyward_wire::name::Name;
 use keyward_wire::rule::Rule;
 use zeroize::Zeroizing;
 
-use super::fields::{FieldWords, ask, fit};
-use super::opening::Opening;
-use super::rule::{RuleWords, Wanted, stored};
-use super::source::{Source, Value};
-use super::told::{RuleChange, Telling, Whose};
-use super::words::Words;
-use super::{remind_to_revoke, replace};
+use super::credential_path_option::CredentialPathOption;
+use super::fields::{FieldOptions, ask_for_missing, check_fit};
+use super::label_options::LabelOptions;
+use super::messages::Announcements;
+use super::new_version::{remind_to_revoke, replace};
+use super::rule_change::{ProviderChange, RuleChange};
+use super::rule_options::{RequestedRule, RuleOptions, stored_rule};
+use super::value_source::{Value, ValueSource};
 use crate::args::resolve;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
@@ -38,15 +39,15 @@ pub struct Options {
     #[arg(value_name = "NAME")]
     key: String,
     #[command(flatten)]
-    source: Source,
+    source: ValueSource,
     #[command(flatten)]
-    words: Words,
+    labels: LabelOptions,
     #[command(flatten)]
-    rule: RuleWords,
+    rule: RuleOptions,
     #[command(flatten)]
-    fields: FieldWords,
+    fields: FieldOptions,
     #[command(flatten)]
-    opening: Opening,
+    credential_paths: CredentialPathOption,
     /// Take the rule and its fields away: the gateway sends the key nowhere
     #[arg(long, help_heading = "Injection by the gateway",
           conflicts_with_all = ["hosts", "into", "methods", "paths", "approval", "account", "per_minute", "file",
@@ -88,7 +89,7 @@ enum Change {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let says_more =
-            self.words.are_given() || self.rule.are_given() || self.fields.are_given() || self.no_rule;
+            self.labels.are_given() || self.rule.are_given() || self.fields.are_given() || self.no_rule;
         let wants_value = self.source.is_given() || !says_more;
         self.rule.check_stdin(&self.source)?;
         if wants_value {
@@ -105,13 +106,13 @@ impl Options {
         if self.rule.are_given() && prompt::on_terminal() {
             read.asked = self.ask(&session.open(ctx).await?, &read).await?;
         }
-        let mut telling = Telling::default();
+        let mut announcements = Announcements::default();
         let done = session
             .write(ctx, async |draft, desk| {
                 let done = self.change(ctx, draft, desk, &read).await?;
                 if let Some(rule) = &done.rule {
-                    self.opening.check(&done.name, rule)?;
-                    telling.tell(ctx, rule.lines(None));
+                    self.credential_paths.check(&done.name, rule)?;
+                    announcements.announce(ctx, rule.lines(None));
                 }
                 Ok(done)
             })
@@ -145,12 +146,12 @@ impl Options {
         let current = desk.secret(resolve::key(&desk.org, &self.key)?).await?;
         let mut fields = self.fields.read(current.fields.clone())?;
         let known: Vec<String> = fields.keys().cloned().collect();
-        ask(&self.rule(read, &current)?.rule, &mut fields)?;
+        ask_for_missing(&self.rule(read, &current)?.rule, &mut fields)?;
         fields.retain(|name, _| !known.contains(name));
         Ok(fields)
     }
 
-    fn rule(&self, read: &Read, current: &Secret) -> anyhow::Result<Wanted> {
+    fn rule(&self, read: &Read, current: &Secret) -> anyhow::Result<RequestedRule> {
         let file = read.file.as_ref().map(|json| json.as_slice());
         let former = current.inject.as_ref().map(|json| json.as_str());
         let value = read.value.as_ref().unwrap_or(&current.value);
@@ -166,7 +167,7 @@ impl Options {
     ) -> anyhow::Result<Done> {
         let key = resolve::key(&desk.org, &self.key)?;
         if let Some(after) = draft.org.key_mut(key.id) {
-            self.words.apply(after);
+            self.labels.apply(after);
         }
         let mut done = Done {
             id: key.id,
@@ -177,8 +178,8 @@ impl Options {
             knowing: Vec::new(),
         };
         let says_of_rule = self.rule.are_given() || self.no_rule;
-        let says_of_value = says_of_rule || self.words.have_note() || self.fields.are_given();
-        let is_anothers = self.words.provider().is_some();
+        let says_of_value = says_of_rule || self.labels.have_note() || self.fields.are_given();
+        let is_anothers = self.labels.provider().is_some();
         if read.value.is_none() && !says_of_value && !is_anothers {
             return Ok(done);
         }
@@ -187,7 +188,7 @@ impl Options {
         if says_of_rule || is_anothers {
             let (rule, preset) = match wanted {
                 Some(wanted) => (Some(wanted.rule), wanted.provider),
-                None => (stored(&secret), None),
+                None => (stored_rule(&secret), None),
             };
             let after = draft.org.key_mut(key.id);
             let now = after.and_then(|after| {
@@ -198,10 +199,10 @@ impl Options {
                 after.provider.clone()
             });
             let former = current.inject.as_ref().map(|json| json.as_str());
-            let whose = Whose { before: key.provider.as_deref(), now: now.as_deref() };
-            let change = RuleChange::new(former, rule, whose)
-                .of_value(undeliverable::value_reason(&secret.value).is_none());
-            done.rule = Some(change).filter(|change| says_of_rule || change.is_one());
+            let provider = ProviderChange { before: key.provider.as_deref(), now: now.as_deref() };
+            let change = RuleChange::new(former, rule, provider)
+                .with_value_used(undeliverable::value_reason(&secret.value).is_none());
+            done.rule = Some(change).filter(|change| says_of_rule || change.alters_use());
         }
         if read.value.is_none() && !says_of_value {
             return Ok(done);
@@ -233,9 +234,9 @@ impl Options {
         key: &Name,
         read: &Read,
         current: &Secret,
-    ) -> anyhow::Result<(Secret, Option<Wanted>)> {
+    ) -> anyhow::Result<(Secret, Option<RequestedRule>)> {
         let value = read.value.clone().unwrap_or_else(|| current.value.clone());
-        let note = self.words.note(current.note.clone());
+        let note = self.labels.note(current.note.clone());
         if self.no_rule {
             return Ok((Secret { note, ..Secret::new(value) }, None));
         }
@@ -247,14 +248,14 @@ impl Options {
         let mut said = None;
         if self.rule.are_given() {
             let wanted = self.rule(read, current)?;
-            fit(ctx, key, &wanted.rule, &value, &fields)?;
+            check_fit(ctx, key, &wanted.rule, &value, &fields)?;
             inject = Some(Zeroizing::new(wanted.rule.to_json()));
             said = Some(wanted);
         } else if let Some(json) = &inject
             && (value != current.value || fields != current.fields)
         {
             match Rule::from_json(json.as_bytes()) {
-                Ok(rule) => fit(ctx, key, &rule, &value, &fields)?,
+                Ok(rule) => check_fit(ctx, key, &rule, &value, &fields)?,
                 Err(error) => ctx.out.warn(&format!(
                     "its rule cannot be read, so nobody can tell whether the value fits it: {error}"
                 )),

@@ -6,8 +6,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::facts::{Facts, Mapped, Reader, open_since};
-use super::told::{credential_paths, lines};
+use super::facts::{Facts, Mapped};
+use super::reader::{Reader, open_since};
+use super::rule_change::{credential_paths, show_lines};
 use crate::args::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Fault, printable};
@@ -106,7 +107,7 @@ fn print(ctx: &Ctx, answer: &Answer, rule: Option<&Rule>) -> anyhow::Result<()> 
         )?;
     }
     let provider = facts.provider.as_deref();
-    for (word, text) in rule.map(|rule| lines(rule, provider)).unwrap_or_default() {
+    for (word, text) in rule.map(|rule| show_lines(rule, provider)).unwrap_or_default() {
         line(word, &text)?;
     }
     if_any("rule", inject_problem.as_ref().map(|problem| format!("cannot be used: {problem}")).as_deref())?;

@@ -5,7 +5,7 @@ use keyward_crypto::state::org::KeyEntry;
 use keyward_wire::KeyId;
 use keyward_wire::name::Name;
 
-use super::words::word;
+use super::label_options::parse_label;
 use crate::args::resolve;
 use crate::ctx::Ctx;
 use crate::text::count;
@@ -31,7 +31,7 @@ pub struct Options {
     #[arg(long, value_name = "TAG", value_parser = tag)]
     remove: Vec<String>,
     /// The set they are of (empty: none)
-    #[arg(long, value_name = "LABEL", value_parser = word)]
+    #[arg(long, value_name = "LABEL", value_parser = parse_label)]
     set: Option<String>,
 }
 

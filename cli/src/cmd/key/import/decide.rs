@@ -13,10 +13,11 @@ use super::Options;
 use super::items::Item;
 use super::plan::{Step, plan, variables};
 use crate::args::resolve;
-use crate::cmd::key::fields::{check_values, doubt};
-use crate::cmd::key::replace;
-use crate::cmd::key::rule::{Wildcards, stored};
-use crate::cmd::key::told::{Line, RuleChange, Whose};
+use crate::cmd::key::fields::{check_values, warning};
+use crate::cmd::key::messages::Message;
+use crate::cmd::key::new_version::replace;
+use crate::cmd::key::rule_change::{ProviderChange, RuleChange};
+use crate::cmd::key::rule_options::{WildcardOption, stored_rule};
 use crate::fault::{Code, Fault};
 use crate::report::undeliverable;
 use crate::text::list;
@@ -32,7 +33,7 @@ pub(super) struct Decided {
 
 impl Decided {
     /// The lines about rules that change.
-    pub(super) fn rules(&self) -> Vec<Line> {
+    pub(super) fn rules(&self) -> Vec<Message> {
         let changed = self.decisions.iter().filter_map(|one| Some((&one.name, one.rule.as_ref()?)));
         changed.flat_map(|(name, rule)| rule.lines(Some(name))).collect()
     }
@@ -54,7 +55,7 @@ pub(super) struct Decision {
     /// The rule that it gets, if that is another one than it had.
     pub rule: Option<RuleChange>,
     /// Why the key's rule sends nothing of it, or which part of it somebody could guess.
-    pub doubt: Option<String>,
+    pub warning: Option<String>,
     /// What is stored: what the file has, and beside it what the key has now.
     secret: Option<Secret>,
 }
@@ -127,18 +128,19 @@ pub(super) async fn decide(desk: &Desk<'_>, items: &[Item], options: &Options) -
             };
         }
         let before = now.and_then(|_| existing.get(&item.name)?.provider.as_deref());
-        let whose = Whose { before, now: item.provider.as_deref().or(before) };
+        let provider = ProviderChange { before, now: item.provider.as_deref().or(before) };
         match (decision.action, now) {
             (Action::Skip | Action::Untouched, _) => {}
             // Whose it is may be new, and with that what is refused.
             (Action::Same, Some(now)) => {
                 let former = now.inject.as_ref().map(|json| json.as_str());
-                decision.rule = Some(RuleChange::new(former, stored(now), whose)).filter(RuleChange::is_one);
+                decision.rule =
+                    Some(RuleChange::new(former, stored_rule(now), provider)).filter(RuleChange::alters_use);
             }
-            (_, now) => settle(item, decision, now, whose, &options.wildcards)?,
+            (_, now) => settle(item, decision, now, provider, &options.wildcards)?,
         }
         if let Some(change) = &decision.rule {
-            options.opening.check(&decision.name, change)?;
+            options.credential_paths.check(&decision.name, change)?;
         }
     }
     let Some(deployment) = &options.map else { return Ok(Decided { decisions, deployment: None }) };
@@ -202,7 +204,17 @@ fn decision(item: &Item, step: Step, met: Option<&KeyEntry>) -> Decision {
         Step::Rename { to, number } => (Action::Rename, to, set.map(|set| format!("{set} {number}"))),
     };
     let id = met.map(|key| key.id).filter(|_| action != Action::Rename);
-    Decision { action, name, id, set, env: None, knowing: Vec::new(), rule: None, doubt: None, secret: None }
+    Decision {
+        action,
+        name,
+        id,
+        set,
+        env: None,
+        knowing: Vec::new(),
+        rule: None,
+        warning: None,
+        secret: None,
+    }
 }
 
 /// The present content of each key that may get a new version; `with_skipped`, also of those that stay as they are.
@@ -236,8 +248,8 @@ fn settle(
     item: &Item,
     decision: &mut Decision,
     current: Option<&Secret>,
-    whose: Whose<'_>,
-    wildcards: &Wildcards,
+    provider: ProviderChange<'_>,
+    wildcards: &WildcardOption,
 ) -> Result<(), Fault> {
     let fields =
         if item.fields.is_empty() { current.map(|current| &current.fields) } else { Some(&item.fields) };
@@ -248,7 +260,7 @@ fn settle(
         inject: item.inject.as_ref().or(former).cloned(),
         note: item.note.as_ref().or(current.and_then(|current| current.note.as_ref())).cloned(),
     };
-    if let Some(rule) = stored(&secret) {
+    if let Some(rule) = stored_rule(&secret) {
         check_values(&rule, &secret.value, &secret.fields).map_err(|error| {
             let what = format!("the gateway could not send the new value of {}: {error}", item.name);
             Fault::new(Code::Policy, what).next(if item.inject.is_some() {
@@ -257,15 +269,15 @@ fn settle(
                 "nothing was stored; mend the value in the file, or first take its rule away: --no-rule"
             })
         })?;
-        decision.doubt = doubt(&decision.name, &rule, &secret.value, &secret.fields);
+        decision.warning = warning(&decision.name, &rule, &secret.value, &secret.fields);
         let former = former.map(|json| json.as_str());
         wildcards.check(&rule, former).map_err(|fault| {
             Fault::new(fault.code, format!("{}: {}", item.name, fault.what()))
                 .next(format!("nothing was stored; {}", fault.advice().unwrap_or_default()))
         })?;
-        let change = RuleChange::new(former, Some(rule), whose)
-            .of_value(undeliverable::value_reason(&secret.value).is_none());
-        decision.rule = Some(change).filter(RuleChange::is_one);
+        let change = RuleChange::new(former, Some(rule), provider)
+            .with_value_used(undeliverable::value_reason(&secret.value).is_none());
+        decision.rule = Some(change).filter(RuleChange::alters_use);
     }
     decision.secret = Some(secret);
     Ok(())

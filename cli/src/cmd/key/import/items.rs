@@ -10,8 +10,8 @@ use keyward_wire::rule::{Rule, ValueError};
 use zeroize::Zeroizing;
 
 use crate::cmd::key::fields::{check_fields, check_values};
-use crate::cmd::key::source::Value;
-use crate::cmd::key::words::NOTE_BYTES;
+use crate::cmd::key::label_options::NOTE_BYTES;
+use crate::cmd::key::value_source::Value;
 use crate::fault::Fault;
 use crate::import::{At, Content, Problem, Record, Tool, aws, read};
 

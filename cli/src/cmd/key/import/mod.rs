@@ -18,11 +18,12 @@ use self::decide::{Action, Decided, Decision, apply, decide};
 use self::items::{Item, Taken, items};
 use self::plan::OnConflict;
 use self::shred::Doomed;
-use super::opening::Opening;
-use super::remind_to_revoke;
-use super::rule::Wildcards;
-use super::source::{Value, unreadable};
-use super::told::{RuleChange, Telling, say};
+use super::credential_path_option::CredentialPathOption;
+use super::messages::{Announcements, say_all};
+use super::new_version::remind_to_revoke;
+use super::rule_change::RuleChange;
+use super::rule_options::WildcardOption;
+use super::value_source::{Value, unreadable};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault, printable};
 use crate::import::{Tool, is_bookkeeping};
@@ -75,9 +76,9 @@ pub struct Options {
     #[arg(long, conflicts_with = "dry_run")]
     shred: bool,
     #[command(flatten)]
-    wildcards: Wildcards,
+    wildcards: WildcardOption,
     #[command(flatten)]
-    opening: Opening,
+    credential_paths: CredentialPathOption,
 }
 
 impl Options {
@@ -110,7 +111,7 @@ impl Options {
         let session = Session::start(ctx).await?;
         let (decided, consequences) = if self.dry_run {
             let decided = decide(&session.open(ctx).await?, &items, &self).await?;
-            say(ctx, &decided.rules());
+            say_all(ctx, &decided.rules());
             (decided, Consequences::default())
         } else {
             self.store(ctx, &session, &items).await?
@@ -138,13 +139,13 @@ impl Options {
         items: &[Item],
     ) -> anyhow::Result<(Decided, Consequences)> {
         let progress = progress(ctx, items.len());
-        let mut telling = Telling::default();
+        let mut announcements = Announcements::default();
         session
             .write(ctx, async |draft, desk| {
                 progress.set_position(0);
                 let mut decided = decide(desk, items, self).await?;
                 self.loses_nothing(&decided)?;
-                progress.suspend(|| telling.tell(ctx, decided.rules()));
+                progress.suspend(|| announcements.announce(ctx, decided.rules()));
                 let deployment = decided.deployment.as_ref().map(|(id, _)| *id);
                 for (item, decision) in items.iter().zip(&mut decided.decisions) {
                     apply(draft, item, decision, deployment)?;
@@ -214,8 +215,8 @@ impl Options {
         for decision in decisions {
             remind_to_revoke(ctx, &decision.name, &decision.knowing);
         }
-        for doubt in decisions.iter().filter_map(|decision| decision.doubt.as_deref()) {
-            ctx.out.warn(doubt);
+        for warning in decisions.iter().filter_map(|decision| decision.warning.as_deref()) {
+            ctx.out.warn(warning);
         }
         let with_items = || items.iter().zip(decisions);
         let keys = with_items().map(|(item, decision)| {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use keyward_wire::name::{EnvName, Name};
 
 use crate::fault::{Code, Fault};
+use crate::text::list;
 
 /// What to do about names that are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -85,13 +86,13 @@ pub(super) fn variables<'a>(
         }
     }
     if !invalid.is_empty() {
-        let what = format!("these names are no names of variables: {}", crate::cmd::key::list(&invalid));
+        let what = format!("these names are no names of variables: {}", list(&invalid));
         return Err(Fault::usage(what).next(
             "nothing was stored; import without --map, then: keyward deployment map DEPLOYMENT 'KEY=VARIABLE'",
         ));
     }
     if !steering.is_empty() {
-        let what = format!("these variables steer programs: {}", crate::cmd::key::list(&steering));
+        let what = format!("these variables steer programs: {}", list(&steering));
         let flags: Vec<String> = steering.iter().take(12).map(|name| format!("--allow-env {name}")).collect();
         return Err(Fault::new(Code::Policy, what)
             .next(format!("nothing was stored; if they are meant, add {}", flags.join(" "))));
@@ -113,7 +114,7 @@ mod tests {
         let file: Vec<&Name> = file.iter().collect();
         let steps = plan(&file, &existing.iter().collect(), on_conflict);
         let words: Vec<String> = match steps {
-            Err(conflicts) => return format!("! {}", crate::cmd::key::list(&conflicts)),
+            Err(conflicts) => return format!("! {}", list(&conflicts)),
             Ok(steps) => steps
                 .into_iter()
                 .map(|step| match step {

@@ -12,7 +12,7 @@ use keyward_crypto::random_bytes;
 use rustix::fs::{Access, AtFlags, CWD, OFlags, accessat};
 use zeroize::Zeroizing;
 
-use crate::cmd::key::source::unreadable;
+use crate::cmd::key::value_source::unreadable;
 use crate::fault::{Code, Fault};
 
 /// A file that can be removed, as far as can be seen.

@@ -3,30 +3,30 @@
 use clap::Args;
 use keyward_wire::name::Name;
 
-use super::told::{RuleChange, briefly};
+use super::rule_change::{RuleChange, brief_paths};
 use crate::fault::{Code, Fault};
 
 /// Said wherever a key's provider may become another one.
 #[derive(Args)]
-pub(super) struct Opening {
+pub(super) struct CredentialPathOption {
     /// Allow another provider by which the gateway no longer refuses paths that make or show credentials
     #[arg(long, help_heading = "Injection by the gateway")]
     allow_credential_paths: bool,
 }
 
-impl Opening {
+impl CredentialPathOption {
     /// Requires the option if the change opens paths that were refused before.
     ///
     /// # Errors
     /// A fault that lists these paths, if the option is not given.
     pub(super) fn check(&self, key: &Name, change: &RuleChange) -> Result<(), Fault> {
-        let opened = change.opened();
-        if opened.is_empty() || self.allow_credential_paths {
+        let allowed = change.newly_allowed();
+        if allowed.is_empty() || self.allow_credential_paths {
             return Ok(());
         }
         let what = format!(
             "with this provider the gateway would no longer refuse, for {key}, what makes or shows credentials: {}",
-            briefly(&opened)
+            brief_paths(&allowed)
         );
         Err(Fault::new(Code::Policy, what)
             .next("nothing was stored; leave the provider as it is, or add --allow-credential-paths"))

@@ -9,25 +9,25 @@ use zeroize::Zeroizing;
 pub(super) const NOTE_BYTES: usize = 4096;
 
 #[derive(Args)]
-pub(super) struct Words {
+pub(super) struct LabelOptions {
     /// Whose service it is for, such as Stripe (empty: nobody's)
-    #[arg(long, value_name = "PROVIDER", value_parser = word)]
+    #[arg(long, value_name = "PROVIDER", value_parser = parse_label)]
     provider: Option<String>,
     /// A label; may be given several times and replaces all former ones (empty: none)
-    #[arg(long = "tag", value_name = "TAG", value_parser = word)]
+    #[arg(long = "tag", value_name = "TAG", value_parser = parse_label)]
     tags: Option<Vec<String>>,
     /// Label of the set of keys it belongs to, such as an access key with its secret (empty: none)
-    #[arg(long, value_name = "LABEL", value_parser = word)]
+    #[arg(long, value_name = "LABEL", value_parser = parse_label)]
     set: Option<String>,
     /// Another word for it, for people (empty: none)
-    #[arg(long, value_name = "WORD", value_parser = word)]
+    #[arg(long, value_name = "WORD", value_parser = parse_label)]
     alias: Option<String>,
     /// A note, sealed with the value and shown by `key show` (empty: none)
     #[arg(long, value_name = "TEXT", value_parser = note)]
     note: Option<String>,
 }
 
-impl Words {
+impl LabelOptions {
     /// Whether any of them is given.
     pub(super) fn are_given(&self) -> bool {
         let words = [&self.provider, &self.set, &self.alias, &self.note];
@@ -75,7 +75,7 @@ impl Words {
 }
 
 /// Reads an empty text, or one that would do as a name.
-pub(super) fn word(text: &str) -> Result<String, NameError> {
+pub(super) fn parse_label(text: &str) -> Result<String, NameError> {
     if text.is_empty() { Ok(String::new()) } else { text.parse().map(|name: Name| name.to_string()) }
 }
 
@@ -95,22 +95,22 @@ mod tests {
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
-        words: Words,
+        labels: LabelOptions,
     }
 
-    fn words(arguments: &[&str]) -> Words {
-        Line::try_parse_from([&["x"], arguments].concat()).unwrap().words
+    fn labels(arguments: &[&str]) -> LabelOptions {
+        Line::try_parse_from([&["x"], arguments].concat()).unwrap().labels
     }
 
     #[test]
     fn an_empty_note_takes_the_former_one_away_and_none_given_keeps_it() {
         let after = |arguments: &[&str]| {
-            words(arguments).note(Some(Zeroizing::new("former".to_owned()))).map(|note| note.to_string())
+            labels(arguments).note(Some(Zeroizing::new("former".to_owned()))).map(|note| note.to_string())
         };
         assert_eq!(after(&[]).as_deref(), Some("former"));
         assert_eq!(after(&["--note", "new"]).as_deref(), Some("new"));
         assert_eq!(after(&["--note", ""]), None);
-        assert!(words(&["--note", ""]).have_note() && !words(&[]).are_given());
+        assert!(labels(&["--note", ""]).have_note() && !labels(&[]).are_given());
     }
 
     #[test]
@@ -120,6 +120,6 @@ mod tests {
                 assert!(Line::try_parse_from(["x", flag, bad]).is_err(), "{flag} {bad:?}");
             }
         }
-        assert!(words(&["--tag", ""]).are_given());
+        assert!(labels(&["--tag", ""]).are_given());
     }
 }

@@ -3,9 +3,9 @@
 use keyward_wire::provider::minting::Minting;
 
 /// What of `before` was refused, if only in part, and is not `now`. Both are of the same rule.
-pub(super) fn opened<'a>(before: &'a [Minting], now: &[Minting]) -> Vec<&'a Minting> {
-    let is_open = |path| !now.iter().any(|one| one.refused.contains(path));
-    before.iter().filter(|one| one.refused.iter().any(is_open)).collect()
+pub(super) fn newly_allowed<'a>(before: &'a [Minting], now: &[Minting]) -> Vec<&'a Minting> {
+    let is_allowed = |path| !now.iter().any(|one| one.refused.contains(path));
+    before.iter().filter(|one| one.refused.iter().any(is_allowed)).collect()
 }
 
 #[cfg(test)]
@@ -38,7 +38,7 @@ mod tests {
                 .filter(|paths| !paths.is_empty());
             let rule = Rule::new(terms).unwrap();
             let (old, new) = (of_rule(&rule, Some(before)), of_rule(&rule, Some(now)));
-            let found = opened(&old, &new).iter().any(|one| one.path.as_str() == path);
+            let found = newly_allowed(&old, &new).iter().any(|one| one.path.as_str() == path);
             assert_eq!(found, is_opened, "{before} to {now}: {paths:?}");
         }
     }

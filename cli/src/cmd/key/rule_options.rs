@@ -12,13 +12,13 @@ use keyward_wire::rule::{
 };
 use zeroize::Zeroizing;
 
-use super::source::{Source, read_all, unreadable};
+use super::value_source::{ValueSource, read_all, unreadable};
 use crate::args::provider_advice::{similar_providers, why_unsupported};
 use crate::fault::{Code, Fault, nearest, printable, typed};
 
 #[derive(Args)]
 #[command(next_help_heading = "Injection by the gateway")]
-pub(super) struct RuleWords {
+pub(super) struct RuleOptions {
     /// A host it may be sent to: api.example.com, *.example.com, api.example.com:8443; several times; replaces all former ones
     #[arg(long = "host", value_name = "PATTERN")]
     hosts: Vec<String>,
@@ -42,7 +42,7 @@ pub(super) struct RuleWords {
     #[arg(long, value_name = "N")]
     per_minute: Option<u32>,
     #[command(flatten)]
-    wildcards: Wildcards,
+    wildcards: WildcardOption,
     /// The whole rule as JSON, from a file or from - (standard input)
     #[arg(long = "rule", value_name = "FILE",
           conflicts_with_all = ["hosts", "into", "methods", "paths", "approval", "account", "per_minute"])]
@@ -50,12 +50,12 @@ pub(super) struct RuleWords {
 }
 
 /// A rule that was asked for, and the provider whose preset it began with.
-pub(super) struct Wanted {
+pub(super) struct RequestedRule {
     pub(super) rule: Rule,
     pub(super) provider: Option<Provider>,
 }
 
-impl RuleWords {
+impl RuleOptions {
     /// Whether any of them is given.
     pub(super) fn are_given(&self) -> bool {
         let Self { hosts, into, methods, paths, approval, account, per_minute, wildcards: _, file } = self;
@@ -72,7 +72,7 @@ impl RuleWords {
     }
 
     /// Two things cannot be read from one standard input.
-    pub(super) fn check_stdin(&self, source: &Source) -> Result<(), Fault> {
+    pub(super) fn check_stdin(&self, source: &ValueSource) -> Result<(), Fault> {
         if self.takes_stdin() && source.takes_stdin() {
             return Err(Fault::usage("value and rule cannot both come from standard input")
                 .next("put one of them into a file"));
@@ -100,11 +100,11 @@ impl RuleWords {
         file: Option<&[u8]>,
         former: Option<&str>,
         value: &[u8],
-    ) -> anyhow::Result<Wanted> {
+    ) -> anyhow::Result<RequestedRule> {
         if let Some(json) = file {
             let rule = read(json)?;
             self.wildcards.check(&rule, former)?;
-            return Ok(Wanted { rule, provider: None });
+            return Ok(RequestedRule { rule, provider: None });
         }
         let stored = former;
         let former = former.map(|json| Rule::from_json(json.as_bytes())).transpose().map_err(|error| {
@@ -152,7 +152,7 @@ impl RuleWords {
         self.narrow(&mut terms)?;
         let rule = Rule::new(terms).map_err(|error| refused(&error))?;
         self.wildcards.check(&rule, stored)?;
-        Ok(Wanted { rule, provider: preset })
+        Ok(RequestedRule { rule, provider: preset })
     }
 
     /// What narrowed the former rule narrows the new one: another preset must not open what was closed, unsaid.
@@ -223,19 +223,19 @@ impl RuleWords {
 }
 
 /// The rule that is stored with a value, if it can be read: another sends nothing.
-pub(super) fn stored(secret: &Secret) -> Option<Rule> {
+pub(super) fn stored_rule(secret: &Secret) -> Option<Rule> {
     secret.inject.as_ref().and_then(|json| Rule::from_json(json.as_bytes()).ok())
 }
 
 /// Said wherever a key may get a rule.
 #[derive(Args)]
-pub(super) struct Wildcards {
+pub(super) struct WildcardOption {
     /// Allow a host with a `*`: the value then goes to every host one label longer
     #[arg(long)]
     allow_wildcard: bool,
 }
 
-impl Wildcards {
+impl WildcardOption {
     /// A wildcard that was not in the `former` rule has to be meant.
     pub(super) fn check(&self, rule: &Rule, former: Option<&str>) -> Result<(), Fault> {
         let former = former.and_then(|json| Rule::from_json(json.as_bytes()).ok());

@@ -1,12 +1,12 @@
-//! What is said of a key's rule before anybody relies on it: where its value may go, where it could go before, and what of
+//! A change of a key's rule, in words, before anybody relies on it: where its value may go, where it could go before, and what of
 //! that hands out credentials.
 
 use keyward_wire::name::Name;
 use keyward_wire::provider::minting::{Minting, of_rule};
 use keyward_wire::rule::{Approval, Injection, Rule, Terms};
 
-use super::opened::opened;
-use crate::ctx::Ctx;
+use super::messages::Message;
+use super::newly_allowed::newly_allowed;
 
 /// A key's rule, and the one before it.
 pub(super) struct RuleChange {
@@ -30,67 +30,38 @@ enum Former {
 
 /// The provider that a key is for, before and after: by the provider the gateway knows the paths at a customer's own host.
 #[derive(Clone, Copy)]
-pub(super) struct Whose<'a> {
+pub(super) struct ProviderChange<'a> {
     pub(super) before: Option<&'a str>,
     pub(super) now: Option<&'a str>,
 }
 
-impl<'a> Whose<'a> {
+impl<'a> ProviderChange<'a> {
     /// The same provider before and after.
     pub(super) fn still(provider: Option<&'a str>) -> Self {
         Self { before: provider, now: provider }
     }
 }
 
-/// What is told of rules before a write, which may be tried again: once, unless it is something else by then.
-#[derive(Default)]
-pub(super) struct Telling(Vec<Line>);
-
-impl Telling {
-    pub(super) fn tell(&mut self, ctx: &Ctx, lines: Vec<Line>) {
-        if self.0 != lines {
-            say(ctx, &lines);
-            self.0 = lines;
-        }
-    }
-}
-
-/// A line on stderr.
-#[derive(PartialEq)]
-pub(super) enum Line {
-    Said(String),
-    Warned(String),
-}
-
-pub(super) fn say(ctx: &Ctx, lines: &[Line]) {
-    for line in lines {
-        match line {
-            Line::Said(text) => ctx.out.say(text),
-            Line::Warned(text) => ctx.out.warn(text),
-        }
-    }
-}
-
 impl RuleChange {
     /// The change from the rule `former`, in its stored form, to `rule`.
-    pub(super) fn new(former: Option<&str>, rule: Option<Rule>, whose: Whose<'_>) -> Self {
+    pub(super) fn new(former: Option<&str>, rule: Option<Rule>, provider: ProviderChange<'_>) -> Self {
         let former = match former.map(|json| Rule::from_json(json.as_bytes())) {
             None => Former::None,
             Some(Err(_)) => Former::Unreadable,
             Some(Ok(rule)) => Former::Rule(rule),
         };
         let minting = |provider| rule.as_ref().map(|rule| of_rule(rule, provider)).unwrap_or_default();
-        let (minting, minting_before) = (minting(whose.now), minting(whose.before));
+        let (minting, minting_before) = (minting(provider.now), minting(provider.before));
         Self { former, rule, is_used: true, minting, minting_before }
     }
 
     /// The same change, of a value that the gateway uses, or does not use.
-    pub(super) fn of_value(self, is_used: bool) -> Self {
+    pub(super) fn with_value_used(self, is_used: bool) -> Self {
         Self { is_used, ..self }
     }
 
     /// Whether the key may be used otherwise than before.
-    pub(super) fn is_one(&self) -> bool {
+    pub(super) fn alters_use(&self) -> bool {
         match (&self.former, &self.rule) {
             (Former::None, None) => false,
             (Former::Rule(former), Some(rule)) => {
@@ -101,19 +72,19 @@ impl RuleChange {
     }
 
     /// What was refused and is refused no longer, because the key's provider is another one now.
-    pub(super) fn opened(&self) -> Vec<&Minting> {
+    pub(super) fn newly_allowed(&self) -> Vec<&Minting> {
         match self.former {
-            Former::Rule(_) => opened(&self.minting_before, &self.minting),
+            Former::Rule(_) => newly_allowed(&self.minting_before, &self.minting),
             Former::None | Former::Unreadable => Vec::new(),
         }
     }
 
     /// What the rule allows and what it allowed before, with every host: somebody has to agree to it. `key` where several
     /// are told of.
-    pub(super) fn lines(&self, key: Option<&Name>) -> Vec<Line> {
+    pub(super) fn lines(&self, key: Option<&Name>) -> Vec<Message> {
         let of = key.map(|key| format!("{key}: ")).unwrap_or_default();
         let mut lines = Vec::new();
-        let mut say = |text: String| lines.push(Line::Said(format!("{of}{text}")));
+        let mut say = |text: String| lines.push(Message::Info(format!("{of}{text}")));
         let Some(rule) = &self.rule else {
             if let Former::Rule(former) = &self.former {
                 say(format!("hosts were: {}; the gateway sends it nowhere now", hosts(former)));
@@ -137,23 +108,23 @@ impl RuleChange {
         say(format!("{may} {}", summary(rule)));
         let refused: Vec<&Minting> = refused(&self.minting).collect();
         if !refused.is_empty() {
-            let refused = briefly(&refused);
+            let refused = brief_paths(&refused);
             say(format!(
                 "but to no path that makes or shows credentials ({refused}), unless the rule names it: --path"
             ));
         }
-        let mut warn = |text: String| lines.push(Line::Warned(format!("{of}{text}")));
+        let mut warn = |text: String| lines.push(Message::Warning(format!("{of}{text}")));
         if rule.terms().approval != Approval::Never {
             warn(
                 "approvals are not supported yet: the gateway refuses every request that needs one"
                     .to_owned(),
             );
         }
-        let opened = self.opened();
-        if !opened.is_empty() {
+        let allowed_now = self.newly_allowed();
+        if !allowed_now.is_empty() {
             warn(format!(
                 "its provider is another one, so the gateway no longer refuses what makes or shows credentials ({})",
-                briefly(&opened)
+                brief_paths(&allowed_now)
             ));
         }
         let allowed = named(&self.minting);
@@ -175,7 +146,7 @@ impl RuleChange {
         };
         let mut credential_paths = as_json(&self.minting);
         credential_paths["refused_no_longer"] =
-            self.opened().iter().map(|one| one.path.to_string()).collect();
+            self.newly_allowed().iter().map(|one| one.path.to_string()).collect();
         serde_json::json!({
             "hosts": self.rule.as_ref().map(hosts),
             "hosts_before": before,
@@ -204,7 +175,7 @@ fn refused(minting: &[Minting]) -> impl Iterator<Item = &Minting> {
 }
 
 /// The paths if they are few, else how many they are, what they make, and where all of them are listed.
-pub(super) fn briefly(minting: &[&Minting]) -> String {
+pub(super) fn brief_paths(minting: &[&Minting]) -> String {
     let paths = minting.iter().map(|one| one.path.to_string()).collect::<Vec<_>>();
     let Some(provider) = minting.first().map(|one| one.provider).filter(|_| paths.len() > FEW) else {
         return paths.join(", ");
@@ -247,7 +218,7 @@ fn summary(rule: &Rule) -> String {
 }
 
 /// The lines of `key show`: each a word and a text.
-pub(super) fn lines(rule: &Rule, provider: Option<&str>) -> Vec<(&'static str, String)> {
+pub(super) fn show_lines(rule: &Rule, provider: Option<&str>) -> Vec<(&'static str, String)> {
     let Terms { hosts, methods, paths, into, approval, account, limits } = rule.terms();
     let mut lines: Vec<(&str, String)> = hosts.iter().map(|host| ("host", host.to_string())).collect();
     lines.extend(into.iter().map(|place| ("inject", place.to_string())));

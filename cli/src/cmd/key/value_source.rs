@@ -18,7 +18,7 @@ pub(super) type Value = Zeroizing<Vec<u8>>;
 
 #[derive(Args)]
 #[group(multiple = false)]
-pub(super) struct Source {
+pub(super) struct ValueSource {
     /// Read the value from standard input; one final newline is dropped
     #[arg(long)]
     value_stdin: bool,
@@ -34,7 +34,7 @@ pub(super) struct Source {
     value: Option<String>,
 }
 
-impl Source {
+impl ValueSource {
     /// Whether the command line says where the value is.
     pub(super) fn is_given(&self) -> bool {
         let Self { value_stdin, from_file, generate, value } = self;
@@ -142,7 +142,7 @@ mod tests {
         let path = folder.path().join("value");
         let bytes = b"\xff\0line\r\n\n";
         crate::session::files::create(&path, bytes).unwrap();
-        let source = Source { value_stdin: false, from_file: Some(path), generate: None, value: None };
+        let source = ValueSource { value_stdin: false, from_file: Some(path), generate: None, value: None };
         let ctx = Ctx::new(crate::ctx::Global::default(), crate::ctx::Env::default());
         assert_eq!(source.read(&ctx, "K").unwrap().as_slice(), bytes);
     }
