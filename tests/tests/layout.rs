@@ -177,6 +177,14 @@ fn a_part_does_not_reach_back() {
         ("server/src/auth", &["crate::http"]),
         ("cli/src/export", &["crate::api", "crate::cmd", "crate::session"]),
         ("cli/src/import", &["crate::api", "crate::cmd", "crate::session"]),
+        ("cli/src/session", &["crate::api", "crate::cmd", "crate::vault"]),
+        ("cli/src/api", &["crate::cmd", "crate::vault"]),
+        ("cli/src/vault", &["crate::cmd", "crate::account", "crate::report"]),
+        ("cli/src/proxy", &["crate::cmd"]),
+        ("cli/src/args", &["crate::cmd", "crate::api"]),
+        ("cli/src/prompt", &["crate::cmd", "crate::api", "crate::session", "crate::vault"]),
+        ("cli/src/account", &["crate::cmd"]),
+        ("cli/src/report", &["crate::cmd", "crate::api"]),
         ("shared", &["std::fs", "std::net", "std::env", "std::process", "async "]),
     ];
     let files = sources();
@@ -189,6 +197,66 @@ fn a_part_does_not_reach_back() {
         }
         assert!(seen, "there is no {part}");
     }
+}
+
+/// A command is a file of `cmd` that has options. What several of them share stands beside them in the folder of their group, or
+/// outside `cmd`.
+#[test]
+fn no_command_imports_another() {
+    let files: Vec<(String, String)> = sources()
+        .into_iter()
+        .filter_map(|(path, text)| Some((path.strip_prefix("cli/src/cmd/")?.to_owned(), text)))
+        .collect();
+    let module = |path: &str| {
+        let path = path.strip_suffix(".rs").unwrap();
+        path.strip_suffix("mod").map_or(path, |folder| folder.trim_end_matches('/')).to_owned()
+    };
+    let commands: BTreeSet<String> = files
+        .iter()
+        .filter(|(_, text)| text.contains("struct Options"))
+        .map(|(path, _)| module(path))
+        .collect();
+    assert!(commands.contains("key/create") && commands.contains("run") && commands.len() > 60);
+    let within = |module: &str, folder: &str| {
+        module.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let group = |module: &str| module.split('/').next().unwrap().to_owned();
+    for (path, text) in files.iter().filter(|(_, text)| !text.contains("derive(Subcommand)")) {
+        let own = module(path);
+        for named in modules_of_cmd(&own, text) {
+            let is_module = named.starts_with(|first: char| first.is_ascii_lowercase());
+            assert!(!is_module || group(&named) == group(&own), "{path} reaches into cmd/{named}");
+            let other = commands.iter().find(|command| within(&named, command) && !within(&own, command));
+            assert!(other.is_none(), "{path} imports the command cmd/{named}");
+        }
+    }
+}
+
+/// What `text`, the file of the module `own` of `cmd`, names in `cmd`, as `key/create/Options`.
+fn modules_of_cmd(own: &str, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let parent = own.rsplit_once('/').map_or("", |(parent, _)| parent);
+    for (start, folder) in [("super::", parent), ("crate::cmd::", "")] {
+        for (at, _) in text.match_indices(start) {
+            let rest = &text[at + start.len()..];
+            let listed =
+                rest.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(listed, _)| listed);
+            for one in listed.unwrap_or(rest).split(',').take(listed.map_or(1, |_| usize::MAX)) {
+                let one = one.trim();
+                let end = one.find(|c: char| !(c.is_alphanumeric() || "_:".contains(c))).unwrap_or(one.len());
+                let mut path: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+                for part in one[..end].split("::") {
+                    if part == "super" {
+                        path.pop();
+                    } else {
+                        path.push(part);
+                    }
+                }
+                found.push(path.join("/"));
+            }
+        }
+    }
+    found
 }
 
 #[test]

@@ -11,9 +11,9 @@ use keyward_wire::limits::AUDIT_PAGE;
 use keyward_wire::{IdentityId, KeyId};
 use serde_json::json;
 
+use super::entry_format::{csv_head, csv_row, json_line};
 use super::names::Names;
-use super::rows::{csv_head, csv_row, json_line};
-use super::walk::{beginning, page, record, walk};
+use super::pages::{beginning, page, record, walk};
 use crate::args::resolve;
 use crate::args::since::{Since, parse_since};
 use crate::ctx::Ctx;

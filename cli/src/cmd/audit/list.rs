@@ -6,7 +6,7 @@ use keyward_wire::limits::AUDIT_PAGE;
 use serde_json::json;
 
 use super::names::Names;
-use super::walk::{page, record};
+use super::pages::{page, record};
 use crate::api::Api;
 use crate::args::resolve;
 use crate::args::since::{Since, parse_since};

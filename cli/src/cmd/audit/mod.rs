@@ -1,11 +1,11 @@
 //! `keyward audit`: what happened, as the server tells it, and whether it tells the same story as before.
 
+mod entry_format;
 pub mod export;
 pub mod list;
 mod names;
-mod rows;
+mod pages;
 pub mod verify;
-mod walk;
 
 use clap::Subcommand;
 

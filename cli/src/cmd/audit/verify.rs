@@ -6,7 +6,7 @@ use keyward_wire::api::audit::AuditRecord;
 use keyward_wire::api::org::AuditHead;
 use serde_json::json;
 
-use super::walk::{RECOVERED, beginning, walk};
+use super::pages::{RECOVERED, beginning, walk};
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault};
 use crate::vault::admin::Session;

@@ -1,10 +1,10 @@
 //! `keyward doctor`: what stands in the way, and what to do about it. It changes nothing.
 
-mod access;
 mod check;
+mod credential;
 mod environment;
 mod files;
-mod folder;
+mod mapping_file;
 #[cfg(feature = "gateway")]
 mod programs;
 #[cfg(feature = "gateway")]
@@ -61,8 +61,8 @@ async fn look(ctx: &Ctx, env: &ProcessEnv) -> Vec<Check> {
     checks.push(environment::path(env));
     let (kept, login) = files::look(ctx);
     checks.extend(kept);
-    let (credential, found) = access::credential(ctx, login.as_ref());
-    checks.push(credential);
+    let (check, found) = credential::look(ctx, login.as_ref());
+    checks.push(check);
     checks.extend(token_file::look(ctx.env.token_file.as_deref()));
     let is_named = ctx.global.url.is_some() || login.is_some();
     // What cannot be read may well name one.
@@ -75,11 +75,11 @@ async fn look(ctx: &Ctx, env: &ProcessEnv) -> Vec<Check> {
         };
     checks.extend(server);
     match found {
-        Some(found) if is_there => checks.extend(access::read(ctx, &found).await),
+        Some(found) if is_there => checks.extend(credential::access(ctx, &found).await),
         Some(_) => checks.push(Check::skipped("access", "not looked at, for the server is not there")),
         None => {}
     }
-    checks.push(folder::look());
+    checks.push(mapping_file::look());
     checks.extend(shell::look(env));
     checks.push(environment::proxies(env));
     checks.extend(environment::variables(env));

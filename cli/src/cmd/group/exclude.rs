@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use super::assignment;
 use crate::args::resolve;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
@@ -30,13 +31,13 @@ impl Options {
         let session = Session::start(ctx).await?;
         let (assigned, consequences) = session
             .write(ctx, async |draft, desk| {
-                let (group, deployment, _) = super::assignment(&desk.org, &self.group, &self.deployment)?;
+                let (group, deployment, _) = assignment::find(&desk.org, &self.group, &self.deployment)?;
                 let mapped = deployment.mappings.iter().map(|mapping| mapping.key).collect();
                 let kind = format!("key in {}", deployment.name);
                 let keys = resolve::keys_among(&desk.org, &kind, &self.keys, &mapped)?;
                 draft.because("excluded");
                 draft.org.exclude(group.id, deployment.id, &keys).map_err(Fault::from)?;
-                let (_, _, assignment) = super::assignment(&draft.org, &self.group, &self.deployment)?;
+                let (_, _, assignment) = assignment::find(&draft.org, &self.group, &self.deployment)?;
                 let assigned = AssignmentSummary::of(&draft.org, &draft.org.facts(), assignment);
                 Ok((assigned, Consequences::of(draft, &desk.org)))
             })

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use super::assignment;
 use crate::args::resolve;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
@@ -28,12 +29,11 @@ impl Options {
         let session = Session::start(ctx).await?;
         let (assigned, consequences) = session
             .write(ctx, async |draft, desk| {
-                let (group, deployment, former) =
-                    super::assignment(&desk.org, &self.group, &self.deployment)?;
+                let (group, deployment, former) = assignment::find(&desk.org, &self.group, &self.deployment)?;
                 let kind = format!("key excluded for {} in {}", group.name, deployment.name);
                 let keys = resolve::keys_among(&desk.org, &kind, &self.keys, &former.excluded)?;
                 draft.org.include(group.id, deployment.id, &keys).map_err(Fault::from)?;
-                let (_, _, assignment) = super::assignment(&draft.org, &self.group, &self.deployment)?;
+                let (_, _, assignment) = assignment::find(&draft.org, &self.group, &self.deployment)?;
                 let assigned = AssignmentSummary::of(&draft.org, &draft.org.facts(), assignment);
                 Ok((assigned, Consequences::of(draft, &desk.org)))
             })

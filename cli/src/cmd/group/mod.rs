@@ -2,6 +2,7 @@
 
 pub mod add;
 pub mod assign;
+mod assignment;
 pub mod create;
 pub mod delete;
 pub mod exclude;
@@ -12,12 +13,8 @@ pub mod show;
 pub mod unassign;
 
 use clap::Subcommand;
-use keyward_crypto::state::org::{Assignment, Deployment, Group, Org};
 
-use crate::args::resolve;
 use crate::ctx::Ctx;
-use crate::fault::{Code, Fault};
-use crate::text::quoted;
 
 /// Manage groups: their members, the deployments assigned to them, and what of those they may not read
 #[derive(Subcommand)]
@@ -51,24 +48,4 @@ impl Command {
             Self::Remove(options) => options.run(ctx).await,
         }
     }
-}
-
-/// A group, a deployment, and that the one is assigned to the other.
-fn assignment<'a>(
-    org: &'a Org,
-    group: &str,
-    deployment: &str,
-) -> anyhow::Result<(&'a Group, &'a Deployment, &'a Assignment)> {
-    let group = resolve::group(org, group)?;
-    let deployment = resolve::deployment(org, deployment)?;
-    let assignment = org.assignment(group.id, deployment.id).ok_or_else(|| {
-        let words = (quoted(group.name.as_str()), quoted(deployment.name.as_str()));
-        not_assigned(group, deployment)
-            .next(format!("assign it: keyward group assign {} {}", words.0, words.1))
-    })?;
-    Ok((group, deployment, assignment))
-}
-
-fn not_assigned(group: &Group, deployment: &Deployment) -> Fault {
-    Fault::new(Code::NotFound, format!("{} is not assigned to {}", deployment.name, group.name))
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use super::assignment::not_assigned;
 use crate::args::resolve;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
@@ -29,7 +30,7 @@ impl Options {
                 let deployment = resolve::deployment(&desk.org, &self.deployment)?;
                 if desk.org.assignment(group.id, deployment.id).is_none() {
                     let shown = format!("see what is: keyward group show {}", quoted(group.name.as_str()));
-                    return Err(super::not_assigned(group, deployment).next(shown).into());
+                    return Err(not_assigned(group, deployment).next(shown).into());
                 }
                 draft.because("left group");
                 draft.org.unassign(group.id, deployment.id).map_err(Fault::from)?;

@@ -3,12 +3,12 @@
 //! It types the ordinary commands for its user, and shows them: whoever has seen it once knows how it is done. Each step
 //! looks first whether it is done already, so that it can be run again whenever it was interrupted.
 
-mod background;
-mod local;
+mod background_process;
+mod local_server;
 mod plan;
-mod service;
-mod start;
+mod server_start;
 mod steps;
+mod systemd_service;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -98,7 +98,9 @@ impl Options {
         let login = Config::load(&home)?.login;
         let plan = Plan::make(ctx, self, login.as_ref())?;
         let url = match &plan.place {
-            Place::Here { listen, background } => local::ensure(ctx, &home, *listen, *background).await?,
+            Place::Here { listen, background } => {
+                local_server::ensure(ctx, &home, *listen, *background).await?
+            }
             Place::At(url) => url.clone(),
         };
         let steps = Steps::new(ctx, &home)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use keyward_wire::name::{Email, Name};
 
 use super::Options;
-use super::local;
+use super::local_server;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::prompt;
@@ -110,8 +110,9 @@ fn place(ctx: &Ctx, options: &Options, login: Option<&Login>, asks: bool) -> any
             .into());
     }
     if let Some(login) = login {
-        let is_ours =
-            Home::find(ctx).and_then(|home| local::recorded(&home)).is_some_and(|known| known == login.url);
+        let is_ours = Home::find(ctx)
+            .and_then(|home| local_server::recorded(&home))
+            .is_some_and(|known| known == login.url);
         return match url {
             Some(url) if *url != login.url => {
                 let fault =

@@ -1,7 +1,6 @@
 //! `~/.aws/credentials`: the AWS command line and libraries sign requests with what stands there.
 
-use super::MANAGED;
-use super::file::File;
+use super::file::{File, MANAGED};
 
 pub(super) fn files() -> Vec<File> {
     let text = format!("[default]\naws_access_key_id = {MANAGED}\naws_secret_access_key = {MANAGED}\n");

@@ -3,8 +3,7 @@
 
 use serde_json::json;
 
-use super::file::File;
-use super::{MANAGED, NEVER_MS};
+use super::file::{File, MANAGED, NEVER_MS};
 
 pub(super) fn files() -> Vec<File> {
     let oauth = json!({

@@ -2,8 +2,7 @@
 
 use serde_json::json;
 
-use super::MANAGED;
-use super::file::File;
+use super::file::{File, MANAGED};
 
 pub(super) fn files() -> Vec<File> {
     vec![File::json(".codex/auth.json", &json!({ "auth_mode": "apikey", "OPENAI_API_KEY": MANAGED }))]

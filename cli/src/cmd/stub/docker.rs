@@ -6,8 +6,8 @@ use data_encoding::BASE64;
 use keyward_wire::rule::Authority;
 use serde_json::{Map, json};
 
-use super::file::File;
-use super::{MANAGED, npmrc};
+use super::file::{File, MANAGED};
+use super::npmrc;
 
 pub(super) fn files(hosts: &[Authority]) -> Vec<File> {
     let mut registries: Vec<String> = hosts.iter().map(name).collect();

@@ -18,3 +18,10 @@ impl File {
         Self { path, text: format!("{value:#}\n") }
     }
 }
+
+/// What a program finds where a credential should be: in the place that a key's rule names, the gateway replaces
+/// it; anywhere else it is just a word.
+pub(super) const MANAGED: &str = "keyward-managed";
+
+/// When these end: 2100-01-01, in milliseconds. A program that thinks its token is over would ask for another.
+pub(super) const NEVER_MS: u64 = 4_102_444_800_000;

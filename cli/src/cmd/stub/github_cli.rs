@@ -1,8 +1,7 @@
 //! `~/.config/gh`: signed in to github.com. Both forms of the file, before gh 2.40 and since, and the version that tells gh not
 //! to ask GitHub who this is.
 
-use super::MANAGED;
-use super::file::File;
+use super::file::{File, MANAGED};
 
 pub(super) fn files() -> Vec<File> {
     let hosts = format!(

@@ -1,6 +1,6 @@
 //! `keyward stub`: credential files with nothing in them, for programs that do not start without one.
 //!
-//! Where a credential belongs, each says `MANAGED`: the gateway writes the value there. A file a kind.
+//! Where a credential belongs, each says `keyward-managed`: the gateway writes the value there. A file a kind.
 
 mod aws;
 mod claude_code;
@@ -32,10 +32,3 @@ impl Command {
         }
     }
 }
-
-/// What a program finds where a credential should be: in the place that a key's rule names, the gateway replaces
-/// it; anywhere else it is just a word.
-const MANAGED: &str = "keyward-managed";
-
-/// When these end: 2100-01-01, in milliseconds. A program that thinks its token is over would ask for another.
-const NEVER_MS: u64 = 4_102_444_800_000;

@@ -2,8 +2,7 @@
 
 use keyward_wire::rule::Authority;
 
-use super::MANAGED;
-use super::file::File;
+use super::file::{File, MANAGED};
 
 /// GitHub's git service takes any user name but wants one.
 pub(super) fn files(hosts: &[Authority]) -> Vec<File> {

@@ -2,8 +2,7 @@
 
 use keyward_wire::rule::Authority;
 
-use super::MANAGED;
-use super::file::File;
+use super::file::{File, MANAGED};
 
 pub(super) fn files(hosts: &[Authority]) -> Vec<File> {
     let mut registries: Vec<String> = hosts.iter().map(name).collect();

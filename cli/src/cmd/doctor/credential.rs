@@ -18,7 +18,7 @@ const SOON: i64 = 3_600_000;
 const WEEKS: i64 = 14 * 86_400_000;
 
 /// Where the credential comes from, and until when it is good.
-pub(super) fn credential(ctx: &Ctx, login: Option<&Login>) -> (Check, Option<Credential>) {
+pub(super) fn look(ctx: &Ctx, login: Option<&Login>) -> (Check, Option<Credential>) {
     let from_outside = if ctx.env.token_file.is_some() {
         Some("KEYWARD_TOKEN_FILE")
     } else if ctx.env.token.is_some() || ctx.env.token_unreadable {
@@ -59,7 +59,7 @@ fn stored(login: Option<&Login>, now: i64) -> Check {
 }
 
 /// What the server gives this credential, verified as every command does. Nothing of it is kept.
-pub(super) async fn read(ctx: &Ctx, credential: &Credential) -> Vec<Check> {
+pub(super) async fn access(ctx: &Ctx, credential: &Credential) -> Vec<Check> {
     let fetched = match fetch(ctx, credential, &Freshness::default(), None).await {
         Ok(fetched) => fetched,
         Err(error) => return vec![Check::of_error("access", &error)],

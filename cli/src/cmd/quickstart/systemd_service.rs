@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
 
-use super::start::Start;
+use super::server_start::ServerStart;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::process_env::ProcessEnv;
@@ -28,7 +28,7 @@ pub(super) fn is_there(env: &ProcessEnv) -> bool {
 }
 
 /// Writes the unit and starts it.
-pub(super) fn start(ctx: &Ctx, env: &ProcessEnv, start: &Start) -> anyhow::Result<()> {
+pub(super) fn start(ctx: &Ctx, env: &ProcessEnv, start: &ServerStart) -> anyhow::Result<()> {
     let folder = folder(env).ok_or_else(|| Fault::usage("there is no HOME for a systemd unit"))?;
     let path = folder.join(NAME);
     let text = unit(&start.program, &start.data(), &start.listen.to_string());

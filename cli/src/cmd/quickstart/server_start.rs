@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// How a server is started.
-pub(super) struct Start {
+pub(super) struct ServerStart {
     /// `keyward-server`.
     pub(super) program: PathBuf,
     /// The server's own folder, absolute.
@@ -13,7 +13,7 @@ pub(super) struct Start {
     pub(super) listen: SocketAddr,
 }
 
-impl Start {
+impl ServerStart {
     /// The directory of the server's database and setup code.
     pub(super) fn data(&self) -> PathBuf {
         self.folder.join("data")

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use super::start::Start;
-use super::{background, service};
+use super::server_start::ServerStart;
+use super::{background_process, systemd_service};
 use crate::api::ApiError;
 use crate::api::probe::probe;
 use crate::ctx::Ctx;
@@ -52,12 +52,12 @@ pub(super) async fn ensure(
     let env = ProcessEnv::read();
     let folder = std::path::absolute(home.path())?.join("server");
     files::folder(&folder)?;
-    let start = Start { program: program(&env)?, folder, listen };
+    let start = ServerStart { program: program(&env)?, folder, listen };
     let mut child = None;
-    if !background && service::is_there(&env) {
-        service::start(ctx, &env, &start)?;
+    if !background && systemd_service::is_there(&env) {
+        systemd_service::start(ctx, &env, &start)?;
     } else {
-        child = Some(background::start(ctx, &start)?);
+        child = Some(background_process::start(ctx, &start)?);
     }
     wait(&url, child.as_mut(), &start).await?;
     files::write(&address_file(home), url.as_bytes())?;
@@ -102,7 +102,7 @@ fn program(env: &ProcessEnv) -> anyhow::Result<PathBuf> {
     })?)
 }
 
-async fn wait(url: &str, mut child: Option<&mut Child>, start: &Start) -> anyhow::Result<()> {
+async fn wait(url: &str, mut child: Option<&mut Child>, start: &ServerStart) -> anyhow::Result<()> {
     let began = Instant::now();
     loop {
         if runs(url).await.unwrap_or(false) {

@@ -8,13 +8,13 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
 
-use super::start::Start;
+use super::server_start::ServerStart;
 use crate::ctx::Ctx;
 use crate::session::files;
 use crate::text::quoted;
 
 /// Starts it, and says how it is stopped.
-pub(super) fn start(ctx: &Ctx, start: &Start) -> anyhow::Result<Child> {
+pub(super) fn start(ctx: &Ctx, start: &ServerStart) -> anyhow::Result<Child> {
     let path = start.folder.join("log");
     let log = OpenOptions::new()
         .create(true)
