@@ -12,7 +12,7 @@ use crate::fault::{Code, Ended, code_of};
 use crate::out::Out;
 #[cfg(all(feature = "gateway", target_os = "linux"))]
 use crate::proxy::parent_death;
-use crate::{complete, fast_parse, for_shell, usage};
+use crate::{complete, fast_parse, shell_eval, usage};
 
 /// Runs the program.
 pub fn main() -> ExitCode {
@@ -32,7 +32,7 @@ pub fn main() -> ExitCode {
         Out::default().error("keyward failed in a way it should not; please report how to make it happen");
         Code::Unexpected as u8
     });
-    if code != 0 && for_shell::expected(&args) {
+    if code != 0 && shell_eval::expected(&args) {
         Out::default().fail_the_shell();
     }
     ExitCode::from(code)
@@ -41,7 +41,7 @@ pub fn main() -> ExitCode {
 fn run(args: &[OsString]) -> u8 {
     let cli = match fast_parse::parse(args).map_or_else(|| Cli::try_parse_from(args), Ok) {
         Ok(cli) => cli,
-        Err(asked) if !asked.use_stderr() && for_shell::asked(args) && !Out::stdout_is_terminal() => {
+        Err(asked) if !asked.use_stderr() && shell_eval::asked(args) && !Out::stdout_is_terminal() => {
             // A shell would run the help's words.
             Out::default().note(&asked.to_string());
             return Code::Usage as u8;
@@ -53,7 +53,7 @@ fn run(args: &[OsString]) -> u8 {
         }
     };
     let ctx = Ctx::new(cli.global.clone(), Env::read());
-    match cli.run(&ctx, for_shell::expected(args)) {
+    match cli.run(&ctx, shell_eval::expected(args)) {
         Ok(()) => 0,
         Err(error) if error.is::<Ended>() => error.downcast_ref().map_or(1, |Ended(code)| *code),
         Err(error) => {

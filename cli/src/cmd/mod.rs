@@ -27,8 +27,8 @@ pub mod whoami;
 use clap::{Parser, Subcommand};
 
 use crate::ctx::{Ctx, Global};
-use crate::file_limit;
-use crate::stop::unless_stopped;
+use crate::signals::file_limit;
+use crate::signals::stop::unless_stopped;
 
 /// Gives programs, containers and agents the API keys they need, and nothing else
 ///

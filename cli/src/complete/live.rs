@@ -8,8 +8,8 @@ use keyward_wire::KeyId;
 use keyward_wire::api::IdentityKind;
 
 use crate::ctx::Ctx;
-use crate::file_limit;
 use crate::session::credential::Credential;
+use crate::signals::file_limit;
 use crate::vault::admin::Session;
 use crate::vault::glance::glance;
 use crate::vault::mapping_file;

@@ -11,8 +11,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
 use crate::fault::Ended;
-use crate::ignored::Ignored;
 use crate::launch;
+use crate::signals::ignored::IgnoredSignals;
 
 /// A program that runs behind the gateway.
 pub struct Child {
@@ -96,7 +96,7 @@ impl Signals {
             (SignalKind::user_defined1(), Signal::USR1),
             (SignalKind::user_defined2(), Signal::USR2),
         ];
-        let ignored = Ignored::read();
+        let ignored = IgnoredSignals::read();
         let all = all.into_iter().filter(|(kind, _)| !ignored.has(*kind));
         all.map(|(kind, sent)| Ok((signal(kind)?, sent))).collect::<Result<_, _>>().map(Self)
     }

@@ -11,7 +11,6 @@ use keyward_wire::api::bundle::SecretItem;
 use keyward_wire::name::EnvName;
 use keyward_wire::{DeploymentId, Sha256};
 
-use super::ahead::{self, Early, Wanted};
 use super::cache::{Cached, Kept};
 use super::choose;
 use super::freshness::Freshness;
@@ -20,6 +19,7 @@ use super::notice;
 use super::offline::Offline;
 use super::open::{Opened, Opener, missing, read};
 use super::pins::Pins;
+use super::speculative::{self, Early, Wanted};
 use crate::api::client::Answer;
 use crate::api::{Api, ApiError};
 use crate::ctx::Ctx;
@@ -136,10 +136,10 @@ async fn ask(
     let api = Api::new(server)?;
     let ask = |known| api.bundle(*id, keys, deployment, known);
     let Some(kept) = kept else { return Ok((ask(None).await, None)) };
-    let open = || ahead::open(opener, cached, kept, wanted, ctx.now());
+    let open = || speculative::open(opener, cached, kept, wanted, ctx.now());
     let mut opened = pin!(open());
     let asking = Instant::now();
-    let (answer, early) = ahead::meanwhile(ask(Some(kept.tag())), opened.as_mut()).await;
+    let (answer, early) = speculative::meanwhile(ask(Some(kept.tag())), opened.as_mut()).await;
     if !matches!(answer, Ok(Answer::Unchanged { .. })) {
         return Ok((answer, None));
     }

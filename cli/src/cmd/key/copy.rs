@@ -10,7 +10,7 @@ use super::reader::value_of;
 use crate::clipboard::Clipboard;
 use crate::ctx::{Ctx, parse_span};
 use crate::fault::{Code, Fault};
-use crate::stop::Stops;
+use crate::signals::stop::Stops;
 use crate::vault::freshness::Freshness;
 
 /// Put the value of a key into the clipboard, for 45 seconds

@@ -11,7 +11,7 @@ use crate::proxy::GatewayOptions;
 use crate::proxy::listen::{Bound, Listen, Place};
 use crate::proxy::proxied_program::{ProgramOptions, ProxiedProgram};
 use crate::proxy::running::{Prepared, Serves};
-use crate::stop::Stops;
+use crate::signals::stop::Stops;
 use crate::vault::freshness::Freshness;
 
 /// What is decided on the command line.

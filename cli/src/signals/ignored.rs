@@ -7,9 +7,9 @@ use tokio::signal::unix::SignalKind;
 
 /// A bit for each, the lowest for signal 1.
 #[derive(Clone, Copy)]
-pub struct Ignored(u64);
+pub struct IgnoredSignals(u64);
 
-impl Ignored {
+impl IgnoredSignals {
     /// The signals that are ignored now; before anything listens to a signal, those that were ignored at the start. If the system
     /// does not tell, none are.
     pub fn read() -> Self {
@@ -34,11 +34,11 @@ mod tests {
 
     #[test]
     fn a_signal_that_is_ignored_has_its_bit() {
-        let ignored = Ignored::of("Name:\tx\nSigBlk:\tffffffffffffffff\nSigIgn:\t0000000000001001\n");
+        let ignored = IgnoredSignals::of("Name:\tx\nSigBlk:\tffffffffffffffff\nSigIgn:\t0000000000001001\n");
         assert!(ignored.has(SignalKind::hangup()) && ignored.has(SignalKind::pipe()));
         assert!(!ignored.has(SignalKind::interrupt()) && !ignored.has(SignalKind::terminate()));
         for nothing in ["", "SigIgn:\t\n", "SigIgn:\tx\n"] {
-            assert!(!Ignored::of(nothing).has(SignalKind::hangup()));
+            assert!(!IgnoredSignals::of(nothing).has(SignalKind::hangup()));
         }
     }
 }

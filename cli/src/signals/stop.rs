@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::fault::{Code, Fault};
-use crate::ignored::Ignored;
+use crate::signals::ignored::IgnoredSignals;
 
 /// Runs `work` to its end, or until TERM, INT or HUP: then it is dropped and the error has the code 128 + n.
 ///
@@ -47,7 +47,7 @@ impl Stops {
     /// # Errors
     /// If signals cannot be waited for.
     pub fn unless_ignored() -> std::io::Result<Self> {
-        let ignored = Ignored::read();
+        let ignored = IgnoredSignals::read();
         Self::of(|kind| !ignored.has(kind))
     }
 
