@@ -28,10 +28,10 @@ use crate::drive::{Alive, drive};
 use crate::forward::{self, same_host};
 use crate::guard::gate::Gate;
 use crate::guard::request::Guard;
-use crate::line::{Line, Pulse};
 use crate::listing;
 use crate::log::Event;
 use crate::policy::{self, Known};
+use crate::pulse::{Pulse, PulseStream};
 use crate::refuse::{Code, Refusal};
 use crate::serve::{self, http1_settings};
 use crate::shared::Shared;
@@ -57,7 +57,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let pulse = Pulse::default();
-    let (guard, gate) = Guard::new(Line::new(stream, pulse.clone(), seat));
+    let (guard, gate) = Guard::new(PulseStream::new(stream, pulse.clone(), seat));
     let (stranger, place) = (gateway.strangers.enter(), Mutex::default());
     let activity = Activity::new();
     let last = Mutex::default();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::opened::Use;
+use crate::open_values::Use;
 use crate::source::Grant;
 
 /// The requests that are under way on one connection. Cheap to clone.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::dial::Dialer;
 use crate::limits::Share;
-use crate::opened::{Made, Opened};
+use crate::open_values::{Made, OpenValues};
 use crate::placeholder::Placeholders;
 use crate::redact::Scrubber;
 use crate::source::{Agent, Grant, SecretSource, made_of};
@@ -53,7 +53,7 @@ impl Session {
     }
 
     /// The scrubber of what this agent is told. It is made anew if the agent may use other values, or other values are open.
-    pub(crate) fn scrubber(&self, opened: &Opened, source: &dyn SecretSource) -> Arc<Scrubber> {
+    pub(crate) fn scrubber(&self, opened: &OpenValues, source: &dyn SecretSource) -> Arc<Scrubber> {
         self.at_work.store(true, Ordering::Relaxed);
         let mut last = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((of, made)) = &*last
@@ -76,14 +76,14 @@ impl Session {
     }
 
     /// Keeps the values that the agent may use open, if the agent was at work since the last call.
-    pub(crate) fn stay(&self, opened: &Opened, source: &dyn SecretSource, now: Instant) {
+    pub(crate) fn stay(&self, opened: &OpenValues, source: &dyn SecretSource, now: Instant) {
         if self.at_work.swap(false, Ordering::Relaxed) {
             opened.stay(&self.agent, &source.grants(&self.agent), now);
         }
     }
 
     /// Drops the scrubber if values that it covers were closed.
-    pub(crate) fn forget(&self, opened: &Opened) {
+    pub(crate) fn forget(&self, opened: &OpenValues) {
         // If a scrubber is being made, it is of the values that are open now. The next call is soon enough, so nobody waits here.
         let Ok(mut last) = self.scrubber.try_lock() else { return };
         last.take_if(|(_, made)| !opened.is_of_now(made));

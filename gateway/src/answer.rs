@@ -14,9 +14,9 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use crate::activity::Busy;
-use crate::outgoing::Broken;
 use crate::redact::Scrubber;
 use crate::refuse::Code;
+use crate::request_body::Broken;
 use crate::scrub;
 use crate::tunnel::Tunnel;
 use crate::upstream::Lease;

@@ -11,7 +11,7 @@ use tokio::io::{
 use tokio::time::timeout;
 
 use crate::drive::LONG_QUIET_TIME;
-use crate::line::{Line, Pulse};
+use crate::pulse::{Pulse, PulseStream};
 use crate::refuse::Code;
 use crate::serve::{HANDSHAKE_TIME, is_for};
 use crate::shared::stopped;
@@ -29,7 +29,7 @@ where
     let mut stop = tunnel.gateway.stop.subscribe();
     // One pulse tells of both directions: whatever the upstream says is written to the agent.
     let pulse = Pulse::default();
-    let mut agent = Line::new(agent, pulse.clone(), ());
+    let mut agent = PulseStream::new(agent, pulse.clone(), ());
     let carried = async {
         let Ok(begun) = beginning(tunnel, &mut agent, &mut upstream).await else {
             tunnel.say("refuse", Code::Misdirected);

@@ -20,7 +20,7 @@ use tokio_rustls::client::TlsStream;
 use crate::address::{is_by_literal_only, is_public};
 use crate::config::{Config, Resolver, UpstreamProxy};
 use crate::limits::{Share, both};
-use crate::line::{Line, Pulse};
+use crate::pulse::{Pulse, PulseStream};
 use crate::refuse::Code;
 
 /// Makes connections to upstreams. One per gateway; it holds nothing of any agent.
@@ -36,7 +36,7 @@ pub(crate) struct Dialer {
 }
 
 /// A connection to an upstream.
-pub(crate) type Socket = Line<TcpStream, [OwnedSemaphorePermit; 2]>;
+pub(crate) type Socket = PulseStream<TcpStream, [OwnedSemaphorePermit; 2]>;
 
 /// How one agent speaks TLS to upstreams: no session ticket is ever used for two agents.
 pub(crate) struct AgentTls {
@@ -95,7 +95,7 @@ impl Dialer {
             }
             stream
         };
-        Ok(Line::new(stream, Pulse::default(), places))
+        Ok(PulseStream::new(stream, Pulse::default(), places))
     }
 
     /// Whether a public address turned out to be this machine's own: a service that listens on all addresses of this machine is

@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWrite, AsyncWriteExt as
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
 use crate::activity::Activity;
-use crate::line::Pulse;
+use crate::pulse::Pulse;
 use crate::shared::{Shared, stopped};
 
 /// What shows that a connection is still used.

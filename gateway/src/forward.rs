@@ -26,13 +26,13 @@ use crate::guard::head::{self, HEAD_LINES, is_target};
 use crate::guard::request::REFUSED;
 use crate::headers::{clean_answer, clean_request};
 use crate::inject;
-use crate::line::Pulse;
-use crate::outgoing::Outgoing;
 use crate::policy::{self, Meant};
+use crate::pulse::Pulse;
 use crate::redact::coding;
 use crate::refuse::{Code, Refusal};
+use crate::request_body::RequestBody;
 use crate::scrub;
-use crate::skipped::Skipped;
+use crate::skipped_placeholders::SkippedPlaceholders;
 use crate::source::{Closed, Grant};
 use crate::tunnel::{Tunnel, Way};
 use crate::upstream::Lease;
@@ -126,10 +126,10 @@ async fn relay(
         }
         entry.decision = "inject";
     }
-    let mut skipped = Skipped::of(entry, &target, &headers);
+    let mut skipped = SkippedPlaceholders::of(entry, &target, &headers);
     ask_readable(&mut headers)?;
     headers.insert(HOST, tunnel.host.clone().ok_or(Code::Malformed)?);
-    let mut outgoing = Request::new(Outgoing::from(body));
+    let mut outgoing = Request::new(RequestBody::from(body));
     *outgoing.method_mut() = method;
     *outgoing.uri_mut() = raw(target)?;
     *outgoing.headers_mut() = headers;
@@ -422,7 +422,7 @@ async fn room(tunnel: &Tunnel, headers: &HeaderMap) -> Result<[OwnedSemaphorePer
     }
 }
 
-impl From<Carried> for Outgoing {
+impl From<Carried> for RequestBody {
     fn from(body: Carried) -> Self {
         match body {
             Carried::Nothing => Self::Empty,

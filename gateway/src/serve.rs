@@ -22,7 +22,7 @@ use crate::forward;
 use crate::guard::gate::Gate;
 use crate::guard::head::HEAD_LINES;
 use crate::guard::request::Guard;
-use crate::line::{Line, Pulse};
+use crate::pulse::{Pulse, PulseStream};
 use crate::refuse::Code;
 use crate::tunnel::Tunnel;
 
@@ -32,7 +32,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let pulse = Pulse::default();
-    let stream = Line::new(stream, pulse.clone(), ());
+    let stream = PulseStream::new(stream, pulse.clone(), ());
     // On the heap for as long as the handshake takes; so is what is served. The task itself stays small: there are thousands.
     let handshake = Box::pin(timeout(HANDSHAKE_TIME, async {
         let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await.ok()?;

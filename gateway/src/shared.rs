@@ -17,7 +17,7 @@ use crate::config::{Config, Egress};
 use crate::dial::Dialer;
 use crate::limits::{Limits, Share};
 use crate::log::Log;
-use crate::opened::Opened;
+use crate::open_values::OpenValues;
 use crate::refuse::{Code, Refusal};
 use crate::source::{Agent, SecretSource};
 use crate::strangers::Strangers;
@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     pub(crate) clock: fn() -> SystemTime,
     pub(crate) throttle: Throttle,
     pub(crate) strangers: Arc<Strangers>,
-    pub(crate) opened: Opened,
+    pub(crate) opened: OpenValues,
     /// Tells everything that is open to check whether it must end.
     pub(crate) changes: watch::Sender<u64>,
     pub(crate) stop: watch::Sender<bool>,
@@ -69,7 +69,7 @@ impl Shared {
             clock: config.clock,
             throttle: Throttle::default(),
             strangers: Arc::new(Strangers::new(limits.strangers)),
-            opened: Opened::default(),
+            opened: OpenValues::default(),
             changes: watch::Sender::new(0),
             stop: watch::Sender::new(false),
             console: config.console,

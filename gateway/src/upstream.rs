@@ -22,9 +22,9 @@ use tokio::time::{Instant, timeout};
 use crate::dial::{AgentTls, Dialer, Offer};
 use crate::guard::answer::{Expect, Guard};
 use crate::limits::Share;
-use crate::line::Pulse;
-use crate::outgoing::Outgoing;
+use crate::pulse::Pulse;
 use crate::refuse::Code;
+use crate::request_body::RequestBody;
 use crate::threads::here;
 
 /// The idle connections of one agent.
@@ -63,11 +63,11 @@ pub(crate) struct Upstreams {
 enum Sender {
     Http1(Http1),
     /// A connection whose streams several requests share: it stays in the pool.
-    Http2(http2::SendRequest<Outgoing>),
+    Http2(http2::SendRequest<RequestBody>),
 }
 
 struct Http1 {
-    sender: http1::SendRequest<Outgoing>,
+    sender: http1::SendRequest<RequestBody>,
     expect: Expect,
     thread: ThreadId,
 }
@@ -172,7 +172,7 @@ impl Upstreams {
     /// Sends a request. A connection that turns out to be closed before anything was sent is replaced by a new one, once.
     pub(crate) async fn send(
         self: &Arc<Self>,
-        request: Request<Outgoing>,
+        request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, Lease), Code> {
         let (sender, fresh) = self.acquire().await?;
         match self.send_over(sender, request).await {
@@ -188,7 +188,7 @@ impl Upstreams {
     /// Sends a request over an HTTP/1.1 connection of its own, which the answer may turn into another protocol (WebSocket).
     pub(crate) async fn send_alone(
         self: &Arc<Self>,
-        request: Request<Outgoing>,
+        request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, Lease), Code> {
         let sender = Box::pin(self.dial(Offer::Http1)).await?;
         self.send_over(sender, request).await.map_err(|(failed, _)| failed)
@@ -197,8 +197,8 @@ impl Upstreams {
     async fn send_over(
         self: &Arc<Self>,
         sender: Sender,
-        request: Request<Outgoing>,
-    ) -> Result<(Response<Incoming>, Lease), (Code, Option<Box<Request<Outgoing>>>)> {
+        request: Request<RequestBody>,
+    ) -> Result<(Response<Incoming>, Lease), (Code, Option<Box<Request<RequestBody>>>)> {
         let late = (Code::UpstreamTimeout, None);
         let pulse = request.body().pulse();
         let sent = match sender {
@@ -305,7 +305,7 @@ async fn patient<T>(pulse: &Pulse, answer: impl Future<Output = T>) -> Option<T>
 }
 
 /// Adds scheme and authority to a request: HTTP/2 states in each request what HTTP/1.1 states by its connection.
-fn with_scheme(mut request: Request<Outgoing>, to: &Authority) -> Request<Outgoing> {
+fn with_scheme(mut request: Request<RequestBody>, to: &Authority) -> Request<RequestBody> {
     let target = request.uri().path_and_query().cloned();
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(http::uri::Scheme::HTTPS);

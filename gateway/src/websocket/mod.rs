@@ -25,7 +25,7 @@ use crate::activity::Busy;
 use crate::answer::Answer;
 use crate::drive::LONG_QUIET_TIME;
 use crate::headers::{clean_answer, connection_has};
-use crate::line::{Line, Pulse};
+use crate::pulse::{Pulse, PulseStream};
 use crate::refuse::{Code, Refusal};
 use crate::scrub;
 use crate::shared::stopped;
@@ -92,7 +92,8 @@ pub(crate) fn relay(
     tunnel.gateway.spawn(async move {
         let (Ok(agent), Ok(upstream)) = (agent.await, upstream.await) else { return };
         let pulse = Pulse::default();
-        let (agent, upstream) = (Line::new(TokioIo::new(agent), pulse.clone(), ()), TokioIo::new(upstream));
+        let (agent, upstream) =
+            (PulseStream::new(TokioIo::new(agent), pulse.clone(), ()), TokioIo::new(upstream));
         let mut stop = own.gateway.stop.subscribe();
         tokio::select! {
             _ = carry(agent, upstream, &own, &mut untold) => {}

@@ -10,12 +10,12 @@ use http::{HeaderMap, Method};
 
 use crate::entry::Entry;
 use crate::log::Event;
-use crate::outgoing::Watcher;
 use crate::placeholder::Watch;
+use crate::request_body::Watcher;
 use crate::tunnel::Tunnel;
 
 /// Watches one request for such placeholders. The log is told once.
-pub(crate) struct Skipped {
+pub(crate) struct SkippedPlaceholders {
     watch: Watch,
     seen: bool,
     told: bool,
@@ -26,7 +26,7 @@ pub(crate) struct Skipped {
     of: u64,
 }
 
-impl Skipped {
+impl SkippedPlaceholders {
     /// Looks through the head of a request as it will be sent.
     pub(crate) fn of(entry: &Entry, target: &[u8], headers: &HeaderMap) -> Self {
         // A sensitive header was put there by the gateway. A target or a body is looked at whole, with what the gateway wrote
@@ -71,7 +71,7 @@ impl Skipped {
     }
 }
 
-impl Watcher for Skipped {
+impl Watcher for SkippedPlaceholders {
     fn goes_on(&mut self, piece: &[u8]) -> bool {
         self.seen |= self.watch.sees(piece);
         self.tell();

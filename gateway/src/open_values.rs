@@ -32,7 +32,7 @@ use crate::source::{Agent, Grant, SecretSource, Value};
 
 /// The opened values, and a number for the state of their list.
 #[derive(Default)]
-pub(crate) struct Opened {
+pub(crate) struct OpenValues {
     list: Mutex<List>,
     revision: AtomicU64,
 }
@@ -85,7 +85,7 @@ impl Entry {
     }
 }
 
-impl Opened {
+impl OpenValues {
     /// The open value of a grant that was judged at `revision` of the source. `None` if the value was not opened for this agent,
     /// or the source has changed since. Opening the value again for each request would protect nothing: it is kept here anyway,
     /// so that it can be kept out of answers.
@@ -341,16 +341,16 @@ mod tests {
         Arc::new(Value::new(grant().key, version, Zeroizing::new(secret.to_vec()), Vec::new()))
     }
 
-    fn note(opened: &Opened, agent: &Agent, version: u64, secret: &[u8]) -> Use {
+    fn note(opened: &OpenValues, agent: &Agent, version: u64, secret: &[u8]) -> Use {
         opened.note(agent, &grant(), &value(version, secret), 7).unwrap()
     }
 
-    fn hold(opened: &Opened, agent: &Agent, secret: &[u8]) {
+    fn hold(opened: &OpenValues, agent: &Agent, secret: &[u8]) {
         opened.hold(agent, &[grant()], 7, |_| Some(value(1, secret)));
     }
 
     /// Whether an agent is not told a value.
-    fn covers(opened: &Opened, agent: &Agent, secret: &[u8]) -> bool {
+    fn covers(opened: &OpenValues, agent: &Agent, secret: &[u8]) -> bool {
         opened.scrubber(agent, |_, _| None).scrubber.text(secret).is_some()
     }
 
@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     fn l11_a_value_goes_ten_minutes_after_the_last_request_that_used_it_has_ended() {
-        let (opened, one, source) = (Opened::default(), agent(1), source());
+        let (opened, one, source) = (OpenValues::default(), agent(1), source());
         let used = note(&opened, &one, 1, SECRET);
         let end = Instant::now() + KEPT * 3;
         opened.sweep(&source, end);
@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn d26_a_value_is_used_again_for_its_agent_alone_and_only_while_nothing_has_changed() {
-        let (opened, one, two) = (Opened::default(), agent(1), agent(2));
+        let (opened, one, two) = (OpenValues::default(), agent(1), agent(2));
         let _use = note(&opened, &one, 1, SECRET);
         let (value, _use) = opened.again(&one, &grant(), 7).unwrap();
         assert_eq!(value.bytes(), SECRET);
@@ -386,7 +386,7 @@ mod tests {
 
     #[test]
     fn l5_a_key_that_is_taken_away_is_not_uncovered_by_that() {
-        let (opened, one, source, start) = (Opened::default(), agent(1), source(), Instant::now());
+        let (opened, one, source, start) = (OpenValues::default(), agent(1), source(), Instant::now());
         hold(&opened, &one, SECRET);
         source.granted.store(false, Ordering::Relaxed);
         opened.sweep(&source, start + KEPT - Duration::from_secs(1));
@@ -401,7 +401,7 @@ mod tests {
     fn l5_values_of_agents_that_have_ended_go_with_the_requests_that_used_them() {
         let ends: [fn(&Source) -> &AtomicBool; 2] = [|source| &source.stands, |source| &source.current];
         for end in ends {
-            let (opened, one, source) = (Opened::default(), agent(1), source());
+            let (opened, one, source) = (OpenValues::default(), agent(1), source());
             let used = note(&opened, &one, 1, SECRET);
             let made = opened.scrubber(&one, |_, _| None);
             end(&source).store(false, Ordering::Relaxed);
@@ -416,7 +416,7 @@ mod tests {
 
     #[test]
     fn r24_another_agents_short_value_is_covered_and_its_long_ones_delay_nobody() {
-        let (opened, one, two) = (Opened::default(), agent(1), agent(2));
+        let (opened, one, two) = (OpenValues::default(), agent(1), agent(2));
         let lines = b"-----BEGIN KEY-----\nMC4CAQAwBQYDK2VwBCIE\n-----END KEY-----\n";
         let long = [b'x'; OTHERS_VALUE_MAX_BYTES + 1];
         let secrets = [SECRET, lines, &long];
@@ -433,7 +433,7 @@ mod tests {
 
     #[test]
     fn r24_what_an_agent_at_work_may_use_is_covered_before_it_was_ever_used() {
-        let (opened, one, two, source) = (Opened::default(), agent(1), agent(2), source());
+        let (opened, one, two, source) = (OpenValues::default(), agent(1), agent(2), source());
         hold(&opened, &one, SECRET);
         assert!(covers(&opened, &one, SECRET));
         // It is nowhere yet, so it costs the others nothing.
@@ -453,7 +453,7 @@ mod tests {
 
     #[test]
     fn l11_what_an_agent_may_use_goes_ten_minutes_after_it_was_last_at_work() {
-        let (opened, one, source, start) = (Opened::default(), agent(1), source(), Instant::now());
+        let (opened, one, source, start) = (OpenValues::default(), agent(1), source(), Instant::now());
         hold(&opened, &one, SECRET);
         let later = start + KEPT * 3;
         opened.stay(&one, &[grant()], later);

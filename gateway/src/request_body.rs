@@ -8,10 +8,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::line::Pulse;
+use crate::pulse::Pulse;
 
 /// The body of a request that is sent to an upstream.
-pub(crate) enum Outgoing {
+pub(crate) enum RequestBody {
     /// Nothing.
     Empty,
     /// A body into which a rule wrote something.
@@ -20,7 +20,7 @@ pub(crate) enum Outgoing {
     Stream(Incoming, Pulse, Option<Box<dyn Watcher>>),
 }
 
-impl Outgoing {
+impl RequestBody {
     /// A pulse that beats while the body is sent.
     pub(crate) fn pulse(&self) -> Pulse {
         match self {
@@ -52,7 +52,7 @@ pub(crate) trait Watcher: Send {
 #[error("the body broke off")]
 pub(crate) struct Broken;
 
-impl Body for Outgoing {
+impl Body for RequestBody {
     type Data = Bytes;
     type Error = Broken;
 

@@ -48,19 +48,19 @@ impl Pulse {
 }
 
 /// A connection, and the places in limits that it holds while it is open.
-pub(crate) struct Line<S, H> {
+pub(crate) struct PulseStream<S, H> {
     inner: S,
     pulse: Pulse,
     _held: H,
 }
 
-impl<S, H> Line<S, H> {
+impl<S, H> PulseStream<S, H> {
     pub(crate) fn new(inner: S, pulse: Pulse, held: H) -> Self {
         Self { inner, pulse, _held: held }
     }
 }
 
-impl<S: AsyncRead + Unpin, H: Unpin> AsyncRead for Line<S, H> {
+impl<S: AsyncRead + Unpin, H: Unpin> AsyncRead for PulseStream<S, H> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -74,7 +74,7 @@ impl<S: AsyncRead + Unpin, H: Unpin> AsyncRead for Line<S, H> {
     }
 }
 
-impl<S: AsyncWrite + Unpin, H: Unpin> AsyncWrite for Line<S, H> {
+impl<S: AsyncWrite + Unpin, H: Unpin> AsyncWrite for PulseStream<S, H> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write(cx, buf);
         if written.is_ready() {
