@@ -122,6 +122,11 @@ impl<'a> Var<'a> {
     }
 }
 
+/// Why the form for `eval` cannot hold a variable of this name, whatever its value. `None` if it can.
+pub fn shell_refusal(name: &EnvName) -> Option<&'static str> {
+    shell::refusal(name.as_str())
+}
+
 /// All of `vars`, in their order, as a reader of the format finds them again, or none. Names are expected to be distinct.
 pub fn render(format: Format, vars: &[Var<'_>]) -> Result<Zeroizing<Vec<u8>>, ExportError> {
     let refused = refusals(format, vars);

@@ -1,13 +1,16 @@
-//! What a write means beyond itself: values that somebody still knows, and inclusions that have no effect.
+//! What a write means beyond itself: values that somebody still knows, inclusions that have no effect, variables that no shell
+//! keeps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyward_crypto::change::Draft;
 use keyward_crypto::state::org::Org;
+use keyward_wire::name::EnvName;
 use keyward_wire::{DeploymentId, GroupId, KeyId};
 use serde::Serialize;
 
 use crate::ctx::Ctx;
+use crate::export;
 use crate::text::list;
 use crate::vault::explain::{Override, overrides};
 
@@ -18,6 +21,9 @@ pub(crate) struct Consequences {
     exposed: Vec<Exposed>,
     /// Inclusions that an exclusion overrides since it.
     overridden: Vec<Overridden>,
+    /// Deployments of which it makes a variable that the form for `eval` refuses, with that variable and the reason.
+    #[serde(skip)]
+    not_for_eval: Vec<(String, EnvName, &'static str)>,
 }
 
 /// A command's own data, and what the write means beyond it.
@@ -52,7 +58,11 @@ struct Assignment {
 impl Consequences {
     /// The consequences of a draft that started from `before`, once all its changes are made.
     pub(crate) fn of(draft: &Draft, before: &Org) -> Self {
-        Self { exposed: exposed(draft, before), overridden: overridden(before, &draft.org) }
+        Self {
+            exposed: exposed(draft, before),
+            overridden: overridden(before, &draft.org),
+            not_for_eval: not_for_eval(before, &draft.org),
+        }
     }
 
     /// Tells it on stderr, and with --json as fields of `data` on stdout.
@@ -95,6 +105,12 @@ impl Consequences {
                 excluded.deployment,
                 included.group,
                 included.deployment
+            ));
+        }
+        for (deployment, env, why) in &self.not_for_eval {
+            lines.push(format!(
+                "{env} in {deployment} is {why}: with it, env-file refuses the whole deployment in the form for eval; keyward run and \
+                 other formats take it. Choose another variable with KEY=ENV"
             ));
         }
         lines
@@ -140,6 +156,19 @@ fn overridden(before: &Org, after: &Org) -> Vec<Overridden> {
             identities,
         })
         .collect()
+}
+
+fn not_for_eval(before: &Org, after: &Org) -> Vec<(String, EnvName, &'static str)> {
+    let mut found = Vec::new();
+    for deployment in &after.deployments {
+        let old = before.deployment(deployment.id);
+        let is_new = |env: &EnvName| !old.is_some_and(|old| old.mappings.iter().any(|one| one.env == *env));
+        for env in deployment.mappings.iter().map(|mapping| &mapping.env).filter(|env| is_new(env)) {
+            let refusal = export::shell_refusal(env);
+            found.extend(refusal.map(|why| (deployment.name.to_string(), env.clone(), why)));
+        }
+    }
+    found
 }
 
 /// Worked out once for each set of groups: there are few of them, and many identities.
@@ -197,6 +226,19 @@ mod tests {
             lines,
             [format!("SECRET stays unreadable for agent: it is excluded for web in production, {wins}")]
         );
+    }
+
+    #[test]
+    fn a_variable_that_shells_lose_is_told_when_it_is_mapped_and_not_again() {
+        let sample = SampleOrg::new();
+        let mut draft = sample.draft();
+        let extra = draft.org.add_deployment("extra".parse().unwrap()).unwrap();
+        draft.org.map(extra, sample.alpha, "GROUPS".parse().unwrap()).unwrap();
+        draft.org.map(extra, sample.beta, "GROUP".parse().unwrap()).unwrap();
+        let lines = Consequences::of(&draft, &sample.org()).lines();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].starts_with("GROUPS in extra is a variable of a shell's own"), "{lines:?}");
+        assert!(not_for_eval(&draft.org, &draft.org).is_empty());
     }
 
     #[test]

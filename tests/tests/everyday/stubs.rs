@@ -211,8 +211,7 @@ fn only_registries_that_can_be_served_are_in_the_docker_file_unasked() {
     assert!(text.contains("https://index.docker.io/v1/") && !text.contains("ghcr.io"), "{text}");
     let hosts = ["--host", "docker.io", "--host", "registry-1.docker.io", "--host", "a.test:5000"];
     let text = machine.ok(&[&["stub", "write", "docker", "--stdout"][..], &hosts].concat());
-    let auths =
-        serde_json::from_str::<serde_json::Value>(&text).unwrap()["auths"].as_object().unwrap().clone();
+    let auths = serde_json::from_str::<Value>(&text).unwrap()["auths"].as_object().unwrap().clone();
     assert!(auths.keys().eq(["a.test:5000", "https://index.docker.io/v1/"]), "{text}");
     let ended = machine.keyward(&["stub", "write", "docker"]);
     assert!(ended.stderr.contains("--egress allow"), "{}", ended.said());
