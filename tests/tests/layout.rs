@@ -283,6 +283,30 @@ fn every_file_of_a_part_belongs_to_it() {
 }
 
 #[test]
+fn the_code_map_names_what_there_is() {
+    let text = std::fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
+    for package in ["shared/wire", "shared/crypto", "server", "cli", "gateway"] {
+        let (_, map) = text.split_once(&format!("\n### {package}\n")).expect(package);
+        let (map, _) = map.split_once("\n### ").unwrap();
+        let rows = map.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" |"));
+        let words = rows.flat_map(|(first, _)| first.split('`').step_by(2).collect::<Vec<_>>());
+        let named: BTreeSet<String> = words.map(|word| word.trim_end_matches('/').to_owned()).collect();
+        let entries = std::fs::read_dir(root().join(package).join("src")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let there: BTreeSet<String> = names.map(|name| name.trim_end_matches(".rs").to_owned()).collect();
+        for module in named.iter().filter(|name| !name.contains('/')) {
+            assert!(
+                there.contains(module),
+                "ARCHITECTURE.md names {package}/src/{module}, which is not there"
+            );
+        }
+        for module in there.iter().filter(|name| !["lib", "testing", "bin"].contains(&name.as_str())) {
+            assert!(named.contains(module), "ARCHITECTURE.md does not name {package}/src/{module}");
+        }
+    }
+}
+
+#[test]
 fn both_engines_have_the_same_migrations() {
     let names = |engine: &str| -> Vec<String> {
         let entries = std::fs::read_dir(root().join("migrations").join(engine)).unwrap();
