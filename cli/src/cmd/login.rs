@@ -84,13 +84,15 @@ impl Options {
         } else if let Some(former) = &former {
             Box::pin(device_login::end(ctx, &home, former)).await;
         }
-        if session.api.log_out(replaced).await.is_err() {
-            ctx.out.warn(match replaced {
-                None => "the password's session could not be ended on the server; it ends by itself",
-                Some(_) => {
-                    "the former login and the password's session could not be ended on the server; they end by themselves"
-                }
-            });
+        let mut ended = session.api.log_out(replaced).await;
+        if replaced.is_some() && ended.is_err() {
+            ctx.out.warn("the former login could not be ended on the server; it ends by itself");
+            if matches!(ended, Err(ApiError::Refused { .. })) {
+                ended = session.api.log_out(None).await;
+            }
+        }
+        if ended.is_err() {
+            ctx.out.warn("the password's session could not be ended on the server; it ends by itself");
         }
         ctx.out.say(&format!("signed in as {email} until {}", rfc3339(end)));
         if ctx.out.json {

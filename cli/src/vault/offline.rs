@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use keyward_wire::{DeploymentId, Sha256};
+use keyward_wire::DeploymentId;
 
 use super::cache::{self, Cached};
 use super::open::{Opened, Opener, read};
@@ -63,11 +63,11 @@ impl Offline {
         let kept = cached.take().ok_or_else(never)?;
         let open = || -> anyhow::Result<_> {
             let opened = opener.open(read(kept.body())?, ctx.now())?;
-            let confirmed = cached.confirmed(&opened.cred, Sha256::of(kept.body()), opened.parts);
+            // The note's tag and parts fix all that will be opened, as when the server is asked.
+            let confirmed = cached.confirmed(&opened.cred, kept.tag(), opened.parts);
             let confirmed = confirmed.map_err(Fault::from)?;
             Ok((opened, confirmed))
         };
-        // Nobody was asked: it is not the server's word that is wrong.
         let (opened, confirmed) = open().map_err(|error| match code_of(&error) {
             Code::Integrity => damaged(failure).into(),
             _ => error,
@@ -110,7 +110,8 @@ impl Credential {
     }
 }
 
-fn damaged(failure: Option<&ApiError>) -> Fault {
+/// The fault of a copy that is not what was kept. Nobody was asked: it is not the server's word that is wrong.
+pub(super) fn damaged(failure: Option<&ApiError>) -> Fault {
     let because = failure.map_or_else(String::new, |failure| format!("{failure}; and "));
     let what = format!(
         "{because}the copy of the server's answer that is kept on this machine is damaged or was changed; nothing of it was used"

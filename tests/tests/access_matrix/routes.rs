@@ -48,6 +48,16 @@ pub(crate) const CASES: &[Case] = &[
     case("POST /v1/auth/logout", "", |land, who| {
         with_spare(land, who, |_| Request::new("POST", "/v1/auth/logout"))
     }),
+    case("POST /v1/auth/logout", "with this one", |land, who| with_spare(land, who, log_out)),
+    case("POST /v1/auth/logout", "with one's kit", |land, who| {
+        with_spare(land, who, |_| log_out(land.desk.credential(land.id(who), CredentialKind::Recovery).id))
+    }),
+    case("POST /v1/auth/logout", "with another's", |land, who| {
+        let another = if who.person == Person::Viewer { Person::User } else { Person::Viewer };
+        with_spare(land, who, |_| {
+            log_out(land.desk.credential(land.person(another), CredentialKind::Token).id)
+        })
+    }),
     case("GET /v1/me", "", |land, who| get(land, who, "/v1/me")),
     case("GET /v1/me/bundle", "", |land, who| get(land, who, "/v1/me/bundle")),
     case("GET /v1/me/bundle", "a deployment", |land, who| {
@@ -128,6 +138,10 @@ fn with_spare(land: &Land, who: Who, request: impl Fn(CredentialId) -> Request) 
         Person::Nobody | Person::Gone => land.by(who, request(new_id())),
         _ => land.spare(who).map(|(halves, authorization)| request(halves.id).by(&authorization)).unwrap(),
     }
+}
+
+fn log_out(with: CredentialId) -> Request {
+    Request::new("POST", &format!("/v1/auth/logout?credential={with}"))
 }
 
 fn delete(id: CredentialId) -> Request {

@@ -88,6 +88,8 @@ engines! {
         fs::write(&copy, &bytes).unwrap();
         assert_eq!(read(&robot), expected());
         assert_eq!(statuses(&world.server).last().unwrap(), "304");
+        // And it is as good without the server.
+        robot.ok(&[ENV_FILE, &["--offline"]].concat());
         // Whoever has not opened all that he lists asks for the right one.
         let all = || files(&robot, "cache").into_iter().filter(|path| path.extension().unwrap() == "answer");
         robot.ok(&["key", "list"]);
@@ -99,6 +101,25 @@ engines! {
         robot.ok(&["key", "list"]);
         let asked = statuses(&world.server);
         assert_eq!(&asked[asked.len() - 2..], ["304", "200"], "{asked:?}");
+    }
+
+    fn an_owner_s_answer_has_no_values_that_were_not_asked_for_by_id(engine) {
+        let world = World::new(engine);
+        let owner = &world.owner;
+        let values = read(owner);
+        let answer = |ending: &str| {
+            let mut all = list(&owner.path(".keyward/cache")).into_iter();
+            all.find(|path| path.to_string_lossy().ends_with(".all.answer") == (ending == "all") && path.extension().unwrap() == "answer")
+                .unwrap()
+        };
+        let (whole, of_one) = (answer("all"), answer("one"));
+        let [tagged, valued] = [&whole, &of_one].map(|path| fs::read_to_string(path).unwrap());
+        let ((tag, _), (_, body)) = (tagged.split_once('\n').unwrap(), valued.split_once('\n').unwrap());
+        fs::write(&whole, format!("{tag}\n{body}")).unwrap();
+        let named = || owner.ok(&["audit", "list", "--json"]).matches("deployment:").count();
+        let before = named();
+        assert_eq!(read(owner), values);
+        assert!(named() > before, "the audit does not tell of which deployment");
     }
 
     fn a_lost_memory_is_noticed_and_given_up_only_when_told_so(engine) {

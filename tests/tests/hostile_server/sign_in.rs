@@ -194,6 +194,22 @@ fn a_server_that_fails_at_the_end_of_a_sign_in_leaves_the_device_signed_in() {
 }
 
 #[test]
+fn a_former_login_that_may_not_be_ended_keeps_no_session_open() {
+    let gate = Gate::new();
+    assert_eq!(gate.log_in(EMAIL).code, 0);
+    gate.liar.lie("POST /v1/auth/logout", |request, honest| {
+        let names_one = request.target.contains('?');
+        Reply::Whole(if names_one { Answer::new(403, "no") } else { honest(request) })
+    });
+    let again = gate.log_in(EMAIL);
+    assert_eq!(again.code, 0, "{}", again.said());
+    assert!(again.stderr.contains("former login could not be ended"), "{}", again.said());
+    assert!(!again.stderr.contains("session could not be ended"), "{}", again.said());
+    let asked: Vec<_> = gate.liar.routes().into_iter().filter(|route| route.contains("logout")).collect();
+    assert_eq!(asked.len(), 3, "one each, and one more for the session: {asked:?}");
+}
+
+#[test]
 fn a_logout_that_was_not_heard_says_so() {
     let gate = Gate::new();
     assert_eq!(gate.log_in(EMAIL).code, 0);

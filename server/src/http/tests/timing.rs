@@ -22,7 +22,7 @@ async fn every_refused_proof_waits_and_so_does_every_prelogin() {
     }
     for email in ["alice", "bob"] {
         let uri = format!("/v1/auth/prelogin?email={email}%40example.com");
-        assert_waits(2, 200, server.get("", &uri)).await;
+        assert_waits(5, 200, server.get("", &uri)).await;
     }
 }
 
