@@ -1,5 +1,5 @@
-//! What a write means beyond itself: values that somebody still knows, inclusions that have no effect, variables that no shell
-//! keeps.
+//! What a write means beyond itself: values that somebody still knows, inclusions that have no effect, variables that readers are
+//! refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,9 +21,9 @@ pub(crate) struct Consequences {
     exposed: Vec<Exposed>,
     /// Inclusions that an exclusion overrides since it.
     overridden: Vec<Overridden>,
-    /// Deployments of which it makes a variable that the form for `eval` refuses, with that variable and the reason.
+    /// What readers of a deployment must know of a variable that it has since.
     #[serde(skip)]
-    not_for_eval: Vec<(String, EnvName, &'static str)>,
+    refused_variables: Vec<String>,
 }
 
 /// A command's own data, and what the write means beyond it.
@@ -61,7 +61,7 @@ impl Consequences {
         Self {
             exposed: exposed(draft, before),
             overridden: overridden(before, &draft.org),
-            not_for_eval: not_for_eval(before, &draft.org),
+            refused_variables: refused_variables(before, &draft.org),
         }
     }
 
@@ -107,12 +107,7 @@ impl Consequences {
                 included.deployment
             ));
         }
-        for (deployment, env, why) in &self.not_for_eval {
-            lines.push(format!(
-                "{env} in {deployment} is {why}: with it, env-file refuses the whole deployment in the form for eval; keyward run and \
-                 other formats take it. Choose another variable with KEY=ENV"
-            ));
-        }
+        lines.extend_from_slice(&self.refused_variables);
         lines
     }
 }
@@ -158,14 +153,23 @@ fn overridden(before: &Org, after: &Org) -> Vec<Overridden> {
         .collect()
 }
 
-fn not_for_eval(before: &Org, after: &Org) -> Vec<(String, EnvName, &'static str)> {
+fn refused_variables(before: &Org, after: &Org) -> Vec<String> {
     let mut found = Vec::new();
     for deployment in &after.deployments {
         let old = before.deployment(deployment.id);
         let is_new = |env: &EnvName| !old.is_some_and(|old| old.mappings.iter().any(|one| one.env == *env));
         for env in deployment.mappings.iter().map(|mapping| &mapping.env).filter(|env| is_new(env)) {
-            let refusal = export::shell_refusal(env);
-            found.extend(refusal.map(|why| (deployment.name.to_string(), env.clone(), why)));
+            let name = &deployment.name;
+            if env.steers_programs() {
+                found.push(format!(
+                    "{env} in {name} steers programs: whoever reads {name} is refused all of it without --allow-env {env}"
+                ));
+            } else if let Some(why) = export::shell_refusal(env) {
+                found.push(format!(
+                    "{env} in {name} is {why}: with it, env-file refuses the whole deployment in the form for eval; keyward run and \
+                     other formats take it. Choose another variable with KEY=ENV"
+                ));
+            }
         }
     }
     found
@@ -229,16 +233,18 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_shells_lose_is_told_when_it_is_mapped_and_not_again() {
+    fn a_variable_that_readers_are_refused_is_told_when_it_is_mapped_and_not_again() {
         let sample = SampleOrg::new();
         let mut draft = sample.draft();
         let extra = draft.org.add_deployment("extra".parse().unwrap()).unwrap();
         draft.org.map(extra, sample.alpha, "GROUPS".parse().unwrap()).unwrap();
         draft.org.map(extra, sample.beta, "GROUP".parse().unwrap()).unwrap();
+        draft.org.map(extra, sample.secret, "HISTSIZE".parse().unwrap()).unwrap();
         let lines = Consequences::of(&draft, &sample.org()).lines();
-        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[1].ends_with("refused all of it without --allow-env HISTSIZE"), "{lines:?}");
         assert!(lines[0].starts_with("GROUPS in extra is a variable of a shell's own"), "{lines:?}");
-        assert!(not_for_eval(&draft.org, &draft.org).is_empty());
+        assert!(refused_variables(&draft.org, &draft.org).is_empty());
     }
 
     #[test]
