@@ -74,7 +74,8 @@ impl Options {
         login.email = Some(email.to_string());
         login.not_after = Some(end);
         // First, so that whatever fails from here on leaves this device signed in.
-        Config::update(&home, |config| config.login = Some(login))?;
+        // What stands there by now: another login of this device may have come between.
+        let former = Config::update(&home, |config| config.login.replace(login))?;
         // A stored token is not this device's alone: others may use it.
         let former = former.filter(|former| former.email.is_some());
         let own = former.as_ref().filter(|former| is_same_person(former, &session, &server));
