@@ -16,7 +16,7 @@ use super::choose;
 use super::freshness::Freshness;
 use super::mapping_file;
 use super::notice;
-use super::offline::{Offline, damaged};
+use super::offline::{Offline, wrong_copy};
 use super::open::{Opened, Opener, missing, read};
 use super::pins::Pins;
 use super::speculative::{self, Early, Wanted};
@@ -213,10 +213,9 @@ pub async fn variables(
     let id = fetched.settle(ctx, fetched.deployment(&id.to_string()))?;
     let deployment = fetched.verified.view.deployment(id).ok_or_else(|| missing("the deployment"))?;
     let variables = fetched.verified.variables(deployment, &fetched.secrets, allowed);
-    let variables = variables.map_err(|error| match Fault::from(error) {
-        wrong if wrong.code == Code::Integrity && fetched.confirmed.is_none() => damaged(None).into(),
-        fault => fault.into(),
-    });
+    let fault =
+        |error| if fetched.confirmed.is_none() { wrong_copy(None, error) } else { Fault::from(error) };
+    let variables = variables.map_err(|error| fault(error).into());
     let variables = fetched.settle(ctx, variables)?;
     if variables.is_empty() {
         ctx.out.warn(&format!("{} holds no variable that may be read", deployment.name));

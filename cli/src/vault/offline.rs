@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use keyward_crypto::verify::{Stale, VerifyError};
 use keyward_wire::DeploymentId;
 
 use super::cache::{self, Cached};
@@ -62,7 +63,7 @@ impl Offline {
         }
         let kept = cached.take().ok_or_else(never)?;
         let open = || -> anyhow::Result<_> {
-            let opened = opener.open(read(kept.body())?, ctx.now())?;
+            let opened = opener.open_or(read(kept.body())?, ctx.now(), |error| wrong_copy(failure, error))?;
             // The note's tag and parts fix all that will be opened, as when the server is asked.
             let confirmed = cached.confirmed(&opened.cred, kept.tag(), opened.parts);
             let confirmed = confirmed.map_err(Fault::from)?;
@@ -110,8 +111,29 @@ impl Credential {
     }
 }
 
-/// The fault of a copy that is not what was kept. Nobody was asked: it is not the server's word that is wrong.
-pub(super) fn damaged(failure: Option<&ApiError>) -> Fault {
+/// What is wrong with a copy. Nobody was asked, or nobody answered: it is not the server's word that is wrong.
+pub(super) fn wrong_copy(failure: Option<&ApiError>, error: VerifyError) -> Fault {
+    let why = match error {
+        VerifyError::Integrity(_) | VerifyError::Missing(_) => return damaged(failure),
+        VerifyError::Stale(Stale::Seq { seen, floor, source_of_floor }) => {
+            format!("is of seq {seen}, and {source_of_floor} requires {floor}")
+        }
+        VerifyError::Stale(Stale::Epoch { seen, floor, source_of_floor }) => {
+            format!("is of epoch {seen}, and {source_of_floor} requires {floor}")
+        }
+        VerifyError::Stale(Stale::Fork { seq }) => {
+            format!("is not what this client saw last of seq {seq}")
+        }
+        VerifyError::Stale(Stale::Ended | Stale::TooOld { .. })
+        | VerifyError::NotThere { .. }
+        | VerifyError::Refused(_) => return Fault::from(error),
+    };
+    let because = failure.map_or_else(String::new, |failure| format!("{failure}; and "));
+    let what = format!("{because}the copy of the server's answer that is kept on this machine {why}");
+    Fault::new(Code::Stale, what).next("run it once while the server can be reached: that makes a new copy")
+}
+
+fn damaged(failure: Option<&ApiError>) -> Fault {
     let because = failure.map_or_else(String::new, |failure| format!("{failure}; and "));
     let what = format!(
         "{because}the copy of the server's answer that is kept on this machine is damaged or was changed; nothing of it was used"

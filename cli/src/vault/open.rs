@@ -3,7 +3,7 @@
 
 use keyward_crypto::state::cred::Cred;
 use keyward_crypto::state::local::{Local, Parts};
-use keyward_crypto::verify::{Floors, Verified, verify_bundle};
+use keyward_crypto::verify::{Floors, Verified, VerifyError, verify_bundle};
 use keyward_wire::api::bundle::{Bundle, SecretItem};
 
 use super::freshness::Freshness;
@@ -43,12 +43,25 @@ impl<'a> Opener<'a> {
     /// # Errors
     /// If the bundle is not as it must be.
     pub(super) fn open(&self, bundle: Bundle, now: i64) -> anyhow::Result<Opened> {
+        self.open_or(bundle, now, Fault::from)
+    }
+
+    /// As [`open`](Self::open), with `fault` for what is wrong with the bundle.
+    ///
+    /// # Errors
+    /// If the bundle is not as it must be.
+    pub(super) fn open_or(
+        &self,
+        bundle: Bundle,
+        now: i64,
+        fault: impl FnOnce(VerifyError) -> Fault,
+    ) -> anyhow::Result<Opened> {
         let Credential { id, keys, home, .. } = self.credential;
         let sealed = bundle.cred.as_ref().ok_or_else(|| missing("this credential's own part"))?;
         let cred = Cred::open(&keys.unlock, *id, sealed).map_err(Fault::from)?;
         let pins = Pins::load(home.as_ref(), &cred)?;
         let floors = Floors { local: pins.local.clone(), ..self.floors.clone() };
-        let verified = verify_bundle(&cred, &bundle, &floors, now).map_err(Fault::from)?;
+        let verified = verify_bundle(&cred, &bundle, &floors, now).map_err(fault)?;
         let state = verified.state().ok_or_else(|| missing("this identity's state"))?.sha256;
         let parts = Parts { cred: sealed.sha256(), state };
         Ok(Opened { verified, secrets: bundle.secrets, cred, parts, pins })

@@ -228,15 +228,24 @@ fn a_kept_answer_is_held_to_everything_that_the_servers_own_is() {
         let mut bytes = data_encoding::BASE64URL_NOPAD.decode(place.as_str().unwrap().as_bytes()).unwrap();
         bytes[200] ^= 1;
         *place = data_encoding::BASE64URL_NOPAD.encode(&bytes).into();
-        write(&body, &lied.to_string());
-        for words in [OFFLINE, FALLBACK] {
-            let ended = asked(&machine, words);
-            ended.refused(6, &pointer);
-            // Nobody was asked who could have lied.
-            assert!(ended.stderr.contains("kept on this machine is damaged"), "{}", ended.stderr);
-            assert!(!ended.stderr.contains("tampers"), "{}", ended.stderr);
+        // Under its own tag, and under that of the true one.
+        for tag in [Sha256::of(lied.to_string().as_bytes()), Sha256::of(good.as_bytes())] {
+            fs::write(&body, format!("{tag}\n{lied}")).unwrap();
+            for words in [OFFLINE, FALLBACK] {
+                let ended = asked(&machine, words);
+                ended.refused(6, &pointer);
+                // Nobody was asked who could have lied.
+                assert!(ended.stderr.contains("kept on this machine is damaged"), "{}", ended.stderr);
+                assert!(!ended.stderr.contains("tampers"), "{}", ended.stderr);
+            }
         }
     }
+    let mut poorer = honest.clone();
+    poorer["secrets"].as_array_mut().unwrap().clear();
+    fs::write(&body, format!("{}\n{poorer}", Sha256::of(good.as_bytes()))).unwrap();
+    let ended = asked(&machine, OFFLINE);
+    ended.refused(6, "values of another deployment, or none");
+    assert!(ended.stderr.contains("kept on this machine is damaged"), "{}", ended.stderr);
     for cut in ["", "AAAA"] {
         fs::write(&body, cut).unwrap();
         let ended = asked(&machine, OFFLINE);
@@ -327,7 +336,11 @@ fn what_this_client_knows_to_be_superseded_stays_superseded() {
     assert!(!ended.contains(ALPHA.0), "the newer answer is the kept one");
     copy(&saved, &cache(&machine));
     for words in [OFFLINE, FALLBACK] {
-        asked(&machine, words).refused(7, "an older copy brought back");
+        let ended = asked(&machine, words);
+        ended.refused(7, "an older copy brought back");
+        // It is not the server that shows an older state, and no memory need be given up.
+        assert!(ended.stderr.contains("kept on this machine is of seq"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("--forget"), "{}", ended.stderr);
     }
 }
 
