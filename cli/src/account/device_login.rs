@@ -40,10 +40,9 @@ pub(crate) async fn sign_out(ctx: &Ctx) -> anyhow::Result<()> {
 /// Ends the device credential of a former login on the server, if it still lives.
 pub(crate) async fn end(ctx: &Ctx, home: &Home, login: &Login) {
     let server = Server {
-        url: login.url.clone(),
         ca_file: login.ca_file.clone(),
         allow_http: login.allow_http,
-        named: true,
+        ..Server::at(login.url.clone())
     };
     let attempt = async {
         let (id, keys) = login.halves()?.into_keys();

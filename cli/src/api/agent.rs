@@ -29,7 +29,7 @@ struct Listing {
 /// If no gateway is there, or it does not know the credential.
 pub async fn usable_keys(at: &str, credential: &str) -> anyhow::Result<Vec<AgentKey>> {
     // An operator who lets a gateway listen beyond a machine has said that its network is not read.
-    let server = Server { url: format!("http://{at}"), ca_file: None, allow_http: true, named: true };
+    let server = Server { allow_http: true, ..Server::at(format!("http://{at}")) };
     let mut api = Api::new(&server)?;
     api.authorization = Some(Zeroizing::new(format!("Bearer {credential}")));
     match api.get("/-/", &[]).await {

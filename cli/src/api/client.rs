@@ -360,7 +360,7 @@ mod tests {
     use super::*;
 
     fn server(url: &str, allow_http: bool) -> Server {
-        Server { url: url.to_owned(), ca_file: None, allow_http, named: true }
+        Server { allow_http, ..Server::at(url.to_owned()) }
     }
 
     #[test]

@@ -41,9 +41,16 @@ pub struct Server {
     pub allow_http: bool,
     /// Somebody named it: an option, a variable, or the login.
     pub named: bool,
+    /// The address of the stored login's own server, if this is another: whose word on that login does not count.
+    pub instead_of: Option<String>,
 }
 
 impl Server {
+    /// The server at this address, as any other program would reach it.
+    pub fn at(url: String) -> Self {
+        Self { url, ca_file: None, allow_http: false, named: true, instead_of: None }
+    }
+
     /// The server of the options alone.
     pub fn of_options(ctx: &Ctx) -> Self {
         Self {
@@ -51,22 +58,27 @@ impl Server {
             ca_file: ca_file(ctx),
             allow_http: ctx.global.allow_http,
             named: ctx.global.url.is_some(),
+            instead_of: None,
+        }
+    }
+
+    /// The server of a stored login, unless the options name another. That http:// was allowed there says nothing of
+    /// anywhere else.
+    pub fn of_login(ctx: &Ctx, login: &Login) -> Self {
+        let other = ctx.global.url.as_ref().filter(|url| bare(url) != bare(&login.url));
+        Self {
+            url: other.unwrap_or(&login.url).clone(),
+            ca_file: ca_file(ctx).or_else(|| login.ca_file.clone()),
+            allow_http: ctx.global.allow_http || (other.is_none() && login.allow_http),
+            named: true,
+            instead_of: other.map(|_| login.url.clone()),
         }
     }
 }
 
-impl Server {
-    /// The server of a stored login, unless the options name another. That http:// was allowed there says nothing of
-    /// anywhere else.
-    pub fn of_login(ctx: &Ctx, login: &Login) -> Self {
-        let same = ctx.global.url.as_ref().is_none_or(|url| *url == login.url);
-        Self {
-            url: ctx.global.url.clone().unwrap_or_else(|| login.url.clone()),
-            ca_file: ca_file(ctx).or_else(|| login.ca_file.clone()),
-            allow_http: ctx.global.allow_http || (same && login.allow_http),
-            named: true,
-        }
-    }
+/// An address, with or without the slash at its end.
+fn bare(url: &str) -> &str {
+    url.trim_end_matches('/')
 }
 
 /// Absolute, because it is stored, and used from other folders.

@@ -22,7 +22,6 @@ use keyward_wire::api::write::Base;
 use keyward_wire::limits::SECRETS_PER_REQUEST;
 use keyward_wire::{Envelope, KeyId};
 
-use super::cache;
 use super::freshness::Freshness;
 use super::notice;
 use super::pins::Pins;
@@ -79,13 +78,8 @@ impl Session {
     /// If the credential is refused.
     pub async fn with(credential: Credential) -> anyhow::Result<Self> {
         let mut api = Api::new(&credential.server)?;
-        let answer = api.log_in(credential.id, &credential.keys).await.map_err(|error| {
-            if let Some(home) = credential.home.as_ref().filter(|_| error.ends_access()) {
-                // Without this, a credential that was refused once would still have its cached answer when the network is gone.
-                cache::clear(home, credential.id);
-            }
-            Fault::from(error)
-        })?;
+        let answer = api.log_in(credential.id, &credential.keys).await;
+        let answer = answer.map_err(|error| credential.refused(error, Fault::from))?;
         let cred = Cred::open(&credential.keys.unlock, credential.id, &answer.cred).map_err(Fault::from)?;
         Ok(Self::resume(api, cred, credential.home))
     }

@@ -40,6 +40,8 @@ pub struct Fetched {
     new_body: Option<Vec<u8>>,
     /// Hash of a body that the server confirmed in this run, if any, and when it last did so before, if that is known.
     confirmed: Option<(Sha256, Option<i64>)>,
+    /// Said when a kept answer is used that the server did not confirm in this run.
+    offline: Option<String>,
     cached: Cached,
     pins: Pins,
 }
@@ -92,8 +94,7 @@ async fn fetch_wanted(
     let opener = Opener::new(ctx, credential, freshness)?;
     let kept_one = |failure| offline.kept(ctx, credential, &opener, deployment, failure);
     if offline.offline {
-        let (opened, cached) = kept_one(None)?;
-        return Ok((Fetched::of(ctx, opened, cached, Told::default()), None));
+        return Ok((Fetched::offline(ctx, kept_one(None)?), None));
     }
     let mut cached = Cached::load(credential.home.as_ref(), credential.id, deployment);
     let kept = cached.take();
@@ -111,14 +112,10 @@ async fn fetch_wanted(
             Ok((Fetched::of(ctx, early.opened, cached, told), early.variables))
         }
         Err(error) => {
-            if error.ends_access() {
-                credential.forget_kept(ctx);
-            }
             if error.is_unreachable() && offline.offline_fallback.is_some() {
-                let (opened, cached) = kept_one(Some(&error))?;
-                return Ok((Fetched::of(ctx, opened, cached, Told::default()), None));
+                return Ok((Fetched::offline(ctx, kept_one(Some(&error))?), None));
             }
-            Err(bundle_fault(error).into())
+            Err(credential.refused(error, bundle_fault).into())
         }
     }
 }
@@ -165,7 +162,13 @@ impl Fetched {
         let Opened { verified, secrets, cred, parts, pins } = opened;
         notice::continuity(ctx, &verified);
         let Told { audit, new_body, confirmed } = answer;
-        Self { verified, secrets, cred, audit, parts, new_body, confirmed, cached, pins }
+        let offline = None;
+        Self { verified, secrets, cred, audit, parts, new_body, confirmed, offline, cached, pins }
+    }
+
+    /// Accepts a kept answer in the place of the server's; `notice` says so, once it is used.
+    fn offline(ctx: &Ctx, (opened, cached, notice): (Opened, Cached, String)) -> Self {
+        Self { offline: Some(notice), ..Self::of(ctx, opened, cached, Told::default()) }
     }
 }
 
@@ -213,10 +216,10 @@ pub async fn variables(
     let id = fetched.settle(ctx, fetched.deployment(&id.to_string()))?;
     let deployment = fetched.verified.view.deployment(id).ok_or_else(|| missing("the deployment"))?;
     let variables = fetched.verified.variables(deployment, &fetched.secrets, allowed);
-    let fault =
-        |error| if fetched.confirmed.is_none() { wrong_copy(None, error) } else { Fault::from(error) };
+    let fault = |error| if fetched.offline.is_some() { wrong_copy(None, error) } else { Fault::from(error) };
     let variables = variables.map_err(|error| fault(error).into());
     let variables = fetched.settle(ctx, variables)?;
+    fetched.say_offline(ctx);
     if variables.is_empty() {
         ctx.out.warn(&format!("{} holds no variable that may be read", deployment.name));
     }
@@ -245,9 +248,16 @@ impl Fetched {
     pub fn settle<T>(&self, ctx: &Ctx, outcome: anyhow::Result<T>) -> anyhow::Result<T> {
         outcome.inspect_err(|error| {
             if matches!(code_of(error), Code::NotFound | Code::Policy) {
+                self.say_offline(ctx);
                 self.remember(ctx);
             }
         })
+    }
+
+    fn say_offline(&self, ctx: &Ctx) {
+        if let Some(notice) = &self.offline {
+            ctx.out.warn(notice);
+        }
     }
 
     /// The key of this name or id.

@@ -1,7 +1,7 @@
 //! Carries out the protocol: sealed answers in, verified values out; and an administrator's writes.
 //!
 //! [`fetch`] reads as any identity in one request; meanwhile `speculative` has `open` verify the cached answer. [`freshness`] says how
-//! new an answer must be, [`offline`] when the cached copy is used. [`admin`] signs an owner or admin in and carries a change of
+//! new an answer must be, [`offline`] when the cached copy is used, `refusal` when it ends. [`admin`] signs an owner or admin in and carries a change of
 //! the organisation through. [`pins`] and [`cache`] are what this client keeps of both; [`glance`] looks there first. [`explain`]
 //! says why an identity can or cannot read, [`audit`] whether the server's log is whole: both are pure. [`gateway`] is what a
 //! gateway knows, kept current for as long as it runs.
@@ -20,4 +20,5 @@ pub mod notice;
 pub mod offline;
 mod open;
 pub mod pins;
+mod refusal;
 mod speculative;

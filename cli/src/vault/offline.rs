@@ -1,7 +1,7 @@
 //! Works without the network: uses the last verified answer, still sealed, and verifies it in full once more (CRYPTO.md §2.7
 //! “Offline”).
 //!
-//! A cached answer never stands in for a refusal. Once the server has refused a credential, what was cached for it is removed.
+//! A cached answer never stands in for a refusal, which ends it (`refusal`).
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use clap::Args;
 use keyward_crypto::verify::{Stale, VerifyError};
 use keyward_wire::DeploymentId;
 
-use super::cache::{self, Cached};
+use super::cache::Cached;
 use super::open::{Opened, Opener, read};
 use crate::api::ApiError;
 use crate::ctx::{Ctx, parse_span, rfc3339};
@@ -31,7 +31,8 @@ pub struct Offline {
 }
 
 impl Offline {
-    /// The cached copy, in the place of an answer that failed with `failure`, or of asking at all.
+    /// The cached copy, in the place of an answer that failed with `failure`, or of asking at all; and what a person is told
+    /// when it is used.
     pub(super) fn kept(
         &self,
         ctx: &Ctx,
@@ -39,7 +40,7 @@ impl Offline {
         opener: &Opener<'_>,
         deployment: Option<DeploymentId>,
         failure: Option<&ApiError>,
-    ) -> anyhow::Result<(Opened, Cached)> {
+    ) -> anyhow::Result<(Opened, Cached, String)> {
         let unusable = |why: &str, next: &str| match failure {
             None => Fault::new(Code::Network, why).next(next),
             Some(failure) => Fault::new(Code::Network, format!("{failure}; and {why}")).next(next),
@@ -70,7 +71,7 @@ impl Offline {
             Ok((opened, confirmed))
         };
         let (opened, confirmed) = open().map_err(|error| match code_of(&error) {
-            Code::Integrity => damaged(failure).into(),
+            Code::Integrity | Code::Missing => damaged(failure).into(),
             _ => error,
         })?;
         let at = confirmed.ok_or_else(never)?;
@@ -88,26 +89,12 @@ impl Offline {
             return Err(unusable(&why, "bring the server back, or allow more").into());
         }
         let because = failure.map_or_else(String::new, |failure| format!("{failure}; "));
-        ctx.out.warn(&format!(
+        let notice = format!(
             "{because}offline: using the answer that the server confirmed {} ago, at {}",
             spelt(age),
             rfc3339(at)
-        ));
-        Ok((opened, cached))
-    }
-}
-
-impl Credential {
-    /// Removes what is cached for a credential that the server refused: it must not be used when the network is gone, either.
-    pub(crate) fn forget_kept(&self, ctx: &Ctx) {
-        if let Some(home) = &self.home
-            && !cache::clear(home, self.id)
-        {
-            ctx.out.warn(&format!(
-                "the kept answers in {} could not be removed",
-                home.path().join("cache").display()
-            ));
-        }
+        );
+        Ok((opened, cached, notice))
     }
 }
 

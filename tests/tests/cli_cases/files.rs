@@ -177,6 +177,39 @@ fn a_machine_that_was_signed_in_with_a_token_keeps_its_halves_and_not_the_token(
 }
 
 #[test]
+fn the_refusal_of_another_server_ends_nothing_of_a_login_and_says_whose_it_is() {
+    let (world, other) = (World::new(Engine::Sqlite), World::new(Engine::Sqlite));
+    let mut machine = Machine::new(&world.server.url());
+    let words = ["auth", "api-user", "--token-stdin"];
+    machine.keyward_with(&words, format!("{}\n", world.token).as_bytes()).ok(&words);
+    assert_eq!(read(&machine), expected());
+    // Both ways to show a credential: with the request, and to get a session.
+    for words in [ENV_FILE, &["whoami"], &["org", "show"]] {
+        machine.redirect(&other.server.url());
+        let ended = machine.keyward(words);
+        assert_eq!(ended.code, 3, "{words:?}: {}", ended.said());
+        assert!(ended.stderr.contains("KEYWARD_URL names another server"), "{}", ended.stderr);
+        assert!(ended.stderr.contains(&world.server.url()), "{}", ended.stderr);
+        machine.redirect("http://127.0.0.1:1");
+        let offline = machine.keyward(&[ENV_FILE, &["--offline"]].concat());
+        assert_eq!(offline.code, 0, "{words:?}: what was kept is there: {}", offline.said());
+    }
+    machine.redirect(&other.server.url());
+    let named = machine.keyward(&["doctor"]).said();
+    assert!(named.contains(&format!("and the login is for {}", world.server.url())), "{named}");
+    // The same address in other words is no other server: its refusal counts.
+    machine.redirect(&format!("{}/", world.server.url()));
+    let same = machine.keyward(&["doctor"]).said();
+    assert!(!same.contains("and the login is for"), "{same}");
+    world.owner.ok(&["api-user", "revoke", keyward_tests::world::ROBOT]);
+    let ended = env_file(&machine);
+    ended.refused(3, "revoked");
+    assert!(!ended.stderr.contains("another server"), "{}", ended.stderr);
+    let offline = machine.keyward(&[ENV_FILE, &["--offline"]].concat());
+    offline.refused(5, "what was kept went with the refusal");
+}
+
+#[test]
 fn logging_out_ends_the_device_on_both_sides() {
     let world = World::new(Engine::Sqlite);
     let config = world.owner.path(".keyward/config.toml");

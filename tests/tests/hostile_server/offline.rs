@@ -237,8 +237,17 @@ fn a_kept_answer_is_held_to_everything_that_the_servers_own_is() {
                 // Nobody was asked who could have lied.
                 assert!(ended.stderr.contains("kept on this machine is damaged"), "{}", ended.stderr);
                 assert!(!ended.stderr.contains("tampers"), "{}", ended.stderr);
+                assert!(!ended.stderr.contains("using the answer"), "{}", ended.stderr);
             }
         }
+    }
+    for part in ["cred", "grant", "view"] {
+        let mut poorer = honest.clone();
+        poorer.as_object_mut().unwrap().remove(part);
+        write(&body, &poorer.to_string());
+        let ended = asked(&machine, OFFLINE);
+        ended.refused(6, part);
+        assert!(ended.stderr.contains("kept on this machine is damaged"), "{}", ended.stderr);
     }
     let mut poorer = honest.clone();
     poorer["secrets"].as_array_mut().unwrap().clear();
@@ -359,7 +368,9 @@ fn whoever_keeps_nothing_is_told_so_and_owners_may_go_offline_too() {
     let owner = &trap.world.owner;
     let all = owner.ok(ENV_FILE);
     assert!(all.contains(EXCLUDED.0));
-    assert_eq!(asked(owner, OFFLINE).ok(ENV_FILE), all);
+    let ended = asked(owner, OFFLINE);
+    assert_eq!(ended.stderr.matches("using the answer").count(), 1, "{}", ended.stderr);
+    assert_eq!(ended.ok(ENV_FILE), all);
     let key = trap.world.insider().key(ALPHA.0);
     trap.world.change(|draft, _| draft.add_version(key, &secret("newer")).unwrap());
     owner.ok(&["org", "show"]);

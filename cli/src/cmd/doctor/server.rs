@@ -6,7 +6,7 @@ use super::check::Check;
 use crate::api::ApiError;
 use crate::api::probe::{Probe, Trust, probe};
 use crate::ctx::{Ctx, rfc3339};
-use crate::fault::{Code, Fault, printable};
+use crate::fault::{Code, Fault, printable, typed};
 use crate::session::config::Login;
 use crate::session::credential::Server;
 
@@ -26,14 +26,22 @@ pub(super) async fn look(ctx: &Ctx, login: Option<&Login>, is_named: bool) -> (V
         Some(login) => Server::of_login(ctx, login),
         None => Server::of_options(ctx),
     };
-    match probe(&server).await {
+    let (found, is_there) = match probe(&server).await {
         Err(error) => (vec![Check::of_error("server", &error)], false),
         Ok(Err(error)) => (unreachable(&server, error, is_named), false),
         Ok(Ok(seen)) => {
             let is_there = seen.status == 200;
             (describe(ctx, &server, &seen), is_there)
         }
-    }
+    };
+    (instead(&server).into_iter().chain(found).collect(), is_there)
+}
+
+/// Whether another server is asked than the one that the login is for.
+fn instead(server: &Server) -> Option<Check> {
+    let own = server.instead_of.as_ref()?;
+    let found = format!("{} is named, and the login is for {}", typed(&server.url, 100), typed(own, 100));
+    Some(Check::warn("server", found, "leave --url or KEYWARD_URL out, or sign in there: keyward login"))
 }
 
 fn unreachable(server: &Server, error: ApiError, is_named: bool) -> Vec<Check> {

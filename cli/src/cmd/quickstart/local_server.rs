@@ -78,7 +78,7 @@ fn address_file(home: &Home) -> PathBuf {
 
 /// Whether a keyward server answers there.
 async fn runs(url: &str) -> anyhow::Result<bool> {
-    let server = Server { url: url.to_owned(), ca_file: None, allow_http: false, named: true };
+    let server = Server::at(url.to_owned());
     match probe(&server).await? {
         Ok(seen) if seen.status == 200 && seen.version.is_some() => Ok(true),
         Ok(_) => {

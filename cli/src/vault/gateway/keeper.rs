@@ -87,7 +87,8 @@ impl Keeper {
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
         let mut api = Api::new(&credential.server)?;
-        let answer = api.log_in(credential.id, &credential.keys).await.map_err(Fault::from)?;
+        let answer = api.log_in(credential.id, &credential.keys).await;
+        let answer = answer.map_err(|error| credential.refused(error, Fault::from))?;
         let cred = Cred::open(&credential.keys.unlock, credential.id, &answer.cred).map_err(Fault::from)?;
         let pins = Pins::load(credential.home.as_ref(), &cred)?;
         let live = Live::new(Arc::clone(&clock), freshness.max_age);
