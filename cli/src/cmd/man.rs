@@ -90,11 +90,14 @@ fn page(mut command: Command, name: &str) -> Vec<u8> {
         command = command.after_help(examples.to_owned());
     }
     let mut roff = Vec::new();
-    let man = Man::new(command).title(name.to_uppercase()).manual("keyward");
+    let man = Man::new(command).title(name.to_uppercase()).source(SOURCE).manual("keyward");
     man.render(&mut roff).expect("memory takes every byte");
     let text = String::from_utf8(roff).expect("help is text");
     text.replacen(".SH EXTRA\n", &format!("{}.SH EXAMPLES\n", exit_status()), 1).into_bytes()
 }
+
+/// What each page's foot says the page belongs to: the program, whichever of its commands the page is about.
+const SOURCE: &str = concat!("keyward ", env!("CARGO_PKG_VERSION"));
 
 fn exit_status() -> String {
     let mut roff = Roff::new();

@@ -69,7 +69,11 @@ impl Login {
     /// # Errors
     /// If the file was edited.
     pub fn halves(&self) -> anyhow::Result<Halves> {
-        Ok(Halves::parse(&self.secret).map_err(Fault::from)?)
+        let damaged = |_| {
+            Fault::new(Code::SignIn, "the login that is kept on this device is damaged")
+                .next("run `keyward login` or `keyward auth api-user --token-stdin` again")
+        };
+        Ok(Halves::parse(&self.secret).map_err(damaged)?)
     }
 }
 

@@ -8,6 +8,7 @@ use std::os::unix::fs::{
 use std::path::Path;
 
 use anyhow::Context as _;
+use keyward_wire::limits::ANSWER_BYTES;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
@@ -17,7 +18,7 @@ use crate::fault::{Code, Fault};
 /// Reads a private file; `None` if there is none.
 ///
 /// # Errors
-/// If others may read it, or it is somebody else's, or it cannot be read.
+/// If others may read it, or it is somebody else's, or larger than any is, or it cannot be read.
 pub fn read(path: &Path) -> anyhow::Result<Option<Zeroizing<Vec<u8>>>> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -30,10 +31,20 @@ pub fn read(path: &Path) -> anyhow::Result<Option<Zeroizing<Vec<u8>>>> {
         return Err(fault.next("move it away, or name another").into());
     }
     check_private(path, &facts)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(facts.len()).unwrap_or(0)));
-    (&file).read_to_end(&mut bytes).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = usize::try_from(facts.len()).ok().filter(|bytes| *bytes <= LARGEST).ok_or_else(|| {
+        Fault::new(Code::Policy, format!("{} is larger than any file that keyward keeps", path.display()))
+            .next("move it away")
+    })?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(bytes));
+    (&file)
+        .take(LARGEST as u64)
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Some(bytes))
 }
+
+/// Bytes of the largest private file: an answer of the server with the line before it.
+const LARGEST: usize = ANSWER_BYTES + 64;
 
 /// Reads all of a file that need not be private, if that is at most `limit` bytes: a device has no end.
 ///

@@ -177,6 +177,18 @@ fn a_machine_that_was_signed_in_with_a_token_keeps_its_halves_and_not_the_token(
 }
 
 #[test]
+fn a_login_that_was_damaged_says_to_sign_in_again() {
+    let world = World::new(Engine::Sqlite);
+    let config = world.owner.path(".keyward/config.toml");
+    let damaged = fs::read_to_string(&config).unwrap().replace("kwh1_", "kwh1_x");
+    fs::write(&config, damaged).unwrap();
+    let ended = env_file(&world.owner);
+    ended.refused(3, "a damaged login");
+    assert!(ended.stderr.contains("login that is kept on this device is damaged"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("keyward login"), "{}", ended.stderr);
+}
+
+#[test]
 fn the_refusal_of_another_server_ends_nothing_of_a_login_and_says_whose_it_is() {
     let (world, other) = (World::new(Engine::Sqlite), World::new(Engine::Sqlite));
     let mut machine = Machine::new(&world.server.url());
@@ -207,6 +219,18 @@ fn the_refusal_of_another_server_ends_nothing_of_a_login_and_says_whose_it_is() 
     assert!(!ended.stderr.contains("another server"), "{}", ended.stderr);
     let offline = machine.keyward(&[ENV_FILE, &["--offline"]].concat());
     offline.refused(5, "what was kept went with the refusal");
+}
+
+#[test]
+fn a_kept_file_that_is_larger_than_any_is_not_read() {
+    let world = World::new(Engine::Sqlite);
+    let robot = world.remembering_robot();
+    assert_eq!(read(&robot), expected());
+    let cache = fs::read_dir(robot.path("memory/cache")).unwrap();
+    let answer = cache.map(|entry| entry.unwrap().path()).find(|path| path.extension().unwrap() == "answer");
+    let file = fs::File::options().write(true).open(answer.unwrap()).unwrap();
+    file.set_len(1 << 42).unwrap();
+    assert_eq!(read(&robot), expected(), "it is asked for again");
 }
 
 #[test]

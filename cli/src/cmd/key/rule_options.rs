@@ -231,7 +231,7 @@ pub(super) fn stored_rule(secret: &Secret) -> Option<Rule> {
 #[derive(Args)]
 pub(super) struct WildcardOption {
     /// Allow a host with a `*`: the value then goes to every host one label longer
-    #[arg(long)]
+    #[arg(long, help_heading = "Injection by the gateway")]
     allow_wildcard: bool,
 }
 
