@@ -135,7 +135,12 @@ impl Relayed {
             return Poll::Ready(Some(first));
         }
         loop {
-            let next = self.scrub.next(&self.tunnel.scrubber_again(&mut self.last));
+            let Some(scrubber) = self.tunnel.scrubber_again(&mut self.last) else {
+                // What carries the answer is about to be cut. Until then nothing goes on.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            };
+            let next = self.scrub.next(&scrubber);
             self.tell();
             match next {
                 Err(_) => {
@@ -162,10 +167,12 @@ impl Relayed {
                         }
                     }
                     Err(frame) => {
-                        self.trailers = frame.into_trailers().ok();
-                        if let Some(trailers) = &mut self.trailers {
-                            self.in_trailers = scrub::headers(&self.tunnel.scrubber(), trailers);
-                        }
+                        let mut trailers = frame.into_trailers().unwrap_or_default();
+                        let Some(scrubber) = self.tunnel.scrubber() else {
+                            return Poll::Ready(Some(Err(Broken)));
+                        };
+                        self.in_trailers = scrub::headers(&scrubber, &mut trailers);
+                        self.trailers = Some(trailers);
                     }
                 },
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(Broken))),

@@ -31,11 +31,19 @@ where
     let pulse = Pulse::default();
     let mut agent = PulseStream::new(agent, pulse.clone(), ());
     let carried = async {
-        let Ok(begun) = beginning(tunnel, &mut agent, &mut upstream).await else {
-            tunnel.say("refuse", Code::Misdirected);
-            return Ok(());
+        let mut is_told = false;
+        let begun = match beginning(tunnel, &mut agent, &mut upstream, &mut is_told).await {
+            Ok(begun) => begun,
+            // One side hung up.
+            Err(error) if is_told && error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            Err(_) => {
+                tunnel.say(if is_told { "cut" } else { "refuse" }, Code::Misdirected);
+                return Ok(());
+            }
         };
-        tunnel.opened()?;
+        if !is_told {
+            tunnel.opened()?;
+        }
         upstream.write_all(&begun).await?;
         copy_bidirectional_with_sizes(&mut agent, &mut upstream, BUFFER, BUFFER).await.map(|_| ())
     };
@@ -47,8 +55,14 @@ where
     }
 }
 
-/// The first bytes that the agent sends, if they may come first. On ports other than 443 the upstream may speak first.
-async fn beginning<A, U>(tunnel: &Tunnel, agent: &mut A, upstream: &mut U) -> io::Result<Vec<u8>>
+/// The first bytes that the agent sends, if they may come first. On ports other than 443 the upstream may speak first; then the log
+/// is told of the tunnel before the agent is told anything, and `is_told` says so.
+async fn beginning<A, U>(
+    tunnel: &Tunnel,
+    agent: &mut A,
+    upstream: &mut U,
+    is_told: &mut bool,
+) -> io::Result<Vec<u8>>
 where
     A: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + Unpin,
@@ -65,6 +79,10 @@ where
                 let count = read?;
                 if count == 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                if !*is_told {
+                    tunnel.opened()?;
+                    *is_told = true;
                 }
                 agent.write_all(said.get(..count).unwrap_or_default()).await?;
             }

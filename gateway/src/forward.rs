@@ -200,6 +200,10 @@ fn open(
             Closed::Stale => Code::GrantsStale,
             Closed::Broken => Code::ValueUnusable,
         })?;
+    if value.version() != grant.version {
+        // A new version came since the request was judged, and its rule may be another one.
+        return Err(Code::AppNotConnected.into());
+    }
     let used = tunnel.gateway.opened.note(&tunnel.session.agent, grant, &value, revision);
     busy.keeps(used.map_err(|_| Code::ValueUnusable)?);
     Ok(value)
@@ -229,8 +233,12 @@ async fn relayed(
         // No body follows, and a client that believed the length would take the next answer for the body.
         parts.headers.remove(CONTENT_LENGTH);
     }
-    let scrub = scrub::body(&tunnel.scrubber(), &mut parts.headers, version);
-    let scrub = scrub.map_err(|_| Code::ScrubUnreadable)?;
+    let scrubber = tunnel.scrubber().ok_or(Code::AccessRestricted)?;
+    let mut scrub = scrub::body(&scrubber, &mut parts.headers, version).map_err(|_| Code::ScrubUnreadable)?;
+    if scrub.has_a_window() {
+        let window = tunnel.session.window(&tunnel.gateway.share);
+        scrub.keep_window(window.ok_or(Code::RateLimited)?);
+    }
     let mut body = Relayed::new(body, lease, scrub, Arc::clone(tunnel), busy, of);
     body.begin().await?;
     Ok(Response::from_parts(parts, Answer::Relayed(Box::new(body))))

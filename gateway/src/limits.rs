@@ -17,6 +17,8 @@ pub(crate) struct Share {
     pub(crate) lookups: Arc<Semaphore>,
     /// How many KiB of request bodies may be collected because a rule writes into them.
     pub(crate) collected: Arc<Semaphore>,
+    /// How many answers may be decoded that take megabytes for it.
+    pub(crate) windows: Arc<Semaphore>,
 }
 
 /// All limits, as numbers.
@@ -43,21 +45,30 @@ impl Limits {
 
     /// The limits of all agents together.
     pub(crate) fn whole(self) -> Share {
-        share(self.connections, self.dials, LOOKUPS, COLLECTED)
+        share(self.connections, self.dials, LOOKUPS, COLLECTED, WINDOWS)
     }
 
     /// The limits of one agent.
     pub(crate) fn half(self) -> Share {
-        share(self.connections / 2, self.dials / 2, LOOKUPS / 2, COLLECTED / 2)
+        share(self.connections / 2, self.dials / 2, LOOKUPS / 2, COLLECTED / 2, WINDOWS / 2)
     }
 }
 
 impl Share {
     /// Takes a connection from this share and from `all`. `None` if either has none left.
     pub(crate) fn connection(&self, all: &Self) -> Option<[OwnedSemaphorePermit; 2]> {
-        let own = Arc::clone(&self.connections).try_acquire_owned().ok()?;
-        Some([own, Arc::clone(&all.connections).try_acquire_owned().ok()?])
+        both_now(&self.connections, &all.connections)
     }
+
+    /// Takes a place for a decoder's window from this share and from `all`. `None` if either has none left.
+    pub(crate) fn window(&self, all: &Self) -> Option<[OwnedSemaphorePermit; 2]> {
+        both_now(&self.windows, &all.windows)
+    }
+}
+
+fn both_now(own: &Arc<Semaphore>, all: &Arc<Semaphore>) -> Option<[OwnedSemaphorePermit; 2]> {
+    let own = Arc::clone(own).try_acquire_owned().ok()?;
+    Some([own, Arc::clone(all).try_acquire_owned().ok()?])
 }
 
 /// Waits for a place in each of the two.
@@ -66,19 +77,22 @@ pub(crate) async fn both(own: &Arc<Semaphore>, all: &Arc<Semaphore>) -> Option<[
     Some([own, Arc::clone(all).acquire_owned().await.ok()?])
 }
 
-fn share(connections: usize, dials: usize, lookups: usize, collected: usize) -> Share {
+fn share(connections: usize, dials: usize, lookups: usize, collected: usize, windows: usize) -> Share {
     let places = |count| Arc::new(Semaphore::new(count));
     Share {
         connections: places(connections),
         dials: places(dials),
         lookups: places(lookups),
         collected: places(collected),
+        windows: places(windows),
     }
 }
 
 /// Far below the 512 threads that the runtime has for blocking work.
 const LOOKUPS: usize = 64;
 const COLLECTED: usize = 64 * 1024;
+/// Of at most 16 MiB each. No upstream is asked for such codings.
+const WINDOWS: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -91,6 +105,17 @@ mod tests {
             assert!(connections + dials + strangers + 60 <= descriptors, "{descriptors}");
             assert!(connections >= 16 && dials >= 16 && strangers >= 4, "{descriptors}");
         }
+    }
+
+    #[test]
+    fn p16_one_agent_does_not_have_all_windows() {
+        let limits = Limits::of(1024);
+        let (all, one, two) = (limits.whole(), limits.half(), limits.half());
+        let held: Vec<_> = std::iter::from_fn(|| one.window(&all)).collect();
+        assert_eq!(held.len(), WINDOWS / 2);
+        assert!(two.window(&all).is_some());
+        drop(held);
+        assert!(one.window(&all).is_some());
     }
 
     #[test]

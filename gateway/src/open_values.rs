@@ -143,7 +143,10 @@ impl OpenValues {
         };
         let mut changed = false;
         for grant in missing {
-            let Some(value) = open(grant.key) else { continue };
+            // A version that came meanwhile is another grant's.
+            let Some(value) = open(grant.key).filter(|value| value.version() == grant.version) else {
+                continue;
+            };
             if let Ok(entry) = entry(&mut self.list(), grant, &value, revision) {
                 changed |= entry.is_for(agent);
             }

@@ -5,6 +5,7 @@ use http::Version;
 use http::header::{
     ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
 };
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::redact::coding::{Coding, Decoder, Unreadable};
 use crate::redact::{Scrubber, Stream};
@@ -38,6 +39,8 @@ pub(crate) struct Body {
     stream: Stream,
     messages: Option<Messages>,
     in_head: bool,
+    /// The place of the decoder's window among those that there may be.
+    window: Option<[OwnedSemaphorePermit; 2]>,
 }
 
 /// The scrubber for the body of an answer with this head; the head itself is scrubbed here.
@@ -62,7 +65,15 @@ pub(crate) fn body(scrubber: &Scrubber, head: &mut HeaderMap, version: Version) 
             head.insert(ETAG, weak);
         }
     }
-    Ok(Body { decoder, coded: Bytes::new(), ended: false, stream: Stream::new(), messages, in_head })
+    Ok(Body {
+        decoder,
+        coded: Bytes::new(),
+        ended: false,
+        stream: Stream::new(),
+        messages,
+        in_head,
+        window: None,
+    })
 }
 
 /// Removes what the head says of the body's coding: none of the body is read.
@@ -83,6 +94,16 @@ impl Body {
     /// Whether the body has to be decoded.
     pub(crate) fn is_coded(&self) -> bool {
         self.decoder.is_some()
+    }
+
+    /// Whether the decoder keeps megabytes of what it gave.
+    pub(crate) fn has_a_window(&self) -> bool {
+        self.decoder.as_ref().is_some_and(Decoder::has_a_window)
+    }
+
+    /// Keeps the window's place for as long as the body lives.
+    pub(crate) fn keep_window(&mut self, place: [OwnedSemaphorePermit; 2]) {
+        self.window = Some(place);
     }
 
     /// Takes bytes that arrived. All bytes of earlier calls must be spent.

@@ -117,7 +117,7 @@ where
         .max_header_list_size(64 * 1024)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW * 4)
-        .max_send_buf_size(256 * 1024)
+        .max_send_buf_size(64 * 1024)
         .serve_connection(TokioIo::new(stream), service);
     serve_until_end(&tunnel, pulse, pin!(connection), h2::Connection::graceful_shutdown).await;
 }
@@ -168,5 +168,5 @@ fn refusing() -> Arc<ServerConfig> {
 
 pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 const IDLE_TIME: Duration = Duration::from_mins(5);
-const MOST_STREAMS: u32 = 256;
+const MOST_STREAMS: u32 = 128;
 const WINDOW: u32 = 256 * 1024;

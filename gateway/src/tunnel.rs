@@ -76,24 +76,38 @@ impl Tunnel {
         Arc::new(Self { gateway, session, to, name, host, way, base, upstreams, activity, _place: place })
     }
 
-    /// The scrubber of what the agent is told now.
-    pub(crate) fn scrubber(&self) -> Arc<Scrubber> {
-        self.session.scrubber(&self.gateway.opened, &*self.gateway.source)
+    /// The scrubber of what the agent is told now. `None` if the agent may act no more: then values are closed that an answer may
+    /// still have, and nothing more is told.
+    pub(crate) fn scrubber(&self) -> Option<Arc<Scrubber>> {
+        let scrubber = self.session.scrubber(&self.gateway.opened, &*self.gateway.source);
+        // Asked afterwards: what was made before the end knows all values.
+        self.stands().then_some(scrubber)
+    }
+
+    /// As [`Self::scrubber`]. If the agent may act no more, this waits: what carries the answer is about to be cut.
+    pub(crate) async fn scrubber_or_end(&self) -> Arc<Scrubber> {
+        loop {
+            match self.scrubber() {
+                Some(scrubber) => return scrubber,
+                None => tokio::task::yield_now().await,
+            }
+        }
     }
 
     /// The scrubber of what the agent is told now. `last` holds the last one, and the revisions of the source and of the opened
     /// values that it is of: if both are the same, no lock is taken. `last` keeps no value in memory while nobody else does.
-    pub(crate) fn scrubber_again(&self, last: &mut ((u64, u64), Weak<Scrubber>)) -> Arc<Scrubber> {
+    pub(crate) fn scrubber_again(&self, last: &mut ((u64, u64), Weak<Scrubber>)) -> Option<Arc<Scrubber>> {
         let source = &*self.gateway.source;
         let opened = self.gateway.opened.revision();
         if let Some(scrubber) = last.1.upgrade().filter(|_| last.0 == (source.revision(), opened)) {
-            return scrubber;
+            return Some(scrubber);
         }
         let (scrubber, revision) = made_of(source, |_| self.scrubber());
+        let scrubber = scrubber?;
         if let Some(revision) = revision {
             *last = ((revision, opened), Arc::downgrade(&scrubber));
         }
-        scrubber
+        Some(scrubber)
     }
 
     /// Writes into the log that an answer contained a value, which was covered. It is worth a line: this host repeats what it is

@@ -1,5 +1,6 @@
 //! A string in a JSON body. Everything around it keeps its bytes.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
@@ -24,20 +25,19 @@ pub(super) fn replace(
     let mut tokens =
         pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~")).peekable();
     while let Some(token) = tokens.next() {
-        let Inside { entries, is_object } = read(here)?;
-        let mut named = entries.iter().filter(|(name, _)| *name == token);
-        here = match (named.next(), named.next()) {
-            (Some((_, value)), None) => value,
-            (None, None) if is_object && tokens.peek().is_none() => {
+        let Inside { named, count, is_object } = read(here, &token)?;
+        here = match named {
+            Named::Once(value) => value,
+            Named::Nowhere if is_object && tokens.peek().is_none() => {
                 // The new field comes first: after the brace there is always a place for it.
                 let after_brace = offset(text, here.get())? + 1;
                 let name = serde_json::to_string(&token).map_err(|_| Wrong::Unreadable)?;
-                let comma = if entries.is_empty() { "" } else { "," };
+                let comma = if count == 0 { "" } else { "," };
                 let field = joined(&[name.as_bytes(), b":", &string, comma.as_bytes()]);
                 return splice(text, after_brace, after_brace, &field);
             }
             // Two fields of one name are read differently by different parsers.
-            _ => return Err(Wrong::Unreadable),
+            Named::Nowhere | Named::Twice => return Err(Wrong::Unreadable),
         };
     }
     if let Ok(agents) = serde_json::from_str::<String>(here.get()) {
@@ -57,20 +57,34 @@ fn offset(whole: &str, part: &str) -> Result<usize, Wrong> {
     part.as_ptr().addr().checked_sub(whole.as_ptr().addr()).ok_or(Wrong::Unreadable)
 }
 
-/// The members of an object or array.
+/// What is looked for in an object or array. Nothing else of it is kept: a body may have millions of members.
 struct Inside<'a> {
-    entries: Vec<(String, &'a RawValue)>,
+    named: Named<'a>,
+    count: usize,
     is_object: bool,
 }
 
-fn read(value: &RawValue) -> Result<Inside<'_>, Wrong> {
-    let mut json = serde_json::Deserializer::from_str(value.get());
-    json.deserialize_any(Inner).map_err(|_| Wrong::Unreadable)
+/// The members of the name, or at the index, that is looked for.
+enum Named<'a> {
+    Nowhere,
+    Once(&'a RawValue),
+    Twice,
 }
 
-struct Inner;
+impl<'a> Named<'a> {
+    fn and(self, value: &'a RawValue) -> Self {
+        if matches!(self, Self::Nowhere) { Self::Once(value) } else { Self::Twice }
+    }
+}
 
-impl<'de> Visitor<'de> for Inner {
+fn read<'a>(value: &'a RawValue, token: &str) -> Result<Inside<'a>, Wrong> {
+    let mut json = serde_json::Deserializer::from_str(value.get());
+    json.deserialize_any(Inner(token)).map_err(|_| Wrong::Unreadable)
+}
+
+struct Inner<'t>(&'t str);
+
+impl<'de> Visitor<'de> for Inner<'_> {
     type Value = Inside<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,18 +92,26 @@ impl<'de> Visitor<'de> for Inner {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Inside<'de>, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = map.next_entry::<String, &RawValue>()? {
-            entries.push(entry);
+        let (mut named, mut count) = (Named::Nowhere, 0);
+        while let Some((name, value)) = map.next_entry::<Cow<'_, str>, &RawValue>()? {
+            if name == self.0 {
+                named = named.and(value);
+            }
+            count += 1;
         }
-        Ok(Inside { entries, is_object: true })
+        Ok(Inside { named, count, is_object: true })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Inside<'de>, A::Error> {
-        let mut entries = Vec::new();
+        // As JSON pointers write an index: without leading zeros.
+        let wanted = self.0.parse::<usize>().ok().filter(|index| index.to_string() == self.0);
+        let (mut named, mut count) = (Named::Nowhere, 0);
         while let Some(value) = seq.next_element::<&RawValue>()? {
-            entries.push((entries.len().to_string(), value));
+            if wanted == Some(count) {
+                named = named.and(value);
+            }
+            count += 1;
         }
-        Ok(Inside { entries, is_object: false })
+        Ok(Inside { named, count, is_object: false })
     }
 }

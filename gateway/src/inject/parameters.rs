@@ -25,34 +25,50 @@ pub(super) fn replace(
     if secret.iter().any(u8::is_ascii_control) {
         return Err(Wrong::BadValue);
     }
-    let written = [&percent(name.as_bytes(), UNRESERVED), b"=".as_slice(), &percent(secret, UNRESERVED)];
-    let mut kept: Vec<Vec<u8>> = Vec::new();
-    let mut place = None;
-    for parameter in parameters.split(|byte| *byte == b'&') {
-        let mut parts: Vec<&[u8]> = Vec::new();
-        for part in parameter.split(|byte| *byte == b';') {
-            let (own, value) = match part.iter().position(|byte| *byte == b'=') {
-                Some(at) => (part.get(..at), part.get(at + 1..)),
-                None => (Some(part), None),
-            };
-            if decoded(own.unwrap_or_default()) == name.as_bytes() {
-                slots.text(&decoded(value.unwrap_or_default()))?;
-                place.get_or_insert(kept.len());
-            } else {
-                parts.push(part);
-            }
+    let written = joined(&[&percent(name.as_bytes(), UNRESERVED), b"=", &percent(secret, UNRESERVED)]);
+    // In its final size: growing would leave copies behind. A body may have millions of parameters, so no list is made of them.
+    let mut out = Zeroizing::new(Vec::with_capacity(parameters.len() + written.len() + 1));
+    let (mut is_first, mut is_placed) = (true, false);
+    let mut add = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+        if !std::mem::take(&mut is_first) {
+            out.push(b'&');
         }
-        let had_none_of_ours = parts.len() == parameter.split(|byte| *byte == b';').count();
-        if had_none_of_ours || !parts.is_empty() {
-            kept.push(parts.join(&b';'));
+        for (at, piece) in pieces.enumerate() {
+            if at > 0 {
+                out.push(b';');
+            }
+            out.extend_from_slice(piece);
+        }
+    };
+    // An empty text splits into one empty parameter.
+    for parameter in parameters.split(|byte| *byte == b'&').filter(|_| !parameters.is_empty()) {
+        let parts = || parameter.split(|byte| *byte == b';');
+        let is_others = |part: &&[u8]| !is_named(part, name);
+        let mut has_ours = false;
+        for part in parts().filter(|part| !is_others(part)) {
+            let value = part.iter().position(|byte| *byte == b'=').and_then(|at| part.get(at + 1..));
+            slots.text(&decoded(value.unwrap_or_default()))?;
+            has_ours = true;
+        }
+        if has_ours && !std::mem::replace(&mut is_placed, true) {
+            add(&mut std::iter::once(&**written));
+        }
+        if !has_ours || parts().any(|part| is_others(&part)) {
+            add(&mut parts().filter(is_others));
         }
     }
-    // An empty text splits into one empty parameter.
-    kept.retain(|parameter| !(parameters.is_empty() && parameter.is_empty()));
-    let place = place.unwrap_or(kept.len()).min(kept.len());
-    let (before, after) = kept.split_at_checked(place).unwrap_or_default();
-    let mut parts: Vec<&[u8]> = before.iter().flat_map(|part| [part.as_slice(), b"&"]).collect();
-    parts.extend(written);
-    parts.extend(after.iter().flat_map(|part| [b"&", part.as_slice()]));
-    Ok(joined(&parts))
+    if !is_placed {
+        add(&mut std::iter::once(&**written));
+    }
+    Ok(out)
+}
+
+/// Whether a parameter has this name, however that is encoded.
+fn is_named(parameter: &[u8], name: &str) -> bool {
+    let own = parameter.split(|byte| *byte == b'=').next().unwrap_or_default();
+    if own.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        decoded(own) == name.as_bytes()
+    } else {
+        own == name.as_bytes()
+    }
 }

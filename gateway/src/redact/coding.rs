@@ -65,8 +65,9 @@ impl Coding {
     }
 }
 
-/// The `Accept-Encoding` to send on: of the codings that the agent takes, those that can be decoded as they come. zstd is left
-/// out: its decoder gives nothing before a window is full, so an event would be late.
+/// The `Accept-Encoding` to send on: of the codings that the agent takes, those that can be decoded as they come, in little
+/// memory. Brotli and Zstandard are left out: their decoders keep megabytes for each answer, and that of Zstandard gives nothing
+/// before a window is full, so an event would be late.
 pub fn accepted<'a>(headers: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut accepted: Vec<String> = Vec::new();
     for item in headers.into_iter().flat_map(items) {
@@ -76,7 +77,7 @@ pub fn accepted<'a>(headers: impl IntoIterator<Item = &'a [u8]>) -> String {
             let weight = part.strip_prefix(b"q=").or(part.strip_prefix(b"Q="));
             weight.is_some_and(|weight| weight.iter().all(|byte| matches!(byte, b'0' | b'.')))
         });
-        let known = ["gzip", "deflate", "br"].iter().find(|known| known.as_bytes() == name.as_slice());
+        let known = ["gzip", "deflate"].iter().find(|known| known.as_bytes() == name.as_slice());
         if let Some(known) = known.filter(|known| !refused && !accepted.iter().any(|one| one == *known)) {
             accepted.push((*known).to_owned());
         }

@@ -83,11 +83,32 @@ impl Patterns {
         self.find_escaped(text, base, from, last, found);
     }
 
-    /// Whether a text in lower case contains a value, compared without regard to case.
+    /// Whether a text in lower case contains a value, compared without regard to case; also percent-encoded. Of all escapes, those
+    /// alone can stand in a header's name.
     pub(super) fn in_name(&self, name: &[u8]) -> bool {
-        let values = self.list.iter().filter(|pattern| pattern.core.len() <= name.len());
+        if self.is_in(name) {
+            return true;
+        }
+        let mut decoded = Zeroizing::new(Vec::with_capacity(name.len()));
+        let mut at = 0;
+        while let Some(byte) = name.get(at) {
+            let (byte, width) = match *byte {
+                b'%' => match View::Percent.read(name, at) {
+                    Read::Escape { byte, width } => (byte, width),
+                    Read::Itself | Read::Unknown => (b'%', 1),
+                },
+                byte => (byte, 1),
+            };
+            decoded.push(byte);
+            at += width;
+        }
+        decoded.len() < name.len() && self.is_in(&decoded)
+    }
+
+    fn is_in(&self, text: &[u8]) -> bool {
+        let values = self.list.iter().filter(|pattern| pattern.core.len() <= text.len());
         values.into_iter().any(|pattern| {
-            name.windows(pattern.core.len()).any(|part| part.eq_ignore_ascii_case(&pattern.core))
+            text.windows(pattern.core.len()).any(|part| part.eq_ignore_ascii_case(&pattern.core))
         })
     }
 

@@ -169,7 +169,14 @@ fn r9_header_values_and_names_are_covered() {
     assert_eq!(hits, 1);
     assert!(scrubber.text(b"text/html; charset=utf-8").is_none());
     assert!(scrubber.in_name(format!("x-{}", text(SECRET).to_lowercase()).as_bytes()));
-    assert!(!scrubber.in_name(b"content-security-policy-report-only"));
+    let percent = SECRET.iter().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
+    let twice = percent.replace('%', "%25");
+    for name in [percent.clone(), twice, percent.to_uppercase(), percent.replacen("%73", "s", 1)] {
+        assert!(scrubber.in_name(format!("x-{name}").as_bytes()), "{name}");
+    }
+    for other in ["content-security-policy-report-only", "x-%73%6b", "x-%", "100%-sure"] {
+        assert!(!scrubber.in_name(other.as_bytes()), "{other}");
+    }
 }
 
 #[test]

@@ -81,7 +81,7 @@ pub(crate) fn relay(
     parts.extensions.clear();
     parts.version = Version::HTTP_11;
     clean_answer(&mut parts.headers);
-    let in_head = scrub::headers(&tunnel.scrubber(), &mut parts.headers);
+    let in_head = scrub::headers(&*tunnel.scrubber().ok_or(Code::AccessRestricted)?, &mut parts.headers);
     if in_head {
         tunnel.covered(of);
     }
@@ -133,11 +133,12 @@ where
     loop {
         // If an upstream breaks off, what it said until then goes on.
         if from.read_buf(&mut came).await.unwrap_or(0) == 0 {
-            let last = frames.finish(&tunnel.scrubber());
+            let last = frames.finish(&*tunnel.scrubber_or_end().await);
             to.write_all(&last).await?;
             return to.shutdown().await;
         }
-        let out = frames.push(&tunnel.scrubber(), &came.split()).ok_or(io::ErrorKind::InvalidData)?;
+        let scrubber = tunnel.scrubber_or_end().await;
+        let out = frames.push(&scrubber, &came.split()).ok_or(io::ErrorKind::InvalidData)?;
         if frames.covered()
             && let Some(of) = untold.take()
         {

@@ -42,6 +42,11 @@ impl Decoder {
         Self { kind, taken: 0, given: 0 }
     }
 
+    /// Whether the decoder keeps megabytes of what it gave, as the body asks: up to 16 MiB for brotli, 8 for Zstandard.
+    pub fn has_a_window(&self) -> bool {
+        matches!(self.kind, Kind::Brotli(_) | Kind::Zstd(_))
+    }
+
     /// Takes some of `input`, from its front, and gives the decoded bytes: about `PIECE` at most. To be called until nothing is
     /// left of `input` and nothing is given.
     ///
