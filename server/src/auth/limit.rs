@@ -61,17 +61,19 @@ impl Throttle {
         self.strangers().refused(credential, now);
     }
 
-    /// Whether a refusal of this credential, named from `ip`, gets an audit line of its own. If so, returns how many earlier
-    /// refusals of the credential got none.
-    pub(crate) fn line(&self, credential: CredentialId, ip: Option<IpAddr>, now: Instant) -> Option<u64> {
-        let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.line(credential, ip.map(network), now)
+    /// The audit line of a refusal of this credential, named from `ip`. `None` if it gets none of its own.
+    pub(crate) fn line(
+        &self,
+        credential: CredentialId,
+        ip: Option<IpAddr>,
+        now: Instant,
+    ) -> Option<AuditLine<'_>> {
+        let untold = self.lines().line(credential, ip.map(network), now)?;
+        Some(AuditLine { throttle: self, credential, untold, is_durable: false })
     }
 
-    /// Notes that an audit line could not be written that would have told of `told` earlier refusals.
-    pub(crate) fn untold(&self, credential: CredentialId, told: u64) {
-        let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.untold(credential, told + 1);
+    fn lines(&self) -> std::sync::MutexGuard<'_, Lines> {
+        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn networks(&self) -> std::sync::MutexGuard<'_, Buckets<IpAddr>> {
@@ -80,6 +82,31 @@ impl Throttle {
 
     fn strangers(&self) -> std::sync::MutexGuard<'_, Buckets<CredentialId>> {
         self.0.strangers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of a refusal in the audit. If it is given up before it is durable, because writing failed or the client hung up, the
+/// next line of the credential tells of this refusal and of those that this line would have told of.
+pub(crate) struct AuditLine<'a> {
+    throttle: &'a Throttle,
+    credential: CredentialId,
+    /// How many refusals of the credential before this one have no line.
+    pub(crate) untold: u64,
+    is_durable: bool,
+}
+
+impl AuditLine<'_> {
+    /// The line is written.
+    pub(crate) fn written(mut self) {
+        self.is_durable = true;
+    }
+}
+
+impl Drop for AuditLine<'_> {
+    fn drop(&mut self) {
+        if !self.is_durable {
+            self.throttle.lines().untold(self.credential, self.untold + 1);
+        }
     }
 }
 
@@ -128,6 +155,18 @@ mod tests {
         throttle.refused(ip, start + LEAK);
         assert_eq!(throttle.wait(ip, start + LEAK), Some(LEAK));
         assert!(throttle.wait(ip, start + LEAK * (REFUSALS + 1)).is_none());
+    }
+
+    #[test]
+    fn a_line_that_was_given_up_is_told_by_the_next() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        let line = || throttle.line(CredentialId::from_bytes([1; 16]), None, now).unwrap();
+        assert_eq!(line().untold, 0);
+        assert_eq!(line().untold, 1, "the one before was not written");
+        let second = line();
+        assert_eq!(second.untold, 2);
+        second.written();
+        assert_eq!(line().untold, 0);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use keyward_wire::OrgId;
 use keyward_wire::api::credentials::CredentialKind;
 
 use super::work::Work;
-use super::{Answer, Call, Failure, Guard, Handler, Route, Server, error, origin};
+use super::{Answer, Call, Failure, Guard, Handler, Route, Server, Verb, origin};
 use crate::access::Refusal;
 use crate::access::credential::may_revoke;
 use crate::audit::{self, Event, Origin};
@@ -37,25 +37,44 @@ pub(super) async fn dispatch(server: Server, route: &'static Route, request: Req
 }
 
 /// The answer to an address that does not exist. Its URL may carry a token all the same.
-pub(super) async fn nowhere(request: Request) -> Failure {
-    unanswered(request, Failure::NotFound)
+pub(super) async fn unknown_address(server: Server, request: Request) -> Failure {
+    unanswered(server, request, Failure::NotFound).await
 }
 
 /// The answer to an address that does not take this method.
-pub(super) async fn not_so(request: Request) -> Failure {
-    unanswered(request, Failure::MethodNotAllowed)
+pub(super) async fn wrong_method(server: Server, request: Request) -> Failure {
+    unanswered(server, request, Failure::MethodNotAllowed).await
 }
 
-fn unanswered(request: Request, failure: Failure) -> Failure {
-    let (parts, _) = request.into_parts();
-    if leaked_in_head(&parts.uri, &parts.headers).is_empty() { failure } else { Failure::TokenInRequest }
+async fn unanswered(server: Server, request: Request, failure: Failure) -> Failure {
+    let (call, _) = arrived(server, &NO_ROUTE, request);
+    let leaks = leaked_in_head(&call.uri, &call.headers);
+    let refused = tokio::time::timeout(WHOLE_TIME, refuse_leaks(&call, &leaks)).await;
+    match refused.unwrap_or(Err(Failure::TokenInRequest)) {
+        Ok(()) => failure,
+        Err(leak) => leak,
+    }
 }
 
-async fn respond(server: Server, route: &'static Route, request: Request) -> Answer {
+/// Stands for the route of a request that has none, so that its sender can be known.
+static NO_ROUTE: Route = Route {
+    method: Verb::Get,
+    path: "",
+    guard: Guard::KnownOrProof,
+    body_bytes: 0,
+    handler: Handler::Open(|_| Box::pin(std::future::ready(Err(Failure::NotFound)))),
+};
+
+/// The request as its handler sees it, without its body.
+fn arrived(server: Server, route: &'static Route, request: Request) -> (Call, Body) {
     let (parts, body) = request.into_parts();
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
     let ip = peer.map(|peer| origin::client(peer, &parts.headers, server.app.trusted_proxies()));
-    let mut call = Call { server, route, uri: parts.uri, headers: parts.headers, body: Bytes::new(), ip };
+    (Call { server, route, uri: parts.uri, headers: parts.headers, body: Bytes::new(), ip }, body)
+}
+
+async fn respond(server: Server, route: &'static Route, request: Request) -> Answer {
+    let (mut call, body) = arrived(server, route, request);
     refuse_leaks(&call, &leaked_in_head(&call.uri, &call.headers)).await?;
     if route.body_bytes > 0 && !matches!(route.handler, Handler::Open(_)) {
         // A caller who may not use the route must not make the server hold a body. The caller is authenticated again below:
@@ -150,20 +169,19 @@ pub(super) async fn refuse_login(
         Verdict::Refused { credential, .. } => throttle.line(*credential, call.ip, now),
         Verdict::Unknown | Verdict::Proved(_) => None,
     };
-    let Some((Verdict::Refused { mut org, identity, credential, now: at }, untold)) =
-        line.map(|untold| (verdict, untold))
+    let Some((Verdict::Refused { mut org, identity, credential, now: at }, line)) =
+        line.map(|line| (verdict, line))
     else {
         // This costs a write as well, so that time does not tell the two apart.
         tx.count_unknown_login().await?;
         return Ok(tx.commit().await?);
     };
     let origin = Origin { actor: None, ip: call.ip };
-    let event = Event::login_refused(identity, credential, untold);
-    let written = async {
-        audit::append(&mut tx, &mut org, at, origin, &[event]).await?;
-        tx.commit().await
-    };
-    Ok(written.await.inspect_err(|_| throttle.untold(credential, untold))?)
+    let event = Event::login_refused(identity, credential, line.untold);
+    audit::append(&mut tx, &mut org, at, origin, &[event]).await?;
+    tx.commit().await?;
+    line.written();
+    Ok(())
 }
 
 /// Answers 400 to a request with a token's secret in it. The token is revoked if its holder sent it, or somebody who may revoke
@@ -221,7 +239,7 @@ impl Refusals {
             let mut tx = self.server.app.store().begin().await?;
             if let Some(mut org) = tx.lock_org(self.org).await? {
                 let now = tx.now().await?;
-                let code = error::word(failure.code());
+                let code = failure.code().as_str();
                 let event = Event::refused(self.route.method.as_str(), self.route.path, code);
                 audit::append(&mut tx, &mut org, now, self.origin, &[event]).await?;
                 tx.commit().await?;

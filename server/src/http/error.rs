@@ -110,7 +110,7 @@ impl Failure {
             Self::Access(Refusal::Unprocessable { reason, .. }) => reason,
             Self::Store(StoreError::Taken) => "An id or e-mail of the request is taken.",
             Self::Store(StoreError::TooLarge) => "A number of the request is too large.",
-            Self::SignupClosed => "Sign-up is closed on this server: ask its operator, or be invited.",
+            Self::SignupClosed => "Sign-up is closed on this server: ask its operator to open it.",
             Self::SetupCode { sent: true } => "The setup code is wrong.",
             Self::SetupCode { sent: false } => {
                 "The first sign-up needs the server's setup code. It is on the server's terminal and in the file \
@@ -201,29 +201,6 @@ pub(super) const fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::TooMany => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-    }
-}
-
-/// The code as its word in JSON, for the audit.
-pub(super) const fn word(code: ErrorCode) -> &'static str {
-    match code {
-        ErrorCode::InvalidRequest => "invalid_request",
-        ErrorCode::TokenInRequest => "token_in_request",
-        ErrorCode::Unauthenticated => "unauthenticated",
-        ErrorCode::Forbidden => "forbidden",
-        ErrorCode::PasswordNeeded => "password_needed",
-        ErrorCode::SignupClosed => "signup_closed",
-        ErrorCode::SetupCode => "setup_code",
-        ErrorCode::NotFound => "not_found",
-        ErrorCode::MethodNotAllowed => "method_not_allowed",
-        ErrorCode::Timeout => "timeout",
-        ErrorCode::Conflict => "conflict",
-        ErrorCode::TooLarge => "too_large",
-        ErrorCode::NotJson => "not_json",
-        ErrorCode::Unprocessable => "unprocessable",
-        ErrorCode::TooMany => "too_many",
-        ErrorCode::Unavailable => "unavailable",
-        ErrorCode::Internal => "internal",
     }
 }
 

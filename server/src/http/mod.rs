@@ -200,7 +200,10 @@ pub(crate) fn router(server: &Server) -> Router {
         };
         router = router.route(route.path, on(filter, handler));
     }
-    router.fallback(dispatch::nowhere).method_not_allowed_fallback(dispatch::not_so)
+    let (one, other) = (server.clone(), server.clone());
+    router
+        .fallback(move |request: Request| dispatch::unknown_address(one.clone(), request))
+        .method_not_allowed_fallback(move |request: Request| dispatch::wrong_method(other.clone(), request))
 }
 
 /// Answers one request of a connection, logs it and counts it.

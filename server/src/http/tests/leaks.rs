@@ -118,6 +118,24 @@ async fn a_token_is_refused_whatever_the_address_the_method_and_the_proof() {
 }
 
 #[tokio::test]
+async fn a_token_at_an_unknown_address_or_with_a_wrong_method_is_revoked_for_its_holder_too() {
+    for (method, path) in [("GET", "/v1/bundle"), ("DELETE", "/v1/me")] {
+        let server = TestServer::start().await;
+        let owner = server.owner("alice@example.com").await;
+        let device = owner.credential(CredentialKind::Device);
+        let ask = |authorization: &str| {
+            let uri = format!("{path}?token={}", token("kwd1", device));
+            let request = Request::builder().method(method).uri(uri).header("authorization", authorization);
+            server.send(request.body(Body::empty()).unwrap())
+        };
+        assert_refused(&ask("Bearer kws_nobody").await);
+        assert!(lives(&server, device).await, "{method}: nobody's word");
+        assert_refused(&ask(&owner.session).await);
+        assert!(!lives(&server, device).await, "{method}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_is_sent_to_the_server_is_refused_and_revoked_for_its_holder_only() {
     let server = TestServer::start_with(|config| config.signup = Signup::Open).await;
     let alice = server.owner("alice@example.com").await;
