@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyward_wire::access::{self, Facts, usable};
+use keyward_wire::access::{Facts, UsableKeys, readable};
 use keyward_wire::api::agents::ServedAgent;
 use keyward_wire::{AgentId, GroupId, KeyId};
 
@@ -34,14 +34,13 @@ pub fn served(
     facts: &Facts,
     now: i64,
 ) -> Vec<ServedAgent> {
-    let gateway = access::readable(groups, facts);
-    // Many agents share few sets of groups: the rule is computed once for each set.
-    let mut known = BTreeMap::new();
+    let gateway = readable(groups, facts);
+    let mut usable = UsableKeys::new(&gateway, facts);
     let active = agents.iter().filter(|(_, relations)| relations.agent.is_served(now));
     active
-        .map(|(id, Relations { groups, granted, .. })| {
-            let own = known.entry(groups).or_insert_with_key(|groups| access::readable(groups, facts));
-            ServedAgent { id: *id, keys: usable(own, granted, &gateway).into_iter().collect() }
+        .map(|(id, Relations { groups, granted, .. })| ServedAgent {
+            id: *id,
+            keys: usable.of(groups, granted).into_iter().collect(),
         })
         .collect()
 }

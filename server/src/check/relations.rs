@@ -11,7 +11,7 @@ use keyward_wire::limits::{OLD_VERSIONS, VIEWS};
 use super::Report;
 use crate::access::State;
 use crate::access::state::{Grant, Identity};
-use crate::store::{OrgRow, RootRow, StoreError, Tx};
+use crate::store::{NOBODY, OrgRow, RootRow, StoreError, Tx};
 
 pub(super) async fn check(tx: &mut Tx, org: &OrgRow, report: &mut Report<'_>) -> Result<(), StoreError> {
     for links in tx.broken_links(org).await? {
@@ -174,15 +174,15 @@ fn one_grant(state: &State, id: &IdentityId, audience: &Audience, grant: Grant, 
 /// Each owner has ROOT, each owner and admin ORGKEY_ADMIN of this epoch, the organisation ORGKEY_ROOT of this epoch, and nobody
 /// else has a root envelope.
 fn roots(state: &State, roots: &[RootRow], report: &mut Report<'_>) {
-    let key = |root: &RootRow| (word(root.kind), root.holder);
+    let key = |root: &RootRow| (root.kind.as_str(), root.holder);
     let stored: BTreeMap<_, u64> = roots.iter().map(|root| (key(root), root.generation)).collect();
-    let mut wanted = BTreeMap::from([((ORGKEY_ROOT, NOBODY), Some(state.epoch))]);
+    let mut wanted = BTreeMap::from([((RootKind::OrgkeyRoot.as_str(), NOBODY), Some(state.epoch))]);
     for (id, identity) in &state.identities {
         if identity.role == Role::Owner {
-            wanted.insert((ROOT, *id), None);
+            wanted.insert((RootKind::Root.as_str(), *id), None);
         }
         if identity.role.administers() {
-            wanted.insert((ORGKEY_ADMIN, *id), Some(state.epoch));
+            wanted.insert((RootKind::OrgkeyAdmin.as_str(), *id), Some(state.epoch));
         }
     }
     for ((kind, holder), generation) in &wanted {
@@ -198,18 +198,3 @@ fn roots(state: &State, roots: &[RootRow], report: &mut Report<'_>) {
         report.add(format!("{kind}:{holder}"), "for somebody who may not have it");
     }
 }
-
-const fn word(kind: RootKind) -> &'static str {
-    match kind {
-        RootKind::Root => ROOT,
-        RootKind::OrgkeyRoot => ORGKEY_ROOT,
-        RootKind::OrgkeyAdmin => ORGKEY_ADMIN,
-    }
-}
-
-const ROOT: &str = "root";
-const ORGKEY_ROOT: &str = "orgkey_root";
-const ORGKEY_ADMIN: &str = "orgkey_admin";
-
-/// The stored holder of ORGKEY_ROOT, which belongs to no identity.
-const NOBODY: IdentityId = IdentityId::from_bytes([0; 16]);

@@ -10,7 +10,6 @@ use keyward_wire::api::write::{NewGrant, NewView, WriteRequest};
 use super::StoreError;
 use super::engine::{Arg, Tx, id, int, maybe_id, statements};
 use super::many::Insert;
-use super::state::new_keys_word;
 use crate::access::{Change, State};
 
 impl Tx {
@@ -135,7 +134,7 @@ impl Tx {
                 .await?;
         }
         for (group, deployment) in diff.assignments.put() {
-            let new_keys = new_keys_word(after.assignments[&(group, deployment)]);
+            let new_keys = after.assignments[&(group, deployment)].as_str();
             let args = vec![id(org), id(group), id(deployment), new_keys.into()];
             self.execute_one(PUT_ASSIGNMENT, args).await?;
         }

@@ -10,7 +10,7 @@ use keyward_wire::{IdentityId, KeyId, OrgId, Sha256, ViewId};
 use super::audit::{audit_row, object_row};
 use super::credential_kind::credential_kind;
 use super::engine::{Inner, Row, Tx, args, id, int, statements};
-use super::orgs::{org_row, root_word};
+use super::orgs::org_row;
 use super::{AuditRow, ObjectKind, ObjectRow, OrgRow, StoreError};
 
 /// A stored blob, unchecked.
@@ -194,11 +194,7 @@ impl Tx {
     pub async fn stored_roots(&mut self, org: OrgId) -> Result<Vec<RootRow>, StoreError> {
         let root = |row: &Row| {
             Ok(RootRow {
-                kind: row.word(
-                    "kind",
-                    &[RootKind::Root, RootKind::OrgkeyRoot, RootKind::OrgkeyAdmin],
-                    root_word,
-                )?,
+                kind: row.word("kind", &RootKind::ALL, RootKind::as_str)?,
                 holder: row.id("holder_id")?,
                 generation: row.count("generation")?,
                 env: row.bytes("env")?,

@@ -65,7 +65,7 @@ pub use credentials::StoredCredential;
 pub use engine::Tx;
 pub use error::StoreError;
 use files::{Files, LogSeen};
-pub use orgs::OrgRow;
+pub use orgs::{NOBODY, OrgRow};
 pub use retention::Swept;
 pub use schema::Column;
 pub use sessions::{NewSession, SignedIn};

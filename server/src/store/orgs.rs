@@ -19,7 +19,7 @@ pub struct OrgRow {
     pub sha256: Sha256,
     /// The current epoch.
     pub epoch: u64,
-    /// The organisation's nonce.
+    /// The epoch's nonce.
     pub nonce: Nonce,
     /// How many entries the audit chain has.
     pub audit_seq: u64,
@@ -103,19 +103,19 @@ impl Tx {
 
     /// ORGKEY_ROOT of the permit's organisation.
     pub async fn orgkey_root(&mut self, permit: &Permit) -> Result<Option<Envelope>, StoreError> {
-        let args = vec![id(permit.org()), root_word(RootKind::OrgkeyRoot).into(), id(NOBODY)];
+        let args = vec![id(permit.org()), RootKind::OrgkeyRoot.as_str().into(), id(NOBODY)];
         self.optional(ROOT, args).await?.map(|row| row.envelope("env")).transpose()
     }
 
     async fn own(&mut self, permit: &Permit, kind: RootKind) -> Result<Option<Row>, StoreError> {
-        self.optional(ROOT, vec![id(permit.org()), root_word(kind).into(), id(permit.identity())]).await
+        self.optional(ROOT, vec![id(permit.org()), kind.as_str().into(), id(permit.identity())]).await
     }
 
     /// Stores a root envelope in the place of the former one.
     pub async fn put_root(&mut self, org: OrgId, root: &RootEnvelope) -> Result<(), StoreError> {
         let holder = root.identity.unwrap_or(NOBODY);
         let args =
-            vec![id(org), root_word(root.kind).into(), id(holder), int(root.generation)?, (&root.env).into()];
+            vec![id(org), root.kind.as_str().into(), id(holder), int(root.generation)?, (&root.env).into()];
         self.execute_one(PUT_ROOT, args).await
     }
 
@@ -126,7 +126,7 @@ impl Tx {
         kind: RootKind,
         holder: IdentityId,
     ) -> Result<(), StoreError> {
-        self.execute(DELETE_ROOT, vec![id(org), root_word(kind).into(), id(holder)]).await?;
+        self.execute(DELETE_ROOT, vec![id(org), kind.as_str().into(), id(holder)]).await?;
         Ok(())
     }
 
@@ -172,16 +172,8 @@ pub(super) fn org_row(row: &Row) -> Result<OrgRow, StoreError> {
     })
 }
 
-pub(super) const fn root_word(kind: RootKind) -> &'static str {
-    match kind {
-        RootKind::Root => "root",
-        RootKind::OrgkeyRoot => "orgkey_root",
-        RootKind::OrgkeyAdmin => "orgkey_admin",
-    }
-}
-
 /// The stored holder of ORGKEY_ROOT, which belongs to no identity.
-const NOBODY: IdentityId = IdentityId::from_bytes([0; 16]);
+pub const NOBODY: IdentityId = IdentityId::from_bytes([0; 16]);
 
 statements! {
     ORG = "

@@ -37,7 +37,7 @@ impl Tx {
             state.mappings.insert(row.id("id")?, mapping);
         }
         for row in self.all(ASSIGNMENTS, here()).await? {
-            let new_keys = row.word("new_keys", &[NewKeys::Allow, NewKeys::Deny], new_keys_word)?;
+            let new_keys = row.word("new_keys", &NewKeys::ALL, NewKeys::as_str)?;
             state.assignments.insert((row.id("group_id")?, row.id("deployment_id")?), new_keys);
         }
         for row in self.all(EXCLUSIONS, here()).await? {
@@ -118,13 +118,6 @@ fn groups(row: &Row) -> Result<BTreeSet<GroupId>, StoreError> {
         Ok(ids.iter().copied().map(GroupId::from_bytes).collect())
     } else {
         Err(StoreError::Inconsistent { column: "groups" })
-    }
-}
-
-pub(super) const fn new_keys_word(new_keys: NewKeys) -> &'static str {
-    match new_keys {
-        NewKeys::Allow => "allow",
-        NewKeys::Deny => "deny",
     }
 }
 

@@ -1,8 +1,8 @@
 //! Builds views from ORG with the access rule (CRYPTO.md §2.6). Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use keyward_wire::access::{self, Audience, Facts, Readable, readable, usable};
+use keyward_wire::access::{Audience, Facts, Readable, UsableKeys, readable};
 use keyward_wire::api::write::AgentState;
 use keyward_wire::{GroupId, IdentityId};
 
@@ -54,21 +54,20 @@ pub fn whole(org: &Org) -> View {
 /// looks at its own clock, and no write is made when a time comes.
 fn agents(org: &Org, facts: &Facts, gateway: IdentityId, readable: &Readable) -> Vec<ViewAgent> {
     let served = org.agents.iter().filter(|a| a.gateway == gateway && a.state == AgentState::Active);
-    // Many agents share few sets of groups: the rule is computed once for each set.
-    let mut known: BTreeMap<&BTreeSet<GroupId>, Readable> = BTreeMap::new();
-    let mut agents = Vec::new();
-    for agent in served {
-        let own = known.entry(&agent.groups).or_insert_with(|| access::readable(&agent.groups, facts));
-        let keys = usable(own, &agent.granted, readable);
-        agents.push(ViewAgent {
+    let mut usable = UsableKeys::new(readable, facts);
+    served
+        .map(|agent| ViewAgent {
             id: agent.id,
             name: agent.name.clone(),
             secret_sha256: agent.secret_sha256,
             not_after: agent.not_after,
-            keys: keys.into_iter().map(|key| ViewAgentKey { key }).collect(),
-        });
-    }
-    agents
+            keys: usable
+                .of(&agent.groups, &agent.granted)
+                .into_iter()
+                .map(|key| ViewAgentKey { key })
+                .collect(),
+        })
+        .collect()
 }
 
 /// Whether a reader of `a` would notice no difference in `b`. If so, the view need not be rebuilt. The organisation's name is

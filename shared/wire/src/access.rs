@@ -4,7 +4,7 @@
 //! not come to differ. Owners and admins bypass it (they are asked about nowhere near here). What an agent may have a
 //! gateway use for it follows from the same rule, asked twice: [`usable`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::IdentityKind;
 use crate::{DeploymentId, GroupId, IdentityId, KeyId, MappingId};
@@ -106,6 +106,31 @@ pub fn readable(groups: &BTreeSet<GroupId>, facts: &Facts) -> Readable {
 /// the gateway from all of its agents.
 pub fn usable(own: &Readable, granted: &BTreeSet<KeyId>, gateway: &Readable) -> BTreeSet<KeyId> {
     granted.iter().filter(|key| own.keys.contains(key) && gateway.keys.contains(key)).copied().collect()
+}
+
+/// [`usable`] for one agent of a gateway after another. Many agents share few sets of groups: the rule is computed once for each.
+pub struct UsableKeys<'a> {
+    gateway: &'a Readable,
+    facts: &'a Facts,
+    known: BTreeMap<BTreeSet<GroupId>, Readable>,
+}
+
+impl<'a> UsableKeys<'a> {
+    /// For the agents of a gateway that may read `gateway`.
+    pub fn new(gateway: &'a Readable, facts: &'a Facts) -> Self {
+        Self { gateway, facts, known: BTreeMap::new() }
+    }
+
+    /// The keys that an agent in these `groups`, with these `granted`, may use.
+    pub fn of(&mut self, groups: &BTreeSet<GroupId>, granted: &BTreeSet<KeyId>) -> BTreeSet<KeyId> {
+        if let Some(own) = self.known.get(groups) {
+            return usable(own, granted, self.gateway);
+        }
+        let own = readable(groups, self.facts);
+        let keys = usable(&own, granted, self.gateway);
+        self.known.insert(groups.clone(), own);
+        keys
+    }
 }
 
 #[cfg(test)]

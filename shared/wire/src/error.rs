@@ -64,3 +64,28 @@ pub enum ErrorCode {
     /// 500: a fault of the server.
     Internal,
 }
+
+impl ErrorCode {
+    /// The code as in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::TokenInRequest => "token_in_request",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::PasswordNeeded => "password_needed",
+            Self::SignupClosed => "signup_closed",
+            Self::SetupCode => "setup_code",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::Timeout => "timeout",
+            Self::Conflict => "conflict",
+            Self::TooLarge => "too_large",
+            Self::NotJson => "not_json",
+            Self::Unprocessable => "unprocessable",
+            Self::TooMany => "too_many",
+            Self::Unavailable => "unavailable",
+            Self::Internal => "internal",
+        }
+    }
+}

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyward_wire::access::{self, Audience, Facts, Readable, readable, usable};
+use keyward_wire::access::{Audience, Facts, Readable, UsableKeys, readable};
 use keyward_wire::api::write::{AgentState, Delta, WriteRequest};
 use keyward_wire::limits::VIEWS;
 use keyward_wire::{AgentId, DeploymentId, GroupId, IdentityId, KeyId};
@@ -169,13 +169,11 @@ pub(super) fn served(
     facts: &Facts,
 ) -> Vec<(AgentId, Option<i64>, BTreeSet<KeyId>)> {
     let active = state.agents_of(gateway).filter(|(_, agent)| agent.state == AgentState::Active);
-    let (mut relations, mut known) = (state.relations_of_agents(), BTreeMap::new());
+    let (mut relations, mut usable) = (state.relations_of_agents(), UsableKeys::new(readable, facts));
     active
         .map(|(id, agent)| {
             let (groups, granted) = relations.remove(&id).unwrap_or_default();
-            // Many agents share few sets of groups: the rule is computed once for each set.
-            let own = known.entry(groups).or_insert_with_key(|groups| access::readable(groups, facts));
-            (id, agent.not_after, usable(own, &granted, readable))
+            (id, agent.not_after, usable.of(&groups, &granted))
         })
         .collect()
 }

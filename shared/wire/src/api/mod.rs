@@ -37,7 +37,7 @@ pub enum Role {
     Owner,
     /// May do everything except change roles and epochs; does not hold the root key.
     Admin,
-    /// Reads by the rule; may submit keys.
+    /// Reads by the rule. That it may propose keys is not there yet.
     User,
     /// Reads by the rule.
     Viewer,
@@ -49,7 +49,7 @@ impl Role {
         matches!(self, Self::Owner | Self::Admin)
     }
 
-    /// The kind as in JSON.
+    /// The role as in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Owner => "owner",
@@ -61,7 +61,7 @@ impl Role {
 }
 
 impl IdentityKind {
-    /// The role as in JSON.
+    /// The kind as in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Human => "human",

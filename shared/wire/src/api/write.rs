@@ -238,6 +238,19 @@ pub enum NewKeys {
     Deny,
 }
 
+impl NewKeys {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Allow, Self::Deny];
+
+    /// As in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+}
+
 /// A view built at the write's seq.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -322,6 +335,20 @@ pub enum RootKind {
     OrgkeyRoot,
     /// The organisation key for an owner or admin.
     OrgkeyAdmin,
+}
+
+impl RootKind {
+    /// Each kind.
+    pub const ALL: [Self; 3] = [Self::Root, Self::OrgkeyRoot, Self::OrgkeyAdmin];
+
+    /// The kind as in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::OrgkeyRoot => "orgkey_root",
+            Self::OrgkeyAdmin => "orgkey_admin",
+        }
+    }
 }
 
 /// A new epoch.
