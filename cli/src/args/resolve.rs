@@ -8,7 +8,7 @@ use keyward_wire::KeyId;
 use keyward_wire::api::IdentityKind;
 use keyward_wire::name::{Email, Name};
 
-use crate::fault::{Code, Fault};
+use crate::fault::{Code, Fault, typed};
 use crate::text::list;
 use crate::vault::mapping_file;
 
@@ -31,10 +31,24 @@ pub(crate) fn group<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Group> {
 /// The deployment of this name in `.keyward-deployment`, or of this name or id.
 ///
 /// # Errors
-/// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name; or if that file cannot be understood.
+/// [`Code::NotFound`](crate::fault::Code::NotFound), with the nearest name; or if that file cannot be understood, or says that the
+/// exact name of a deployment means another one.
 pub(crate) fn deployment<'a>(org: &'a Org, text: &str) -> anyhow::Result<&'a Deployment> {
-    let mapped = mapping_file::find(text)?.map(|id| id.to_string());
-    let wanted = mapped.as_deref().unwrap_or(text);
+    let mapped = mapping_file::find(text)?;
+    let named =
+        text.parse::<Name>().ok().and_then(|name| org.deployments.iter().find(|one| one.name == name));
+    if let (Some(mapped), Some(named)) = (mapped, named)
+        && mapped != named.id
+    {
+        // A file may come with whatever was cloned: what is changed must not be another one than the word says.
+        let shown = typed(text, 100);
+        let what = format!(
+            "{shown} is a deployment, and .keyward-deployment says that another one is called so here"
+        );
+        return Err(Fault::new(Code::Policy, what).next("name the one that is meant by its id").into());
+    }
+    let wanted = mapped.map(|id| id.to_string());
+    let wanted = wanted.as_deref().unwrap_or(text);
     find("deployment", wanted, &org.deployments, |deployment| (&deployment.name, deployment.id))
 }
 
@@ -177,8 +191,7 @@ mod tests {
             id: keyward_wire::id::Id::from_bytes([byte; 16]),
             name: name.parse().unwrap(),
         };
-        // The second one is named like the first one's id.
-        vec![group(1, "developers"), group(2, "01010101-0101-0101-0101-010101010101"), group(3, "é")]
+        vec![group(1, "developers"), group(2, "operators"), group(3, "é")]
     }
 
     fn at(text: &str) -> anyhow::Result<usize> {
@@ -188,9 +201,9 @@ mod tests {
     }
 
     #[test]
-    fn a_name_wins_over_an_id_and_is_compared_in_its_normal_form() {
+    fn an_id_is_no_name_and_a_name_is_compared_in_its_normal_form() {
         assert_eq!(at("developers").unwrap(), 0);
-        assert_eq!(at("01010101-0101-0101-0101-010101010101").unwrap(), 1);
+        assert_eq!(at("01010101-0101-0101-0101-010101010101").unwrap(), 0);
         assert_eq!(at("02020202-0202-0202-0202-020202020202").unwrap(), 1);
         assert_eq!(at("e\u{301}").unwrap(), 2);
     }

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use unicode_normalization::UnicodeNormalization as _;
 
+use crate::KeyId;
+
 /// Why a name was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
@@ -18,6 +20,9 @@ pub enum NameError {
     /// Empty, longer than 256 bytes, or with control or direction-changing characters.
     #[error("not a usable name: 1 to 256 bytes, no control or direction-changing characters")]
     NotAName,
+    /// In the form of an id: whoever is asked for it could not tell which is meant.
+    #[error("not a usable name: it has the form of an id")]
+    AnId,
 }
 
 /// Name of an environment variable: `[A-Za-z_][A-Za-z0-9_]*`, at most 256 bytes.
@@ -85,7 +90,8 @@ impl FromStr for Email {
     }
 }
 
-/// Name a person gives to a key, group, deployment, identity or organisation: NFC, 1 to 256 bytes, printable.
+/// Name a person gives to a key, group, deployment, identity or organisation: NFC, 1 to 256 bytes, printable, and not in the form
+/// of an id.
 ///
 /// Names are sealed; the server never sees one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,6 +112,9 @@ impl FromStr for Name {
         let text: String = if text.is_ascii() { text.to_owned() } else { text.nfc().collect() };
         if text.is_empty() || text.len() > 256 || text.trim() != text || text.contains(is_unprintable) {
             return Err(NameError::NotAName);
+        }
+        if text.parse::<KeyId>().is_ok() {
+            return Err(NameError::AnId);
         }
         Ok(Self(text))
     }
@@ -256,6 +265,16 @@ mod tests {
         assert!(serde_json::from_str::<Name>(&format!("\"{decomposed}\"")).is_err());
         for bad in ["", " a", "a\u{202e}b", "a\nb", "\u{1b}[31m", &"x".repeat(257)] {
             assert_eq!(bad.parse::<Name>(), Err(NameError::NotAName), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_not_in_the_form_of_an_id() {
+        let id = "482bd7d9-38e0-4568-99be-6ae3a44d48a2";
+        assert_eq!(id.parse::<Name>(), Err(NameError::AnId));
+        assert!(serde_json::from_value::<Name>(id.into()).is_err());
+        for name in [id.replacen('4', "", 1), format!("{id}0"), id.to_uppercase()] {
+            assert!(name.parse::<Name>().is_ok(), "{name}");
         }
     }
 
