@@ -4,7 +4,7 @@ use std::fmt;
 
 use keyward_crypto::change::ChangeError;
 use keyward_crypto::edit::EditError;
-use keyward_crypto::verify::{Stale, VerifyError};
+use keyward_crypto::verify::{Refused, Stale, VerifyError};
 use keyward_crypto::{Integrity, TokenError};
 
 /// Exit codes of every command.
@@ -165,6 +165,12 @@ impl From<VerifyError> for Fault {
                 Self::new(Code::Stale, format!("the server's state was issued {age_secs} seconds ago, more than --max-age"))
                     .next("ask an owner or admin to run `keyward org heartbeat`")
             }
+            VerifyError::Stale(
+                Stale::Seq { source_of_floor, .. } | Stale::Epoch { source_of_floor, .. },
+            ) if source_of_floor.contains("KEYWARD_MIN_") => Self::new(Code::Stale, error.to_string()).next(
+                "an old backup may have been restored, or the number is another organisation's: ask the server's operator, and give \
+                 the number that `keyward pin` prints",
+            ),
             VerifyError::Stale(stale) => Self::new(Code::Stale, stale.to_string()).next(
                 "an old backup may have been restored, or the server shows different states to different people: \
                  ask its operator, and only if he means that state: keyward pin --forget (for a gateway with --home and its folder)",
@@ -174,7 +180,16 @@ impl From<VerifyError> for Fault {
             VerifyError::NotThere { kind, name } => {
                 Self::new(Code::NotFound, format!("no such {kind}, or not yours: {}", typed(&name, 100)))
             }
-            VerifyError::Refused(refused) => Self::new(Code::Policy, refused.to_string()),
+            VerifyError::Refused(refused) => {
+                let fault = Self::new(Code::Policy, refused.to_string());
+                match refused {
+                    // It says so itself.
+                    Refused::Steers(_) => fault,
+                    Refused::Twice(_) | Refused::Nul(_) => {
+                        fault.next("an owner or admin unmaps the key there: keyward deployment unmap")
+                    }
+                }
+            }
         }
     }
 }
@@ -184,7 +199,10 @@ impl From<ChangeError> for Fault {
         match error {
             ChangeError::Edit(edit) => edit.into(),
             ChangeError::Integrity(integrity) => integrity.into(),
-            too_much => Self::new(Code::Policy, too_much.to_string()),
+            ChangeError::TooManyViews => Self::new(Code::Policy, error.to_string()),
+            too_large => {
+                Self::new(Code::Policy, too_large.to_string()).next("nothing was stored; store less")
+            }
         }
     }
 }
@@ -192,8 +210,12 @@ impl From<ChangeError> for Fault {
 impl From<EditError> for Fault {
     fn from(error: EditError) -> Self {
         match error {
-            EditError::NotThere => Self::new(Code::NotFound, "what this changes is not there any more"),
-            taken => Self::new(Code::Conflict, taken.to_string()),
+            EditError::NotThere => Self::new(Code::NotFound, "what this changes is not there any more")
+                .next("run the command again to see what is there now"),
+            EditError::NameTaken { .. } => Self::new(Code::Conflict, error.to_string())
+                .next("choose another name, or rename or delete that one first"),
+            EditError::VariableTaken(_) => Self::new(Code::Conflict, error.to_string())
+                .next("choose another variable, or unmap that key first"),
         }
     }
 }

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::absent::assert_secret;
-use crate::edit::{EditError, free, removed};
+use crate::edit::{EditError, check_name_free, remove_where};
 use crate::state::org::{Agent, Org};
 use crate::state::view::ViewAgent;
 use crate::{CredentialSecret, new_id, token};
@@ -80,12 +80,12 @@ impl Org {
     /// [`EditError::NameTaken`]; [`EditError::NotThere`] if the gateway is no gateway, or a group or key is not in ORG.
     pub fn add_agent(&mut self, new: NewAgent) -> Result<(AgentId, ProxyCredential), EditError> {
         let NewAgent { name, gateway, groups, granted, not_after } = new;
-        free(&name, self.agents.iter().map(|agent| &agent.name))?;
+        check_name_free("an agent", &name, self.agents.iter().map(|agent| &agent.name))?;
         let serves = self.identity(gateway).is_some_and(|identity| identity.kind == IdentityKind::Gateway);
         if !serves || groups.iter().any(|group| self.group(*group).is_none()) {
             return Err(EditError::NotThere);
         }
-        self.all_there(&granted)?;
+        self.check_keys_exist(&granted)?;
         let id = new_id();
         let credential = ProxyCredential::generate(id);
         let (secret_sha256, state) = (credential.sha256(), AgentState::Active);
@@ -98,7 +98,7 @@ impl Org {
     /// # Errors
     /// [`EditError::NotThere`] if it is not in ORG.
     pub fn remove_agent(&mut self, id: AgentId) -> Result<(), EditError> {
-        removed(&mut self.agents, |agent| agent.id == id)
+        remove_where(&mut self.agents, |agent| agent.id == id)
     }
 
     /// Grants keys to an agent, beside those that it has.
@@ -106,7 +106,7 @@ impl Org {
     /// # Errors
     /// [`EditError::NotThere`] if the agent or a key is not in ORG.
     pub fn grant_agent(&mut self, id: AgentId, keys: &BTreeSet<KeyId>) -> Result<(), EditError> {
-        self.all_there(keys)?;
+        self.check_keys_exist(keys)?;
         self.agent_mut(id)?.granted.extend(keys);
         Ok(())
     }

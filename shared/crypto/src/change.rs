@@ -23,10 +23,10 @@ use keyward_wire::limits::{OLD_VERSIONS, VIEWS};
 use keyward_wire::name::Name;
 use keyward_wire::{CredentialId, Envelope, IdentityId, KeyId, Sha256, ViewId};
 
-pub use self::loss::Lost;
+pub use self::loss::{LossReason, Lost};
 use crate::TooLarge;
 use crate::absent::assert_secret;
-use crate::edit::{EditError, free};
+use crate::edit::{EditError, check_name_free};
 use crate::relations::delta;
 use crate::state::grant::{Grant, GrantPlace};
 use crate::state::org::{Identity, KeyEntry, OldVersion, Org, PREV_LIMIT, Prev, ViewEntry};
@@ -83,7 +83,7 @@ pub struct Draft {
     drop_credentials: Vec<CredentialId>,
     escrows: Vec<NewEscrow>,
     compromised: BTreeSet<IdentityId>,
-    why: &'static str,
+    loss_reason: LossReason,
     regrant: BTreeSet<IdentityId>,
 }
 
@@ -117,7 +117,7 @@ impl Draft {
             drop_credentials: Vec::new(),
             escrows: Vec::new(),
             compromised: BTreeSet::new(),
-            why: "excluded",
+            loss_reason: LossReason::Excluded,
             regrant: BTreeSet::new(),
         }
     }
@@ -127,7 +127,7 @@ impl Draft {
     /// # Errors
     /// [`ChangeError::Edit`] if the name is taken, [`ChangeError::TooLarge`].
     pub fn add_key(&mut self, name: Name, secret: &Secret) -> Result<KeyId, ChangeError> {
-        free(&name, self.org.keys.iter().map(|key| &key.name))?;
+        check_name_free("a key", &name, self.org.keys.iter().map(|key| &key.name))?;
         let id = new_id();
         let (dek, envelope) = self.seal_secret(id, 1, 0, secret)?;
         self.org.keys.push(KeyEntry {
@@ -193,13 +193,14 @@ impl Draft {
         Ok(gone)
     }
 
-    /// Says how the keys that this write takes away were lost: `excluded`, `unmapped`, `left group`.
-    pub fn because(&mut self, why: &'static str) {
-        self.why = why;
+    /// Says how the keys that this write takes away are lost. Without a word they are [excluded](LossReason::Excluded).
+    pub fn set_loss_reason(&mut self, reason: LossReason) {
+        self.loss_reason = reason;
     }
 
-    /// Has everything resealed that this identity could read before the write, although the write removes the identity.
-    pub fn compromised(&mut self, identity: IdentityId) {
+    /// Has everything resealed that this identity could read before the write, although the write removes the identity. What it
+    /// could read is lost for [`LossReason::Compromised`].
+    pub fn mark_compromised(&mut self, identity: IdentityId) {
         self.compromised.insert(identity);
     }
 

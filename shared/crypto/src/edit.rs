@@ -15,9 +15,14 @@ use crate::state::org::{Assignment, Deployment, Group, Mapping, Org};
 /// Why a change was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
-    /// Another thing of the same kind has this name.
-    #[error("the name {0} is taken")]
-    NameTaken(Name),
+    /// Something of the same kind has this name.
+    #[error("there is {kind} named {name} already")]
+    NameTaken {
+        /// The kind, with its article.
+        kind: &'static str,
+        /// The name.
+        name: Name,
+    },
     /// Another key is mapped to this variable in the deployment.
     #[error("another key is already mapped to {0} there")]
     VariableTaken(EnvName),
@@ -32,7 +37,7 @@ impl Org {
     /// # Errors
     /// [`EditError::NameTaken`] if another deployment has this name.
     pub fn add_deployment(&mut self, name: Name) -> Result<DeploymentId, EditError> {
-        free(&name, self.deployments.iter().map(|d| &d.name))?;
+        check_name_free("a deployment", &name, self.deployments.iter().map(|d| &d.name))?;
         let id = new_id();
         self.deployments.push(Deployment { id, name, provider: None, mappings: Vec::new() });
         Ok(id)
@@ -43,7 +48,11 @@ impl Org {
     /// # Errors
     /// [`EditError::NameTaken`] if another deployment has this name, [`EditError::NotThere`] if this one is not in ORG.
     pub fn rename_deployment(&mut self, id: DeploymentId, name: Name) -> Result<(), EditError> {
-        free(&name, self.deployments.iter().filter(|d| d.id != id).map(|d| &d.name))?;
+        check_name_free(
+            "a deployment",
+            &name,
+            self.deployments.iter().filter(|d| d.id != id).map(|d| &d.name),
+        )?;
         self.deployment_mut(id).ok_or(EditError::NotThere)?.name = name;
         Ok(())
     }
@@ -53,7 +62,7 @@ impl Org {
     /// # Errors
     /// [`EditError::NotThere`] if it is not in ORG.
     pub fn remove_deployment(&mut self, id: DeploymentId) -> Result<(), EditError> {
-        removed(&mut self.deployments, |d| d.id == id)?;
+        remove_where(&mut self.deployments, |d| d.id == id)?;
         self.assignments.retain(|a| a.deployment != id);
         Ok(())
     }
@@ -84,7 +93,7 @@ impl Org {
     /// [`EditError::NotThere`] if the key is not mapped there.
     pub fn unmap(&mut self, deployment: DeploymentId, key: KeyId) -> Result<(), EditError> {
         let target = self.deployment_mut(deployment).ok_or(EditError::NotThere)?;
-        removed(&mut target.mappings, |mapping| mapping.key == key)
+        remove_where(&mut target.mappings, |mapping| mapping.key == key)
     }
 
     /// Renames a key.
@@ -92,7 +101,7 @@ impl Org {
     /// # Errors
     /// [`EditError::NameTaken`] if another key has this name, [`EditError::NotThere`] if this one is not in ORG.
     pub fn rename_key(&mut self, id: KeyId, name: Name) -> Result<(), EditError> {
-        free(&name, self.keys.iter().filter(|k| k.id != id).map(|k| &k.name))?;
+        check_name_free("a key", &name, self.keys.iter().filter(|k| k.id != id).map(|k| &k.name))?;
         self.key_mut(id).ok_or(EditError::NotThere)?.name = name;
         Ok(())
     }
@@ -102,7 +111,7 @@ impl Org {
     /// # Errors
     /// [`EditError::NotThere`] if it is not in ORG.
     pub fn remove_key(&mut self, id: KeyId) -> Result<(), EditError> {
-        removed(&mut self.keys, |k| k.id == id)?;
+        remove_where(&mut self.keys, |k| k.id == id)?;
         for deployment in &mut self.deployments {
             deployment.mappings.retain(|mapping| mapping.key != id);
         }
@@ -120,7 +129,7 @@ impl Org {
     /// # Errors
     /// [`EditError::NameTaken`] if another group has this name.
     pub fn add_group(&mut self, name: Name) -> Result<GroupId, EditError> {
-        free(&name, self.groups.iter().map(|g| &g.name))?;
+        check_name_free("a group", &name, self.groups.iter().map(|g| &g.name))?;
         let id = new_id();
         self.groups.push(Group { id, name });
         Ok(id)
@@ -131,7 +140,7 @@ impl Org {
     /// # Errors
     /// [`EditError::NotThere`] if it is not in ORG.
     pub fn remove_group(&mut self, id: GroupId) -> Result<(), EditError> {
-        removed(&mut self.groups, |g| g.id == id)?;
+        remove_where(&mut self.groups, |g| g.id == id)?;
         self.assignments.retain(|a| a.group != id);
         for identity in &mut self.identities {
             identity.groups.remove(&id);
@@ -147,7 +156,7 @@ impl Org {
     /// # Errors
     /// [`EditError::NotThere`] if it is not in ORG.
     pub fn remove_identity(&mut self, id: IdentityId) -> Result<(), EditError> {
-        removed(&mut self.identities, |identity| identity.id == id)?;
+        remove_where(&mut self.identities, |identity| identity.id == id)?;
         self.agents.retain(|agent| agent.gateway != id);
         Ok(())
     }
@@ -183,7 +192,7 @@ impl Org {
     ) -> Result<(), EditError> {
         self.group(group).ok_or(EditError::NotThere)?;
         self.deployment(deployment).ok_or(EditError::NotThere)?;
-        self.all_there(&excluded)?;
+        self.check_keys_exist(&excluded)?;
         if let Some(assignment) = self.assignment_mut(group, deployment) {
             assignment.excluded.extend(excluded);
             assignment.new_keys = new_keys;
@@ -198,7 +207,7 @@ impl Org {
     /// # Errors
     /// [`EditError::NotThere`] if the deployment is not assigned to the group.
     pub fn unassign(&mut self, group: GroupId, deployment: DeploymentId) -> Result<(), EditError> {
-        removed(&mut self.assignments, |a| a.group == group && a.deployment == deployment)
+        remove_where(&mut self.assignments, |a| a.group == group && a.deployment == deployment)
     }
 
     /// Excludes keys of an assigned deployment from a group.
@@ -211,7 +220,7 @@ impl Org {
         deployment: DeploymentId,
         keys: &BTreeSet<KeyId>,
     ) -> Result<(), EditError> {
-        self.all_there(keys)?;
+        self.check_keys_exist(keys)?;
         self.assignment_mut(group, deployment).ok_or(EditError::NotThere)?.excluded.extend(keys);
         Ok(())
     }
@@ -233,7 +242,7 @@ impl Org {
         Ok(())
     }
 
-    pub(crate) fn all_there(&self, keys: &BTreeSet<KeyId>) -> Result<(), EditError> {
+    pub(crate) fn check_keys_exist(&self, keys: &BTreeSet<KeyId>) -> Result<(), EditError> {
         if keys.iter().all(|key| self.key(*key).is_some()) { Ok(()) } else { Err(EditError::NotThere) }
     }
 
@@ -243,12 +252,20 @@ impl Org {
     }
 }
 
-/// Refuses a name that is among `others`.
-pub(crate) fn free<'a>(name: &Name, mut others: impl Iterator<Item = &'a Name>) -> Result<(), EditError> {
-    if others.any(|other| other == name) { Err(EditError::NameTaken(name.clone())) } else { Ok(()) }
+/// Refuses a name that is among `others`, all of this `kind`.
+pub(crate) fn check_name_free<'a>(
+    kind: &'static str,
+    name: &Name,
+    mut others: impl Iterator<Item = &'a Name>,
+) -> Result<(), EditError> {
+    if others.any(|other| other == name) {
+        Err(EditError::NameTaken { kind, name: name.clone() })
+    } else {
+        Ok(())
+    }
 }
 
-pub(crate) fn removed<T>(list: &mut Vec<T>, gone: impl Fn(&T) -> bool) -> Result<(), EditError> {
+pub(crate) fn remove_where<T>(list: &mut Vec<T>, gone: impl Fn(&T) -> bool) -> Result<(), EditError> {
     let before = list.len();
     list.retain(|item| !gone(item));
     if list.len() < before { Ok(()) } else { Err(EditError::NotThere) }

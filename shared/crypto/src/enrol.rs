@@ -12,7 +12,7 @@ use keyward_wire::{CredentialId, GroupId, IdentityId, Nonce, OrgId, Salt};
 
 use crate::absent::assert_secret;
 use crate::change::{ChangeError, Draft};
-use crate::edit::{EditError, free};
+use crate::edit::{EditError, check_name_free};
 use crate::state::V1;
 use crate::state::cred::{Cred, CredFacts};
 use crate::state::org::{Identity, Org};
@@ -50,7 +50,11 @@ impl Draft {
     /// # Errors
     /// [`ChangeError::Edit`] if the name is taken or a group is not there.
     pub fn enrol_api_user(&mut self, user: ApiUser, enroller: &Enroller<'_>) -> Result<Token, ChangeError> {
-        free(&user.name, self.org.identities.iter().map(|identity| &identity.name))?;
+        check_name_free(
+            "an identity",
+            &user.name,
+            self.org.identities.iter().map(|identity| &identity.name),
+        )?;
         if user.groups.iter().any(|group| self.org.group(*group).is_none()) {
             return Err(EditError::NotThere.into());
         }

@@ -2,7 +2,7 @@
 //!
 //! The only crate that touches a key. Everything is a pure function of its arguments and of the operating system's
 //! randomness: no clock, no I/O, no log. The format, byte by byte, is CRYPTO.md; the same known answers in
-//! `tests/vectors/` hold this crate and the web console to it.
+//! `tests/vectors/` hold this and any other implementation to it.
 //!
 //! | module | holds |
 //! |---|---|

@@ -17,7 +17,7 @@ use keyward_wire::{CredentialId, IdentityId, Salt};
 
 use crate::absent::assert_secret;
 use crate::change::{Author, ChangeError, Draft};
-use crate::edit::free;
+use crate::edit::check_name_free;
 use crate::enrol::credential;
 use crate::state::cred::CredFacts;
 use crate::state::org::{Identity, Org, OrgPlace, RECOVERIES, Recovered};
@@ -124,7 +124,7 @@ impl Newcomer {
         let ok = after.ok;
         let mut draft = Draft::new(before.org, after.org, author);
         let org = &mut draft.org;
-        free(&self.name, org.identities.iter().map(|identity| &identity.name))?;
+        check_name_free("an identity", &self.name, org.identities.iter().map(|identity| &identity.name))?;
         let (epoch, nonce, seq) = (org.epoch, org.nonce, org.seq);
         let dk = derive_delivery(&self.ik, kit.org, self.id, epoch, &nonce);
         let orgkey = OrgKeyDocument::new(&ok, nonce).seal_for_admin(&dk, kit.org, self.id, epoch);

@@ -46,7 +46,7 @@ impl TokenKind {
             Self::Api => "an API token (kwt1_…)",
             Self::Device => "a device credential (kwd1_…)",
             Self::Link => "an invitation (kwi1_…)",
-            Self::Recovery => "a recovery key (kwr1_…)",
+            Self::Recovery => "a recovery code (kwr1_…)",
         }
     }
 
@@ -133,6 +133,13 @@ impl Halves {
     pub fn from_keys(id: CredentialId, keys: &CredentialKeys) -> Self {
         let auth = AuthHalf::from_bytes(Zeroizing::new(*keys.auth.as_bytes()));
         Self { id, auth, unlock: keys.unlock.duplicate() }
+    }
+
+    /// A copy. The name says that one is made.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        let auth = AuthHalf::from_bytes(Zeroizing::new(*self.auth.as_bytes()));
+        Self { id: self.id, auth, unlock: self.unlock.duplicate() }
     }
 
     /// The credential and its keys, as derivation would give them.

@@ -35,7 +35,12 @@ fn without_a_gateway_there_is_no_agent_and_with_several_one_is_named() {
     refused(owner, &["agent", "create", "other"], 2, "--gateway");
     refused(owner, &["agent", "create", "other", "--gateway", "lisbn"], 4, "did you mean lisbon?");
     refused(owner, &["agent", "create", "other", "--gateway", "canary-robot"], 4, "no such gateway");
-    refused(owner, &["agent", "create", "bot", "--gateway", "porto"], 10, "the name bot is taken");
+    refused(
+        owner,
+        &["agent", "create", "bot", "--gateway", "porto"],
+        10,
+        "there is an agent named bot already",
+    );
     refused(owner, &["api-user", "create", "x", "--gateway", "--role", "user"], 2, "cannot be used with");
 }
 

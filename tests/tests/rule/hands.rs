@@ -139,7 +139,7 @@ impl<'a> Hands<'a> {
             Op::RemoveUser { user, compromised } => {
                 let Some(identity) = ids.users.get(&format!("user-{user}")) else { return Err(NOT_THERE) };
                 if *compromised {
-                    draft.compromised(*identity);
+                    draft.mark_compromised(*identity);
                 }
                 draft.org.identities.retain(|other| other.id != *identity);
             }

@@ -20,6 +20,7 @@ use crate::vault::admin::Session;
 /// The token goes to standard output, alone on its line, and is stored nowhere. A gateway is a machine that uses keys for
 /// agents: it serves those that `keyward agent create` gives it.
 #[derive(Args)]
+#[command(override_usage = "keyward api-user create <NAME> [--group <GROUP>...] [OPTIONS]")]
 #[command(
     after_help = "Examples:\n  keyward api-user create ci-bot --group agents --expires 90d > token.txt\n  \
                         keyward api-user create edge --gateway --group agents > token.txt"
@@ -45,7 +46,7 @@ pub struct Options {
 enum MachineRole {
     /// Nothing
     Viewer,
-    /// Propose keys
+    /// Nothing more yet; it will be able to propose keys
     User,
 }
 

@@ -29,7 +29,7 @@ impl Options {
             .write(ctx, async |draft, desk| {
                 let user = resolve::api_user(&desk.org, &self.name)?;
                 if self.compromised {
-                    draft.compromised(user.id);
+                    draft.mark_compromised(user.id);
                 }
                 draft.org.remove_identity(user.id).map_err(Fault::from)?;
                 Ok((user.id, user.name.clone(), Consequences::of(draft, &desk.org)))

@@ -84,7 +84,7 @@ fn refuse_ended(user: &Identity, now: i64) -> Result<(), Fault> {
 
 /// A new identity in the place of one that cannot be trusted any more.
 fn replace(draft: &mut Draft, desk: &Desk<'_>, user: &Identity) -> anyhow::Result<NewToken> {
-    draft.compromised(user.id);
+    draft.mark_compromised(user.id);
     // Its agents are its successor's, as they are: they stand there until it is enrolled.
     let agents = std::mem::take(&mut draft.org.agents);
     draft.org.remove_identity(user.id).map_err(Fault::from)?;

@@ -1,6 +1,7 @@
 //! `keyward deployment delete`.
 
 use clap::Args;
+use keyward_crypto::change::LossReason;
 
 use crate::args::resolve;
 use crate::ctx::Ctx;
@@ -29,7 +30,7 @@ impl Options {
         confirm::by_typing(name.as_str(), "delete this deployment", self.yes)?;
         let consequences = session
             .write(ctx, async |draft, desk| {
-                draft.because("unmapped");
+                draft.set_loss_reason(LossReason::DeploymentDeleted);
                 draft.org.remove_deployment(id).map_err(Fault::from)?;
                 Ok(Consequences::of(draft, &desk.org))
             })

@@ -1,6 +1,7 @@
 //! `keyward deployment unmap`.
 
 use clap::Args;
+use keyward_crypto::change::LossReason;
 
 use crate::args::resolve;
 use crate::ctx::Ctx;
@@ -31,7 +32,7 @@ impl Options {
                 let mapped = deployment.mappings.iter().map(|mapping| mapping.key).collect();
                 let kind = format!("key in {}", deployment.name);
                 let keys = resolve::keys_among(&desk.org, &kind, &self.keys, &mapped)?;
-                draft.because("unmapped");
+                draft.set_loss_reason(LossReason::Unmapped);
                 for key in &keys {
                     draft.org.unmap(deployment.id, *key).map_err(Fault::from)?;
                 }

@@ -16,6 +16,7 @@ use crate::vault::admin::Session;
 /// Assignment and exclusions are one write: there is no moment at which an excluded key can be read. Assigned again, the
 /// exclusions are added to those there are.
 #[derive(Args)]
+#[command(override_usage = "keyward group assign <GROUP> <DEPLOYMENT> [--exclude <KEY>...] [OPTIONS]")]
 #[command(after_help = "Example:\n  keyward group assign agents production --exclude STRIPE_KEY ROOT_TOKEN")]
 pub struct Options {
     /// Name or id of the group

@@ -1,6 +1,7 @@
 //! `keyward group delete`.
 
 use clap::Args;
+use keyward_crypto::change::LossReason;
 
 use crate::args::resolve;
 use crate::ctx::Ctx;
@@ -29,7 +30,7 @@ impl Options {
         confirm::by_typing(name.as_str(), "delete this group", self.yes)?;
         let consequences = session
             .write(ctx, async |draft, desk| {
-                draft.because("left group");
+                draft.set_loss_reason(LossReason::GroupDeleted);
                 draft.org.remove_group(id).map_err(Fault::from)?;
                 Ok(Consequences::of(draft, &desk.org))
             })

@@ -1,6 +1,7 @@
 //! `keyward group exclude`.
 
 use clap::Args;
+use keyward_crypto::change::LossReason;
 use serde_json::json;
 
 use super::assignment;
@@ -35,7 +36,7 @@ impl Options {
                 let mapped = deployment.mappings.iter().map(|mapping| mapping.key).collect();
                 let kind = format!("key in {}", deployment.name);
                 let keys = resolve::keys_among(&desk.org, &kind, &self.keys, &mapped)?;
-                draft.because("excluded");
+                draft.set_loss_reason(LossReason::Excluded);
                 draft.org.exclude(group.id, deployment.id, &keys).map_err(Fault::from)?;
                 let (_, _, assignment) = assignment::find(&draft.org, &self.group, &self.deployment)?;
                 let assigned = AssignmentSummary::of(&draft.org, &draft.org.facts(), assignment);

@@ -1,6 +1,7 @@
 //! `keyward group remove`.
 
 use clap::Args;
+use keyward_crypto::change::LossReason;
 use serde_json::json;
 
 use crate::args::resolve::{self, Member};
@@ -36,7 +37,7 @@ impl Options {
                     let what = format!("{name} is not in {}", group.name);
                     return Err(Fault::new(Code::NotFound, what).into());
                 }
-                draft.because("left group");
+                draft.set_loss_reason(LossReason::LeftGroup);
                 match &member {
                     Member::Identity(identity) => draft.org.remove_member(group.id, identity.id),
                     Member::Agent(agent) => draft.org.remove_agent_member(group.id, agent.id),

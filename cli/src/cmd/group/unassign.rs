@@ -1,6 +1,7 @@
 //! `keyward group unassign`.
 
 use clap::Args;
+use keyward_crypto::change::LossReason;
 use serde_json::json;
 
 use super::assignment::not_assigned;
@@ -32,7 +33,7 @@ impl Options {
                     let shown = format!("see what is: keyward group show {}", quoted(group.name.as_str()));
                     return Err(not_assigned(group, deployment).next(shown).into());
                 }
-                draft.because("left group");
+                draft.set_loss_reason(LossReason::Unassigned);
                 draft.org.unassign(group.id, deployment.id).map_err(Fault::from)?;
                 Ok((group.name.clone(), deployment.name.clone(), Consequences::of(draft, &desk.org)))
             })

@@ -1,12 +1,11 @@
 //! `keyward key rename`.
 
 use clap::Args;
-use keyward_crypto::edit::EditError;
 use keyward_wire::name::Name;
 
 use crate::args::resolve;
 use crate::ctx::Ctx;
-use crate::fault::{Code, Fault};
+use crate::fault::Fault;
 use crate::vault::admin::Session;
 
 /// Give a key another name; variables it is mapped to keep theirs
@@ -27,7 +26,7 @@ impl Options {
         let (id, old) = session
             .write(ctx, async |draft, desk| {
                 let key = resolve::key(&desk.org, &self.key)?;
-                draft.org.rename_key(key.id, self.new.clone()).map_err(|error| self.fault(error))?;
+                draft.org.rename_key(key.id, self.new.clone()).map_err(Fault::from)?;
                 Ok((key.id, key.name.clone()))
             })
             .await?;
@@ -36,15 +35,5 @@ impl Options {
             ctx.out.json(&serde_json::json!({ "id": id, "name": self.new, "former_name": old }))?;
         }
         Ok(())
-    }
-
-    fn fault(&self, error: EditError) -> Fault {
-        match error {
-            EditError::NameTaken(_) => {
-                Fault::new(Code::Conflict, format!("there is a key {} already", self.new))
-                    .next("choose another name, or rename or delete that one first")
-            }
-            other => other.into(),
-        }
     }
 }

@@ -168,7 +168,7 @@ fn an_agent_needs_a_gateway_and_a_name_of_its_own() {
     world.write(|draft| {
         assert_eq!(draft.org.add_agent(new("x", agent)).err(), Some(EditError::NotThere));
         let taken = draft.org.add_agent(new("bot", gateway)).err();
-        assert_eq!(taken, Some(EditError::NameTaken(name("bot"))));
+        assert_eq!(taken, Some(EditError::NameTaken { kind: "an agent", name: name("bot") }));
         assert!(draft.org.add_agent(new("edge", gateway)).is_ok(), "a gateway's name is another kind's");
     });
     world.write(|draft| draft.org.remove_identity(gateway).unwrap());

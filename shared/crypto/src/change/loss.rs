@@ -20,6 +20,40 @@ pub struct Lost {
     pub identities: Vec<IdentityId>,
 }
 
+/// How an identity loses access to a key, as it is noted in ORG.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LossReason {
+    /// The key is excluded for a group of the identity's.
+    Excluded,
+    /// The key is no longer mapped in a deployment.
+    Unmapped,
+    /// The deployment is no longer assigned to a group.
+    Unassigned,
+    /// The identity is no longer a member of a group.
+    LeftGroup,
+    /// A group is deleted.
+    GroupDeleted,
+    /// A deployment is deleted.
+    DeploymentDeleted,
+    /// Somebody else may have what the identity has.
+    Compromised,
+}
+
+impl LossReason {
+    /// The reason as it stands in ORG, and as people are told it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Excluded => "excluded",
+            Self::Unmapped => "unmapped",
+            Self::Unassigned => "unassigned",
+            Self::LeftGroup => "left group",
+            Self::GroupDeleted => "group deleted",
+            Self::DeploymentDeleted => "deployment deleted",
+            Self::Compromised => "compromised",
+        }
+    }
+}
+
 impl Draft {
     /// Keys that somebody loses by this write and that still exist, including those that get a new version.
     pub fn lost(&self) -> Vec<Lost> {
@@ -76,7 +110,8 @@ impl Draft {
             let Some(version) = self.before.key(key).map(|was| was.version) else { continue };
             for id in identities {
                 let Some(identity) = self.before.identity(id) else { continue };
-                let why = if self.compromised.contains(&id) { "compromised" } else { self.why };
+                let compromised = self.compromised.contains(&id);
+                let why = if compromised { LossReason::Compromised } else { self.loss_reason }.as_str();
                 let (name, at) = (identity.name.clone(), self.author.now);
                 if let Some(key) = self.org.key_mut(key) {
                     key.exposed.retain(|exposure| exposure.identity_name != name);

@@ -17,11 +17,11 @@ fn sample() -> (Sample, Draft) {
 fn a_name_is_free_in_every_kind_but_its_own() {
     let (sample, mut draft) = sample();
     let org = &mut draft.org;
-    let taken = |text| Err(EditError::NameTaken(name(text)));
-    assert_eq!(org.add_deployment(name("production")).map(drop), taken("production"));
-    assert_eq!(org.add_group(name("web")).map(drop), taken("web"));
-    assert_eq!(org.rename_key(sample.alpha, name("beta")), taken("beta"));
-    assert_eq!(org.rename_deployment(sample.backup, name("production")), taken("production"));
+    let taken = |kind, text| Err(EditError::NameTaken { kind, name: name(text) });
+    assert_eq!(org.add_deployment(name("production")).map(drop), taken("a deployment", "production"));
+    assert_eq!(org.add_group(name("web")).map(drop), taken("a group", "web"));
+    assert_eq!(org.rename_key(sample.alpha, name("beta")), taken("a key", "beta"));
+    assert_eq!(org.rename_deployment(sample.backup, name("production")), taken("a deployment", "production"));
     org.add_deployment(name("web")).unwrap();
     org.add_group(name("alpha")).unwrap();
     org.rename_key(sample.alpha, name("production")).unwrap();

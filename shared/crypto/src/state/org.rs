@@ -279,7 +279,7 @@ pub struct Exposure {
     pub version: u64,
     /// When the identity lost access, in milliseconds UTC.
     pub at: i64,
-    /// How the identity lost access: `excluded`, `unmapped`, `left group` or `compromised`.
+    /// How the identity lost access: the words of [`LossReason`](crate::change::LossReason).
     pub why: String,
 }
 

@@ -46,7 +46,7 @@ fn the_error_says_what_was_expected_and_nothing_of_the_text() {
     );
     assert_eq!(
         error("kwr1_secret"),
-        "a recovery key (kwr1_…) that was mistyped or cut: copy it again, whole"
+        "a recovery code (kwr1_…) that was mistyped or cut: copy it again, whole"
     );
     assert_eq!(Halves::parse(V0).err().unwrap().to_string(), "not a stored sign-in (kwh1_…)");
 }

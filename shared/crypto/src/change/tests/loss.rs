@@ -5,7 +5,7 @@ use keyward_wire::api::{IdentityKind, Role};
 use keyward_wire::{IdentityId, KeyId};
 
 use super::{dek, open_view, opens, same};
-use crate::change::{ChangeError, Draft, Lost};
+use crate::change::{ChangeError, Draft, LossReason, Lost};
 use crate::edit::EditError;
 use crate::enrol::{ApiUser, Enroller};
 use crate::fixture::{Sample, enrol, name, remove, value, variable};
@@ -75,7 +75,7 @@ fn an_unmapped_key_is_resealed_for_those_who_have_it_no_other_way() {
     let (production, ops, beta, agent) = (sample.production, sample.ops, sample.beta, sample.agent.id);
     let had = dek(&sample, &sample.agent, beta).unwrap();
     sample.organisation.write(|draft| {
-        draft.because("unmapped");
+        draft.set_loss_reason(LossReason::Unmapped);
         draft.org.unmap(production, beta).unwrap();
     });
     assert!(!opens(&sample, &had, beta));
@@ -100,7 +100,7 @@ fn a_member_who_leaves_a_group_loses_its_keys_and_the_rest_keep_them() {
     let colleague = sample.organisation.sign_in(&token);
     let had = dek(&sample, &sample.agent, sample.alpha).unwrap();
     sample.organisation.write(|draft| {
-        draft.because("left group");
+        draft.set_loss_reason(LossReason::LeftGroup);
         draft.org.remove_member(web, agent).unwrap();
     });
     assert!(sample.organisation.readable(&sample.agent).is_empty());
@@ -126,7 +126,7 @@ fn whatever_a_compromised_identity_could_read_is_resealed() {
     let agent = sample.agent.id;
     let had = open_view(&sample, &sample.agent);
     sample.organisation.write(|draft| {
-        draft.compromised(agent);
+        draft.mark_compromised(agent);
         remove(draft, agent);
     });
     assert_eq!(resealed(&sample), [sample.alpha, sample.beta].into());
@@ -144,7 +144,7 @@ fn a_compromised_identity_can_be_replaced_under_its_name_in_the_same_write() {
     let had = dek(&sample, &sample.agent, sample.alpha).unwrap();
     let rk = sample.organisation.root_key();
     let token = sample.organisation.write(|draft| {
-        draft.compromised(agent);
+        draft.mark_compromised(agent);
         remove(draft, agent);
         enrol(draft, &rk, "agent", Some(web))
     });
@@ -267,7 +267,7 @@ fn only_readers_of_this_organisation_are_enrolled() {
         not_after: None,
     };
     let taken = draft.enrol_api_user(user("agent", [].into()), &Enroller::Owner(&rk));
-    assert!(matches!(taken, Err(ChangeError::Edit(EditError::NameTaken(_)))));
+    assert!(matches!(taken, Err(ChangeError::Edit(EditError::NameTaken { .. }))));
     let nowhere = keyward_wire::GroupId::from_bytes([9; 16]);
     let dangling = draft.enrol_api_user(user("new", [nowhere].into()), &Enroller::Owner(&rk));
     assert!(matches!(dangling, Err(ChangeError::Edit(EditError::NotThere))));

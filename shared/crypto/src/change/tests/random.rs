@@ -367,7 +367,7 @@ impl Made {
             Edit::Remove(i) | Edit::Compromised(i) => {
                 let id = reader(draft, i).filter(|id| !self.enrolled.contains(id))?;
                 if matches!(edit, Edit::Compromised(_)) {
-                    draft.compromised(id);
+                    draft.mark_compromised(id);
                     self.compromised.insert(id);
                 }
                 remove(draft, id);
