@@ -12,7 +12,7 @@ use crate::out::Out;
 #[derive(Args, Debug, Clone, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Global {
-    /// Write data as JSON (snake_case, times in RFC 3339)
+    /// Write data as JSON (snake_case, times in RFC 3339; docs/JSON.md lists the fields)
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
     /// Address of the server, such as https://keyward.example [env: KEYWARD_URL]
@@ -75,6 +75,8 @@ pub struct Ctx {
     pub env: Env,
     /// Where output goes.
     pub out: Out,
+    /// Nobody is told anything: what is remembered only once it was told of is not remembered.
+    pub is_unheard: bool,
 }
 
 impl Env {
@@ -94,10 +96,21 @@ impl Env {
             min_seq: set("KEYWARD_MIN_SEQ"),
             min_epoch: set("KEYWARD_MIN_EPOCH"),
             home: set("HOME").map(PathBuf::from),
-            no_color: set("NO_COLOR").is_some(),
+            no_color: set("NO_COLOR").is_some() || set("TERM").is_some_and(|term| term == "dumb"),
             github_actions: set("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
             wayland: set("WAYLAND_DISPLAY").is_some(),
             x11: set("DISPLAY").is_some(),
+        }
+    }
+}
+
+impl Env {
+    /// The variable that says as whom to sign in, in the place of the stored login.
+    pub fn token_variable(&self) -> Option<&'static str> {
+        if self.token_file.is_some() {
+            Some("KEYWARD_TOKEN_FILE")
+        } else {
+            (self.token.is_some() || self.token_unreadable).then_some("KEYWARD_TOKEN")
         }
     }
 }
@@ -109,7 +122,7 @@ impl Ctx {
         global.home = global.home.or(env.keyward_home.take());
         global.ca = global.ca.or(env.ca.take());
         let out = Out { json: global.json, quiet: global.quiet, no_color: global.no_color || env.no_color };
-        Self { global, env, out }
+        Self { global, env, out, is_unheard: false }
     }
 
     /// Milliseconds UTC, by this machine's clock.

@@ -6,9 +6,10 @@ use serde_json::json;
 
 use crate::args::resolve;
 use crate::ctx::Ctx;
-use crate::fault::{Code, Fault};
+use crate::fault::{Code, Fault, code_of};
 use crate::prompt::confirm;
 use crate::session::credential::Credential;
+use crate::session::home::Home;
 use crate::vault::admin::Session;
 use crate::vault::fetch::fetch;
 use crate::vault::freshness::Freshness;
@@ -17,7 +18,8 @@ use crate::vault::pins::Pins;
 /// Print what a container needs to refuse an older state of the server
 ///
 /// A machine that starts with an empty disk remembers nothing of the server. With these two variables set it refuses a state
-/// older than the one that was seen here. Without IDENTITY: what this client itself is given. With it (owners and admins):
+/// older than the one that was seen here. The seq is the number of the organisation's last write, and only grows; the epoch is the
+/// generation of its keys, 1 until they can be rotated. Without IDENTITY: what this client itself is given. With it (owners and admins):
 /// what that identity is given.
 #[derive(Args)]
 #[command(
@@ -36,10 +38,15 @@ pub struct Options {
 
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
-        let credential = Credential::find(ctx)?;
+        let credential = Credential::find(ctx);
         if self.forget {
-            return forget(ctx, credential, self.yes).await;
+            return match credential {
+                Ok(credential) => forget(ctx, credential, self.yes).await,
+                Err(error) if code_of(&error) == Code::SignIn => forget_all(ctx, self.yes),
+                Err(error) => Err(error),
+            };
         }
+        let credential = credential?;
         let Some(name) = &self.identity else { return own(ctx, &credential).await };
         let session = Session::with(credential).await?;
         let desk = session.open(ctx).await?;
@@ -77,7 +84,26 @@ async fn forget(ctx: &Ctx, credential: Credential, yes: bool) -> anyhow::Result<
     let session = Session::with(credential).await?;
     confirm::by_typing("forget", "forget what this client has seen of the server's state", yes)?;
     Pins::forget(&home, &session.cred)?;
+    forgotten(ctx)
+}
+
+/// Without a login nobody knows whose memory is meant, and with a lost one nobody can sign in.
+fn forget_all(ctx: &Ctx, yes: bool) -> anyhow::Result<()> {
+    let home = Home::required(ctx)?;
+    confirm::by_typing(
+        "forget",
+        "forget what every login in this folder has seen of its server's state",
+        yes,
+    )?;
+    Pins::forget_all(&home)?;
+    forgotten(ctx)
+}
+
+fn forgotten(ctx: &Ctx) -> anyhow::Result<()> {
     ctx.out.say("forgotten; the next answer of the server is taken as it is, and remembered");
+    if ctx.out.json {
+        ctx.out.json(&json!({ "forgotten": true }))?;
+    }
     Ok(())
 }
 

@@ -104,7 +104,8 @@ fn world(words: &[OsString]) -> Option<Ctx> {
         Some(path) => Some(PathBuf::from(OsStr::from_bytes(path))),
         None => typed.get(at + 1).map(PathBuf::from),
     });
-    Some(Ctx::new(Global { home, quiet: true, ..Global::default() }, Env::read()))
+    let ctx = Ctx::new(Global { home, quiet: true, ..Global::default() }, Env::read());
+    Some(Ctx { is_unheard: true, ..ctx })
 }
 
 /// The deployment that keys are taken out of, as far as it was typed: the first word after `unmap` that is no option.

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use keyward_crypto::Halves;
+use keyward_wire::name::Email;
 use keyward_wire::{IdentityId, InstallId, OrgId};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::credential::Server;
 use super::files;
 use super::home::{Home, Lock};
 use crate::fault::{Code, Fault};
@@ -52,11 +54,31 @@ pub struct Login {
     secret: Zeroizing<String>,
 }
 
+/// Whose login it is.
+#[derive(Clone, Copy)]
+pub struct Holder<'a> {
+    /// The organisation.
+    pub org: OrgId,
+    /// The identity.
+    pub identity: IdentityId,
+    /// The e-mail address; `None` for an API user.
+    pub email: Option<&'a Email>,
+}
+
 impl Login {
-    /// A login of these halves.
-    pub fn new(url: String, org: OrgId, identity: IdentityId, halves: &Halves) -> Self {
-        let secret = halves.encode();
-        Self { url, ca_file: None, allow_http: false, org, identity, email: None, not_after: None, secret }
+    /// A login at this server, which is reached from now on as it was now, until `not_after` (milliseconds UTC).
+    pub fn at(server: &Server, holder: Holder<'_>, halves: &Halves, not_after: Option<i64>) -> Self {
+        let Holder { org, identity, email } = holder;
+        Self {
+            url: server.url.clone(),
+            ca_file: server.ca_file.clone(),
+            allow_http: server.allow_http,
+            org,
+            identity,
+            email: email.map(Email::to_string),
+            not_after,
+            secret: halves.encode(),
+        }
     }
 
     /// Whether it is still good at this time, as far as this machine knows.
@@ -92,11 +114,26 @@ impl Config {
         };
         let broken = || {
             Fault::new(Code::Unexpected, format!("{} cannot be understood", path.display()))
-                .next("move it away and sign in again")
+                .next(
+                    "move it away, run `keyward pin --forget`, since what was remembered of the server cannot be read without it, and \
+                     sign in again",
+                )
         };
         let text = std::str::from_utf8(&bytes).map_err(|_| broken())?;
         // The parser's own error would quote the line, and with it the secret.
         toml::from_str(text).map_err(|_| broken().into())
+    }
+
+    /// Refuses to take the place of a login.
+    ///
+    /// # Errors
+    /// If somebody is signed in.
+    pub fn check_signed_out(&self) -> Result<(), Fault> {
+        if self.login.is_none() {
+            return Ok(());
+        }
+        Err(Fault::new(Code::Conflict, "this client is signed in already")
+            .next("run `keyward logout` first, or use another folder with --home"))
     }
 
     /// Changes the file under the folder's lock.

@@ -52,6 +52,13 @@ impl Offline {
             )
             .into());
         }
+        // A folder that others may enter is not used: that is said here, where there is nothing else to use.
+        if let Some(home) = &credential.home
+            && let Err(error) = home.file("cache", "")
+            && code_of(&error) == Code::Policy
+        {
+            return Err(error);
+        }
         let load = |deployment| Cached::load(credential.home.as_ref(), credential.id, deployment);
         let mut cached = load(deployment);
         if cached.is_empty() && deployment.is_some() {

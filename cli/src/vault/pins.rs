@@ -5,7 +5,7 @@ use keyward_crypto::state::local::Local;
 use keyward_wire::{Envelope, InstallId};
 
 use crate::ctx::Ctx;
-use crate::fault::{Code, Fault};
+use crate::fault::{Code, Fault, code_of};
 use crate::session::config::Config;
 use crate::session::files;
 use crate::session::home::Home;
@@ -38,14 +38,33 @@ impl Pins {
     }
 
     /// Remembers a state that was seen. A folder that cannot be written is a warning: the old memory stays valid.
+    ///
+    /// Warnings are of what is newer than the memory. Where nobody hears them, it stays as it is.
     pub fn remember(&self, ctx: &Ctx, cred: &Cred, seen: &Local) {
         let Some(home) = &self.home else { return };
-        if *seen == self.local && self.recorded {
+        if ctx.is_unheard || (*seen == self.local && self.recorded) {
             return;
         }
         if let Err(error) = write(home, cred, seen) {
             ctx.out.warn(&format!("this client could not remember what it saw: {error:#}"));
         }
+    }
+
+    /// Forgets the memory of every identity in this folder, because its user said so.
+    ///
+    /// # Errors
+    /// If the folder cannot be read or written.
+    pub fn forget_all(home: &Home) -> anyhow::Result<()> {
+        Config::update(home, |config| config.pinned.clear())?;
+        let folder = home.path().join("state");
+        let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(()) };
+        for entry in entries {
+            let path = entry?.path();
+            if path.extension().is_some_and(|ending| ending == "kwe") {
+                std::fs::remove_file(path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Forgets the memory of one identity, because its user said so.
@@ -84,11 +103,19 @@ fn read(home: &Home, install: InstallId, cred: &Cred) -> anyhow::Result<Option<L
     if !home.path().exists() {
         return Ok(None);
     }
-    // A folder that cannot be written and has no state/ has no memory.
-    let Ok(path) = home.file("state", &file_name(cred)) else { return Ok(None) };
+    let path = match home.file("state", &file_name(cred)) {
+        Ok(path) => path,
+        // That others may enter it does not mean that nothing is there.
+        Err(error) if code_of(&error) == Code::Policy => return Err(error),
+        // A folder that cannot be written and has no state/ has no memory.
+        Err(_) => return Ok(None),
+    };
     let Some(mut bytes) = files::read(&path)? else { return Ok(None) };
     let envelope = Envelope::from_bytes(std::mem::take(&mut *bytes)).ok();
-    Ok(envelope.and_then(|envelope| Local::open(&cred.ik, cred.org, cred.id, install, &envelope).ok()))
+    let local =
+        envelope.and_then(|envelope| Local::open(&cred.ik, cred.org, cred.id, install, &envelope).ok());
+    // One that is there and does not open is lost, whether or not it is on record: the record may have been lost with it.
+    Ok(Some(local.ok_or_else(|| lost(home, cred))?))
 }
 
 fn lost(home: &Home, cred: &Cred) -> Fault {

@@ -1,12 +1,15 @@
 //! What a client remembers: it saves a transfer, it is never believed by itself, and its loss is noticed.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use keyward_tests::engines;
 use keyward_tests::machine::Machine;
 use keyward_tests::server::Server;
-use keyward_tests::world::{ALPHA, BETA, DEPLOYMENT, ENV_FILE, GROUP, World, env_file, expected, read};
+use keyward_tests::world::{
+    ALPHA, BETA, DEPLOYMENT, EMAIL, ENV_FILE, GROUP, PASSWORD, World, env_file, expected, read,
+};
 
 engines! {
     fn an_unchanged_answer_is_not_sent_again(engine) {
@@ -149,6 +152,39 @@ engines! {
         }
         world.owner.ok(&["pin", "--forget", "--yes"]);
         world.owner.ok(&["key", "list"]);
+    }
+
+    fn a_memory_whose_key_is_lost_is_noticed_by_a_login_too(engine) {
+        let world = World::new(engine);
+        let owner = &world.owner;
+        owner.ok(&["key", "list"]);
+        fs::write(owner.path(".keyward/config.toml"), "nonsense").unwrap();
+        let ended = owner.keyward(&["key", "list"]);
+        assert!(ended.code == 1 && ended.stderr.contains("pin --forget"), "{}", ended.said());
+        fs::remove_file(owner.path(".keyward/config.toml")).unwrap();
+        let words = ["login", "--email", EMAIL, "--password-stdin"];
+        let login = || owner.keyward_with(&words, PASSWORD.as_bytes());
+        let ended = login();
+        assert!(ended.code == 7 && ended.stderr.contains("pin --forget"), "{}", ended.said());
+        // Nobody is signed in, so it is all of the folder.
+        owner.ok(&["pin", "--forget", "--yes"]);
+        login().ok(&words);
+        owner.ok(&["key", "list"]);
+    }
+
+    fn a_memory_that_others_may_enter_is_not_a_lost_one(engine) {
+        let world = World::new(engine);
+        let robot = world.remembering_robot();
+        assert_eq!(read(&robot), expected());
+        for (folder, words) in [("state", &[][..]), ("cache", &["--offline"])] {
+            let folder = robot.path("memory").join(folder);
+            fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+            let ended = robot.keyward(&[ENV_FILE, words].concat());
+            ended.refused(9, "a loose mode");
+            assert!(ended.stderr.contains("chmod 700") && !ended.stderr.contains("forget"), "{}", ended.stderr);
+            fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+            assert_eq!(robot.keyward(&[ENV_FILE, words].concat()).code, 0);
+        }
     }
 }
 

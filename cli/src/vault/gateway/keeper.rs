@@ -191,17 +191,26 @@ impl Keeper {
         let answer = match self.api.agents(self.tag.as_ref(), wait_secs).await {
             Err(error) if error.is_status(401) => {
                 // A session lasts a quarter of an hour.
-                self.api.log_in(self.credential.id, &self.credential.keys).await.map_err(refused)?;
+                self.api
+                    .log_in(self.credential.id, &self.credential.keys)
+                    .await
+                    .map_err(|error| refused(&self.credential, error))?;
                 asked = self.clock.elapsed();
-                self.api.agents(self.tag.as_ref(), 0).await.map_err(refused)?
+                self.api
+                    .agents(self.tag.as_ref(), 0)
+                    .await
+                    .map_err(|error| refused(&self.credential, error))?
             }
             // Other requests of this gateway wait there already. The server still answers one that does not wait.
             Err(error) if error.is_status(429) && wait_secs > 0 => {
                 heard = Heard::InPassing;
                 asked = self.clock.elapsed();
-                self.api.agents(self.tag.as_ref(), 0).await.map_err(refused)?
+                self.api
+                    .agents(self.tag.as_ref(), 0)
+                    .await
+                    .map_err(|error| refused(&self.credential, error))?
             }
-            other => other.map_err(refused)?,
+            other => other.map_err(|error| refused(&self.credential, error))?,
         };
         if let Some((answer, tag)) = answer {
             self.live.narrow(&answer);
@@ -218,7 +227,7 @@ impl Keeper {
 
     /// Fetches the whole view, verified in full.
     async fn fetch(&mut self, ctx: &Ctx, named_seq: u64) -> Result<(), Trouble> {
-        let bundle = self.api.own_bundle().await.map_err(refused)?;
+        let bundle = self.api.own_bundle().await.map_err(|error| refused(&self.credential, error))?;
         let floors = self.freshness.floors(ctx, self.pins.local.clone()).map_err(Trouble::Over)?;
         let verified = verify_bundle(&self.cred, &bundle, &floors, self.clock.wall()).map_err(over)?;
         if verified.administers {
@@ -243,13 +252,24 @@ impl Keeper {
     }
 }
 
+/// What a failed request means for the keeper.
+fn refused(credential: &Credential, error: ApiError) -> Trouble {
+    if !is_final(&error) {
+        return Trouble::Away(error);
+    }
+    let told = |error: ApiError| match error {
+        ApiError::Refused { status: 403 | 404, .. } => not_a_gateway(),
+        other => Fault::from(other),
+    };
+    over(credential.refused(error, told))
+}
+
 /// The keeper ends only by what the server itself says, in its own form. Everything else is somebody else's word, or nobody's: no
 /// connection, another party's certificate, a page of a proxy before the server. What is known then still counts for a while.
-fn refused(error: ApiError) -> Trouble {
+fn is_final(error: &ApiError) -> bool {
     match error {
-        ApiError::Refused { status: 403 | 404, detail: Some(_) } => Trouble::Over(not_a_gateway().into()),
-        ApiError::Refused { status: 400..=428, detail: Some(_) } | ApiError::RequestTooLarge => over(error),
-        other => Trouble::Away(other),
+        ApiError::Refused { status: 400..=428, detail } => detail.is_some(),
+        other => matches!(other, ApiError::RequestTooLarge),
     }
 }
 
@@ -307,7 +327,7 @@ mod tests {
     fn only_the_servers_own_no_is_the_end() {
         let detail = |code| Some(ErrorDetail { code, message: "no".to_owned(), field: None });
         let answer = |status, detail| ApiError::Refused { status, detail };
-        let ends = |error| matches!(refused(error), Trouble::Over(_));
+        let ends = |error| is_final(&error);
         for (status, code) in
             [(401, ErrorCode::Unauthenticated), (403, ErrorCode::Forbidden), (404, ErrorCode::NotFound)]
         {
