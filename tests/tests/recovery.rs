@@ -18,7 +18,7 @@ use keyward_tests::liar::{Liar, Reply};
 use keyward_tests::machine::{Ended, Machine};
 use keyward_tests::server::{Engine, Server, program, wait_until};
 use keyward_tests::world::{
-    ALPHA, BETA, EMAIL, EXCLUDED, ORG, World, expected, founded, new_robot, read, sign_up,
+    ALPHA, BETA, DEPLOYMENT, EMAIL, EXCLUDED, GROUP, ORG, World, expected, founded, new_robot, read, sign_up,
 };
 use keyward_tests::{engines, http};
 use serde_json::{Value, json};
@@ -341,6 +341,52 @@ fn a_recovery_in_doubt_keeps_both_kits_and_says_so() {
     trap.liar.reform();
     let next = rescuer(&trap.world.server.url(), &kit);
     assert_eq!(recovered(&next, "third@canary.example").code, 0);
+}
+
+#[test]
+fn a_recovery_is_told_although_somebody_pressed_tab_before() {
+    let world = World::new(Engine::Sqlite);
+    let owner = &world.owner;
+    owner.ok(&["key", "list"]);
+    let machine = rescuer(&world.server.url(), &owner.path("recovery-kit.txt"));
+    assert_eq!(recovered(&machine, NEW).code, 0);
+    // A young copy is offered without asking.
+    std::fs::remove_dir_all(owner.path(".keyward/cache")).unwrap();
+    for word in ["show", "map"] {
+        let line = format!("keyward\0deployment\0{word}\0\0");
+        let offered = owner.keyward_with(&["__complete", "bash", "3"], line.as_bytes());
+        assert!(String::from_utf8_lossy(&offered.stdout).contains(DEPLOYMENT), "{}", offered.said());
+    }
+    let offered = owner.keyward_with(&["__complete", "bash", "3"], b"keyward\0group\0show\0\0");
+    assert!(String::from_utf8_lossy(&offered.stdout).contains(GROUP), "{}", offered.said());
+    let told = owner.keyward(&["key", "list"]);
+    assert!(told.stderr.contains("recovered with its recovery kit"), "{}", told.said());
+    assert!(!owner.keyward(&["key", "list"]).stderr.contains("recovered"), "once");
+}
+
+#[test]
+fn a_request_that_arrived_twice_loses_no_kit() {
+    let twice = |request: &Request, honest: &dyn Fn(&Request) -> Answer| {
+        honest(request);
+        Reply::Whole(honest(request))
+    };
+    // A recovery.
+    let world = World::new(Engine::Sqlite);
+    let liar = world.liar();
+    let machine = rescuer(&liar.url(), &world.owner.path("recovery-kit.txt"));
+    liar.lie(RECOVER, twice);
+    let ended = recovered(&machine, NEW);
+    assert_eq!(ended.code, 0, "{}", ended.said());
+    assert!(machine.path("kit-2").exists());
+    machine.ok(&["key", "list"]);
+    // A sign-up.
+    let server = Server::start(Engine::Sqlite);
+    let liar = Liar::before(server.address);
+    liar.lie("POST /v1/signup", twice);
+    let owner = Machine::new(&liar.url());
+    sign_up(&owner, ORG, EMAIL);
+    assert!(owner.path("recovery-kit.txt").exists());
+    owner.ok(&["org", "show"]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub(crate) const DEVICE_TTL: i64 = 12 * 3_600_000;
 pub(crate) async fn sign_out(ctx: &Ctx) -> anyhow::Result<()> {
     let home = Home::required(ctx)?;
     let former = Config::update(&home, |config| config.login.take())?;
+    let was_signed_in = former.is_some();
     match former {
         Some(login) if login.email.is_some() => {
             end(ctx, &home, &login).await;
@@ -33,6 +34,9 @@ pub(crate) async fn sign_out(ctx: &Ctx) -> anyhow::Result<()> {
             ctx.out.say("signed out here; the token itself stays good until it is revoked");
         }
         None => ctx.out.say("nobody was signed in"),
+    }
+    if ctx.out.json {
+        ctx.out.json(&serde_json::json!({ "signed_out": was_signed_in }))?;
     }
     Ok(())
 }

@@ -10,10 +10,10 @@ use super::device_login::DEVICE_TTL;
 use super::recovery_kit::RecoveryKit;
 use crate::api::{Api, ApiError};
 use crate::ctx::{Ctx, rfc3339};
-use crate::fault::{Code, Fault};
+use crate::fault::Fault;
 use crate::prompt;
 use crate::prompt::new_password;
-use crate::session::config::{Config, Login};
+use crate::session::config::{Config, Holder, Login};
 use crate::session::credential::Server;
 use crate::session::home::Home;
 
@@ -32,6 +32,19 @@ pub(crate) struct Founded {
     pub(crate) owner: IdentityId,
 }
 
+/// Whether there is such an organisation although its sign-up was refused: on its way a request may have been doubled, and the
+/// refusal is that of the second one.
+async fn happened(server: &Server, signup: &Signup) -> bool {
+    let Ok(mut api) = Api::new(server) else { return false };
+    let (id, keys) = signup.device.duplicate().into_keys();
+    let is_there = api.log_in(id, &keys).await.is_ok();
+    if is_there {
+        // At worst it ends by itself.
+        let _ = api.log_out(None).await;
+    }
+    is_there
+}
+
 impl Founding<'_> {
     /// Founds it on this server, with this password, or one that is asked for; ends signed in. The inner error is the answer to
     /// the sign-up itself: then nothing was founded, unless the error leaves doubt.
@@ -47,11 +60,7 @@ impl Founding<'_> {
                 .next("name a file with --recovery-kit: it is the only way back in if the password is lost")
                 .into());
         }
-        if Config::load(home)?.login.is_some() {
-            return Err(Fault::new(Code::Conflict, "this client is signed in already")
-                .next("run `keyward logout` first, or use another folder with --home")
-                .into());
-        }
+        Config::load(home)?.check_signed_out()?;
         let api = Api::new(server)?;
         let (_, password) = new_password::choose(ctx, password, &[self.email.as_str(), self.org.as_str()])?;
         let device_end = ctx.now() + DEVICE_TTL;
@@ -63,7 +72,9 @@ impl Founding<'_> {
             self.recovery_kit,
             "",
         )?;
-        if let Err(error) = api.sign_up(&signup.request).await {
+        if let Err(error) = api.sign_up(&signup.request).await
+            && (error.leaves_doubt() || !happened(server, &signup).await)
+        {
             match self.recovery_kit {
                 Some(kit) if error.leaves_doubt() => ctx.out.warn(&format!(
                     "the sign-up may have happened: the recovery kit stays in {}",
@@ -82,11 +93,8 @@ impl Founding<'_> {
             ));
         }
         let Signup { request, device, .. } = &signup;
-        let mut login = Login::new(server.url.clone(), request.org, request.identity, device);
-        login.ca_file.clone_from(&server.ca_file);
-        login.allow_http = server.allow_http;
-        login.email = Some(self.email.to_string());
-        login.not_after = Some(device_end);
+        let holder = Holder { org: request.org, identity: request.identity, email: Some(self.email) };
+        let login = Login::at(server, holder, device, Some(device_end));
         Config::update(home, |config| config.login = Some(login))?;
         ctx.out.say(&format!(
             "{} is signed up; you are its owner, signed in until {}",

@@ -13,7 +13,7 @@ use crate::api::{Api, ApiError};
 use crate::ctx::{Ctx, parse_span, rfc3339};
 use crate::fault::{Code, Fault};
 use crate::prompt;
-use crate::session::config::{Config, Login};
+use crate::session::config::{Config, Holder, Login};
 use crate::session::credential::Server;
 use crate::session::home::Home;
 use crate::vault::admin::Session;
@@ -66,16 +66,22 @@ impl Options {
         if standing.administers {
             show_state(ctx, &standing);
         }
+        // Before there is a device on the server that could not be kept here.
+        drop(home.lock()?);
         let (device, credential) = enrol::new_device(&session.cred, standing.epoch, standing.seq, end);
         session.api.add_credential(&credential).await.map_err(Fault::from)?;
-        let mut login = Login::new(server.url.clone(), session.cred.org, session.cred.id, &device);
-        login.ca_file.clone_from(&server.ca_file);
-        login.allow_http = server.allow_http;
-        login.email = Some(email.to_string());
-        login.not_after = Some(end);
+        let holder = Holder { org: session.cred.org, identity: session.cred.id, email: Some(&email) };
+        let login = Login::at(&server, holder, &device, Some(end));
         // First, so that whatever fails from here on leaves this device signed in.
         // What stands there by now: another login of this device may have come between.
-        let former = Config::update(&home, |config| config.login.replace(login))?;
+        let former = match Config::update(&home, |config| config.login.replace(login)) {
+            Ok(former) => former,
+            Err(error) => {
+                // Nobody has its secret.
+                let _ = session.api.drop_credential(credential.id).await;
+                return Err(error);
+            }
+        };
         // A stored token is not this device's alone: others may use it.
         let former = former.filter(|former| former.email.is_some());
         let own = former.as_ref().filter(|former| is_same_person(former, &session, &server));
@@ -96,6 +102,10 @@ impl Options {
             ctx.out.warn("the password's session could not be ended on the server; it ends by itself");
         }
         ctx.out.say(&format!("signed in as {email} until {}", rfc3339(end)));
+        if let Some(variable) = ctx.env.token_variable() {
+            ctx.out
+                .warn(&format!("{variable} is set, and goes before this login: unset it to use the login"));
+        }
         if ctx.out.json {
             ctx.out.json(&serde_json::json!({ "identity": session.cred.id, "ends_at": rfc3339(end) }))?;
         }

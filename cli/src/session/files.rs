@@ -13,7 +13,8 @@ use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use super::pending::Pending;
-use crate::fault::{Code, Fault};
+use crate::fault::{Code, Fault, printable};
+use crate::text::quoted;
 
 /// Reads a private file; `None` if there is none.
 ///
@@ -154,8 +155,12 @@ fn append_to(mut file: &File, facts: &fs::Metadata, bytes: &[u8]) -> std::io::Re
 /// link, which is not followed either, since somebody else may have laid it.
 ///
 /// # Errors
-/// [`Code::Policy`], if it is no regular file.
+/// [`Code::Policy`], if it is no regular file; [`Code::Usage`], if it is `-`.
 pub fn replaceable(path: &Path) -> Result<(), Fault> {
+    if path.as_os_str() == "-" {
+        return Err(Fault::usage("- does not stand for standard output here")
+            .next("name a file, which ./- may be, too"));
+    }
     match fs::symlink_metadata(path) {
         Ok(facts) if !facts.is_file() => {
             let kind = if facts.is_symlink() { "a symbolic link" } else { "not a regular file" };
@@ -182,7 +187,7 @@ fn create_and(
     sync_entry: impl FnOnce(&Path) -> std::io::Result<()>,
 ) -> anyhow::Result<()> {
     let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(exists(path).into()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(exists_already(path).into()),
         other => other.map_err(|error| cannot_write(path, &error))?,
     };
     let written =
@@ -205,12 +210,13 @@ pub fn cannot_write(path: &Path, error: &std::io::Error) -> Fault {
             "raise the limit on the size of files (`ulimit -f`); what was there is unchanged"
         }
         ErrorKind::NotFound => "make its folder first, or name another file",
-        _ => "name a file in a folder that you can write, or mend that",
+        _ => "make its folder writeable, or name another place",
     };
     fault.next(next)
 }
 
-pub(super) fn exists(path: &Path) -> Fault {
+/// There is something where a new file should be.
+pub fn exists_already(path: &Path) -> Fault {
     Fault::new(Code::Conflict, format!("{} exists already", path.display()))
         .next("name another file, or move this one away")
 }
@@ -235,9 +241,14 @@ pub fn folder(path: &Path) -> anyhow::Result<()> {
             .recursive(true)
             .mode(0o700)
             .create(path)
-            .with_context(|| format!("cannot make the folder {}", path.display())),
-        Err(error) => Err(error).with_context(|| format!("cannot use the folder {}", path.display())),
+            .map_err(|error| unusable("make", path, &error).into()),
+        Err(error) => Err(unusable("use", path, &error).into()),
     }
+}
+
+fn unusable(what: &str, path: &Path, error: &std::io::Error) -> Fault {
+    Fault::new(Code::Unexpected, format!("cannot {what} the folder {}: {error}", path.display()))
+        .next("make the folder that it is in writeable for this user, or name another place")
 }
 
 /// The fault that something else stands where a folder should.
@@ -252,7 +263,7 @@ pub fn no_folder(path: &Path) -> Fault {
 /// If so. The advice is to change its mode only where that harms nobody else.
 pub fn check_private(path: &Path, facts: &fs::Metadata) -> Result<(), Fault> {
     let user = rustix::process::geteuid().as_raw();
-    let shown = path.display();
+    let shown = printable(&path.to_string_lossy(), 4096);
     if facts.uid() != user && facts.uid() != 0 {
         let fault = Fault::new(Code::Policy, format!("{shown} belongs to another user"));
         return Err(fault.next("use your own folder, with KEYWARD_HOME or --home"));
@@ -263,9 +274,9 @@ pub fn check_private(path: &Path, facts: &fs::Metadata) -> Result<(), Fault> {
     }
     let fault = Fault::new(Code::Policy, format!("others may read {shown}"));
     Err(if facts.uid() == user && facts.is_file() {
-        fault.next(format!("run: chmod 600 '{shown}'"))
+        fault.next(format!("run: chmod 600 {}", quoted(&shown)))
     } else if facts.uid() == user && facts.is_dir() && is_keywards(path) {
-        fault.next(format!("run: chmod 700 '{shown}'"))
+        fault.next(format!("run: chmod 700 {}", quoted(&shown)))
     } else {
         fault.next("name one that is yours, and for keyward alone")
     })

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tempfile::NamedTempFile;
 
-use super::files::{cannot_write, exists, folder_of, replaceable, sync_folder};
+use super::files::{cannot_write, exists_already, folder_of, replaceable, sync_folder};
 
 /// A file that has another name until it is whole.
 pub struct Pending {
@@ -78,7 +78,7 @@ impl Pending {
             sync_folder(folder_of(path))
         };
         match attempt() {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(exists(path).into()),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(exists_already(path).into()),
             done => done.map_err(|error| cannot_write(path, &error).into()),
         }
     }

@@ -17,7 +17,7 @@ use super::pages::{beginning, page, record, walk};
 use crate::args::resolve;
 use crate::args::since::{Since, parse_since};
 use crate::ctx::Ctx;
-use crate::fault::{Code, Fault};
+use crate::fault::Fault;
 use crate::session::files;
 use crate::session::pending::Pending;
 use crate::vault::admin::{Desk, Session};
@@ -78,9 +78,8 @@ impl Options {
         if let Some(path) = &self.file {
             files::replaceable(path)?;
             if path.exists() && !self.force {
-                return Err(Fault::new(Code::Conflict, format!("{} exists already", path.display()))
-                    .next("name another file, or replace it with --force")
-                    .into());
+                let fault = files::exists_already(path);
+                return Err(fault.next("name another file, or replace it with --force").into());
             }
         }
         let session = Session::start(ctx).await?;
@@ -120,7 +119,7 @@ impl Options {
         ctx.out.say(&format!("{entries} {noun} in {}, {unbroken}", path.display()));
         if ctx.out.json {
             ctx.out.json(&json!({
-                "file": path,
+                "file": path.display().to_string(),
                 "entries": entries,
                 "verified": verified,
                 "head": head.map(|AuditHead { seq, hash }| json!({ "seq": seq, "hash": hash })),

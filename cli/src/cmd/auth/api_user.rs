@@ -4,10 +4,10 @@ use clap::Args;
 use keyward_crypto::Halves;
 use zeroize::Zeroizing;
 
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault};
 use crate::prompt;
-use crate::session::config::{Config, Login};
+use crate::session::config::{Config, Holder, Login};
 use crate::session::credential::{Credential, Server, parse};
 use crate::session::home::Home;
 use crate::vault::admin::Session;
@@ -39,13 +39,15 @@ impl Options {
         let (id, keys) = parse(&self.token(ctx)?)?;
         let halves = Halves::from_keys(id, &keys);
         let session = Session::with(Credential { id, keys, server: server.clone(), home: None }).await?;
-        let mut login = Login::new(server.url, session.cred.org, session.cred.id, &halves);
-        login.ca_file = server.ca_file;
-        login.allow_http = server.allow_http;
-        login.not_after = session.cred.not_after;
+        let holder = Holder { org: session.cred.org, identity: session.cred.id, email: None };
+        let end = session.cred.not_after;
+        let login = Login::at(&server, holder, &halves, end);
         session.api.log_out(None).await.map_err(Fault::from)?;
         Config::update(&home, |config| config.login = Some(login))?;
         ctx.out.say(&format!("signed in as {}", session.cred.id));
+        if ctx.out.json {
+            ctx.out.json(&serde_json::json!({ "identity": session.cred.id, "ends_at": end.map(rfc3339) }))?;
+        }
         Ok(())
     }
 

@@ -21,11 +21,12 @@ use crate::account::device_login::DEVICE_TTL;
 use crate::account::recovery_kit::RecoveryKit;
 use crate::api::{Api, ApiError};
 use crate::ctx::{Ctx, rfc3339};
-use crate::fault::{Code, Fault, typed};
+use crate::fault::{Code, Fault, code_of, typed};
 use crate::prompt;
 use crate::prompt::new_password;
-use crate::session::config::{Config, Login};
+use crate::session::config::{Config, Holder, Login};
 use crate::session::credential::{Credential, Server};
+use crate::session::files;
 use crate::session::home::Home;
 use crate::vault::admin::Session;
 use crate::vault::freshness::Freshness;
@@ -79,11 +80,7 @@ impl Options {
         }
         refuse_present(file)?;
         let home = Home::required(ctx)?;
-        if Config::load(&home)?.login.is_some() {
-            return Err(Fault::new(Code::Conflict, "this client is signed in already")
-                .next("run `keyward logout` first, or use another folder with --home")
-                .into());
-        }
+        Config::load(&home)?.check_signed_out()?;
         let token = self.token()?;
         let given = if self.password_stdin { Some(prompt::stdin_text("password")?) } else { None };
         let given = given.as_ref().map(|text| text.as_str());
@@ -102,25 +99,30 @@ impl Options {
 
         let device_end = ctx.now() + DEVICE_TTL;
         let attempt = Attempt { api: &api, recovery: &recovery, floors: &floors, newcomer: &newcomer };
-        let (written, doubt) = match attempt.carry_out(ctx, answer, device_end).await {
-            Ok(done) => done,
+        let sent = match attempt.carry_out(ctx, answer, device_end).await {
+            Ok(sent) => sent,
             Err(error) => {
-                // It opens nothing: no such owner was made.
+                // It opens nothing: no such owner was asked for.
                 file.map(std::fs::remove_file);
                 return Err(error);
             }
         };
         let (id, keys) = newcomer.device().into_keys();
         let credential = Credential { id, keys, server: server.clone(), home: Some(home.clone()) };
-        if let Err(error) = look(ctx, credential, written).await {
-            if let Some(path) = file {
-                ctx.out.warn(&format!(
+        if let Err(error) = look(ctx, credential, sent.written).await {
+            let is_nobody = code_of(&error) == Code::SignIn;
+            match (file, &sent.failure) {
+                // It opens nothing: no such owner was made.
+                (Some(path), Some(Failure::Refused(_))) if is_nobody => drop(std::fs::remove_file(path)),
+                (Some(path), _) => ctx.out.warn(&format!(
                     "the recovery may have happened: keep the former kit, and the new one in {}",
                     path.display()
-                ));
+                )),
+                (None, _) => {}
             }
-            return Err(match doubt {
-                Some(doubt) => Fault::from(doubt).into(),
+            return Err(match sent.failure {
+                Some(Failure::Refused(refusal)) => refusal,
+                Some(Failure::Unknown(doubt)) => Fault::from(doubt).into(),
                 None => error,
             });
         }
@@ -140,11 +142,8 @@ impl Options {
         recovery: &Recovery,
         device_end: i64,
     ) -> anyhow::Result<()> {
-        let mut login = Login::new(server.url.clone(), recovery.org, newcomer.id, &newcomer.device());
-        login.ca_file.clone_from(&server.ca_file);
-        login.allow_http = server.allow_http;
-        login.email = Some(self.email.to_string());
-        login.not_after = Some(device_end);
+        let holder = Holder { org: recovery.org, identity: newcomer.id, email: Some(&self.email) };
+        let login = Login::at(server, holder, &newcomer.device(), Some(device_end));
         Config::update(home, |config| config.login = Some(login))?;
         if let Some(path) = &self.new_kit {
             ctx.out.say(&format!(
@@ -197,7 +196,7 @@ impl Options {
         }
         let name = self.name.clone().or_else(|| self.email.as_str().parse().ok());
         let name = name.ok_or_else(|| {
-            Fault::usage("the address is no usable name").next("name the new owner with --name")
+            Fault::usage("the e-mail address cannot be used as a name").next("name the new owner with --name")
         })?;
         if org.identities.iter().any(|identity| identity.name == name) {
             return Err(Fault::new(Code::Conflict, format!("the name {name} is taken"))
@@ -216,15 +215,29 @@ struct Attempt<'a> {
     newcomer: &'a Newcomer,
 }
 
+/// A recovery that was sent. Unless all went well, only a look can tell whether it happened: on its way a request may have been
+/// doubled, and the refusal is that of the second one.
+struct Sent {
+    /// The state as it is then.
+    written: Base,
+    failure: Option<Failure>,
+}
+
+enum Failure {
+    /// The server said no.
+    Refused(anyhow::Error),
+    /// The server may still carry it out.
+    Unknown(ApiError),
+}
+
 impl Attempt<'_> {
-    /// Sends it; again on top of what others wrote meanwhile, for up to 30 seconds. An error means that nothing was changed;
-    /// an [`ApiError`] beside the answer that only a look can tell.
+    /// Sends it; again on top of what others wrote meanwhile, for up to 30 seconds. An error means that nothing was sent.
     async fn carry_out(
         &self,
         ctx: &Ctx,
         mut answer: RecoveryAnswer,
         device_end: i64,
-    ) -> anyhow::Result<(Base, Option<ApiError>)> {
+    ) -> anyhow::Result<Sent> {
         let start = Instant::now();
         loop {
             let opened = || open(self.recovery, &answer, self.floors).map_err(Fault::from);
@@ -232,25 +245,28 @@ impl Attempt<'_> {
                 .newcomer
                 .request(self.recovery, &answer, (opened()?, opened()?), ctx.now(), device_end)
                 .map_err(Fault::from)?;
+            let written = made.after;
+            let refused = |fault: Fault| Sent { written, failure: Some(Failure::Refused(fault.into())) };
             match self.api.recover(&made.request).await {
-                Ok(_) => return Ok((made.after, None)),
-                Err(error) if error.leaves_doubt() => return Ok((made.after, Some(error))),
-                Err(error) if !error.is_status(409) => return Err(not_let(error).into()),
+                Ok(_) => return Ok(Sent { written, failure: None }),
+                Err(error) if error.leaves_doubt() => {
+                    return Ok(Sent { written, failure: Some(Failure::Unknown(error)) });
+                }
+                Err(error) if !error.is_status(409) => return Ok(refused(not_let(error))),
                 Err(_) => {}
             }
             let former: Sha256 = answer.env.sha256();
-            answer = self.api.recovery().await.map_err(not_let)?;
+            answer = match self.api.recovery().await {
+                Ok(answer) => answer,
+                Err(error) => return Ok(refused(not_let(error))),
+            };
             if answer.env.sha256() == former {
                 // Nobody wrote: it is about the address, which somebody of another organisation has.
-                return Err(taken(&made.request.email).into());
+                return Ok(refused(taken(&made.request.email)));
             }
             if start.elapsed() > PATIENCE {
-                return Err(Fault::new(
-                    Code::Conflict,
-                    "others kept changing the organisation; nothing was recovered",
-                )
-                .next("run the command again")
-                .into());
+                let what = "others kept changing the organisation; nothing was recovered";
+                return Ok(refused(Fault::new(Code::Conflict, what).next("run the command again")));
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -303,10 +319,7 @@ fn code_in(path: &Path) -> anyhow::Result<Zeroizing<String>> {
 
 fn refuse_present(file: Option<&Path>) -> Result<(), Fault> {
     match file {
-        Some(path) if path.symlink_metadata().is_ok() => {
-            Err(Fault::new(Code::Conflict, format!("{} exists already", path.display()))
-                .next("name another file, or move this one away"))
-        }
+        Some(path) if path.symlink_metadata().is_ok() => Err(files::exists_already(path)),
         _ => Ok(()),
     }
 }
