@@ -1,10 +1,11 @@
 //! The writer of stdout, and of stderr but for the questions of `prompt` and for progress bars. stdout is data, stderr
 //! is talk.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::fault::{Code, Fault};
 
@@ -25,15 +26,19 @@ impl Out {
     /// # Errors
     /// Any other failure to write.
     pub fn bytes(self, bytes: &[u8]) -> anyhow::Result<()> {
-        let mut stdout = std::io::stdout().lock();
-        BEGUN.fetch_or(!bytes.is_empty(), Ordering::Relaxed);
-        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            Err(error) => {
-                Err(Fault::new(Code::Unexpected, format!("cannot write to standard output: {error}")).into())
-            }
-            Ok(()) => Ok(()),
+        match written(bytes) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(|error| cannot_write(&error).into()),
         }
+    }
+
+    /// Writes a line to stdout that is shown once and kept nowhere.
+    ///
+    /// # Errors
+    /// Any failure to write: that the reader went away, too.
+    pub fn only_copy(self, text: &str) -> anyhow::Result<()> {
+        let line = Zeroizing::new(format!("{text}\n"));
+        written(line.as_bytes()).map_err(|error| cannot_write(&error).into())
     }
 
     /// Makes a shell fail that evals stdout. An empty output survives `set -e; eval $(…)` in every shell; `false` does not.
@@ -72,7 +77,7 @@ impl Out {
     /// # Errors
     /// As [`bytes`](Self::bytes).
     pub fn json<T: Serialize>(self, value: &T) -> anyhow::Result<()> {
-        let mut text = zeroize::Zeroizing::new(serde_json::to_vec_pretty(value)?);
+        let mut text = Zeroizing::new(serde_json::to_vec_pretty(value)?);
         text.push(b'\n');
         self.bytes(&text)
     }
@@ -139,6 +144,16 @@ impl Out {
     fn paint_if(self, seen: bool, colour: &str, text: &str) -> String {
         if self.no_color || !seen { text.to_owned() } else { format!("\u{1b}[{colour}m{text}\u{1b}[0m") }
     }
+}
+
+fn written(bytes: &[u8]) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    BEGUN.fetch_or(!bytes.is_empty(), Ordering::Relaxed);
+    stdout.write_all(bytes).and_then(|()| stdout.flush())
+}
+
+fn cannot_write(error: &std::io::Error) -> Fault {
+    Fault::new(Code::Unexpected, format!("cannot write to standard output: {error}"))
 }
 
 /// Whether stdout got anything, perhaps not all of it.

@@ -48,7 +48,7 @@ fn run(args: &[OsString]) -> u8 {
         }
         Err(error) => {
             let error = usage::without_typed(error);
-            let _ = error.print();
+            usage::print(&error, args);
             return u8::try_from(error.exit_code()).unwrap_or(Code::Usage as u8);
         }
     };

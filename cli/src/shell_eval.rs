@@ -62,10 +62,10 @@ fn is_proxy_env(words: &[&OsStr]) -> bool {
     after.into_iter().any(|word| *word == "env") && !other && !words.iter().any(|word| *word == "--json")
 }
 
-/// The last `--format` decides, and one that does not exist is none.
+/// The last `--format` decides, and one that does not exist is none. Without any, `--json` is one.
 fn has_other_format(words: &[&OsStr]) -> bool {
-    let format = formats(words).next_back().and_then(|name| Format::from_str(name, false).ok());
-    format.is_some_and(|format| !format.is_run())
+    let Some(last) = formats(words).next_back() else { return words.iter().any(|word| *word == "--json") };
+    Format::from_str(last, false).is_ok_and(|format| !format.is_run())
 }
 
 fn formats<'a>(words: &'a [&OsStr]) -> impl DoubleEndedIterator<Item = &'a str> {
@@ -99,6 +99,7 @@ mod tests {
             "keyward --stdout env-file p",
             "keyward deployment env-file stub --stdout",
             "keyward --home stub deployment env-file p --stdout",
+            "keyward deployment env-file p --stdout --json --format shell",
             "keyward deployment env-file p --stdout --format shell",
             "keyward deployment env-file p --stdout --format fish",
             "keyward deployment env-file p --format=fish",

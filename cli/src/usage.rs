@@ -1,11 +1,29 @@
 //! What clap says of a command line, without what was typed there: a value or token in the wrong place is a secret, and
 //! stderr is often a log.
 
+use std::ffi::OsString;
+
 use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::cmd::Cli;
 use crate::fault::{self, likeness};
+use crate::out::Out;
+
+/// Prints it, or the help that was asked for: without colours if `--no-color` is among the words, which may be all that is right of
+/// them.
+pub fn print(error: &clap::Error, args: &[OsString]) {
+    if !args.iter().any(|arg| arg == "--no-color") {
+        let _ = error.print();
+        return;
+    }
+    let text = error.render().to_string();
+    if error.use_stderr() {
+        Out::default().note(text.trim_end());
+    } else {
+        let _ = Out::default().bytes(text.as_bytes());
+    }
+}
 
 /// Stands for what was typed.
 const HIDDEN: &str = "…";
@@ -18,7 +36,13 @@ const FLAG_BYTES: usize = 24;
 /// What is ours stays: usage, possible values, suggestions.
 pub fn without_typed(mut error: clap::Error) -> clap::Error {
     match error.kind() {
-        ErrorKind::UnknownArgument => hide(&mut error, ContextKind::InvalidArg),
+        ErrorKind::UnknownArgument => {
+            let meant = instead_of_argument(&error);
+            hide(&mut error, ContextKind::InvalidArg);
+            if let Some(meant) = meant {
+                error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![meant]));
+            }
+        }
         ErrorKind::InvalidSubcommand => {
             let meant = short_one(&error);
             hide(&mut error, ContextKind::InvalidSubcommand);
@@ -71,16 +95,40 @@ fn short_one(error: &clap::Error) -> Option<String> {
     else {
         return None;
     };
-    // "Usage: keyward key [OPTIONS] <COMMAND>": whose commands they are.
-    let usage = usage.to_string();
+    let command = command_of(&usage.to_string())?;
+    let names = commands_in(&command);
+    short_name(typed, names).map(str::to_owned)
+}
+
+fn short_name<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let is_near = |name: &&str| name.len() <= SHORT && strsim::damerau_levenshtein(typed, name) == 1;
+    names.filter(is_near).max_by(|a, b| likeness(typed, a).total_cmp(&likeness(typed, b)))
+}
+
+/// The command that was probably meant by a word for which a command that can do without one has no place.
+fn instead_of_argument(error: &clap::Error) -> Option<String> {
+    let (Some(ContextValue::String(typed)), Some(ContextValue::StyledStr(usage))) =
+        (error.get(ContextKind::InvalidArg), error.get(ContextKind::Usage))
+    else {
+        return None;
+    };
+    let command = command_of(&usage.to_string())?;
+    let meant = fault::nearest(typed, commands_in(&command));
+    meant.or_else(|| short_name(typed, commands_in(&command))).map(str::to_owned)
+}
+
+/// The command of a usage line, such as "Usage: keyward key [OPTIONS] <COMMAND>".
+fn command_of(usage: &str) -> Option<clap::Command> {
     let words = usage.split_whitespace().skip_while(|word| *word != "keyward").skip(1);
     let mut command = Cli::command();
-    for word in words.take_while(|word| !word.starts_with(['[', '<'])) {
+    for word in words.take_while(|word| !word.starts_with(['[', '<', '-'])) {
         command = command.find_subcommand(word)?.clone();
     }
-    let names = command.get_subcommands().filter(|one| !one.is_hide_set()).map(clap::Command::get_name);
-    let is_near = |name: &&str| name.len() <= SHORT && strsim::damerau_levenshtein(typed, name) == 1;
-    names.filter(is_near).max_by(|a, b| likeness(typed, a).total_cmp(&likeness(typed, b))).map(str::to_owned)
+    Some(command)
+}
+
+fn commands_in(command: &clap::Command) -> impl Iterator<Item = &str> {
+    command.get_subcommands().filter(|one| !one.is_hide_set()).map(clap::Command::get_name)
 }
 
 /// Letters of the longest command that counts as short.
@@ -191,6 +239,8 @@ mod tests {
             (&["kye"], "'key'"),
             (&["rn"], "'run'"),
             (&["key", "gt"], "'get'"),
+            #[cfg(feature = "gateway")]
+            (&["proxy", "lgo"], "'log'"),
             (&["deployment", "env-file", "p", "--format", "xml"], "dotenv"),
             (&["deployment", "env-file", "p", "--format", "xml"], "--format"),
             (&["key", "create"], "<NAME>"),

@@ -48,7 +48,7 @@ fn fault(at: &str, error: &ApiError) -> Fault {
         }
         ApiError::Refused { status: 503, .. } => {
             Fault::new(Code::Stale, format!("the gateway at {at} has not heard its server for too long"))
-                .next("see what it says, and try again when it is heard")
+                .next("look at what keyward proxy says there, and try again once it reaches its server")
         }
         ApiError::Network { why, .. } => {
             Fault::new(Code::Network, format!("no gateway answers at {at}: {why}"))

@@ -34,7 +34,11 @@ impl Options {
         if let Some(folder) = &self.out {
             let files = write(&pages, folder)?;
             ctx.out.say(&format!("{} pages in {}", files.len(), folder.display()));
-            return if ctx.out.json { ctx.out.json(&json!({ "files": files })) } else { Ok(()) };
+            return if ctx.out.json {
+                ctx.out.json(&json!({ "files": files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>() }))
+            } else {
+                Ok(())
+            };
         }
         let words = self.command.iter().map(String::as_str);
         let name =

@@ -1,4 +1,4 @@
-//! `.env` files: one grammar, shared with the web console through `tests/vectors/dotenv.json`.
+//! `.env` files: one grammar, with known answers in `tests/vectors/dotenv.json`.
 //!
 //! ```text
 //! file   = [ BOM ] { line ( LF | CRLF ) }                    UTF-8, no NUL

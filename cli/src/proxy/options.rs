@@ -40,7 +40,7 @@ pub struct GatewayOptions {
     /// File with user:password for that proxy
     #[arg(long, value_name = "FILE", requires = "upstream_proxy")]
     upstream_proxy_auth: Option<PathBuf>,
-    /// Address of the web console, for links in refusals
+    /// Address of a web console of yours, for links in refusals: keyward has none yet
     #[arg(long, value_name = "URL", value_parser = console_address)]
     console: Option<String>,
 }

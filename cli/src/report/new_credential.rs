@@ -2,6 +2,7 @@
 
 use keyward_wire::name::Name;
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault};
@@ -28,7 +29,11 @@ impl NewCredential<'_> {
         let Self { what, holder, commands, not_after, text } = self;
         let until = not_after.map_or_else(|| "never ends".to_owned(), |end| format!("ends {}", rfc3339(end)));
         ctx.out.say(&format!("the {what} of {holder} {until}; it is shown this once"));
-        let shown = if ctx.out.json { ctx.out.json(json) } else { ctx.out.line(text) };
+        let shown = if ctx.out.json {
+            ctx.out.only_copy(&Zeroizing::new(serde_json::to_string_pretty(json)?))
+        } else {
+            ctx.out.only_copy(text)
+        };
         shown.map_err(|error| {
             let text = format!("{error}; so nobody has the {what} of {holder}, who is there now");
             Fault::new(Code::Unexpected, text)

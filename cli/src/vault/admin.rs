@@ -334,7 +334,7 @@ fn not_an_admin(error: ApiError) -> Fault {
     match error {
         ApiError::Refused { status: 403, .. } => {
             Fault::new(Code::Policy, "only owners and admins may do this")
-                .next("sign in as one: `keyward login`")
+                .next("sign in as one: `keyward login` (KEYWARD_TOKEN and KEYWARD_TOKEN_FILE go before it)")
         }
         other => other.into(),
     }

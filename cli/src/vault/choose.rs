@@ -43,7 +43,7 @@ pub async fn deployment(
         Ok(path) => ctx.out.note(&format!(
             "{name} means {} here from now on: {}\nit holds no secret; in a repository, commit it",
             chosen.name,
-            path.display()
+            mapping_file::shown(&path)
         )),
         Err(error) => ctx.out.warn(&format!("this is used now, but could not be kept: {error:#}")),
     }

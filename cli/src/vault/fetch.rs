@@ -197,6 +197,9 @@ pub async fn variables(
     let ahead = Some(Wanted { deployment: &wanted, allowed });
     let (mut fetched, opened) =
         fetch_wanted(ctx, &credential, freshness, offline, wanted.parse().ok(), ahead).await?;
+    if let Some(id) = mapped {
+        mapping_file::warn_if_hidden(ctx, &fetched.verified.view, name, id);
+    }
     if let Some(variables) = opened {
         fetched.remember(ctx);
         return Ok(Variables { variables, fetched });

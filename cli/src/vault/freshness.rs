@@ -12,10 +12,10 @@ use crate::fault::Fault;
 /// How new the server's state must be.
 #[derive(Args, Debug, Clone, Default)]
 pub struct Freshness {
-    /// Refuse a state older than this seq, which `keyward pin` prints [env: KEYWARD_MIN_SEQ]
+    /// Refuse a state whose seq, the number of the organisation's last write, is below this; `keyward pin` prints it [env: KEYWARD_MIN_SEQ]
     #[arg(long, value_name = "SEQ")]
     pub min_seq: Option<u64>,
-    /// Refuse an epoch older than this [env: KEYWARD_MIN_EPOCH]
+    /// Refuse a state whose epoch, the generation of the organisation's keys, is below this [env: KEYWARD_MIN_EPOCH]
     #[arg(long, value_name = "EPOCH")]
     pub min_epoch: Option<u64>,
     /// Refuse a state that was issued longer ago, such as 24h

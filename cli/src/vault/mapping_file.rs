@@ -11,14 +11,18 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use keyward_crypto::state::view::View;
 use keyward_wire::DeploymentId;
 use keyward_wire::json::check_depth;
+use keyward_wire::name::Name;
 use rustix::fs::OFlags;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::fault::{Code, Fault, typed};
+use crate::ctx::Ctx;
+use crate::fault::{Code, Fault, printable, typed};
 use crate::session::files;
+use crate::text::quoted;
 
 /// File name.
 pub const NAME: &str = ".keyward-deployment";
@@ -47,6 +51,18 @@ pub fn find(name: &str) -> anyhow::Result<Option<DeploymentId>> {
     Ok(nearest(&here)?.and_then(|ids| ids.get(name).copied()))
 }
 
+/// Warns if `name`, which a file gives to the deployment `id`, is the exact name of another one. The file goes first; it may have
+/// come with whatever was cloned.
+pub fn warn_if_hidden(ctx: &Ctx, view: &View, name: &str, id: DeploymentId) {
+    let Some(named) = name.parse::<Name>().ok().and_then(|name| view.deployment_named(&name)) else { return };
+    if let Some(mapped) = view.deployment(id).filter(|mapped| mapped.id != named.id) {
+        ctx.out.warn(&format!(
+            "{} means {} here, as .keyward-deployment says, and not the deployment of that name",
+            named.name, mapped.name
+        ));
+    }
+}
+
 /// The path of the nearest file and the names in it. `None` if there is no file.
 ///
 /// # Errors
@@ -69,7 +85,7 @@ pub fn save(name: &str, id: DeploymentId) -> anyhow::Result<PathBuf> {
 fn save_from(here: &Path, name: &str, id: DeploymentId) -> anyhow::Result<PathBuf> {
     let (path, mut ids) = locate(here)?.unwrap_or_else(|| (here.join(NAME), BTreeMap::new()));
     let folder = path.parent().unwrap_or(here);
-    let facts = folder.metadata().with_context(|| format!("cannot use {}", folder.display()))?;
+    let facts = folder.metadata().with_context(|| format!("cannot use {}", shown(folder)))?;
     check_folder(folder, facts.uid(), facts.mode(), rustix::process::geteuid().as_raw())?;
     ids.insert(name.to_owned(), id);
     let mut text = serde_json::to_vec_pretty(&MappingFile { environment_mappings: ids })?;
@@ -102,27 +118,27 @@ fn open(path: &Path) -> anyhow::Result<Option<(File, Metadata)>> {
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
         Err(_) if path.is_symlink() => {
-            let fault = Fault::new(Code::Policy, format!("{} is a symbolic link", path.display()));
+            let fault = Fault::new(Code::Policy, format!("{} is a symbolic link", shown(path)));
             return Err(fault.next(format!("put a regular file in its place; {BY_ID}")).into());
         }
         Err(error) if path.is_file() => {
-            return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            return Err(error).with_context(|| format!("cannot read {}", shown(path)));
         }
         Err(_) => return Ok(None),
     };
-    let facts = file.metadata().with_context(|| format!("cannot read {}", path.display()))?;
+    let facts = file.metadata().with_context(|| format!("cannot read {}", shown(path)))?;
     Ok(facts.is_file().then_some((file, facts)))
 }
 
 /// Refuses a file that somebody other than the user `own` and root can write: it could make a script read other keys.
 fn check_own(path: &Path, owner: u32, mode: u32, own: u32) -> Result<(), Fault> {
     if owner != own && owner != 0 {
-        return Err(Fault::new(Code::Policy, format!("{} belongs to another user", path.display()))
-            .next(format!("if it is to be trusted, run: sudo chown {own} '{}'; {BY_ID}", path.display())));
+        return Err(Fault::new(Code::Policy, format!("{} belongs to another user", shown(path)))
+            .next(format!("if it is to be trusted, run: sudo chown {own} {}; {BY_ID}", to_type(path))));
     }
     if mode & 0o022 != 0 {
-        return Err(Fault::new(Code::Policy, format!("others may write {}", path.display()))
-            .next(format!("run: chmod go-w '{}'; {BY_ID}", path.display())));
+        return Err(Fault::new(Code::Policy, format!("others may write {}", shown(path)))
+            .next(format!("run: chmod go-w {}; {BY_ID}", to_type(path))));
     }
     Ok(())
 }
@@ -131,21 +147,29 @@ fn check_own(path: &Path, owner: u32, mode: u32, own: u32) -> Result<(), Fault> 
 fn check_folder(path: &Path, owner: u32, mode: u32, own: u32) -> Result<(), Fault> {
     let shared = mode & 0o022 != 0 && mode & 0o1000 == 0;
     if shared || (owner != own && owner != 0) {
-        let what = format!("others could replace a file in {}", path.display());
+        let what = format!("others could replace a file in {}", shown(path));
         return Err(
-            Fault::new(Code::Policy, what).next(format!("run: chmod go-w '{}'; {BY_ID}", path.display()))
+            Fault::new(Code::Policy, what).next(format!("run: chmod go-w {}; {BY_ID}", to_type(path)))
         );
     }
     Ok(())
 }
 
+/// A path as it is shown: it comes with whatever was cloned.
+pub fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy(), 4096)
+}
+
+/// A path as it is typed in a shell.
+fn to_type(path: &Path) -> String {
+    quoted(&shown(path))
+}
+
 fn read(path: &Path, file: &File) -> anyhow::Result<BTreeMap<String, DeploymentId>> {
     let mut bytes = Vec::new();
-    file.take(LIMIT + 1)
-        .read_to_end(&mut bytes)
-        .with_context(|| format!("cannot read {}", path.display()))?;
+    file.take(LIMIT + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {}", shown(path)))?;
     let form = |why: &str| {
-        Fault::usage(format!("{} cannot be understood: {why}", path.display()))
+        Fault::usage(format!("{} cannot be understood: {why}", shown(path)))
             .next(r#"write it as {"environment_mappings": {"production": "<deployment id>"}}"#)
     };
     if bytes.len() as u64 > LIMIT {
@@ -183,6 +207,9 @@ fn each_once<'de, D: Deserializer<'de>>(reader: D) -> Result<BTreeMap<String, De
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut names = BTreeMap::new();
             while let Some((name, id)) = map.next_entry::<String, DeploymentId>()? {
+                if name.parse::<Name>().is_err() {
+                    return Err(A::Error::custom("a name in it is no name of a deployment"));
+                }
                 if names.contains_key(&name) {
                     return Err(A::Error::custom(format!("{name} is there twice")));
                 }
@@ -226,6 +253,17 @@ mod tests {
         assert_eq!(nearest(&deep).unwrap().unwrap().len(), 1, "a folder is no file");
         create(&deep.join(NAME), br#"{"environment_mappings": {"production": "not-an-id"}}"#).unwrap();
         assert_eq!(code_of(&nearest(&deep).unwrap_err()), Code::Usage);
+    }
+
+    #[test]
+    fn what_came_with_a_clone_is_shown_and_typed_inertly() {
+        let path = Path::new("/x'$(touch y)'\u{1b}[2J");
+        let advice = check_own(path, 7, 0o666, 7).unwrap_err().to_string();
+        assert!(advice.contains(r"chmod go-w '/x'\''$(touch y)'\''"), "{advice}");
+        assert!(!advice.contains('\u{1b}'), "{advice}");
+        let named = format!(r#"{{"environment_mappings": {{"a\u001b[31m": "{ID}"}}}}"#);
+        let why = parse(named.as_bytes()).unwrap_err();
+        assert!(why.contains("no name of a deployment") && !why.contains("31m"), "{why}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use keyward_tests::machine::{Machine, run};
 use keyward_tests::server::{Engine, program};
-use keyward_tests::world::{ALPHA, DEPLOYMENT, ENV_FILE, PASSWORD, World, env_file, expected, read};
+use keyward_tests::world::{ALPHA, DEPLOYMENT, ENV_FILE, GROUP, PASSWORD, World, env_file, expected, read};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
@@ -219,6 +219,60 @@ fn the_refusal_of_another_server_ends_nothing_of_a_login_and_says_whose_it_is() 
     assert!(!ended.stderr.contains("another server"), "{}", ended.stderr);
     let offline = machine.keyward(&[ENV_FILE, &["--offline"]].concat());
     offline.refused(5, "what was kept went with the refusal");
+}
+
+#[test]
+fn a_dash_is_no_file_to_write() {
+    let world = World::new(Engine::Sqlite);
+    for words in [
+        &["deployment", "env-file", DEPLOYMENT, "-"][..],
+        &["key", "export", "--out", "-"],
+        &["audit", "export", "-"],
+    ] {
+        let ended = world.owner.keyward(words);
+        assert_eq!(ended.code, 2, "{words:?}: {}", ended.said());
+        assert!(!world.owner.path("-").exists());
+    }
+    world.owner.ok(&["deployment", "env-file", DEPLOYMENT, "./-"]);
+    assert!(world.owner.path("-").exists());
+}
+
+#[test]
+fn a_token_that_nobody_reads_is_an_error_that_says_so() {
+    let world = World::new(Engine::Sqlite);
+    let script = format!("keyward api-user create late --group {GROUP} | :; exit ${{PIPESTATUS[0]}}");
+    let ended = world.owner.shell(&["bash"], &script);
+    assert_eq!(ended.code, 1, "{}", ended.said());
+    assert!(ended.stderr.contains("nobody has the token of late"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("keyward api-user rotate late"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_login_that_a_token_hides_says_so() {
+    let world = World::new(Engine::Sqlite);
+    let words = ["login", "--password-stdin", "--email", keyward_tests::world::EMAIL];
+    let machine = Machine::new(&world.server.url()).with("KEYWARD_TOKEN", &world.token);
+    let ended = machine.keyward_with(&words, PASSWORD.as_bytes());
+    assert!(ended.code == 0 && ended.stderr.contains("KEYWARD_TOKEN is set"), "{}", ended.said());
+    let machine = machine.without("KEYWARD_TOKEN");
+    let ended = machine.keyward_with(&words, PASSWORD.as_bytes());
+    assert!(ended.code == 0 && !ended.stderr.contains("warning"), "{}", ended.said());
+}
+
+#[test]
+fn a_login_that_cannot_be_kept_leaves_no_device_on_the_server() {
+    let world = World::new(Engine::Sqlite);
+    let machine = Machine::new(&world.server.url());
+    fs::create_dir_all(machine.path(".keyward/lock")).unwrap();
+    for folder in [".keyward", ".keyward/lock"] {
+        fs::set_permissions(machine.path(folder), PermissionsExt::from_mode(0o700)).unwrap();
+    }
+    let words = ["login", "--password-stdin", "--email", keyward_tests::world::EMAIL];
+    let added = || world.owner.ok(&["audit", "list"]).matches("credential.added").count();
+    let before = added();
+    let ended = machine.keyward_with(&words, PASSWORD.as_bytes());
+    assert_eq!(ended.code, 1, "{}", ended.said());
+    assert_eq!(added(), before, "{}", ended.said());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Values go in and come out byte for byte.
 
 use keyward_tests::server::Engine;
-use keyward_tests::world::{ALPHA, DEPLOYMENT, GROUP, ROBOT, World};
+use keyward_tests::world::{ALPHA, DEPLOYMENT, EXCLUDED, GROUP, ROBOT, World};
 use serde_json::{Value, json};
 
 #[test]
@@ -103,6 +103,67 @@ fn a_value_had_back_is_marked_again_with_who_could_read_it() {
         back.said()
     );
     assert_eq!(exposed(), marked);
+}
+
+#[test]
+fn a_key_that_is_lost_says_how() {
+    let ways: [(&str, &[&str]); 6] = [
+        ("excluded", &["group", "exclude", GROUP, DEPLOYMENT, ALPHA.0]),
+        ("unmapped", &["deployment", "unmap", DEPLOYMENT, ALPHA.0]),
+        ("unassigned", &["group", "unassign", GROUP, DEPLOYMENT]),
+        ("left group", &["group", "remove", GROUP, ROBOT]),
+        ("group deleted", &["group", "delete", GROUP, "--yes"]),
+        ("deployment deleted", &["deployment", "delete", DEPLOYMENT, "--yes"]),
+    ];
+    for (why, words) in ways {
+        let world = World::new(Engine::Sqlite);
+        world.owner.ok(words);
+        let shown = world.owner.ok(&["key", "show", ALPHA.0, "--json"]);
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(shown["exposed"][0]["why"], why);
+    }
+}
+
+#[test]
+fn an_empty_value_is_stored_with_a_warning() {
+    let world = World::new(Engine::Sqlite);
+    let words = ["key", "set", ALPHA.0, "--value-stdin"];
+    let ended = world.owner.keyward_with(&words, b"");
+    assert!(ended.code == 0 && ended.stderr.contains("the value is empty"), "{}", ended.said());
+    let full = world.owner.keyward_with(&words, b"x");
+    assert!(!full.stderr.contains("is empty"), "{}", full.said());
+}
+
+#[test]
+fn a_name_in_the_form_of_an_id_is_refused() {
+    let world = World::new(Engine::Sqlite);
+    let id = world.deployment_id();
+    for words in [
+        &["deployment", "create", &id][..],
+        &["deployment", "rename", DEPLOYMENT, &id],
+        &["group", "create", &id],
+        &["key", "create", &id, "--generate"],
+    ] {
+        let ended = world.owner.keyward(words);
+        assert_eq!(ended.code, 2, "{words:?}: {}", ended.said());
+        assert!(ended.stderr.contains("form of an id"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn what_is_there_already_is_said_with_its_kind() {
+    let world = World::new(Engine::Sqlite);
+    for (kind, words) in [
+        ("a deployment", &["deployment", "create", DEPLOYMENT][..]),
+        ("a group", &["group", "create", GROUP]),
+        ("an identity", &["api-user", "create", ROBOT, "--group", GROUP]),
+        ("a key", &["key", "rename", ALPHA.0, EXCLUDED.0]),
+    ] {
+        let ended = world.owner.keyward(words);
+        assert_eq!(ended.code, 10, "{}", ended.said());
+        assert!(ended.stderr.contains(&format!("there is {kind} named")), "{}", ended.stderr);
+        assert!(ended.stderr.contains("→ choose another name"), "{}", ended.stderr);
+    }
 }
 
 #[test]

@@ -33,6 +33,32 @@ fn at_a_terminal_somebody_chooses_once_and_it_is_kept() {
 }
 
 #[test]
+fn a_file_that_gives_a_deployment_s_name_to_another_is_heard_when_reading_and_refused_when_changing() {
+    let world = World::new(Engine::Sqlite);
+    let owner = &world.owner;
+    owner.ok(&["deployment", "create", "staging"]);
+    let mapping =
+        format!(r#"{{"environment_mappings": {{"staging": "{}", "prod": "{0}"}}}}"#, world.deployment_id());
+    owner.write(FILE, mapping);
+    let read = owner.keyward(&["deployment", "env-file", "staging", "--stdout", "--format", "json"]);
+    assert!(read.code == 0 && read.said().contains(EXCLUDED.0), "{}", read.said());
+    assert!(read.stderr.contains(&format!("staging means {DEPLOYMENT} here")), "{}", read.stderr);
+    let read = owner.keyward(&["deployment", "env-file", "prod", "--stdout", "--format", "json"]);
+    assert!(read.code == 0 && !read.stderr.contains("means"), "{}", read.stderr);
+    for words in [
+        &["deployment", "delete", "staging", "--yes"][..],
+        &["deployment", "map", "staging", ALPHA.0],
+        &["group", "create", "interns"],
+        &["group", "assign", "interns", "staging"],
+    ] {
+        let ended = owner.keyward(words);
+        assert_eq!(ended.code, if words[1] == "create" { 0 } else { 9 }, "{words:?}: {}", ended.said());
+    }
+    owner.ok(&["deployment", "show", DEPLOYMENT]);
+    owner.ok(&["deployment", "map", "prod", EXCLUDED.0]);
+}
+
+#[test]
 fn nothing_chosen_is_nothing_done() {
     let world = World::new(Engine::Sqlite);
     let robot = on_terminals(&world);

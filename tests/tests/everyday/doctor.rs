@@ -16,6 +16,18 @@ use keyward_tests::server::{Engine, Server, program};
 use keyward_tests::world::{ALPHA, DEPLOYMENT, PASSWORD, World, new_robot};
 use serde_json::Value;
 
+#[test]
+fn the_gateways_public_folder_is_nothing_to_mend() {
+    let world = World::new(Engine::Sqlite);
+    let public = world.owner.path(".keyward/gateway/public");
+    std::fs::create_dir_all(&public).unwrap();
+    std::fs::write(public.join("ca.pem"), "a certificate").unwrap();
+    std::fs::set_permissions(&public, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let gateway = world.owner.path(".keyward/gateway");
+    std::fs::set_permissions(&gateway, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    Found::of(&world.owner, 0).has("ok", "files", "nobody else may read it");
+}
+
 engines! {
     fn a_healthy_client_is_told_so_and_nothing_changes(engine) {
         let world = World::new(engine);
@@ -230,7 +242,7 @@ fn a_certificate_is_told_with_what_trusts_it_and_when_it_ends() {
 #[test]
 fn a_shell_that_reads_otherwise_is_told() {
     let machine = Machine::new("").without("KEYWARD_URL").with("SHELL", "/usr/bin/fish");
-    Found::of(&machine, 0).has("ok", "shell", "--format fish | source works");
+    Found::of(&machine, 0).has("ok", "shell", "--format fish | source; or exit works");
     let machine = machine.with("SHELL", "/bin/tcsh");
     Found::of(&machine, 0).has("warn", "shell", "tcsh does not eval");
     let machine = Machine::new("").without("KEYWARD_URL").with("SHELL", "/bin/zsh").with("IFS", "abc");

@@ -185,8 +185,12 @@ fn what_cannot_be_is_refused_before_anything_is_done() {
     let alone = Machine::new("").without("KEYWARD_URL");
     for (words, code, hint) in [
         (&["quickstart"][..], 2, "--local"),
-        (&["quickstart", "--local", "--listen", "0.0.0.0:8420", "--email", EMAIL], 2, "this machine alone"),
-        (&["quickstart", "--local", "--listen", "127.0.0.1:0", "--email", EMAIL], 2, "with a port"),
+        (
+            &["quickstart", "--local", "--listen", "0.0.0.0:8420", "--email", EMAIL],
+            2,
+            "must be an address of this machine",
+        ),
+        (&["quickstart", "--local", "--listen", "127.0.0.1:0", "--email", EMAIL], 2, "127.0.0.1:PORT"),
         (&["quickstart", "--local"], 2, "--email"),
         (&["quickstart", "--local", "--url", &other.url()], 2, "exclude each other"),
         (&["quickstart", "--json", "--api-user", "x", "--url", &other.url()], 2, "api-user create --json"),

@@ -106,8 +106,8 @@ fn a_deployments_keys_leave_as_dotenv_or_it_is_said_why_not() {
         owner.keyward_with(&words, b"x").ok(&words);
     }
     for (key, why) in [
-        ("Name of é 🗝", "none that a variable can have: Name of é 🗝"),
-        ("E-J", "none that a variable can have: E-J"),
+        ("Name of é 🗝", "do not have the name of a variable: Name of é 🗝"),
+        ("E-J", "do not have the name of a variable: E-J"),
         ("PATH", "steer programs: PATH"),
         ("BINARY", "BINARY"),
     ] {

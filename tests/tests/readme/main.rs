@@ -7,8 +7,10 @@
 )]
 
 mod commands;
+mod json;
 mod links;
 mod markdown;
+mod named_tests;
 mod script;
 
 #[test]

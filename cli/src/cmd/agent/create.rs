@@ -19,6 +19,7 @@ use crate::vault::admin::Session;
 /// An agent shows the credential to its gateway, which then uses keys for it. The credential opens nothing, and no server
 /// takes it. A new agent may use no key yet: grant it some.
 #[derive(Args)]
+#[command(override_usage = "keyward agent create <NAME> [--group <GROUP>...] [OPTIONS]")]
 #[command(
     after_help = "Example:\n  keyward agent create claude --gateway edge --group agents > credential.txt\n  \
                         keyward agent grant claude ANTHROPIC_API_KEY"

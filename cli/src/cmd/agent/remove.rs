@@ -8,7 +8,10 @@ use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::vault::admin::Session;
 
-/// Remove an agent: its proxy credential ends at once
+/// Remove an agent, and with it its proxy credential
+///
+/// Its gateway refuses it as soon as it hears of that: within a second or two, or after five minutes at most if it cannot reach its
+/// server.
 ///
 /// The agent never held a value: nothing need be rotated at a provider.
 #[derive(Args)]

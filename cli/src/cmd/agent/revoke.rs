@@ -11,8 +11,9 @@ use crate::vault::admin::Session;
 
 /// Take keys from an agent, and no others
 ///
-/// Its gateway refuses the next request that would use them, and ends those that are open. The agent never held a value:
-/// nothing need be rotated at a provider.
+/// Its gateway refuses requests that would use them, and ends those that are open, as soon as it hears of that: within a second
+/// or two, or after five minutes at most if it cannot reach its server. The agent never held a value: nothing need be rotated at
+/// a provider.
 #[derive(Args)]
 #[command(after_help = "Example:\n  keyward agent revoke claude GITHUB_TOKEN")]
 pub struct Options {

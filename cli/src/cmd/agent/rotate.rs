@@ -8,7 +8,10 @@ use crate::ctx::{Ctx, rfc3339};
 use crate::fault::{Code, Fault};
 use crate::vault::admin::Session;
 
-/// Give an agent a new proxy credential; the old one ends at once
+/// Give an agent a new proxy credential, which ends the old one
+///
+/// Its gateway refuses the old one as soon as it hears of that: within a second or two, or after five minutes at most if it cannot
+/// reach its server.
 #[derive(Args)]
 #[command(after_help = "Example:\n  keyward agent rotate claude > credential.txt")]
 pub struct Options {

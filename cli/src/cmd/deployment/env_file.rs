@@ -17,11 +17,12 @@ use crate::vault::offline::Offline;
 /// Print a deployment's variables for `eval`, or write them to a file
 ///
 /// Nothing is printed before every value was fetched, verified and opened. With --stdout in shell or fish format, every
-/// failure prints the word `false`, so that the script stops. A value that what reads the format would not find again is
-/// refused by its name, and then nothing is written. A FILE is replaced whole or not at all, and is its owner's alone
+/// failure prints the word `false`: with `set -e`, or `; or exit` in fish, the script then stops. A value that what reads
+/// the format would not find again is refused by its name, and then nothing is written. A FILE is replaced whole or not at all, and is its owner's alone
 /// (0600); with --format github-actions it is added to, for other steps of a job write to the same one.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
+#[command(override_usage = "keyward deployment env-file [OPTIONS] <DEPLOYMENT> <FILE|--stdout>")]
 #[command(group(ArgGroup::new("place").required(true).args(["file", "stdout"])))]
 pub struct Options {
     /// Name in .keyward-deployment, or name, or id of the deployment
@@ -31,7 +32,7 @@ pub struct Options {
     /// Print, for a shell's eval unless --format says otherwise
     #[arg(long)]
     stdout: bool,
-    /// How to write them [default: shell with --stdout, dotenv in a file]
+    /// How to write them [default: shell with --stdout, json with --stdout --json, dotenv in a file]
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Let through a variable that steers programs, such as PATH
@@ -49,16 +50,29 @@ pub struct Options {
 const EXAMPLES: &str = "\
 Examples:
   eval $(keyward deployment env-file production --stdout)
-  keyward deployment env-file production --stdout --format fish | source
+  keyward deployment env-file production --stdout --format fish | source; or exit
   keyward deployment env-file production .env
   keyward deployment env-file production production.yaml --format yaml
   keyward deployment env-file production \"$GITHUB_ENV\" --format github-actions";
 
 impl Options {
+    fn format(&self, ctx: &Ctx) -> Format {
+        self.format.unwrap_or(match (self.stdout, ctx.out.json) {
+            (true, false) => Format::Shell,
+            (true, true) => Format::Json,
+            (false, _) => Format::Dotenv,
+        })
+    }
+
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         if let Some(path) = &self.file {
             files::replaceable(path)
                 .map_err(|fault| fault.next("name a regular file, or print with --stdout"))?;
+        }
+        if self.stdout && ctx.out.json && self.format.is_some_and(|format| format != Format::Json) {
+            return Err(Fault::usage("--json is another format than --format")
+                .next("leave one of them out")
+                .into());
         }
         let read = variables(ctx, &self.deployment, &self.freshness, &self.offline, &self.allow_env).await?;
         let vars = read
@@ -67,7 +81,7 @@ impl Options {
             .map(|variable| Var::new(&variable.env, &variable.value))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| refused(&error))?;
-        let format = self.format.unwrap_or(if self.stdout { Format::Shell } else { Format::Dotenv });
+        let format = self.format(ctx);
         let text = render(format, &vars).map_err(|error| refused(&error))?;
         if format == Format::GithubActions {
             if ctx.env.github_actions {
@@ -96,7 +110,7 @@ impl Options {
                 ctx.out.say(&format!("{count} {done} {}", path.display()));
                 if ctx.out.json {
                     ctx.out.json(&serde_json::json!({
-                        "file": path,
+                        "file": path.display().to_string(),
                         "variables": vars.iter().map(|var| var.name().as_str()).collect::<Vec<_>>(),
                         "seq": verified.seq,
                         "epoch": verified.epoch,

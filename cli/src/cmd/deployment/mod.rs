@@ -16,7 +16,7 @@ use crate::ctx::Ctx;
 /// Manage deployments, and print their variables
 #[derive(Subcommand)]
 #[command(after_help = "Examples:\n  keyward deployment map production DATABASE_URL\n  \
-                        keyward deployment env-file production")]
+                        eval $(keyward deployment env-file production --stdout)")]
 pub enum Command {
     Create(create::Options),
     List(list::Options),

@@ -19,13 +19,7 @@ const WEEKS: i64 = 14 * 86_400_000;
 
 /// Where the credential comes from, and until when it is good.
 pub(super) fn look(ctx: &Ctx, login: Option<&Login>) -> (Check, Option<Credential>) {
-    let from_outside = if ctx.env.token_file.is_some() {
-        Some("KEYWARD_TOKEN_FILE")
-    } else if ctx.env.token.is_some() || ctx.env.token_unreadable {
-        Some("KEYWARD_TOKEN")
-    } else {
-        None
-    };
+    let from_outside = ctx.env.token_variable();
     let credential = match Credential::find(ctx) {
         Ok(credential) => credential,
         // To be signed in nowhere is how everybody begins.

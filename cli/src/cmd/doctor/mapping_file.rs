@@ -11,7 +11,10 @@ pub(super) fn look() -> Check {
         Ok(Some((path, ids))) => {
             let names: Vec<&String> = ids.keys().collect();
             let names = if names.is_empty() { String::new() } else { format!(": {}", list(&names)) };
-            Check::ok("deployments", format!("{} gives {}{names}", path.display(), count(ids.len(), "name")))
+            Check::ok(
+                "deployments",
+                format!("{} gives {}{names}", mapping_file::shown(&path), count(ids.len(), "name")),
+            )
         }
         Err(error) => Check::of_error("deployments", &error),
     }

@@ -78,8 +78,8 @@ const EVALS: [&str; 10] = ["sh", "dash", "ash", "busybox", "bash", "zsh", "ksh",
 
 /// Shells that have a format of their own.
 const FORMATS: [(&str, &str); 2] = [
-    ("fish", "keyward deployment env-file … --stdout --format fish | source"),
-    ("pwsh", "keyward deployment env-file … --stdout --format powershell | Out-String | Invoke-Expression"),
+    ("fish", "keyward deployment env-file … --stdout --format fish | source; or exit"),
+    ("pwsh", "keyward deployment env-file … --stdout --format powershell | Invoke-Expression"),
 ];
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::check::Check;
 use crate::fault::typed;
+use crate::text::quoted;
 
 /// Looks at the token file. `None` if there is no such file: the line about the credential says that.
 pub(super) fn look(file: Option<&Path>) -> Option<Check> {
@@ -21,13 +22,14 @@ pub(super) fn look(file: Option<&Path>) -> Option<Check> {
         (Some(who), _) => Check::warn(
             NAME,
             format!("{who} can change {shown}, and with it whose keys this machine's programs get"),
-            format!("run: chmod go-w '{shown}'"),
+            format!("run: chmod go-w {}", quoted(&shown)),
         ),
         (None, Some(who)) => Check::ok(
             NAME,
             format!(
                 "{who} can read {shown}, and what its token reads: usual for what is mounted in a container of one \
-                 program; elsewhere run: chmod 600 '{shown}'"
+                 program; elsewhere run: chmod 600 {}",
+                quoted(&shown)
             ),
         ),
         (None, None) => Check::ok(NAME, format!("{shown}: nobody else may read it")),

@@ -90,7 +90,7 @@ impl Options {
         let keys = count(names.len(), "key");
         ctx.out.say(&format!("{keys} in {}: whoever reads this file has their values", path.display()));
         if ctx.out.json {
-            ctx.out.json(&serde_json::json!({ "file": path, "history": self.history, "keys": names }))?;
+            ctx.out.json(&serde_json::json!({ "file": path.display().to_string(), "history": self.history, "keys": names }))?;
         }
         Ok(())
     }
@@ -109,8 +109,7 @@ impl Options {
         };
         files::replaceable(path)?;
         if path.exists() && !self.force {
-            return Err(Fault::new(Code::Conflict, format!("{} exists already", path.display()))
-                .next("name another file, or replace it with --force"));
+            return Err(files::exists_already(path).next("name another file, or replace it with --force"));
         }
         Ok(())
     }
@@ -229,7 +228,7 @@ fn dotenv(ctx: &Ctx, keys: &[&KeyEntry], values: &[Values]) -> anyhow::Result<Ze
     if keys.iter().any(|key| variable(key).is_none()) {
         // Some libraries would read them. A shell that reads the file runs such a line, and shows the value as it fails.
         let mut unfit = keys.iter().filter(|key| variable(key).is_none());
-        return refuse(&mut unfit, "these names are none that a variable can have");
+        return refuse(&mut unfit, "these keys do not have the name of a variable");
     }
     if keys.iter().any(steers) {
         return refuse(&mut keys.iter().filter(|key| steers(key)), "variables of these names steer programs");

@@ -124,11 +124,11 @@ pub(super) fn check_values(rule: &Rule, value: &[u8], fields: &Fields) -> Result
 /// Whether these may be the fields of a key.
 pub(super) fn check_fields(fields: &Fields) -> Result<(), String> {
     if fields.len() > FIELDS {
-        return Err(format!("a key may have {FIELDS} fields"));
+        return Err(format!("a key may have at most {FIELDS} fields"));
     }
     for (name, text) in fields {
         if name.parse::<FieldName>().is_err() {
-            return Err("the name of a field is none: use small letters, digits and _".to_owned());
+            return Err("not a field name: use small letters, digits and _".to_owned());
         }
         if text.len() > FIELD_BYTES {
             return Err(format!("the field {name} has more than {FIELD_BYTES} bytes"));

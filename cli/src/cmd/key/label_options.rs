@@ -81,7 +81,7 @@ pub(super) fn parse_label(text: &str) -> Result<String, NameError> {
 
 fn note(text: &str) -> Result<String, String> {
     if text.len() > NOTE_BYTES {
-        return Err(format!("a note may have {NOTE_BYTES} bytes"));
+        return Err(format!("a note may have at most {NOTE_BYTES} bytes"));
     }
     Ok(text.to_owned())
 }

@@ -32,7 +32,8 @@ pub(super) struct RuleOptions {
     /// A path it may be sent to: /v1/models, /v1/*; several times (empty: all)
     #[arg(long = "path", value_name = "PATTERN")]
     paths: Vec<String>,
-    /// Whether somebody is asked before each request: never, always, or for writes only
+    /// Whether somebody is asked before each request: never, always, or for writes only. Requests that need an approval are
+    /// refused: there is nobody to ask yet
     #[arg(long, value_name = "WHEN", value_parser = approval)]
     approval: Option<Approval>,
     /// Name by which an agent chooses among several keys for one host (empty: none)

@@ -23,7 +23,7 @@ use crate::prompt;
 use crate::report::undeliverable;
 use crate::vault::admin::{Desk, Session};
 
-/// Give a key another value, or say other things about it
+/// Give a key another value, or change its labels, note or rule
 ///
 /// Another value, note or rule is a new version; the last ones can be had back with `key rollback`. Asks twice for the
 /// value, unless told where it is, or told other things only. A new value keeps the rule; what is said of the rule changes
@@ -120,6 +120,7 @@ impl Options {
         let Done { id, name, version, .. } = &done;
         ctx.out.say(&match done.value {
             Change::None => format!("{name} is changed; its value is not"),
+            Change::Same if read.value.is_none() => format!("{name} stays at version {version}"),
             Change::Same => format!("{name} has this value already; it stays at version {version}"),
             Change::Beside(what) => {
                 format!("{name} is at version {version} now: another {what}, the same value")

@@ -60,8 +60,10 @@ impl Options {
             })
             .await?;
         let changed = done.iter().filter(|key| key.changed).count();
-        ctx.out
-            .say(&format!("{} labelled, {changed} of them otherwise than before", count(done.len(), "key")));
+        ctx.out.say(&match changed {
+            0 => "nothing changed: the keys have these labels already".to_owned(),
+            changed => format!("labels of {} changed", count(changed, "key")),
+        });
         if ctx.out.json {
             let keys = done.iter().map(|Done { id, name, tags, set, changed }| {
                 serde_json::json!({ "id": id, "name": name, "tags": tags, "set": set, "changed": changed })

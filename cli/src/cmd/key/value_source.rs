@@ -60,6 +60,11 @@ impl ValueSource {
         if value.contains(&0) {
             ctx.out.warn("the value has a NUL byte: no environment variable can hold it");
         }
+        if value.is_empty() {
+            ctx.out.warn(
+                "the value is empty; if that is not meant, set another: what was to print it may have failed",
+            );
+        }
         Ok(value)
     }
 

@@ -64,6 +64,10 @@ impl Options {
             None => ctx.out.bytes(&bytes)?,
             Some(path) => {
                 write(path, &bytes).with_context(|| format!("cannot write {}", path.display()))?;
+                if ctx.out.json {
+                    let file = path.display().to_string();
+                    ctx.out.json(&serde_json::json!({ "sha256": fingerprint, "file": file }))?;
+                }
             }
         }
         ctx.out.say(&format!("SHA-256 {fingerprint}"));

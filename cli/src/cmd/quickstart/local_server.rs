@@ -39,7 +39,7 @@ pub(super) async fn ensure(
     let of_known = || known.as_deref().and_then(|url| url.strip_prefix("http://")?.parse().ok());
     let listen = listen.or_else(of_known).unwrap_or_else(default);
     if !listen.ip().is_loopback() || listen.port() == 0 {
-        let fault = Fault::usage("such a server is for this machine alone: 127.0.0.1 or [::1], with a port");
+        let fault = Fault::usage("--listen must be an address of this machine: 127.0.0.1:PORT or [::1]:PORT");
         return Err(fault
             .next("for others, set one up as docs/OPERATING.md says, and name it with --url")
             .into());

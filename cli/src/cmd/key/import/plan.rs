@@ -86,7 +86,7 @@ pub(super) fn variables<'a>(
         }
     }
     if !invalid.is_empty() {
-        let what = format!("these names are no names of variables: {}", list(&invalid));
+        let what = format!("these keys do not have the name of a variable: {}", list(&invalid));
         return Err(Fault::usage(what).next(
             "nothing was stored; import without --map, then: keyward deployment map DEPLOYMENT 'KEY=VARIABLE'",
         ));
