@@ -25,7 +25,7 @@ pub struct Config {
     pub roots: RootCertStore,
     /// A proxy through which the gateway itself must go.
     pub upstream_proxy: Option<UpstreamProxy>,
-    /// Address of the web console, for `connect_url`. Set by the operator, never taken from a server.
+    /// Address of a web console, for `connect_url`. Set by the operator, never taken from a server.
     pub console: Option<String>,
     /// The name of the service at a host, if one is known.
     pub provider: fn(&Authority) -> Option<&'static str>,
