@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::activity::Activity;
-use crate::agent::{Place, Session};
+use crate::agent::{ConnectionPermit, Session};
 use crate::answer::Answer;
 use crate::auth;
 use crate::blind;
@@ -48,7 +48,7 @@ struct Connection {
     last: Mutex<Option<Arc<Tunnel>>>,
     stranger: Stranger,
     /// The session of the agent whose connection this is, and the connection's place among the agent's.
-    place: Mutex<Option<(Arc<Session>, Arc<Place>)>>,
+    place: Mutex<Option<(Arc<Session>, Arc<ConnectionPermit>)>>,
 }
 
 /// Serves a connection until it ends.
@@ -305,7 +305,7 @@ impl Connection {
     }
 
     /// This connection's place among the connections of its agent.
-    fn place(&self, session: &Arc<Session>) -> Result<Arc<Place>, Code> {
+    fn place(&self, session: &Arc<Session>) -> Result<Arc<ConnectionPermit>, Code> {
         let mut own = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, place)) = own.as_ref().filter(|(of, _)| Arc::ptr_eq(of, session)) {
             return Ok(Arc::clone(place));

@@ -36,7 +36,9 @@ struct Bucket {
 }
 
 /// One connection of an agent, counted against its limit and the gateway's while this lives.
-pub(crate) struct Place(#[expect(dead_code, reason = "held, not looked at")] [OwnedSemaphorePermit; 2]);
+pub(crate) struct ConnectionPermit(
+    #[expect(dead_code, reason = "held, not looked at")] [OwnedSemaphorePermit; 2],
+);
 
 impl Session {
     pub(crate) fn new(agent: Agent, dialer: &Dialer, share: Share) -> Arc<Self> {
@@ -76,9 +78,9 @@ impl Session {
     }
 
     /// Keeps the values that the agent may use open, if the agent was at work since the last call.
-    pub(crate) fn stay(&self, opened: &OpenValues, source: &dyn SecretSource, now: Instant) {
+    pub(crate) fn keep_open(&self, opened: &OpenValues, source: &dyn SecretSource, now: Instant) {
         if self.at_work.swap(false, Ordering::Relaxed) {
-            opened.stay(&self.agent, &source.grants(&self.agent), now);
+            opened.keep_open(&self.agent, &source.grants(&self.agent), now);
         }
     }
 
@@ -90,8 +92,8 @@ impl Session {
     }
 
     /// Takes a place for one more connection. `None` if the agent, or all agents together, have as many as they may.
-    pub(crate) fn place(&self, all: &Share) -> Option<Arc<Place>> {
-        self.share.connection(all).map(|places| Arc::new(Place(places)))
+    pub(crate) fn place(&self, all: &Share) -> Option<Arc<ConnectionPermit>> {
+        self.share.connection(all).map(|places| Arc::new(ConnectionPermit(places)))
     }
 
     /// Takes a place for the window of one more decoder. `None` if the agent, or all agents together, have as many as they may.

@@ -8,7 +8,7 @@ use keyward_wire::api::agents::Decision;
 use tokio::time::Instant;
 
 use crate::auth::without_credential;
-use crate::inject::Wrong;
+use crate::inject::InjectError;
 use crate::log::Event;
 use crate::refuse::Code;
 use crate::source::Grant;
@@ -53,16 +53,16 @@ impl Entry {
     }
 
     /// The refusal code for a value that was not written. Whose placeholder stood there, only the log says.
-    pub(crate) fn note(&mut self, wrong: Wrong, grants: &[Grant]) -> Code {
+    pub(crate) fn note(&mut self, wrong: InjectError, grants: &[Grant]) -> Code {
         match wrong {
-            Wrong::WrongDestination(other) => {
+            InjectError::WrongDestination(other) => {
                 self.placeholder_of = Some(name(grants, other));
                 Code::WrongDestination
             }
-            Wrong::UnknownPlaceholder => Code::UnknownPlaceholder,
-            Wrong::Repeated => Code::RepeatedPlaceholder,
-            Wrong::BadValue => Code::ValueUnusable,
-            Wrong::Unreadable => Code::BodyUnreadable,
+            InjectError::UnknownPlaceholder => Code::UnknownPlaceholder,
+            InjectError::Repeated => Code::RepeatedPlaceholder,
+            InjectError::BadValue => Code::ValueUnusable,
+            InjectError::Unreadable => Code::BodyUnreadable,
         }
     }
 

@@ -98,32 +98,11 @@ async fn relay(
     let is_bare = tunnel.way == Way::Plain && is_surely_bare(&method, &target, &headers);
     // Held until the answer is there: room for a body that is collected.
     let mut _room = None;
-    let grants = tunnel.gateway.source.grants(&tunnel.session.agent);
     if tunnel.way == Way::Plain {
         entry.decision = "pass";
     } else {
-        let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
-        let mine = &tunnel.session.placeholders;
-        let meant = Meant {
-            key: tunnel.base.as_ref().map(|base| base.key),
-            account: account.as_deref(),
-            shows: |grant: &Grant| inject::shows(grant, mine, &target, &headers),
-        };
-        let grant = policy::judge(&grants, &tunnel.to, &method, path, &meant)?;
-        entry.key = Some((grant.key, Arc::clone(&grant.name)));
-        busy.uses(grant);
-        let value = open(tunnel, grant, revision, &busy)?;
         let head = inject::Head { method: &method, target: &mut target, headers: &mut headers };
-        let mut wrong = |wrong| entry.note(wrong, &grants);
-        let rewrite = inject::inject(&grant.rule, &value, mine, head).map_err(&mut wrong)?;
-        if rewrite == inject::Body::Rewrite {
-            let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-            _room = Some(room(tunnel, &headers).await?);
-            let whole = body.collect().await?;
-            let written = inject::inject_body(&grant.rule, &value, mine, kind, whole).map_err(&mut wrong)?;
-            headers.insert(CONTENT_LENGTH, HeaderValue::from(written.len()));
-            body = Carried::Written(inject::wiped(written));
-        }
+        _room = put_key(tunnel, head, &mut body, account.as_deref(), revision, (&busy, entry)).await?;
         entry.decision = "inject";
     }
     let mut skipped = SkippedPlaceholders::of(entry, &target, &headers);
@@ -146,17 +125,50 @@ async fn relay(
     }
     let (mut answer, lease) = tunnel.upstreams.send(outgoing).await?;
     let wants_key = matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-    if is_bare
-        && wants_key
-        && let Some(refusal) = tunnel.gateway.to_connect(&tunnel.to)
-    {
-        entry.remark = refusal.code.word();
-        scrub::unsay_coding(answer.headers_mut());
-        let mut answer = relayed(tunnel, answer, lease, busy, entry.sent).await?;
-        let body = refusal.instead_of_body(answer.headers_mut());
-        return Ok(answer.map(|_| Answer::own(body)));
+    let to_connect = (is_bare && wants_key).then(|| tunnel.gateway.to_connect(&tunnel.to)).flatten();
+    let Some(refusal) = to_connect else { return relayed(tunnel, answer, lease, busy, entry.sent).await };
+    entry.remark = refusal.code.word();
+    scrub::unsay_coding(answer.headers_mut());
+    let mut answer = relayed(tunnel, answer, lease, busy, entry.sent).await?;
+    let body = refusal.instead_of_body(answer.headers_mut());
+    Ok(answer.map(|_| Answer::own(body)))
+}
+
+/// Chooses the key that the request means, and puts its value in. Returns the room that a collected body takes.
+async fn put_key(
+    tunnel: &Tunnel,
+    head: inject::Head<'_>,
+    body: &mut Carried,
+    account: Option<&str>,
+    revision: u64,
+    (busy, entry): (&Busy, &mut Entry),
+) -> Result<Option<[OwnedSemaphorePermit; 2]>, Refusal> {
+    let grants = tunnel.gateway.source.grants(&tunnel.session.agent);
+    let mine = &tunnel.session.placeholders;
+    let inject::Head { method, target, headers } = head;
+    let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let meant = Meant {
+        key: tunnel.base.as_ref().map(|base| base.key),
+        account,
+        shows: |grant: &Grant| inject::shows(grant, mine, target, headers),
+    };
+    let grant = policy::judge(&grants, &tunnel.to, method, path, &meant)?;
+    entry.key = Some((grant.key, Arc::clone(&grant.name)));
+    busy.uses(grant);
+    let value = open(tunnel, grant, revision, busy)?;
+    let mut wrong = |wrong| entry.note(wrong, &grants);
+    let head = inject::Head { method, target, headers: &mut *headers };
+    let rewrite = inject::inject(&grant.rule, &value, mine, head).map_err(&mut wrong)?;
+    if rewrite != inject::Body::Rewrite {
+        return Ok(None);
     }
-    relayed(tunnel, answer, lease, busy, entry.sent).await
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let room = room(tunnel, headers).await?;
+    let whole = body.collect().await?;
+    let written = inject::inject_body(&grant.rule, &value, mine, kind, whole).map_err(&mut wrong)?;
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(written.len()));
+    *body = Carried::Written(inject::wiped(written));
+    Ok(Some(room))
 }
 
 /// Whether the request certainly carries no proof of who sends it. Only to such a request does the answer say that a credential

@@ -157,7 +157,7 @@ impl OpenValues {
     }
 
     /// Notes that `agent` is at work: the values that it may use stay open.
-    pub(crate) fn stay(&self, agent: &Agent, grants: &[Grant], now: Instant) {
+    pub(crate) fn keep_open(&self, agent: &Agent, grants: &[Grant], now: Instant) {
         let mut list = self.list();
         for grant in grants {
             if let Some(entry) = list.get_mut(&(grant.key, grant.version))
@@ -395,7 +395,7 @@ mod tests {
         opened.sweep(&source, start + KEPT - Duration::from_secs(1));
         assert!(covers(&opened, &one, SECRET));
         // What it may use no more, its work does not keep open.
-        opened.stay(&one, &source.grants(&one), start + KEPT);
+        opened.keep_open(&one, &source.grants(&one), start + KEPT);
         opened.sweep(&source, start + KEPT + Duration::from_secs(1));
         assert!(opened.list().is_empty());
     }
@@ -459,12 +459,12 @@ mod tests {
         let (opened, one, source, start) = (OpenValues::default(), agent(1), source(), Instant::now());
         hold(&opened, &one, SECRET);
         let later = start + KEPT * 3;
-        opened.stay(&one, &[grant()], later);
+        opened.keep_open(&one, &[grant()], later);
         opened.sweep(&source, later + KEPT - Duration::from_secs(1));
         assert!(covers(&opened, &one, SECRET));
         // Another version, or another agent's work, is no reason to keep it.
-        opened.stay(&one, &[Grant { version: 2, ..grant() }], later + KEPT);
-        opened.stay(&agent(2), &[grant()], later + KEPT);
+        opened.keep_open(&one, &[Grant { version: 2, ..grant() }], later + KEPT);
+        opened.keep_open(&agent(2), &[grant()], later + KEPT);
         opened.sweep(&source, later + KEPT);
         assert!(opened.list().is_empty());
     }

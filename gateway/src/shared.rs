@@ -200,7 +200,7 @@ impl Shared {
         };
         let now = Instant::now();
         for session in &sessions {
-            session.stay(&self.opened, &*self.source, now);
+            session.keep_open(&self.opened, &*self.source, now);
         }
         self.opened.sweep(&*self.source, now);
         for session in &sessions {

@@ -8,7 +8,7 @@ use keyward_wire::api::agents::Decision;
 use keyward_wire::rule::Authority;
 
 use crate::activity::Activity;
-use crate::agent::{Place, Session};
+use crate::agent::{ConnectionPermit, Session};
 use crate::log::Event;
 use crate::policy::{self, Known};
 use crate::redact::Scrubber;
@@ -51,7 +51,7 @@ pub(crate) struct Tunnel {
     pub(crate) base: Option<Base>,
     pub(crate) upstreams: Arc<Upstreams>,
     pub(crate) activity: Activity,
-    _place: Arc<Place>,
+    _place: Arc<ConnectionPermit>,
 }
 
 impl Tunnel {
@@ -62,7 +62,7 @@ impl Tunnel {
         way: Way,
         base: Option<Base>,
         activity: Activity,
-        place: Arc<Place>,
+        place: Arc<ConnectionPermit>,
     ) -> Arc<Self> {
         let (dialer, pool) = (Arc::clone(&gateway.dialer), Arc::clone(&session.pool));
         let upstreams = Upstreams::new(to.clone(), way != Way::Plain, dialer, pool);

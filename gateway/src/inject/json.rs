@@ -7,7 +7,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::{Slots, Wrong, joined};
+use super::{InjectError, Slots, joined};
 
 /// The body with the value at `pointer`: in the place of what stands there, or as a new field of an object that is there.
 pub(super) fn replace(
@@ -15,13 +15,13 @@ pub(super) fn replace(
     pointer: &str,
     secret: &[u8],
     slots: &mut Slots<'_>,
-) -> Result<Zeroizing<Vec<u8>>, Wrong> {
-    let text = std::str::from_utf8(body).map_err(|_| Wrong::Unreadable)?;
-    let secret = std::str::from_utf8(secret).map_err(|_| Wrong::BadValue)?;
+) -> Result<Zeroizing<Vec<u8>>, InjectError> {
+    let text = std::str::from_utf8(body).map_err(|_| InjectError::Unreadable)?;
+    let secret = std::str::from_utf8(secret).map_err(|_| InjectError::BadValue)?;
     // Two quotes, and at most six bytes for each byte: growing the string would leave copies behind.
     let mut string = Zeroizing::new(Vec::with_capacity(secret.len() * 6 + 2));
-    serde_json::to_writer(&mut *string, secret).map_err(|_| Wrong::BadValue)?;
-    let mut here: &RawValue = serde_json::from_str(text).map_err(|_| Wrong::Unreadable)?;
+    serde_json::to_writer(&mut *string, secret).map_err(|_| InjectError::BadValue)?;
+    let mut here: &RawValue = serde_json::from_str(text).map_err(|_| InjectError::Unreadable)?;
     let mut tokens =
         pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~")).peekable();
     while let Some(token) = tokens.next() {
@@ -31,13 +31,13 @@ pub(super) fn replace(
             Named::Nowhere if is_object && tokens.peek().is_none() => {
                 // The new field comes first: after the brace there is always a place for it.
                 let after_brace = offset(text, here.get())? + 1;
-                let name = serde_json::to_string(&token).map_err(|_| Wrong::Unreadable)?;
+                let name = serde_json::to_string(&token).map_err(|_| InjectError::Unreadable)?;
                 let comma = if count == 0 { "" } else { "," };
                 let field = joined(&[name.as_bytes(), b":", &string, comma.as_bytes()]);
                 return splice(text, after_brace, after_brace, &field);
             }
             // Two fields of one name are read differently by different parsers.
-            Named::Nowhere | Named::Twice => return Err(Wrong::Unreadable),
+            Named::Nowhere | Named::Twice => return Err(InjectError::Unreadable),
         };
     }
     if let Ok(agents) = serde_json::from_str::<String>(here.get()) {
@@ -47,14 +47,14 @@ pub(super) fn replace(
     splice(text, start, start + here.get().len(), &string)
 }
 
-fn splice(text: &str, start: usize, end: usize, with: &[u8]) -> Result<Zeroizing<Vec<u8>>, Wrong> {
-    let (before, after) = text.get(..start).zip(text.get(end..)).ok_or(Wrong::Unreadable)?;
+fn splice(text: &str, start: usize, end: usize, with: &[u8]) -> Result<Zeroizing<Vec<u8>>, InjectError> {
+    let (before, after) = text.get(..start).zip(text.get(end..)).ok_or(InjectError::Unreadable)?;
     Ok(joined(&[before.as_bytes(), with, after.as_bytes()]))
 }
 
 /// The offset of `part` in `whole`, of which it is a slice.
-fn offset(whole: &str, part: &str) -> Result<usize, Wrong> {
-    part.as_ptr().addr().checked_sub(whole.as_ptr().addr()).ok_or(Wrong::Unreadable)
+fn offset(whole: &str, part: &str) -> Result<usize, InjectError> {
+    part.as_ptr().addr().checked_sub(whole.as_ptr().addr()).ok_or(InjectError::Unreadable)
 }
 
 /// What is looked for in an object or array. Nothing else of it is kept: a body may have millions of members.
@@ -77,9 +77,9 @@ impl<'a> Named<'a> {
     }
 }
 
-fn read<'a>(value: &'a RawValue, token: &str) -> Result<Inside<'a>, Wrong> {
+fn read<'a>(value: &'a RawValue, token: &str) -> Result<Inside<'a>, InjectError> {
     let mut json = serde_json::Deserializer::from_str(value.get());
-    json.deserialize_any(Inner(token)).map_err(|_| Wrong::Unreadable)
+    json.deserialize_any(Inner(token)).map_err(|_| InjectError::Unreadable)
 }
 
 struct Inner<'t>(&'t str);

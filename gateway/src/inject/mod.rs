@@ -47,7 +47,7 @@ pub enum Body {
 
 /// Why a value is not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Wrong {
+pub enum InjectError {
     /// A placeholder of another key, namely this one, stands in the key's place.
     #[error("a placeholder of another key stands where this one belongs")]
     WrongDestination(KeyId),
@@ -86,11 +86,11 @@ pub(crate) fn shows(grant: &Grant, mine: &Placeholders, target: &[u8], headers: 
 ///
 /// # Errors
 ///
-/// [`Wrong`]. Then the head may be half written, and must not be sent.
-pub fn inject(rule: &Rule, value: &Value, mine: &Placeholders, head: Head<'_>) -> Result<Body, Wrong> {
+/// [`InjectError`]. Then the head may be half written, and must not be sent.
+pub fn inject(rule: &Rule, value: &Value, mine: &Placeholders, head: Head<'_>) -> Result<Body, InjectError> {
     let Head { method, target, headers } = head;
     let into = &rule.terms().into;
-    rule.check_values(&values(value)).map_err(|_| Wrong::BadValue)?;
+    rule.check_values(&values(value)).map_err(|_| InjectError::BadValue)?;
     let slots = || Slots { mine, key: value.key(), seen: false };
     // The agent's placeholders are looked for before anything is written, so that nothing that the gateway wrote is taken for the
     // agent's.
@@ -110,7 +110,7 @@ pub fn inject(rule: &Rule, value: &Value, mine: &Placeholders, head: Head<'_>) -
     for injection in into {
         match injection {
             Injection::Header { name, template } => {
-                let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Wrong::BadValue)?;
+                let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| InjectError::BadValue)?;
                 headers.insert(name, header_value(render(template, value)?)?);
             }
             Injection::Basic { user, password } => {
@@ -131,7 +131,7 @@ pub fn inject(rule: &Rule, value: &Value, mine: &Placeholders, head: Head<'_>) -
                 if !coded(headers) {
                     body = Body::Rewrite;
                 } else if *method != Method::GET && *method != Method::HEAD {
-                    return Err(Wrong::Unreadable);
+                    return Err(InjectError::Unreadable);
                 }
             }
         }
@@ -143,32 +143,32 @@ pub fn inject(rule: &Rule, value: &Value, mine: &Placeholders, head: Head<'_>) -
 ///
 /// # Errors
 ///
-/// [`Wrong`], if the value was not written.
+/// [`InjectError`], if the value was not written.
 pub fn inject_body(
     rule: &Rule,
     value: &Value,
     mine: &Placeholders,
     kind: Option<&[u8]>,
     body: Vec<u8>,
-) -> Result<Zeroizing<Vec<u8>>, Wrong> {
+) -> Result<Zeroizing<Vec<u8>>, InjectError> {
     let mut body = Zeroizing::new(body);
     if body.is_empty() {
         return Ok(body);
     }
-    rule.check_values(&values(value)).map_err(|_| Wrong::BadValue)?;
+    rule.check_values(&values(value)).map_err(|_| InjectError::BadValue)?;
     let kind = kind.map(essence).unwrap_or_default();
     let slots = || Slots { mine, key: value.key(), seen: false };
     for injection in &rule.terms().into {
         match injection {
             Injection::JsonField { pointer, template } => {
                 if kind != b"application/json" && !kind.ends_with(b"+json") {
-                    return Err(Wrong::Unreadable);
+                    return Err(InjectError::Unreadable);
                 }
                 body = json::replace(&body, pointer, &render(template, value)?, &mut slots())?;
             }
             Injection::FormField { name, template } => {
                 if kind != b"application/x-www-form-urlencoded" {
-                    return Err(Wrong::Unreadable);
+                    return Err(InjectError::Unreadable);
                 }
                 body = parameters::replace(&body, name, &render(template, value)?, &mut slots())?;
             }
@@ -186,8 +186,8 @@ fn values<'a>(value: &'a Value) -> Values<'a, impl Fn(&FieldName) -> Option<&'a 
     Values { value: value.bytes(), field: |name: &FieldName| value.field(name.as_str()).map(str::as_bytes) }
 }
 
-fn render(template: &Template, value: &Value) -> Result<Zeroizing<Vec<u8>>, Wrong> {
-    template.render(&values(value)).map_err(|_| Wrong::BadValue)
+fn render(template: &Template, value: &Value) -> Result<Zeroizing<Vec<u8>>, InjectError> {
+    template.render(&values(value)).map_err(|_| InjectError::BadValue)
 }
 
 /// The parts, one after the other, in one allocation: growing would leave copies behind.
@@ -237,10 +237,10 @@ fn plain(name: &str) -> Cow<'_, str> {
 }
 
 /// Checks that the placeholder stands at most once in each place, and in no other header beside the rule's.
-fn check_places(seen: &[Place]) -> Result<(), Wrong> {
+fn check_places(seen: &[Place]) -> Result<(), InjectError> {
     let twice = seen.iter().enumerate().any(|(at, place)| seen.iter().take(at).any(|one| one == place));
     let beside = seen.len() > 1 && seen.contains(&Place::Other);
-    if twice || beside { Err(Wrong::Repeated) } else { Ok(()) }
+    if twice || beside { Err(InjectError::Repeated) } else { Ok(()) }
 }
 
 /// Reads what the agent wrote in one of the key's places.
@@ -253,25 +253,25 @@ struct Slots<'a> {
 
 impl Slots<'_> {
     /// Checks the text in a place: no placeholder, or this key's, once. True if it is this key's.
-    fn text(&mut self, text: &[u8]) -> Result<bool, Wrong> {
+    fn text(&mut self, text: &[u8]) -> Result<bool, InjectError> {
         let marks = self.mine.marks(text);
         if marks.contains(&Mark::Unknown) {
-            return Err(Wrong::UnknownPlaceholder);
+            return Err(InjectError::UnknownPlaceholder);
         }
         for mark in &marks {
             match mark {
-                Mark::Key(other) if *other != self.key => return Err(Wrong::WrongDestination(*other)),
+                Mark::Key(other) if *other != self.key => return Err(InjectError::WrongDestination(*other)),
                 Mark::Key(_) | Mark::Unknown => {}
             }
         }
         if marks.len() > 1 || (self.seen && !marks.is_empty()) {
-            return Err(Wrong::Repeated);
+            return Err(InjectError::Repeated);
         }
         self.seen |= !marks.is_empty();
         Ok(!marks.is_empty())
     }
 
-    fn header(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<bool, Wrong> {
+    fn header(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<bool, InjectError> {
         self.text(&credential(name, value))
     }
 }
@@ -284,13 +284,13 @@ fn credential<'v>(name: &HeaderName, value: &'v HeaderValue) -> Cow<'v, [u8]> {
     encoded.and_then(|encoded| lenient_base64().decode(encoded).ok()).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
-fn header_value(secret: Zeroizing<Vec<u8>>) -> Result<HeaderValue, Wrong> {
+fn header_value(secret: Zeroizing<Vec<u8>>) -> Result<HeaderValue, InjectError> {
     let blank = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_whitespace);
     if secret.iter().any(u8::is_ascii_control) || blank(secret.first()) || blank(secret.last()) {
-        return Err(Wrong::BadValue);
+        return Err(InjectError::BadValue);
     }
     // Sensitive, so that HTTP/2 never puts the value into a compression table.
-    let mut value = HeaderValue::from_maybe_shared(wiped(secret)).map_err(|_| Wrong::BadValue)?;
+    let mut value = HeaderValue::from_maybe_shared(wiped(secret)).map_err(|_| InjectError::BadValue)?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -304,9 +304,9 @@ impl AsRef<[u8]> for Wiped {
 }
 
 /// Basic of a user and password (RFC 7617): no colon in the user, no control characters.
-fn basic(user: &[u8], password: &[u8]) -> Result<HeaderValue, Wrong> {
+fn basic(user: &[u8], password: &[u8]) -> Result<HeaderValue, InjectError> {
     if user.contains(&b':') || user.iter().chain(password).any(u8::is_ascii_control) {
-        return Err(Wrong::BadValue);
+        return Err(InjectError::BadValue);
     }
     let pair = joined(&[user, b":", password]);
     let mut text = Zeroizing::new(vec![0; 6 + BASE64.encode_len(pair.len())]);

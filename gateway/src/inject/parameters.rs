@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::percent::{UNRESERVED, decoded, percent};
-use super::{Slots, Wrong, joined};
+use super::{InjectError, Slots, joined};
 
 /// The decoded values of the parameters of this name, however they are encoded.
 pub(super) fn values<'a>(parameters: &'a [u8], name: &'a str) -> impl Iterator<Item = Vec<u8>> {
@@ -21,9 +21,9 @@ pub(super) fn replace(
     name: &str,
     secret: &[u8],
     slots: &mut Slots<'_>,
-) -> Result<Zeroizing<Vec<u8>>, Wrong> {
+) -> Result<Zeroizing<Vec<u8>>, InjectError> {
     if secret.iter().any(u8::is_ascii_control) {
-        return Err(Wrong::BadValue);
+        return Err(InjectError::BadValue);
     }
     let written = joined(&[&percent(name.as_bytes(), UNRESERVED), b"=", &percent(secret, UNRESERVED)]);
     // In its final size: growing would leave copies behind. A body may have millions of parameters, so no list is made of them.

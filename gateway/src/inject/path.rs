@@ -3,7 +3,7 @@
 use keyward_wire::rule::{PathTemplate, RequestPath, Rule, Template};
 use zeroize::Zeroizing;
 
-use super::{Slots, Wrong, joined, render, split_query};
+use super::{InjectError, Slots, joined, render, split_query};
 use crate::placeholder::MANAGED;
 use crate::source::Value;
 
@@ -18,7 +18,7 @@ pub(super) fn replace(
     template: &PathTemplate,
     value: &Value,
     slots: &mut Slots<'_>,
-) -> Result<Option<Zeroizing<Vec<u8>>>, Wrong> {
+) -> Result<Option<Zeroizing<Vec<u8>>>, InjectError> {
     let (path, query) = split_query(target);
     let Some((before, slot, after)) = template.split(path) else { return Ok(None) };
     let managed = MANAGED.iter().any(|managed| managed.as_bytes() == slot);
@@ -28,9 +28,9 @@ pub(super) fn replace(
     let secret = render(&slot_of(template.template()), value)?;
     let path = joined(&[before, &secret, after]);
     // A value with `..` or `//` in it would make another path.
-    let read = RequestPath::new(&path).map_err(|_| Wrong::BadValue)?;
+    let read = RequestPath::new(&path).map_err(|_| InjectError::BadValue)?;
     if !rule.fits_path(read) {
-        return Err(Wrong::BadValue);
+        return Err(InjectError::BadValue);
     }
     let query = query.map_or([b"".as_slice(); 2], |query| [b"?", query]);
     Ok(Some(joined(&[&path, query[0], query[1]])))

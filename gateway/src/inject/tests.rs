@@ -45,7 +45,7 @@ impl Lab {
     }
 
     /// Target and header lines after injection.
-    fn inject(&self, target: &str, lines: &[(&str, &str)]) -> Result<Sent, Wrong> {
+    fn inject(&self, target: &str, lines: &[(&str, &str)]) -> Result<Sent, InjectError> {
         let mut target = Zeroizing::new(target.as_bytes().to_vec());
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
@@ -62,15 +62,15 @@ impl Lab {
         Ok((String::from_utf8(target.to_vec()).unwrap(), lines, body))
     }
 
-    fn headers(&self, lines: &[(&str, &str)]) -> Result<Vec<(String, String)>, Wrong> {
+    fn headers(&self, lines: &[(&str, &str)]) -> Result<Vec<(String, String)>, InjectError> {
         self.inject("/", lines).map(|(_, lines, _)| lines)
     }
 
-    fn target(&self, target: &str) -> Result<String, Wrong> {
+    fn target(&self, target: &str) -> Result<String, InjectError> {
         self.inject(target, &[]).map(|(target, _, _)| target)
     }
 
-    fn body(&self, kind: &str, body: &str) -> Result<String, Wrong> {
+    fn body(&self, kind: &str, body: &str) -> Result<String, InjectError> {
         let kind = Some(kind.as_bytes());
         let body = inject_body(&self.rule, &self.value, &self.mine, kind, body.as_bytes().to_vec())?;
         Ok(String::from_utf8(body.to_vec()).unwrap())
@@ -145,7 +145,7 @@ fn p13_a_value_that_would_break_the_head_is_refused() {
             let lab = Lab::with_value(&[into], value.as_bytes(), &[]);
             assert_eq!(
                 lab.inject("/botkeyward-managed/x", &[]).err(),
-                Some(Wrong::BadValue),
+                Some(InjectError::BadValue),
                 "{into} {value:?}"
             );
         }
@@ -153,14 +153,14 @@ fn p13_a_value_that_would_break_the_head_is_refused() {
     for value in [" x", "x ", ""] {
         assert_eq!(
             Lab::with_value(&["header:x-api-key"], value.as_bytes(), &[]).headers(&[]),
-            Err(Wrong::BadValue)
+            Err(InjectError::BadValue)
         );
     }
     // Where a field is missing, nothing is left out.
-    assert_eq!(Lab::with_value(&["header:x-a={v}{app}"], b"x", &[]).headers(&[]), Err(Wrong::BadValue));
+    assert_eq!(Lab::with_value(&["header:x-a={v}{app}"], b"x", &[]).headers(&[]), Err(InjectError::BadValue));
     assert_eq!(
         Lab::with_value(&["basic:{user}"], b"x", &[("user", "a:b")]).headers(&[]),
-        Err(Wrong::BadValue)
+        Err(InjectError::BadValue)
     );
 }
 
@@ -196,10 +196,10 @@ fn h2_a_placeholder_that_stands_twice_is_refused() {
         vec![("authorization", bearer.clone()), ("x-api-key", lab.placeholder.to_string())],
     ] {
         let lines: Vec<_> = lines.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        assert_eq!(lab.headers(&lines), Err(Wrong::Repeated), "{lines:?}");
+        assert_eq!(lab.headers(&lines), Err(InjectError::Repeated), "{lines:?}");
     }
     let lab = Lab::new(&["query:key"]);
-    assert_eq!(lab.target(&format!("/?key={0}&key={0}", lab.placeholder)), Err(Wrong::Repeated));
+    assert_eq!(lab.target(&format!("/?key={0}&key={0}", lab.placeholder)), Err(InjectError::Repeated));
 }
 
 #[test]
@@ -212,13 +212,13 @@ fn a_rule_of_several_places_takes_the_placeholder_once_in_each() {
     assert_eq!(lines, [line("x-api-key", SECRET), line("x-app-key", "app-key-1")]);
     for more in ["x_api_key", "authorization"] {
         let lines = [both[0], both[1], (more, placeholder)];
-        assert_eq!(lab.headers(&lines), Err(Wrong::Repeated), "{more}");
+        assert_eq!(lab.headers(&lines), Err(InjectError::Repeated), "{more}");
     }
 }
 
 #[test]
 fn p13_a_byte_that_is_not_ascii_is_in_no_header() {
-    assert_eq!(Lab::with_value(&["bearer"], "clé".as_bytes(), &[]).headers(&[]), Err(Wrong::BadValue));
+    assert_eq!(Lab::with_value(&["bearer"], "clé".as_bytes(), &[]).headers(&[]), Err(InjectError::BadValue));
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn h3_basic_is_read_and_rendered_as_a_whole() {
     assert_eq!(lines, [line("authorization", &format!("Bearer {SECRET}"))]);
     let changed = format!("x:{}", lab.placeholder.to_uppercase());
     let refused = lab.headers(&[("authorization", &format!("Basic {}", BASE64.encode(changed.as_bytes())))]);
-    assert_eq!(refused, Err(Wrong::UnknownPlaceholder));
+    assert_eq!(refused, Err(InjectError::UnknownPlaceholder));
 }
 
 #[test]
@@ -251,9 +251,10 @@ fn d22_h4_another_keys_or_nobodys_placeholder_in_the_place_is_refused() {
         let lab = Lab::new(&[into]);
         let others = lab.mine.of(other_key, None);
         let nobodys = Placeholders::new().of(lab.value.key(), Some("github"));
-        for (text, wrong) in
-            [(&*others, Wrong::WrongDestination(other_key)), (&*nobodys, Wrong::UnknownPlaceholder)]
-        {
+        for (text, wrong) in [
+            (&*others, InjectError::WrongDestination(other_key)),
+            (&*nobodys, InjectError::UnknownPlaceholder),
+        ] {
             let refused = match into {
                 "json:/key" => lab.body("application/json", &format!("{{\"key\":\"{text}\"}}")).err(),
                 "form:key" => lab.body("application/x-www-form-urlencoded", &format!("key={text}")).err(),
@@ -313,7 +314,7 @@ fn v9_a_value_goes_into_a_path_only_where_the_agent_marks_it() {
     assert_eq!(lab.target("/services/keyward-managed").unwrap(), "/services/T00/B00/xyz");
     for value in ["../admin", "a//b", "a/./b", "/", "a/..", "\u{0}", ""] {
         let lab = Lab::with_value(&["path:/services/{v}"], value.as_bytes(), &[]);
-        assert_eq!(lab.target("/services/keyward-managed"), Err(Wrong::BadValue), "{value:?}");
+        assert_eq!(lab.target("/services/keyward-managed"), Err(InjectError::BadValue), "{value:?}");
     }
     // What a path cannot hold as it is, what goes further than the slot, and what leads out of the rule's paths.
     for (into, value) in
@@ -324,7 +325,7 @@ fn v9_a_value_goes_into_a_path_only_where_the_agent_marks_it() {
         terms.paths = Some(vec!["/bot*".parse().unwrap(), "/x/k*".parse().unwrap()]);
         lab.rule = Rule::new(terms).unwrap();
         let target = into.trim_start_matches("path:").replace("{v}", "keyward-managed");
-        assert_eq!(lab.target(&target), Err(Wrong::BadValue), "{value}");
+        assert_eq!(lab.target(&target), Err(InjectError::BadValue), "{value}");
     }
 }
 
@@ -376,13 +377,13 @@ fn a_body_that_can_be_read_in_two_ways_is_refused() {
         "\u{feff}{\"auth\":{}}",
         &"[".repeat(100_000),
     ] {
-        assert_eq!(lab.body("application/json", body), Err(Wrong::Unreadable), "{body:.60}");
+        assert_eq!(lab.body("application/json", body), Err(InjectError::Unreadable), "{body:.60}");
     }
     for kind in ["text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", ""] {
-        assert_eq!(lab.body(kind, "{\"auth\":{}}"), Err(Wrong::Unreadable), "{kind}");
+        assert_eq!(lab.body(kind, "{\"auth\":{}}"), Err(InjectError::Unreadable), "{kind}");
     }
     let coded = lab.inject("/", &[("content-encoding", "gzip")]).err();
-    assert_eq!(coded, Some(Wrong::Unreadable));
+    assert_eq!(coded, Some(InjectError::Unreadable));
     assert_eq!(lab.inject("/", &[]).unwrap().2, Body::Rewrite);
 }
 
@@ -392,7 +393,7 @@ fn a_form_field_is_written_once() {
     let kind = "application/x-www-form-urlencoded; charset=utf-8";
     assert_eq!(lab.body(kind, "a=1&token=own&b=%20+").unwrap(), format!("a=1&token={SECRET}&b=%20+"));
     assert_eq!(lab.body(kind, "a=1").unwrap(), format!("a=1&token={SECRET}"));
-    assert_eq!(lab.body("application/json", "a=1"), Err(Wrong::Unreadable));
+    assert_eq!(lab.body("application/json", "a=1"), Err(InjectError::Unreadable));
 }
 
 #[test]
