@@ -15,7 +15,7 @@ use crate::fault::{Code, Fault};
 
 /// An address, or the path of a socket.
 #[derive(Debug, Clone)]
-pub enum Place {
+pub enum ListenAddr {
     /// `127.0.0.1:8421`
     Tcp(SocketAddr),
     /// `unix:PATH`
@@ -25,7 +25,7 @@ pub enum Place {
 /// All places where a gateway is to listen.
 pub struct Listen<'a> {
     /// The places to listen at: at least one.
-    pub places: &'a [Place],
+    pub places: &'a [ListenAddr],
     /// Whether the places may be reachable beyond this machine.
     pub beyond: bool,
 }
@@ -34,7 +34,7 @@ impl Listen<'_> {
     /// Binds all places, or none.
     ///
     /// # Errors
-    /// If one of them cannot be bound ([`Place::bind`]).
+    /// If one of them cannot be bound ([`ListenAddr::bind`]).
     pub fn bind(&self) -> anyhow::Result<Vec<Bound>> {
         self.places.iter().map(|place| place.bind(self.beyond)).collect()
     }
@@ -48,7 +48,7 @@ pub enum Bound {
     Unix(UnixListener, PathBuf),
 }
 
-impl Place {
+impl ListenAddr {
     /// A place on this machine, at this port; 0 for any that is free.
     pub fn here(port: u16) -> Self {
         Self::Tcp(SocketAddr::from(([127, 0, 0, 1], port)))
@@ -143,7 +143,7 @@ fn is_socket(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|facts| facts.file_type().is_socket())
 }
 
-impl FromStr for Place {
+impl FromStr for ListenAddr {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -163,11 +163,11 @@ mod tests {
 
     #[test]
     fn places_are_read_in_one_way() {
-        assert!(matches!("unix:/run/x".parse(), Ok(Place::Unix(path)) if path == Path::new("/run/x")));
-        assert!(matches!("127.0.0.1:1".parse(), Ok(Place::Tcp(_))));
-        assert!(matches!("[::1]:1".parse(), Ok(Place::Tcp(_))));
+        assert!(matches!("unix:/run/x".parse(), Ok(ListenAddr::Unix(path)) if path == Path::new("/run/x")));
+        assert!(matches!("127.0.0.1:1".parse(), Ok(ListenAddr::Tcp(_))));
+        assert!(matches!("[::1]:1".parse(), Ok(ListenAddr::Tcp(_))));
         for text in ["", "8421", "localhost:8421", "unix:"] {
-            assert!(text.parse::<Place>().is_err(), "{text}");
+            assert!(text.parse::<ListenAddr>().is_err(), "{text}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use clap::Args;
-use keyward_gateway::Gateway;
+use keyward_gateway::{Agent, Gateway};
 use keyward_wire::KeyId;
 use keyward_wire::name::EnvName;
 use keyward_wire::provider;
@@ -22,7 +22,7 @@ use super::listen::{Bound, Listen};
 use super::parent_death;
 use super::running::{Prepared, Serves};
 use super::trust::Trust;
-use super::variables::{JAVA, Place, variables};
+use super::variables::{GatewayAddress, JAVA, variables};
 use super::{GatewayOptions, Sidecar};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
@@ -31,7 +31,7 @@ use crate::process_env::ProcessEnv;
 use crate::text::list;
 use crate::text::quoted;
 use crate::vault::freshness::Freshness;
-use crate::vault::gateway::{Client, Live};
+use crate::vault::gateway::Live;
 use crate::vault::mapping_file;
 
 /// A program to be started, and the gateway that is started for it.
@@ -199,7 +199,7 @@ fn set_variables(command: &mut Command, made_of: &ProgramVariables<'_>) {
         command.env(name.as_str(), value.as_str());
     }
     let (bundle, java) = (trust.pem.to_string_lossy(), trust.java.to_string_lossy());
-    let place = Place { at, agent, credential, bundle: &bundle, java: Some(&java), direct: &[] };
+    let place = GatewayAddress { at, agent, credential, bundle: &bundle, java: Some(&java), direct: &[] };
     for (name, value) in variables(&place) {
         match before.as_ref().filter(|_| name == JAVA) {
             Some(before) => {
@@ -217,12 +217,12 @@ fn set_variables(command: &mut Command, made_of: &ProgramVariables<'_>) {
 fn usable_keys(
     ctx: &Ctx,
     gateway: &Gateway,
-    agent: &Client,
+    agent: &Agent,
     mapped: Option<&Mapped>,
 ) -> (Vec<UsableKey>, Vec<EnvName>) {
     let mut keys = Vec::new();
     let mut left = mapped.cloned();
-    for (grant, placeholder) in gateway.placeholders(&agent.clone().into()) {
+    for (grant, placeholder) in gateway.placeholders(agent) {
         let names = match mapped {
             None => Vec::new(),
             Some(mapped) => match mapped.get(&grant.key) {
@@ -252,7 +252,7 @@ fn usable_keys(
 }
 
 /// The agent of this name, or the only one.
-fn agent(live: &Live, name: Option<&str>) -> anyhow::Result<Client> {
+fn agent(live: &Live, name: Option<&str>) -> anyhow::Result<Agent> {
     let agents = live.agents();
     match (name, agents.as_slice()) {
         (Some(name), _) => live.agent_named(name).ok_or_else(|| {

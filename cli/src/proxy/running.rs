@@ -8,7 +8,7 @@ use keyward_gateway::{Ca, Config, Gateway, Listener, Log, SecretSource, Threads}
 use keyward_wire::rule::Host;
 use tokio::sync::watch;
 
-use super::listen::{Bound, Listen, Place};
+use super::listen::{Bound, Listen, ListenAddr};
 use super::{GatewayOptions, Sidecar, Source, State, now};
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
@@ -36,7 +36,7 @@ pub struct Prepared {
 pub enum Serves<'a> {
     /// Everybody who has a credential and, at this place, if there is one, those who run the gateway. Its certificate authority
     /// is the stored one.
-    Whoever(Option<&'a Place>),
+    Whoever(Option<&'a ListenAddr>),
     /// The one program that it starts. The program's variables tell it which authority to trust: one for that run, in memory
     /// only.
     OneProgram,

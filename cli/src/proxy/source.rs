@@ -10,7 +10,7 @@ use keyward_gateway::{Agent, Closed, Grant, SecretSource, Value};
 use keyward_wire::api::agents::Decision;
 use keyward_wire::{AgentId, KeyId, Sha256};
 
-use crate::vault::gateway::{Client, Denied, Live};
+use crate::vault::gateway::Live;
 
 /// The source that a running gateway asks.
 pub struct Source {
@@ -31,7 +31,7 @@ pub struct Sidecar {
 
 impl Sidecar {
     /// Makes a credential for an agent. It lives as long as the gateway.
-    pub fn new(agent: &Client) -> (Self, ProxyCredential) {
+    pub fn new(agent: &Agent) -> (Self, ProxyCredential) {
         let credential = ProxyCredential::generate(agent.id);
         (Self { agent: agent.id, credential: credential.sha256() }, credential)
     }
@@ -44,8 +44,8 @@ impl Source {
     }
 
     /// The keys with a rule: without one, a value goes nowhere.
-    fn look_up(&self, client: &Client) -> Arc<[Grant]> {
-        let usable = self.live.usable(client);
+    fn look_up(&self, agent: &Agent) -> Arc<[Grant]> {
+        let usable = self.live.usable(agent);
         let grants = usable.iter().filter_map(|usable| {
             Some(Grant {
                 key: usable.key,
@@ -63,11 +63,10 @@ impl SecretSource for Source {
     fn agent(&self, credential: &str) -> Option<Agent> {
         // Hashes are compared: how much two hashes have in common says nothing about what was hashed.
         let own = self.sidecar.as_ref().filter(|own| own.credential == Sha256::of(credential.as_bytes()));
-        let client = match own {
+        match own {
             Some(own) => self.live.agent_of(own.agent),
             None => self.live.agent(credential),
-        };
-        client.map(Agent::from)
+        }
     }
 
     fn is_current(&self) -> bool {
@@ -75,14 +74,13 @@ impl SecretSource for Source {
     }
 
     fn stands(&self, agent: &Agent) -> bool {
-        self.live.stands(&client(agent))
+        self.live.stands(agent)
     }
 
     fn grants(&self, agent: &Agent) -> Arc<[Grant]> {
-        let client = client(agent);
         // Read the revision first: if the grants change after this, the cached value is looked up again.
         let revision = self.live.revision();
-        if !self.live.stands(&client) {
+        if !self.live.stands(agent) {
             return Arc::from([]);
         }
         let mut known = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,21 +89,17 @@ impl SecretSource for Source {
         {
             return Arc::clone(grants);
         }
-        let grants = self.look_up(&client);
+        let grants = self.look_up(agent);
         known.retain(|_, (of, _)| *of == revision);
         // Grants also end by time, which does not change the revision: if they did so meanwhile, the result is not cached.
-        if self.live.stands(&client) {
+        if self.live.stands(agent) {
             known.insert(agent.credential, (revision, Arc::clone(&grants)));
         }
         grants
     }
 
     fn open(&self, agent: &Agent, key: KeyId) -> Result<Arc<Value>, Closed> {
-        let opened = self.live.open(&client(agent), key).map_err(|denied| match denied {
-            Denied::NotGranted => Closed::NotGranted,
-            Denied::Stale => Closed::Stale,
-            Denied::Broken => Closed::Broken,
-        })?;
+        let opened = self.live.open(agent, key)?;
         let fields = opened.secret.fields.into_iter().collect();
         Ok(Arc::new(Value::new(key, opened.version, opened.secret.value, fields)))
     }
@@ -121,14 +115,4 @@ impl SecretSource for Source {
     fn changed(&self, seen: u64) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(self.live.changed(seen))
     }
-}
-
-impl From<Client> for Agent {
-    fn from(Client { id, name, credential }: Client) -> Self {
-        Self { id, name, credential }
-    }
-}
-
-fn client(agent: &Agent) -> Client {
-    Client { id: agent.id, name: Arc::clone(&agent.name), credential: agent.credential }
 }

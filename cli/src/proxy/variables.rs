@@ -4,7 +4,7 @@ use keyward_wire::rule::Authority;
 use zeroize::Zeroizing;
 
 /// The place of the gateway, as the program sees it.
-pub struct Place<'a> {
+pub struct GatewayAddress<'a> {
     /// `127.0.0.1:8421`
     pub at: &'a Authority,
     /// The agent's name: a user name, which the gateway does not look at.
@@ -20,8 +20,8 @@ pub struct Place<'a> {
 }
 
 /// Name and value of each.
-pub fn variables(place: &Place<'_>) -> Vec<(&'static str, Zeroizing<String>)> {
-    let Place { at, agent, credential, bundle, java, direct } = place;
+pub fn variables(place: &GatewayAddress<'_>) -> Vec<(&'static str, Zeroizing<String>)> {
+    let GatewayAddress { at, agent, credential, bundle, java, direct } = place;
     let user: String = agent.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let proxy = Zeroizing::new(format!("http://{user}:{credential}@{at}"));
     // The gateway itself, which is spoken to as a server in base-URL mode.
@@ -106,7 +106,7 @@ mod tests {
 
     fn told(at: &str, java: Option<&str>, name: &str) -> Option<String> {
         let direct = ["db.internal".to_owned(), "localhost".to_owned()];
-        let place = Place {
+        let place = GatewayAddress {
             at: &Authority::parse(at, 0).unwrap(),
             agent: "my agent@x",
             credential: "kwp1_abc",

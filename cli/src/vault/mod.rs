@@ -13,6 +13,7 @@ pub mod choose;
 pub mod explain;
 pub mod fetch;
 pub mod freshness;
+#[cfg(feature = "gateway")]
 pub mod gateway;
 pub mod glance;
 pub mod mapping_file;

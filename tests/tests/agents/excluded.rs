@@ -1,6 +1,6 @@
 //! EX-22: an exclusion withholds a key from an agent as from anybody.
 
-use keyward_cli::vault::gateway::Denied;
+use keyward_gateway::Closed;
 use keyward_tests::engines;
 use keyward_tests::http::Request;
 use keyward_tests::insider::{sign_in, token_halves};
@@ -18,8 +18,8 @@ engines! {
         assert_eq!(running.open(&edge.bot, alpha).as_deref(), Ok(ALPHA.1));
         assert_eq!(running.open(&edge.bot, beta).as_deref(), Ok(BETA.1));
         // As one that does not exist.
-        assert_eq!(running.open(&edge.bot, excluded), Err(Denied::NotGranted));
-        assert_eq!(running.open(&edge.bot, keyward_crypto::new_id()), Err(Denied::NotGranted));
+        assert_eq!(running.open(&edge.bot, excluded), Err(Closed::NotGranted));
+        assert_eq!(running.open(&edge.bot, keyward_crypto::new_id()), Err(Closed::NotGranted));
         assert_eq!(running.usable(&edge.free), [ALPHA.0, BETA.0, EXCLUDED.0]);
         assert_eq!(running.open(&edge.free, excluded).as_deref(), Ok(EXCLUDED.1));
         // The server says the same, by ids.

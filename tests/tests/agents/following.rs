@@ -1,7 +1,7 @@
 //! A gateway that runs learns of every change that touches it, and lets nothing count for ever.
 
 use keyward_cli::fault::Code;
-use keyward_cli::vault::gateway::Denied;
+use keyward_gateway::Closed;
 use keyward_tests::engines;
 use keyward_tests::server::Engine;
 use keyward_tests::world::{ALPHA, BETA, DEPLOYMENT, EXCLUDED, GROUP};
@@ -16,12 +16,12 @@ engines! {
         let (alpha, beta) = (edge.key(ALPHA.0), edge.key(BETA.0));
         let client = running.client(&edge.bot);
         owner.ok(&["agent", "revoke", BOT, ALPHA.0]);
-        running.until("revoked", |live| open(live, &client, alpha) == Err(Denied::NotGranted));
+        running.until("revoked", |live| open(live, &client, alpha) == Err(Closed::NotGranted));
         assert_eq!(running.open(&edge.bot, beta).as_deref(), Ok(BETA.1), "the other grant stays");
         owner.ok(&["agent", "grant", BOT, ALPHA.0]);
         running.until("granted", |live| open(live, &client, alpha).is_ok());
         owner.ok(&["group", "exclude", GROUP, DEPLOYMENT, BETA.0]);
-        running.until("excluded", |live| open(live, &client, beta) == Err(Denied::NotGranted));
+        running.until("excluded", |live| open(live, &client, beta) == Err(Closed::NotGranted));
         let set = owner.keyward_with(&["key", "set", ALPHA.0, "--value-stdin"], b"new value");
         assert_eq!(set.code, 0, "{}", set.said());
         running.until("changed", |live| open(live, &client, alpha).as_deref() == Ok("new value"));
@@ -34,7 +34,7 @@ engines! {
         running.until("rotated", |live| !live.stands(&client));
         assert!(running.live.agent(&edge.bot).is_none(), "the former credential is none");
         assert_eq!(running.client(renewed.trim_end()).id, client.id);
-        assert_eq!(open(&running.live, &client, alpha), Err(Denied::NotGranted), "proved by it, neither");
+        assert_eq!(open(&running.live, &client, alpha), Err(Closed::NotGranted), "proved by it, neither");
         owner.ok(&["agent", "remove", BOT]);
         running.until("removed", |live| live.agent(renewed.trim_end()).is_none());
         assert!(running.live.stands(&running.client(&edge.free)), "the other agent is not touched");
@@ -47,7 +47,7 @@ engines! {
         edge.world.owner.ok(&["api-user", "revoke", EDGE]);
         let (live, code) = running.ended();
         assert_eq!(code, Code::SignIn);
-        assert_eq!(open(&live, &client, alpha), Err(Denied::Stale));
+        assert_eq!(open(&live, &client, alpha), Err(Closed::Stale));
         assert!(live.agent(&edge.free).is_none() && !live.stands(&client));
         assert!(edge.world.owner.ok(&["agent", "list", "--json"]).trim() == "[]", "its agents went with it");
     }
@@ -84,7 +84,7 @@ fn a_write_through_another_server_arrives() {
     let (client, alpha) = (running.client(&edge.bot), edge.key(ALPHA.0));
     assert_eq!(running.open(&edge.bot, alpha).as_deref(), Ok(ALPHA.1));
     edge.world.owner.ok(&["agent", "revoke", BOT, ALPHA.0]);
-    running.until("revoked", |live| open(live, &client, alpha) == Err(Denied::NotGranted));
+    running.until("revoked", |live| open(live, &client, alpha) == Err(Closed::NotGranted));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn s4_five_minutes_after_the_servers_last_word_nothing_counts_until_it_is_heard_
     assert_eq!(open(&running.live, &client, alpha).as_deref(), Ok(ALPHA.1));
     assert!(running.live.stands(&client));
     running.clock.advance(61);
-    assert_eq!(open(&running.live, &client, alpha), Err(Denied::Stale));
+    assert_eq!(open(&running.live, &client, alpha), Err(Closed::Stale));
     assert!(!running.live.stands(&client) && running.live.usable(&client).is_empty());
     let running = running.follow();
     running.until("heard again", |live| open(live, &client, alpha).is_ok());
@@ -126,7 +126,7 @@ fn s9_what_has_an_end_ends_by_the_gateways_own_clock() {
     running.clock.advance(121);
     assert!(running.live.agent(brief.trim_end()).is_none());
     assert!(!running.live.stands(&client));
-    assert_eq!(open(&running.live, &client, alpha), Err(Denied::NotGranted));
+    assert_eq!(open(&running.live, &client, alpha), Err(Closed::NotGranted));
     assert!(running.live.stands(&running.client(&edge.bot)), "nobody else ends with it");
 }
 

@@ -2,9 +2,9 @@
 //! the gateway's attacks.
 
 use keyward_cli::fault::Code;
-use keyward_cli::vault::gateway::Denied;
 use keyward_crypto::agent::ProxyCredential;
 use keyward_crypto::new_id;
+use keyward_gateway::Closed;
 use keyward_tests::forge::Forge;
 use keyward_tests::http::{Answer, Request};
 use keyward_tests::insider::{sign_in, token_halves};
@@ -90,7 +90,7 @@ fn ms_56_a_list_that_names_more_than_the_view_allows_gives_nothing() {
     });
     let running = trap.start().unwrap();
     assert_eq!(running.usable(&trap.edge.bot), [ALPHA.0, BETA.0]);
-    assert_eq!(running.open(&trap.edge.bot, excluded), Err(Denied::NotGranted));
+    assert_eq!(running.open(&trap.edge.bot, excluded), Err(Closed::NotGranted));
     assert!(running.live.agent(&stranger.encode()).is_none());
 }
 
@@ -104,7 +104,7 @@ fn ms_56_what_the_list_does_not_name_is_denied_though_the_view_allows_it() {
         }
     });
     let running = trap.start().unwrap();
-    assert_eq!(running.open(&trap.edge.bot, alpha), Err(Denied::NotGranted));
+    assert_eq!(running.open(&trap.edge.bot, alpha), Err(Closed::NotGranted));
     assert_eq!(running.open(&trap.edge.bot, beta).as_deref(), Ok(BETA.1));
     trap.tamper(AGENTS, |answer| answer["agents"] = json!([]));
     let running = trap.start().unwrap();
@@ -208,7 +208,7 @@ fn d26_an_older_state_is_refused_and_takes_everything_away() {
     let (client, alpha, beta) =
         (running.client(&trap.edge.bot), trap.edge.key(ALPHA.0), trap.edge.key(BETA.0));
     trap.edge.world.owner.ok(&["agent", "revoke", BOT, ALPHA.0]);
-    running.until("revoked", |live| open(live, &client, alpha) == Err(Denied::NotGranted));
+    running.until("revoked", |live| open(live, &client, alpha) == Err(Closed::NotGranted));
     wait_until("the newer view has arrived", || {
         (running.live.seq() > Some(old.grant.as_ref().unwrap().seq)).then_some(())
     });
@@ -216,8 +216,8 @@ fn d26_an_older_state_is_refused_and_takes_everything_away() {
     trap.liar.answer(AGENTS, old_list);
     let (live, code) = running.ended();
     assert_eq!(code, Code::Stale);
-    assert_eq!(open(&live, &client, alpha), Err(Denied::Stale));
-    assert_eq!(open(&live, &client, beta), Err(Denied::Stale), "what verified before does not count, either");
+    assert_eq!(open(&live, &client, alpha), Err(Closed::Stale));
+    assert_eq!(open(&live, &client, beta), Err(Closed::Stale), "what verified before does not count, either");
     assert_eq!(trap.liar.routes().last().map(String::as_str), Some(BUNDLE), "and nothing more is asked");
     let again = trap.edge.start_at(&trap.liar.url(), Some(&memory));
     assert_eq!(again.err(), Some(Code::Stale), "started anew, it remembers");
@@ -237,7 +237,7 @@ fn d26_an_exclusion_cannot_be_undone_with_the_view_of_before() {
     trap.tamper(AGENTS, move |answer| answer["grant_seq"] = json!(seq));
     let running = trap.start().unwrap();
     let alpha = trap.edge.key(ALPHA.0);
-    assert_eq!(running.open(&trap.edge.bot, alpha), Err(Denied::NotGranted), "the list takes it away");
+    assert_eq!(running.open(&trap.edge.bot, alpha), Err(Closed::NotGranted), "the list takes it away");
 }
 
 /// Somebody with the organisation's keys seals what no honest client would: a key that is not in the view.
@@ -261,7 +261,7 @@ fn a_grant_beyond_the_gateways_own_view_gives_nothing() {
     });
     let running = trap.start().unwrap();
     for credential in [&trap.edge.bot, &trap.edge.free] {
-        assert_eq!(running.open(credential, stranger), Err(Denied::NotGranted));
+        assert_eq!(running.open(credential, stranger), Err(Closed::NotGranted));
         assert!(running.usable(credential).len() >= 2);
     }
 }
@@ -300,7 +300,7 @@ fn a_server_that_is_not_well_takes_nothing_away_at_once_and_one_that_says_no_doe
     trap.liar.answer(AGENTS, Answer::new(403, no));
     let (live, code) = running.ended();
     assert_eq!(code, Code::Policy);
-    assert_eq!(open(&live, &client, alpha), Err(Denied::Stale));
+    assert_eq!(open(&live, &client, alpha), Err(Closed::Stale));
 }
 
 /// The new credential stands in a view that does not come: the list alone cannot say that the former one is in wrong hands.
@@ -316,7 +316,7 @@ fn s3_a_credential_that_was_rotated_counts_for_seconds_though_the_new_view_is_he
     });
     running.clock.advance(6);
     assert!(!running.live.stands(&client) && !running.live.is_current());
-    assert_eq!(open(&running.live, &client, trap.edge.key(ALPHA.0)), Err(Denied::Stale));
+    assert_eq!(open(&running.live, &client, trap.edge.key(ALPHA.0)), Err(Closed::Stale));
     trap.liar.reform();
     running.until("the new one counts", |live| {
         live.agent(renewed.trim_end()).is_some_and(|one| live.stands(&one))
@@ -378,7 +378,7 @@ fn a_server_without_a_place_to_wait_is_looked_at_instead() {
     let running = running.follow();
     let (client, alpha) = (running.client(&trap.edge.bot), trap.edge.key(ALPHA.0));
     trap.edge.world.owner.ok(&["agent", "revoke", BOT, ALPHA.0]);
-    running.until("revoked", |live| open(live, &client, alpha) == Err(Denied::NotGranted));
+    running.until("revoked", |live| open(live, &client, alpha) == Err(Closed::NotGranted));
     let waits = trap.liar.traffic().iter().filter(|one| one.reply.starts_with(b"HTTP/1.1 429")).count();
     assert!(waits < 3, "it does not ask for a place at every turn: {waits}");
 }
@@ -390,7 +390,7 @@ fn what_a_gateway_sends_holds_no_secret_and_no_name() {
     let running = trap.start().unwrap().follow();
     let (client, alpha) = (running.client(&trap.edge.bot), trap.edge.key(ALPHA.0));
     trap.edge.world.owner.ok(&["agent", "revoke", BOT, ALPHA.0]);
-    running.until("revoked", |live| open(live, &client, alpha) == Err(Denied::NotGranted));
+    running.until("revoked", |live| open(live, &client, alpha) == Err(Closed::NotGranted));
     let sent: Vec<u8> = trap.liar.bytes();
     let text = String::from_utf8_lossy(&sent);
     for secret in [&trap.edge.token, &trap.edge.bot, &trap.edge.free] {

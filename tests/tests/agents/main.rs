@@ -19,7 +19,8 @@ use keyward_cli::ctx::{Ctx, Env, Global};
 use keyward_cli::fault::{Code, code_of};
 use keyward_cli::session::credential::Credential;
 use keyward_cli::vault::freshness::Freshness;
-use keyward_cli::vault::gateway::{Client, Clock, Denied, Keeper, Live, SystemClock};
+use keyward_cli::vault::gateway::{Clock, Keeper, Live, SystemClock};
+use keyward_gateway::{Agent, Closed};
 use keyward_tests::liar::Liar;
 use keyward_tests::server::Engine;
 use keyward_tests::world::{ALPHA, BETA, DEPLOYMENT, EXCLUDED, GROUP, World};
@@ -153,12 +154,12 @@ impl Running {
         });
     }
 
-    fn client(&self, credential: &str) -> Client {
+    fn client(&self, credential: &str) -> Agent {
         self.live.agent(credential).expect("a known agent")
     }
 
     /// The value that a key has for whoever shows this credential.
-    fn open(&self, credential: &str, key: KeyId) -> Result<String, Denied> {
+    fn open(&self, credential: &str, key: KeyId) -> Result<String, Closed> {
         open(&self.live, &self.client(credential), key)
     }
 
@@ -171,7 +172,7 @@ impl Running {
     }
 }
 
-fn open(live: &Live, client: &Client, key: KeyId) -> Result<String, Denied> {
+fn open(live: &Live, client: &Agent, key: KeyId) -> Result<String, Closed> {
     live.open(client, key).map(|opened| String::from_utf8(opened.secret.value.to_vec()).unwrap())
 }
 

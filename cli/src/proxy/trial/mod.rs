@@ -18,7 +18,7 @@ use rustls::RootCertStore;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
-use super::listen::Place;
+use super::listen::ListenAddr;
 use super::now;
 use super::running::Running;
 use super::trust::Trust;
@@ -54,7 +54,7 @@ impl Trial {
         let secret = Zeroizing::new(HEXLOWER.encode(&random_bytes::<20>()));
         let credential = Zeroizing::new(format!("kwp1_{}", HEXLOWER.encode(&random_bytes::<20>())));
         let source = Arc::new(OneKeySource::new(&to, &credential, &secret)?);
-        let bound = Place::here(0).bind(false)?;
+        let bound = ListenAddr::here(0).bind(false)?;
         let listens = bound.address().into_iter().collect::<Vec<_>>();
         let at = bound.authority().context("a gateway without an address")?;
         let mut roots = RootCertStore::empty();

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use keyward_crypto::state::secret::Secret;
 use keyward_crypto::state::view::{ViewAgent, ViewDeployment};
+use keyward_gateway::{Agent, Closed};
 use keyward_wire::api::agents::AgentsAnswer;
-use keyward_wire::{AgentId, KeyId, Sha256};
+use keyward_wire::{AgentId, KeyId};
 use tokio::sync::watch;
 
 use super::clock::Clock;
@@ -49,37 +50,12 @@ struct State {
     ticked: (bool, usize),
 }
 
-/// A client of the gateway, proved by its credential.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
-    /// The agent's id.
-    pub id: AgentId,
-    /// The agent's name.
-    pub name: Arc<str>,
-    /// The hash of the credential, which tells it from the agent's next one. The credential cannot be had from it.
-    pub credential: Sha256,
-}
-
 /// An opened value, for one request.
 pub struct Opened {
     /// The value's version.
     pub version: u64,
     /// The value and its fields, wiped when they are dropped.
     pub secret: Secret,
-}
-
-/// Why a key cannot be had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
-    /// The agent or key is unknown, ended, revoked, excluded or not granted. An agent is not told which.
-    #[error("this agent has no such key")]
-    NotGranted,
-    /// The server was not heard from for five minutes, or the gateway's own access has ended: nothing counts.
-    #[error("the gateway's grants are too old to be used")]
-    Stale,
-    /// The stored value does not open.
-    #[error("this key does not open")]
-    Broken,
 }
 
 impl Live {
@@ -92,7 +68,7 @@ impl Live {
 
     /// The agent whose proxy credential this is. `None` if the credential is unknown, wrong, ended or revoked, which are not told
     /// apart.
-    pub fn agent(&self, credential: &str) -> Option<Client> {
+    pub fn agent(&self, credential: &str) -> Option<Agent> {
         let now = self.0.clock.wall();
         self.read(|state| {
             let held = state.held.as_ref()?;
@@ -103,7 +79,7 @@ impl Live {
 
     /// The agent of this id: for a program that the gateway itself started as that agent. An agent's name may pass to another
     /// agent, its id does not.
-    pub fn agent_of(&self, id: AgentId) -> Option<Client> {
+    pub fn agent_of(&self, id: AgentId) -> Option<Agent> {
         let now = self.0.clock.wall();
         self.read(|state| {
             let held = state.held.as_ref()?;
@@ -113,7 +89,7 @@ impl Live {
     }
 
     /// The agent of this name: for a program that the gateway itself starts as that agent.
-    pub fn agent_named(&self, name: &str) -> Option<Client> {
+    pub fn agent_named(&self, name: &str) -> Option<Agent> {
         let now = self.0.clock.wall();
         self.read(|state| {
             let held = state.held.as_ref()?;
@@ -123,9 +99,9 @@ impl Live {
     }
 
     /// The agents that are served, by name.
-    pub fn agents(&self) -> Vec<Client> {
+    pub fn agents(&self) -> Vec<Agent> {
         let now = self.0.clock.wall();
-        let mut agents: Vec<Client> = self.read(|state| {
+        let mut agents: Vec<Agent> = self.read(|state| {
             let Some(held) = &state.held else { return Vec::new() };
             let served = held.agents(now).filter(|agent| state.named.contains_key(&agent.id));
             served.map(|agent| client(held, agent)).collect()
@@ -145,13 +121,13 @@ impl Live {
     }
 
     /// Whether `client` is still served with the credential that it showed. False also if nothing counts.
-    pub fn stands(&self, client: &Client) -> bool {
+    pub fn stands(&self, client: &Agent) -> bool {
         let now = self.0.clock.wall();
         self.read(|state| self.counts(state, now) && found(state, client, now).is_some())
     }
 
     /// The keys that may be used for `client` now. Empty if nothing counts.
-    pub fn usable(&self, client: &Client) -> Arc<[Usable]> {
+    pub fn usable(&self, client: &Agent) -> Arc<[Usable]> {
         let now = self.0.clock.wall();
         self.read(|state| {
             let stands = self.counts(state, now) && found(state, client, now).is_some();
@@ -163,20 +139,20 @@ impl Live {
     /// Opens one value for one request, after the request was judged.
     ///
     /// # Errors
-    /// [`Denied`], if it may not be used or does not open.
-    pub fn open(&self, client: &Client, key: KeyId) -> Result<Opened, Denied> {
+    /// [`Closed`], if it may not be used or does not open.
+    pub fn open(&self, client: &Agent, key: KeyId) -> Result<Opened, Closed> {
         let now = self.0.clock.wall();
         let held = self.read(|state| {
             if !self.counts(state, now) {
-                return Err(Denied::Stale);
+                return Err(Closed::Stale);
             }
-            let (held, agent) = found(state, client, now).ok_or(Denied::NotGranted)?;
+            let (held, agent) = found(state, client, now).ok_or(Closed::NotGranted)?;
             let allowed =
                 state.allowed.get(&agent.id).is_some_and(|all| all.iter().any(|one| one.key == key));
-            if allowed { Ok(Arc::clone(held)) } else { Err(Denied::NotGranted) }
+            if allowed { Ok(Arc::clone(held)) } else { Err(Closed::NotGranted) }
         })?;
-        let entry = held.key(key).ok_or(Denied::NotGranted)?;
-        let secret = held.open(entry).map_err(|_| Denied::Broken)?;
+        let entry = held.key(key).ok_or(Closed::NotGranted)?;
+        let secret = held.open(entry).map_err(|_| Closed::Broken)?;
         Ok(Opened { version: entry.version, secret })
     }
 
@@ -293,12 +269,12 @@ impl State {
 }
 
 /// The agent that `client` proved to be, if the agent still has the credential that was shown.
-fn found<'s>(state: &'s State, client: &Client, now: i64) -> Option<(&'s Arc<Held>, &'s ViewAgent)> {
+fn found<'s>(state: &'s State, client: &Agent, now: i64) -> Option<(&'s Arc<Held>, &'s ViewAgent)> {
     let held = state.held.as_ref()?;
     let agent = held.agent(client.id, now).filter(|agent| agent.secret_sha256 == client.credential)?;
     state.named.contains_key(&agent.id).then_some((held, agent))
 }
 
-fn client(held: &Held, agent: &ViewAgent) -> Client {
-    Client { id: agent.id, name: held.name(agent.id), credential: agent.secret_sha256 }
+fn client(held: &Held, agent: &ViewAgent) -> Agent {
+    Agent { id: agent.id, name: held.name(agent.id), credential: agent.secret_sha256 }
 }

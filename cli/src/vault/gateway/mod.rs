@@ -17,4 +17,4 @@ pub use clock::{Clock, SystemClock};
 pub use counts::Counts;
 pub use held::Usable;
 pub use keeper::Keeper;
-pub use live::{Client, Denied, Live, Opened};
+pub use live::{Live, Opened};
