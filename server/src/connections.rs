@@ -11,14 +11,14 @@ use crate::auth::network;
 pub(crate) struct Connections(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
 /// A place among an address's connections, given back when this is dropped.
-pub(crate) struct Place {
+pub(crate) struct ConnectionPermit {
     connections: Connections,
     network: IpAddr,
 }
 
 impl Connections {
     /// A place for a connection from `ip`. `None` if it has [`MOST`] already.
-    pub(crate) fn enter(&self, ip: IpAddr) -> Option<Place> {
+    pub(crate) fn enter(&self, ip: IpAddr) -> Option<ConnectionPermit> {
         let network = network(ip);
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(network).or_default();
@@ -26,11 +26,11 @@ impl Connections {
             return None;
         }
         *count += 1;
-        Some(Place { connections: self.clone(), network })
+        Some(ConnectionPermit { connections: self.clone(), network })
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut counts = self.connections.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = counts.get_mut(&self.network) {
@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn an_address_has_so_many_places_and_takes_nobody_else_s() {
         let (connections, ip) = (Connections::default(), |text: &str| text.parse::<IpAddr>().unwrap());
-        let mut places: Vec<Place> =
+        let mut places: Vec<ConnectionPermit> =
             (0..MOST).map(|_| connections.enter(ip("2001:db8::1")).unwrap()).collect();
         assert!(connections.enter(ip("2001:db8::2")).is_none());
         assert!(connections.enter(ip("2001:db8:0:1::1")).is_some());

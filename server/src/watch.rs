@@ -34,7 +34,7 @@ struct Watched {
 }
 
 /// A waiting request's place; given back when dropped.
-pub(crate) struct Place {
+pub(crate) struct WaitPermit {
     watch: Watch,
     org: OrgId,
     identity: IdentityId,
@@ -45,7 +45,7 @@ impl Watch {
     /// A place for `identity`, which saw `seq` of its organisation. `None` if the identity, or the process, has too many.
     ///
     /// Take it while the organisation is still locked: then a later write is not missed.
-    pub(crate) fn enter(&self, org: OrgId, identity: IdentityId, seq: u64) -> Option<Place> {
+    pub(crate) fn enter(&self, org: OrgId, identity: IdentityId, seq: u64) -> Option<WaitPermit> {
         let mut waits = self.lock();
         if waits.closed || waits.all >= PLACES {
             return None;
@@ -64,7 +64,7 @@ impl Watch {
         watched.waiting += 1;
         watched.notice(seq);
         let written = watched.written.subscribe();
-        Some(Place { watch: self.clone(), org, identity, written })
+        Some(WaitPermit { watch: self.clone(), org, identity, written })
     }
 
     /// Notes that `org` is at `seq` now.
@@ -106,14 +106,14 @@ impl Watched {
     }
 }
 
-impl Place {
+impl WaitPermit {
     /// Waits until the organisation was written to since the last call, or since this place was taken. False if the server stops.
     pub(crate) async fn written(&mut self) -> bool {
         self.written.changed().await.is_ok()
     }
 }
 
-impl Drop for Place {
+impl Drop for WaitPermit {
     fn drop(&mut self) {
         let mut waits = self.watch.lock();
         waits.all = waits.all.saturating_sub(1);
@@ -179,7 +179,7 @@ mod tests {
     const ORG: OrgId = OrgId::from_bytes([1; 16]);
     const WHO: IdentityId = IdentityId::from_bytes([2; 16]);
 
-    fn is_woken(place: &mut Place) -> Option<bool> {
+    fn is_woken(place: &mut WaitPermit) -> Option<bool> {
         match pin!(place.written()).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(woken) => Some(woken),
             Poll::Pending => None,
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn an_identity_has_few_places_and_gets_them_back() {
         let watch = Watch::default();
-        let mut places: Vec<Place> = std::iter::from_fn(|| watch.enter(ORG, WHO, 5)).take(100).collect();
+        let mut places: Vec<WaitPermit> = std::iter::from_fn(|| watch.enter(ORG, WHO, 5)).take(100).collect();
         assert_eq!(places.len(), PLACES_EACH);
         assert!(watch.enter(ORG, IdentityId::from_bytes([9; 16]), 5).is_some());
         places.pop();

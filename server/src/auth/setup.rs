@@ -46,7 +46,7 @@ impl SetupCode {
     }
 
     /// Whether `given` is the code. Dashes, blanks and case do not matter. False once the code is used up.
-    pub fn is(&self, given: &str) -> bool {
+    pub fn matches(&self, given: &str) -> bool {
         let hash = |text: &str| Sha256::of(Zeroizing::new(canonical(text)).as_bytes());
         self.text().is_some_and(|text| hash(&text).as_bytes().ct_eq(hash(given).as_bytes()).into())
     }
@@ -120,22 +120,22 @@ mod tests {
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(*read(&file).unwrap().unwrap(), *text);
         let again = code(7, &file);
-        assert!(again.is(&text));
-        assert!(again.is(&text.to_uppercase().replace('-', " ")));
-        assert!(!again.is(""));
-        assert!(!again.is(text.trim_end_matches(char::is_alphanumeric)));
+        assert!(again.matches(&text));
+        assert!(again.matches(&text.to_uppercase().replace('-', " ")));
+        assert!(!again.matches(""));
+        assert!(!again.matches(text.trim_end_matches(char::is_alphanumeric)));
         again.use_up().unwrap();
-        assert!(!again.is(&text));
+        assert!(!again.matches(&text));
         assert!(!file.exists());
-        assert!(!SetupCode::none().is(""));
+        assert!(!SetupCode::none().matches(""));
     }
 
     #[test]
     fn servers_over_one_database_ask_for_one_code_and_those_over_another_for_another() {
         let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let text = code(7, &one.path().join("setup-code")).text().unwrap();
-        assert!(code(7, &two.path().join("setup-code")).is(&text));
-        assert!(!code(8, &two.path().join("setup-code")).is(&text));
+        assert!(code(7, &two.path().join("setup-code")).matches(&text));
+        assert!(!code(8, &two.path().join("setup-code")).matches(&text));
     }
 
     #[test]

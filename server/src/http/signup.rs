@@ -36,7 +36,7 @@ pub(super) async fn create(call: Call) -> Answer {
         if tx.has_org().await? {
             return Err(Failure::SignupClosed);
         }
-        let code = request.setup_code.as_deref().is_some_and(|code| app.setup_code().is(code));
+        let code = request.setup_code.as_deref().is_some_and(|code| app.setup_code().matches(code));
         if !code && !is_waived(&call) {
             return Err(Failure::SetupCode { sent: request.setup_code.is_some() });
         }
