@@ -7,7 +7,7 @@
 
 use anyhow::{Context as _, Result};
 use keyward_cli::ctx::{Ctx, Env, Global};
-use keyward_cli::vault::admin::{Desk, Session};
+use keyward_cli::vault::admin::{OpenOrg, Session};
 use keyward_crypto::change::Draft;
 use keyward_crypto::enrol::ApiUser;
 use keyward_crypto::state::secret::Secret;
@@ -40,7 +40,7 @@ impl Crowd {
     /// Takes in API users until there are this many.
     pub(super) fn grow(&mut self, users: usize) -> Result<()> {
         let new = self.users..users;
-        self.change(|draft, desk| {
+        self.change(|draft, opened| {
             for n in new.clone() {
                 let group = draft.org.groups.get(n % GROUPS).context("ten groups")?.id;
                 let name = format!("robot-{n}").parse().ok().context("a name")?;
@@ -51,7 +51,7 @@ impl Crowd {
                     groups: [group].into(),
                     not_after: None,
                 };
-                draft.enrol_api_user(user, &desk.enroller())?;
+                draft.enrol_api_user(user, &opened.enroller())?;
             }
             Ok(())
         })?;
@@ -63,16 +63,16 @@ impl Crowd {
     pub(super) fn size(&self) -> Result<usize> {
         let mut size = 0;
         self.with_session(async |ctx, session| {
-            let desk = session.open(ctx).await?;
-            size = serde_json::to_vec(&*desk.org)?.len();
+            let opened = session.open(ctx).await?;
+            size = serde_json::to_vec(&*opened.org)?.len();
             Ok(())
         })?;
         Ok(size)
     }
 
-    fn change(&self, mut change: impl FnMut(&mut Draft, &Desk<'_>) -> Result<()>) -> Result<()> {
+    fn change(&self, mut change: impl FnMut(&mut Draft, &OpenOrg<'_>) -> Result<()>) -> Result<()> {
         self.with_session(async |ctx, session| {
-            session.write(ctx, async |draft, desk| change(draft, desk)).await
+            session.write(ctx, async |draft, opened| change(draft, opened)).await
         })
     }
 

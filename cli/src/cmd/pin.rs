@@ -49,12 +49,12 @@ impl Options {
         let credential = credential?;
         let Some(name) = &self.identity else { return own(ctx, &credential).await };
         let session = Session::with(credential).await?;
-        let desk = session.open(ctx).await?;
-        let identity = resolve::identity(&desk.org, name)?;
-        let seq = floor(&desk.org, identity).ok_or_else(|| {
+        let opened = session.open(ctx).await?;
+        let identity = resolve::identity(&opened.org, name)?;
+        let seq = floor(&opened.org, identity).ok_or_else(|| {
             Fault::new(Code::Missing, format!("nothing was sealed for {} yet", identity.name))
         })?;
-        print(ctx, seq, desk.org.epoch)
+        print(ctx, seq, opened.org.epoch)
     }
 }
 

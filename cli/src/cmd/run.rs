@@ -10,7 +10,7 @@ use keyward_wire::name::EnvName;
 use crate::ctx::Ctx;
 use crate::launch;
 #[cfg(feature = "gateway")]
-use crate::proxy::listen::{Listen, Place};
+use crate::proxy::listen::{Listen, ListenAddr};
 #[cfg(feature = "gateway")]
 use crate::proxy::proxied_program::{ProxiedProgram, ProxyOptions};
 use crate::vault::fetch::variables;
@@ -83,7 +83,7 @@ impl Options {
         let program = ProxiedProgram {
             gateway: &self.through_gateway.gateway,
             freshness: &self.freshness,
-            listen: Listen { places: &[Place::here(0)], beyond: false },
+            listen: Listen { places: &[ListenAddr::here(0)], beyond: false },
             options: &self.through_gateway.program,
             deployment: self.deployment.as_deref(),
             only: self.only_secrets,

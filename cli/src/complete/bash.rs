@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
 /// The place of a candidate: what stands before it in its word, and in which quotes it is typed.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct CompletionPoint {
     before: Vec<u8>,
     quotes: Quotes,
 }
@@ -21,7 +21,7 @@ enum Quotes {
 }
 
 /// The words that bash's pieces stand for, and the place of the last one. `None` if they cannot be understood.
-pub(super) fn words(pieces: &[OsString]) -> Option<(Vec<OsString>, Place)> {
+pub(super) fn words(pieces: &[OsString]) -> Option<(Vec<OsString>, CompletionPoint)> {
     let mut raw: Vec<Vec<u8>> = Vec::new();
     let mut glue = false;
     for piece in pieces {
@@ -40,7 +40,7 @@ pub(super) fn words(pieces: &[OsString]) -> Option<(Vec<OsString>, Place)> {
     let (before, _) = unquoted(last.get(..kept)?);
     let (_, quotes) = unquoted(if glue { b"" } else { piece });
     let words = raw.iter().map(|word| OsString::from_vec(unquoted(word).0)).collect();
-    Some((words, Place { before, quotes }))
+    Some((words, CompletionPoint { before, quotes }))
 }
 
 /// What a shell makes of a word, and the quotes that are open at its end. Nothing is expanded.
@@ -59,7 +59,7 @@ fn unquoted(raw: &[u8]) -> (Vec<u8>, Quotes) {
     (plain, quotes)
 }
 
-impl Place {
+impl CompletionPoint {
     /// What bash is to put there for this candidate; `None` if its quotes cannot hold it.
     pub(super) fn replacement(&self, candidate: &OsStr) -> Option<OsString> {
         let rest = candidate.as_bytes().strip_prefix(self.before.as_slice())?;

@@ -46,7 +46,7 @@ pub struct Session {
 }
 
 /// The organisation, opened and verified.
-pub struct Desk<'a> {
+pub struct OpenOrg<'a> {
     /// The server.
     pub api: &'a Api,
     /// The identity that opened it.
@@ -122,7 +122,7 @@ impl Session {
     ///
     /// # Errors
     /// If this identity does not administer the organisation, or any part of the answer is not as it must be.
-    pub async fn open(&self, ctx: &Ctx) -> anyhow::Result<Desk<'_>> {
+    pub async fn open(&self, ctx: &Ctx) -> anyhow::Result<OpenOrg<'_>> {
         let (pins, floors) = self.floors(ctx)?;
         let answer = self.api.org().await.map_err(not_an_admin)?;
         let VerifiedOrg { org, ok, seen, continuous, recovered } =
@@ -136,7 +136,7 @@ impl Session {
         pins.remember(ctx, &self.cred, &seen);
         self.seen.replace(seen);
         let (api, cred, audit_head) = (&self.api, &self.cred, answer.audit_head);
-        Ok(Desk { api, cred, org: Rc::new(org), root, audit_head, ok, answer, floors, pins })
+        Ok(OpenOrg { api, cred, org: Rc::new(org), root, audit_head, ok, answer, floors, pins })
     }
 
     /// The root key, which every owner has and nobody else. Without it an owner would enrol as an admin does, and no other owner
@@ -166,15 +166,15 @@ impl Session {
     pub async fn write<T>(
         &self,
         ctx: &Ctx,
-        mut change: impl AsyncFnMut(&mut Draft, &Desk<'_>) -> anyhow::Result<T>,
+        mut change: impl AsyncFnMut(&mut Draft, &OpenOrg<'_>) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let start = Instant::now();
         loop {
-            let desk = self.open(ctx).await?;
-            let mut draft = desk.draft(ctx)?;
-            let answer = change(&mut draft, &desk).await?;
-            desk.reseal(&mut draft).await?;
-            let finished = draft.finish(&desk.ok).map_err(Fault::from)?;
+            let opened = self.open(ctx).await?;
+            let mut draft = opened.draft(ctx)?;
+            let answer = change(&mut draft, &opened).await?;
+            opened.reseal(&mut draft).await?;
+            let finished = draft.finish(&opened.ok).map_err(Fault::from)?;
             let doubt = match self.api.write(&finished.request).await {
                 Ok(_) => None,
                 Err(error) if error.is_status(409) || error.leaves_doubt() => Some(error),
@@ -203,18 +203,18 @@ impl Session {
 
     /// Reads back whether a write is there: as the present state, or among its predecessors.
     async fn is_there(&self, ctx: &Ctx, written: Base, doubt: Option<&ApiError>) -> anyhow::Result<bool> {
-        let desk = self.open(ctx).await.map_err(|error| match doubt {
+        let opened = self.open(ctx).await.map_err(|error| match doubt {
             // Nothing was written, and what is wrong now is wrong for the next attempt, too.
             Some(conflict) if conflict.is_status(409) => error,
             _ => error.context("the write may or may not have happened; look before you run it again"),
         })?;
-        let now = Base { seq: desk.answer.seq, sha256: desk.answer.env.sha256() };
-        let mut before = desk.org.prev.iter();
+        let now = Base { seq: opened.answer.seq, sha256: opened.answer.env.sha256() };
+        let mut before = opened.org.prev.iter();
         Ok(now == written || before.any(|prev| prev.seq == written.seq && prev.sha256 == written.sha256))
     }
 }
 
-impl Desk<'_> {
+impl OpenOrg<'_> {
     /// The enroller under whose key a new identity's key is kept in ESCROW.
     pub fn enroller(&self) -> Enroller<'_> {
         match &self.root {

@@ -43,9 +43,9 @@ impl Options {
         let not_after = self.expires.from(ctx.now());
         let session = Session::start(ctx).await?;
         let issued = session
-            .write(ctx, async |draft, desk| {
-                let gateway = resolve::gateway_or_only(&desk.org, self.gateway.as_deref())?;
-                let groups = self.group.iter().map(|group| Ok(resolve::group(&desk.org, group)?.id));
+            .write(ctx, async |draft, opened| {
+                let gateway = resolve::gateway_or_only(&opened.org, self.gateway.as_deref())?;
+                let groups = self.group.iter().map(|group| Ok(resolve::group(&opened.org, group)?.id));
                 let new = NewAgent {
                     name: self.name.clone(),
                     gateway: gateway.id,

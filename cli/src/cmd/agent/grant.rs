@@ -34,9 +34,9 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
         let (agent, granted, uses, mut new) = session
-            .write(ctx, async |draft, desk| {
-                let agent = resolve::agent(&desk.org, &self.agent)?;
-                let keys = resolve::keys(&desk.org, &self.keys)?;
+            .write(ctx, async |draft, opened| {
+                let agent = resolve::agent(&opened.org, &self.agent)?;
+                let keys = resolve::keys(&opened.org, &self.keys)?;
                 draft.org.grant_agent(agent.id, &keys).map_err(Fault::from)?;
                 let after = resolve::agent(&draft.org, &agent.id.to_string())?;
                 let mut uses = key_uses(&draft.org, after);
@@ -83,10 +83,10 @@ async fn look(ctx: &Ctx, session: &Session, agent: &str, new: &BTreeSet<KeyId>) 
     if new.is_empty() {
         return Ok(());
     }
-    let desk = session.open(ctx).await?;
-    let keys: Vec<_> = new.iter().filter_map(|id| desk.org.key(*id)).collect();
+    let opened = session.open(ctx).await?;
+    let keys: Vec<_> = new.iter().filter_map(|id| opened.org.key(*id)).collect();
     let mut faults = Vec::new();
-    for (key, secret) in keys.iter().zip(desk.each_secret(&keys).await?) {
+    for (key, secret) in keys.iter().zip(opened.each_secret(&keys).await?) {
         match secret.map(|secret| (undeliverable::reason(key.name.as_str(), &secret), answer_delay::reason(&secret))) {
             Ok((Some(reason), _)) => ctx.out.warn(&undeliverable::message(&key.name, &reason)),
             Ok((None, None)) => {}

@@ -25,8 +25,8 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
         let (id, name) = session
-            .write(ctx, async |draft, desk| {
-                let agent = resolve::agent(&desk.org, &self.agent)?;
+            .write(ctx, async |draft, opened| {
+                let agent = resolve::agent(&opened.org, &self.agent)?;
                 draft.org.remove_agent(agent.id).map_err(Fault::from)?;
                 Ok((agent.id, agent.name.clone()))
             })

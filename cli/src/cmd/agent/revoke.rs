@@ -28,10 +28,10 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
         let (agent, left, names) = session
-            .write(ctx, async |draft, desk| {
-                let agent = resolve::agent(&desk.org, &self.agent)?;
-                let keys = resolve::keys(&desk.org, &self.keys)?;
-                let name = |id| desk.org.key(id).map(|key| key.name.to_string());
+            .write(ctx, async |draft, opened| {
+                let agent = resolve::agent(&opened.org, &self.agent)?;
+                let keys = resolve::keys(&opened.org, &self.keys)?;
+                let name = |id| opened.org.key(id).map(|key| key.name.to_string());
                 if let Some(other) = keys.iter().find(|key| !agent.granted.contains(key)) {
                     let key = name(*other).unwrap_or_default();
                     let what = format!("{} was not granted {key}; nothing was changed", agent.name);

@@ -23,15 +23,15 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
         let issued = session
-            .write(ctx, async |draft, desk| {
-                let agent = resolve::agent(&desk.org, &self.agent)?;
+            .write(ctx, async |draft, opened| {
+                let agent = resolve::agent(&opened.org, &self.agent)?;
                 if let Some(end) = agent.not_after.filter(|end| *end <= ctx.now()) {
                     let what =
                         format!("{} ended at {}: a new credential would not work", agent.name, rfc3339(end));
                     return Err(Fault::new(Code::Policy, what).next("remove it, and create it anew").into());
                 }
                 let credential = draft.org.rotate_agent(agent.id).map_err(Fault::from)?;
-                let gateway = desk.org.identity(agent.gateway).map(|gateway| gateway.name.clone());
+                let gateway = opened.org.identity(agent.gateway).map(|gateway| gateway.name.clone());
                 let gateway =
                     gateway.ok_or_else(|| Fault::new(Code::Integrity, "the agent has no gateway"))?;
                 let (id, name, not_after) = (agent.id, agent.name.clone(), agent.not_after);

@@ -12,8 +12,8 @@ use crate::vault::admin::Session;
 pub(super) async fn set_state(ctx: &Ctx, agent: &str, state: AgentState, said: &str) -> anyhow::Result<()> {
     let session = Session::start(ctx).await?;
     let (id, name) = session
-        .write(ctx, async |draft, desk| {
-            let agent = resolve::agent(&desk.org, agent)?;
+        .write(ctx, async |draft, opened| {
+            let agent = resolve::agent(&opened.org, agent)?;
             draft.org.set_agent_state(agent.id, state).map_err(Fault::from)?;
             Ok((agent.id, agent.name.clone()))
         })

@@ -67,8 +67,8 @@ impl Options {
         let kind = if self.gateway { IdentityKind::Gateway } else { IdentityKind::Api };
         let session = Session::with(credential).await?;
         let (issued, consequences) = session
-            .write(ctx, async |draft, desk| {
-                let groups = self.group.iter().map(|group| Ok(resolve::group(&desk.org, group)?.id));
+            .write(ctx, async |draft, opened| {
+                let groups = self.group.iter().map(|group| Ok(resolve::group(&opened.org, group)?.id));
                 let user = ApiUser {
                     kind,
                     name: self.name.clone(),
@@ -76,11 +76,11 @@ impl Options {
                     groups: groups.collect::<anyhow::Result<_>>()?,
                     not_after,
                 };
-                let token = draft.enrol_api_user(user, &desk.enroller()).map_err(Fault::from)?;
+                let token = draft.enrol_api_user(user, &opened.enroller()).map_err(Fault::from)?;
                 let made = draft.org.identities.last().map(|identity| identity.id);
                 let id = made.ok_or_else(|| Fault::usage("nobody was enrolled"))?;
                 let issued = NewToken { id, name: self.name.clone(), not_after, token };
-                Ok((issued, Consequences::of(draft, &desk.org)))
+                Ok((issued, Consequences::of(draft, &opened.org)))
             })
             .await?;
         if self.group.is_empty() {

@@ -26,13 +26,13 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
         let (id, name, consequences) = session
-            .write(ctx, async |draft, desk| {
-                let user = resolve::api_user(&desk.org, &self.name)?;
+            .write(ctx, async |draft, opened| {
+                let user = resolve::api_user(&opened.org, &self.name)?;
                 if self.compromised {
                     draft.mark_compromised(user.id);
                 }
                 draft.org.remove_identity(user.id).map_err(Fault::from)?;
-                Ok((user.id, user.name.clone(), Consequences::of(draft, &desk.org)))
+                Ok((user.id, user.name.clone(), Consequences::of(draft, &opened.org)))
             })
             .await?;
         ctx.out.say(&format!("{name} is revoked; audit entries keep its id {id}"));

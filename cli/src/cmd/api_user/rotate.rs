@@ -15,7 +15,7 @@ use crate::fault::{Code, Fault};
 use crate::report::consequences::Consequences;
 use crate::session::credential::Credential;
 use crate::text::list;
-use crate::vault::admin::{Desk, Session};
+use crate::vault::admin::{OpenOrg, Session};
 
 /// Give an API user or gateway a new token; the old one ends at once
 ///
@@ -38,19 +38,19 @@ impl Options {
         let url = credential.server.url.clone();
         let session = Session::with(credential).await?;
         let (former, agents, issued, consequences) = session
-            .write(ctx, async |draft, desk| {
-                let user = resolve::api_user(&desk.org, &self.name)?;
+            .write(ctx, async |draft, opened| {
+                let user = resolve::api_user(&opened.org, &self.name)?;
                 refuse_ended(user, ctx.now())?;
                 let issued = if self.compromised {
-                    replace(draft, desk, user)?
+                    replace(draft, opened, user)?
                 } else {
-                    let ik = key_of(desk, user).await?;
+                    let ik = key_of(opened, user).await?;
                     let token = draft.issue_token(user.id, user.ik_gen, &ik);
                     NewToken { id: user.id, name: user.name.clone(), not_after: user.not_after, token }
                 };
-                let agents = desk.org.agents.iter().filter(|agent| agent.gateway == user.id);
+                let agents = opened.org.agents.iter().filter(|agent| agent.gateway == user.id);
                 let agents: Vec<Name> = agents.map(|agent| agent.name.clone()).collect();
-                Ok((user.id, agents, issued, Consequences::of(draft, &desk.org)))
+                Ok((user.id, agents, issued, Consequences::of(draft, &opened.org)))
             })
             .await?;
         issued.show(ctx, &url, &consequences)?;
@@ -83,7 +83,7 @@ fn refuse_ended(user: &Identity, now: i64) -> Result<(), Fault> {
 }
 
 /// A new identity in the place of one that cannot be trusted any more.
-fn replace(draft: &mut Draft, desk: &Desk<'_>, user: &Identity) -> anyhow::Result<NewToken> {
+fn replace(draft: &mut Draft, opened: &OpenOrg<'_>, user: &Identity) -> anyhow::Result<NewToken> {
     draft.mark_compromised(user.id);
     // Its agents are its successor's, as they are: they stand there until it is enrolled.
     let agents = std::mem::take(&mut draft.org.agents);
@@ -96,7 +96,7 @@ fn replace(draft: &mut Draft, desk: &Desk<'_>, user: &Identity) -> anyhow::Resul
         groups: user.groups.clone(),
         not_after: user.not_after,
     };
-    let token = draft.enrol_api_user(successor, &desk.enroller()).map_err(Fault::from)?;
+    let token = draft.enrol_api_user(successor, &opened.enroller()).map_err(Fault::from)?;
     let named = draft.org.identities.iter().find(|identity| identity.name == user.name);
     let id = named.map_or(user.id, |identity| identity.id);
     draft.org.move_agents(user.id, id);
@@ -104,10 +104,10 @@ fn replace(draft: &mut Draft, desk: &Desk<'_>, user: &Identity) -> anyhow::Resul
 }
 
 /// The identity's key, from its ESCROW. Whose it is and of which generation, ORG says; the server only stores it.
-async fn key_of(desk: &Desk<'_>, user: &Identity) -> anyhow::Result<IdentityKey> {
-    let stored = desk.api.escrow(user.id).await.map_err(Fault::from)?.escrow;
+async fn key_of(opened: &OpenOrg<'_>, user: &Identity) -> anyhow::Result<IdentityKey> {
+    let stored = opened.api.escrow(user.id).await.map_err(Fault::from)?.escrow;
     let escrow = NewEscrow { identity: user.id, ik_gen: user.ik_gen, ..stored };
-    desk.enroller().open(desk.org.org, &escrow).map_err(|_| {
+    opened.enroller().open(opened.org.org, &escrow).map_err(|_| {
         let what = format!("the key of {} was not put away by you: another admin enrolled it", user.name);
         Fault::new(Code::Policy, what)
             .next("ask that admin or an owner; or replace it, with --compromised")

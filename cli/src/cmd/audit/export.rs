@@ -20,7 +20,7 @@ use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::session::files;
 use crate::session::pending::Pending;
-use crate::vault::admin::{Desk, Session};
+use crate::vault::admin::{OpenOrg, Session};
 
 /// Write the audit log to a file, or to standard output
 ///
@@ -83,28 +83,28 @@ impl Options {
             }
         }
         let session = Session::start(ctx).await?;
-        let desk = session.open(ctx).await?;
+        let opened = session.open(ctx).await?;
         let range = Range {
             since: self.since.map(|since| since.at(ctx.now())),
             until: self.until.map(|until| until.at(ctx.now())),
             identity: resolve::maybe_gone(self.identity.as_deref(), |text| {
-                Ok(resolve::identity(&desk.org, text)?.id)
+                Ok(resolve::identity(&opened.org, text)?.id)
             })?,
-            key: resolve::maybe_gone(self.key.as_deref(), |text| Ok(resolve::key(&desk.org, text)?.id))?,
+            key: resolve::maybe_gone(self.key.as_deref(), |text| Ok(resolve::key(&opened.org, text)?.id))?,
         };
         let verified = !self.unverified && range.key.is_none();
         let target = Pending::new(self.file.as_deref())?;
         let mut sheet = Sheet {
-            names: Names::of(&desk.org),
+            names: Names::of(&opened.org),
             format: self.format(),
             verified,
             entries: 0,
             file: self.file.clone(),
             out: BufWriter::new(target),
         };
-        let bar = progress(ctx, desk.audit_head.seq);
+        let bar = progress(ctx, opened.audit_head.seq);
         let head = if verified {
-            Some(self.verified(ctx, &session, &desk, &range, &mut sheet, &bar).await?)
+            Some(self.verified(ctx, &session, &opened, &range, &mut sheet, &bar).await?)
         } else {
             ctx.out.warn("what is exported was not verified: it is what the server says");
             unverified(&session, range, &mut sheet, &bar).await?;
@@ -140,7 +140,7 @@ impl Options {
         &self,
         ctx: &Ctx,
         session: &Session,
-        desk: &Desk<'_>,
+        opened: &OpenOrg<'_>,
         range: &Range,
         sheet: &mut Sheet,
         bar: &ProgressBar,
@@ -152,10 +152,10 @@ impl Options {
         loop {
             sheet.begin()?;
             // One earlier than the first, so that it is seen to be out of the range.
-            let start = first.unwrap_or(desk.audit_head.seq).saturating_sub(1);
-            let mut chain = beginning(desk, Some(start));
+            let start = first.unwrap_or(opened.audit_head.seq).saturating_sub(1);
+            let mut chain = beginning(opened, Some(start));
             let mut earlier = false;
-            walk(&session.api, &mut chain, desk.audit_head, |entry, record| {
+            walk(&session.api, &mut chain, opened.audit_head, |entry, record| {
                 bar.set_position(entry.seq);
                 let before = first.is_none_or(|first| entry.seq < first);
                 earlier |= before && range.since.is_some_and(|since| record.time >= since);
@@ -164,7 +164,7 @@ impl Options {
             .await?;
             let head = chain.finish().map_err(Fault::from)?;
             if !earlier {
-                desk.remember_audit(ctx, head);
+                opened.remember_audit(ctx, head);
                 return Ok(head);
             }
             // The server named a first entry that is not: it holds something back, or its clock was set.

@@ -6,7 +6,7 @@ use keyward_wire::limits::AUDIT_PAGE;
 
 use crate::api::{Api, ApiError};
 use crate::fault::Fault;
-use crate::vault::admin::Desk;
+use crate::vault::admin::OpenOrg;
 use crate::vault::audit::{Anchor, Chain};
 
 /// What somebody came back in with the recovery kit is recorded as.
@@ -14,10 +14,11 @@ pub(super) const RECOVERED: &str = "org.recovered";
 
 /// Begins at `start`, or where trust begins if that is earlier: the older of what this client verified and what the writer of
 /// ORG saw.
-pub(super) fn beginning(desk: &Desk<'_>, start: Option<u64>) -> Chain {
-    let org = desk.org.org;
-    let sealed = Anchor { head: desk.org.audit_head, seen_by: "the last writer of the organisation's state" };
-    let known = desk.known_audit_head().unwrap_or(AuditHead { seq: 0, hash: genesis(org) });
+pub(super) fn beginning(opened: &OpenOrg<'_>, start: Option<u64>) -> Chain {
+    let org = opened.org.org;
+    let sealed =
+        Anchor { head: opened.org.audit_head, seen_by: "the last writer of the organisation's state" };
+    let known = opened.known_audit_head().unwrap_or(AuditHead { seq: 0, hash: genesis(org) });
     let known = Anchor { head: known, seen_by: "this client" };
     let trusted = known.head.seq.min(sealed.head.seq);
     Chain::new(org, start.map_or(trusted, |start| start.min(trusted)), [known, sealed])

@@ -27,10 +27,10 @@ pub struct Options {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
-        let desk = session.open(ctx).await?;
-        let mut chain = beginning(&desk, self.all.then_some(0));
-        walk(&session.api, &mut chain, desk.audit_head, |_, record| {
-            if is_hidden_recovery(&desk.org, record) {
+        let opened = session.open(ctx).await?;
+        let mut chain = beginning(&opened, self.all.then_some(0));
+        walk(&session.api, &mut chain, opened.audit_head, |_, record| {
+            if is_hidden_recovery(&opened.org, record) {
                 ctx.out.warn(&format!(
                     "entry {} says that the organisation was recovered with its recovery kit at {}, and the \
                      organisation's state says nothing of it: somebody hides it",
@@ -43,7 +43,7 @@ impl Options {
         .await?;
         let entries = chain.verified();
         let head = chain.finish().map_err(Fault::from)?;
-        desk.remember_audit(ctx, head);
+        opened.remember_audit(ctx, head);
         let AuditHead { seq, hash } = head;
         if ctx.out.json {
             return ctx.out.json(&json!({ "entries": entries, "head": { "seq": seq, "hash": hash } }));

@@ -24,15 +24,15 @@ pub struct Options {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
-        let desk = session.open(ctx).await?;
-        let deployment = resolve::deployment(&desk.org, &self.deployment)?;
+        let opened = session.open(ctx).await?;
+        let deployment = resolve::deployment(&opened.org, &self.deployment)?;
         let (id, name) = (deployment.id, deployment.name.clone());
         confirm::by_typing(name.as_str(), "delete this deployment", self.yes)?;
         let consequences = session
-            .write(ctx, async |draft, desk| {
+            .write(ctx, async |draft, opened| {
                 draft.set_loss_reason(LossReason::DeploymentDeleted);
                 draft.org.remove_deployment(id).map_err(Fault::from)?;
-                Ok(Consequences::of(draft, &desk.org))
+                Ok(Consequences::of(draft, &opened.org))
             })
             .await?;
         ctx.out.say(&format!("deployment {name} deleted"));

@@ -39,16 +39,16 @@ impl Options {
 
 async fn administered(ctx: &Ctx, credential: Credential) -> anyhow::Result<()> {
     let session = Session::with(credential).await?;
-    let desk = session.open(ctx).await?;
+    let opened = session.open(ctx).await?;
     let groups = |id| -> Vec<&str> {
-        let assignments = desk.org.assignments.iter().filter(|assignment| assignment.deployment == id);
+        let assignments = opened.org.assignments.iter().filter(|assignment| assignment.deployment == id);
         let mut names: Vec<_> = assignments
-            .filter_map(|assignment| Some(desk.org.group(assignment.group)?.name.as_str()))
+            .filter_map(|assignment| Some(opened.org.group(assignment.group)?.name.as_str()))
             .collect();
         names.sort_unstable();
         names
     };
-    let mut deployments: Vec<_> = desk.org.deployments.iter().collect();
+    let mut deployments: Vec<_> = opened.org.deployments.iter().collect();
     deployments.sort_by(|a, b| a.name.cmp(&b.name));
     if ctx.out.json {
         let list: Vec<_> = deployments

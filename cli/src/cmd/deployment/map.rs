@@ -41,9 +41,9 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
         let (name, mapped, consequences) = session
-            .write(ctx, async |draft, desk| {
-                let deployment = resolve::deployment(&desk.org, &self.deployment)?;
-                let wanted = wanted(&desk.org, deployment, &self.keys, self.all)?;
+            .write(ctx, async |draft, opened| {
+                let deployment = resolve::deployment(&opened.org, &self.deployment)?;
+                let wanted = wanted(&opened.org, deployment, &self.keys, self.all)?;
                 let mut mapped = Vec::with_capacity(wanted.len());
                 for Wanted { key, env } in wanted {
                     check(&env, &self.allow_env)?;
@@ -53,7 +53,7 @@ impl Options {
                         .map_err(|error| taken(deployment, error))?;
                     mapped.push((key.name.clone(), env));
                 }
-                Ok((deployment.name.clone(), mapped, Consequences::of(draft, &desk.org)))
+                Ok((deployment.name.clone(), mapped, Consequences::of(draft, &opened.org)))
             })
             .await?;
         ctx.out.say(&match mapped.as_slice() {

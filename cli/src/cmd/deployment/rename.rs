@@ -24,8 +24,8 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
         let (id, former) = session
-            .write(ctx, async |draft, desk| {
-                let deployment = resolve::deployment(&desk.org, &self.deployment)?;
+            .write(ctx, async |draft, opened| {
+                let deployment = resolve::deployment(&opened.org, &self.deployment)?;
                 let renamed = draft.org.rename_deployment(deployment.id, self.name.clone());
                 renamed.map_err(Fault::from)?;
                 Ok((deployment.id, deployment.name.clone()))

@@ -27,18 +27,18 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
         let (name, variables, consequences) = session
-            .write(ctx, async |draft, desk| {
-                let deployment = resolve::deployment(&desk.org, &self.deployment)?;
+            .write(ctx, async |draft, opened| {
+                let deployment = resolve::deployment(&opened.org, &self.deployment)?;
                 let mapped = deployment.mappings.iter().map(|mapping| mapping.key).collect();
                 let kind = format!("key in {}", deployment.name);
-                let keys = resolve::keys_among(&desk.org, &kind, &self.keys, &mapped)?;
+                let keys = resolve::keys_among(&opened.org, &kind, &self.keys, &mapped)?;
                 draft.set_loss_reason(LossReason::Unmapped);
                 for key in &keys {
                     draft.org.unmap(deployment.id, *key).map_err(Fault::from)?;
                 }
                 let gone = deployment.mappings.iter().filter(|mapping| keys.contains(&mapping.key));
                 let variables: Vec<_> = gone.map(|mapping| mapping.env.to_string()).collect();
-                Ok((deployment.name.clone(), variables, Consequences::of(draft, &desk.org)))
+                Ok((deployment.name.clone(), variables, Consequences::of(draft, &opened.org)))
             })
             .await?;
         ctx.out.say(&format!("{} no longer in {name}", variables.join(", ")));

@@ -21,7 +21,7 @@ use crate::launch;
 use crate::process_env::ProcessEnv;
 use crate::proxy::bypass::bypasses_gateway;
 use crate::proxy::trial::Trial;
-use crate::proxy::variables::{Place, variables};
+use crate::proxy::variables::{GatewayAddress, variables};
 use crate::session::files;
 use crate::text::count;
 
@@ -130,7 +130,14 @@ async fn run(
     // Many read settings from the folder they start in and from all above it, which in /tmp are anybody's.
     command.current_dir("/").kill_on_drop(true);
     let (credential, direct) = (&trial.credential, &[]);
-    let place = Place { at: &trial.at, agent: "doctor", credential, bundle: &pem, java: Some(&java), direct };
+    let place = GatewayAddress {
+        at: &trial.at,
+        agent: "doctor",
+        credential,
+        bundle: &pem,
+        java: Some(&java),
+        direct,
+    };
     for (name, _) in std::env::vars_os().filter(|(name, value)| bypasses_gateway(name, value)) {
         command.env_remove(name);
     }

@@ -23,9 +23,9 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
         let (group, identity, administers, consequences) = session
-            .write(ctx, async |draft, desk| {
-                let group = resolve::group(&desk.org, &self.group)?;
-                let (name, administers) = match resolve::member(&desk.org, &self.identity)? {
+            .write(ctx, async |draft, opened| {
+                let group = resolve::group(&opened.org, &self.group)?;
+                let (name, administers) = match resolve::member(&opened.org, &self.identity)? {
                     Member::Identity(identity) => {
                         draft.org.add_member(group.id, identity.id).map_err(Fault::from)?;
                         (&identity.name, identity.role.administers())
@@ -35,7 +35,7 @@ impl Options {
                         (&agent.name, false)
                     }
                 };
-                Ok((group.name.clone(), name.clone(), administers, Consequences::of(draft, &desk.org)))
+                Ok((group.name.clone(), name.clone(), administers, Consequences::of(draft, &opened.org)))
             })
             .await?;
         ctx.out.say(&format!("{identity} is in {group}"));

@@ -52,20 +52,20 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
         let (assigned, consequences) = session
-            .write(ctx, async |draft, desk| {
-                let group = resolve::group(&desk.org, &self.group)?;
-                let deployment = resolve::deployment(&desk.org, &self.deployment)?;
+            .write(ctx, async |draft, opened| {
+                let group = resolve::group(&opened.org, &self.group)?;
+                let deployment = resolve::deployment(&opened.org, &self.deployment)?;
                 let mapped = deployment.mappings.iter().map(|mapping| mapping.key).collect();
                 let kind = format!("key in {}", deployment.name);
-                let excluded = resolve::keys_among(&desk.org, &kind, &self.exclude, &mapped)?;
-                let former = desk.org.assignment(group.id, deployment.id).map(|former| former.new_keys);
+                let excluded = resolve::keys_among(&opened.org, &kind, &self.exclude, &mapped)?;
+                let former = opened.org.assignment(group.id, deployment.id).map(|former| former.new_keys);
                 let new_keys = self.new_keys.map(NewKeys::from).or(former).unwrap_or(NewKeys::Allow);
                 let org = &mut draft.org;
                 org.assign(group.id, deployment.id, excluded, new_keys).map_err(Fault::from)?;
                 let assigned = org
                     .assignment(group.id, deployment.id)
                     .map(|assignment| AssignmentSummary::of(org, &org.facts(), assignment));
-                Ok((assigned, Consequences::of(draft, &desk.org)))
+                Ok((assigned, Consequences::of(draft, &opened.org)))
             })
             .await?;
         if let Some(assigned) = &assigned {

@@ -24,15 +24,15 @@ pub struct Options {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
-        let desk = session.open(ctx).await?;
-        let group = resolve::group(&desk.org, &self.group)?;
+        let opened = session.open(ctx).await?;
+        let group = resolve::group(&opened.org, &self.group)?;
         let (id, name) = (group.id, group.name.clone());
         confirm::by_typing(name.as_str(), "delete this group", self.yes)?;
         let consequences = session
-            .write(ctx, async |draft, desk| {
+            .write(ctx, async |draft, opened| {
                 draft.set_loss_reason(LossReason::GroupDeleted);
                 draft.org.remove_group(id).map_err(Fault::from)?;
-                Ok(Consequences::of(draft, &desk.org))
+                Ok(Consequences::of(draft, &opened.org))
             })
             .await?;
         ctx.out.say(&format!("group {name} deleted"));

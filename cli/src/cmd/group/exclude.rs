@@ -31,16 +31,16 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
         let (assigned, consequences) = session
-            .write(ctx, async |draft, desk| {
-                let (group, deployment, _) = assignment::find(&desk.org, &self.group, &self.deployment)?;
+            .write(ctx, async |draft, opened| {
+                let (group, deployment, _) = assignment::find(&opened.org, &self.group, &self.deployment)?;
                 let mapped = deployment.mappings.iter().map(|mapping| mapping.key).collect();
                 let kind = format!("key in {}", deployment.name);
-                let keys = resolve::keys_among(&desk.org, &kind, &self.keys, &mapped)?;
+                let keys = resolve::keys_among(&opened.org, &kind, &self.keys, &mapped)?;
                 draft.set_loss_reason(LossReason::Excluded);
                 draft.org.exclude(group.id, deployment.id, &keys).map_err(Fault::from)?;
                 let (_, _, assignment) = assignment::find(&draft.org, &self.group, &self.deployment)?;
                 let assigned = AssignmentSummary::of(&draft.org, &draft.org.facts(), assignment);
-                Ok((assigned, Consequences::of(draft, &desk.org)))
+                Ok((assigned, Consequences::of(draft, &opened.org)))
             })
             .await?;
         let (deployment, group) = (&assigned.deployment.name, &assigned.group.name);

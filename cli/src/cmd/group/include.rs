@@ -28,14 +28,15 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
         let (assigned, consequences) = session
-            .write(ctx, async |draft, desk| {
-                let (group, deployment, former) = assignment::find(&desk.org, &self.group, &self.deployment)?;
+            .write(ctx, async |draft, opened| {
+                let (group, deployment, former) =
+                    assignment::find(&opened.org, &self.group, &self.deployment)?;
                 let kind = format!("key excluded for {} in {}", group.name, deployment.name);
-                let keys = resolve::keys_among(&desk.org, &kind, &self.keys, &former.excluded)?;
+                let keys = resolve::keys_among(&opened.org, &kind, &self.keys, &former.excluded)?;
                 draft.org.include(group.id, deployment.id, &keys).map_err(Fault::from)?;
                 let (_, _, assignment) = assignment::find(&draft.org, &self.group, &self.deployment)?;
                 let assigned = AssignmentSummary::of(&draft.org, &draft.org.facts(), assignment);
-                Ok((assigned, Consequences::of(draft, &desk.org)))
+                Ok((assigned, Consequences::of(draft, &opened.org)))
             })
             .await?;
         let (deployment, group) = (&assigned.deployment.name, &assigned.group.name);

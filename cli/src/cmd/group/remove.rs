@@ -26,9 +26,9 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
         let (group, identity, consequences) = session
-            .write(ctx, async |draft, desk| {
-                let group = resolve::group(&desk.org, &self.group)?;
-                let member = resolve::member(&desk.org, &self.identity)?;
+            .write(ctx, async |draft, opened| {
+                let group = resolve::group(&opened.org, &self.group)?;
+                let member = resolve::member(&opened.org, &self.identity)?;
                 let (name, groups) = match &member {
                     Member::Identity(identity) => (&identity.name, &identity.groups),
                     Member::Agent(agent) => (&agent.name, &agent.groups),
@@ -43,7 +43,7 @@ impl Options {
                     Member::Agent(agent) => draft.org.remove_agent_member(group.id, agent.id),
                 }
                 .map_err(Fault::from)?;
-                Ok((group.name.clone(), name.clone(), Consequences::of(draft, &desk.org)))
+                Ok((group.name.clone(), name.clone(), Consequences::of(draft, &opened.org)))
             })
             .await?;
         ctx.out.say(&format!("{identity} is no longer in {group}"));

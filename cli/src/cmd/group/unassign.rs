@@ -26,16 +26,16 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
         let (group, deployment, consequences) = session
-            .write(ctx, async |draft, desk| {
-                let group = resolve::group(&desk.org, &self.group)?;
-                let deployment = resolve::deployment(&desk.org, &self.deployment)?;
-                if desk.org.assignment(group.id, deployment.id).is_none() {
+            .write(ctx, async |draft, opened| {
+                let group = resolve::group(&opened.org, &self.group)?;
+                let deployment = resolve::deployment(&opened.org, &self.deployment)?;
+                if opened.org.assignment(group.id, deployment.id).is_none() {
                     let shown = format!("see what is: keyward group show {}", quoted(group.name.as_str()));
                     return Err(not_assigned(group, deployment).next(shown).into());
                 }
                 draft.set_loss_reason(LossReason::Unassigned);
                 draft.org.unassign(group.id, deployment.id).map_err(Fault::from)?;
-                Ok((group.name.clone(), deployment.name.clone(), Consequences::of(draft, &desk.org)))
+                Ok((group.name.clone(), deployment.name.clone(), Consequences::of(draft, &opened.org)))
             })
             .await?;
         ctx.out.say(&format!("{deployment} is no longer assigned to {group}"));

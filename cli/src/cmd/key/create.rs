@@ -71,8 +71,8 @@ impl Options {
         let secret = Secret { value, fields, inject, note: labels.note(None) };
         let preset = wanted.as_ref().and_then(|wanted| wanted.provider);
         let id = session
-            .write(ctx, async |draft, desk| {
-                check_free(&desk.org, &name)?;
+            .write(ctx, async |draft, opened| {
+                check_free(&opened.org, &name)?;
                 let id = draft.add_key(name.clone(), &secret).map_err(Fault::from)?;
                 if let Some(key) = draft.org.key_mut(id) {
                     key.provider = preset.map(|preset| preset.name.to_owned());

@@ -31,15 +31,15 @@ pub struct Options {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
-        let desk = session.open(ctx).await?;
-        let key = resolve::key(&desk.org, &self.key)?;
-        let (id, name, mapped) = (key.id, key.name.clone(), mapped_in(&desk.org, key.id));
+        let opened = session.open(ctx).await?;
+        let key = resolve::key(&opened.org, &self.key)?;
+        let (id, name, mapped) = (key.id, key.name.clone(), mapped_in(&opened.org, key.id));
         if !mapped.is_empty() {
             let variables: Vec<String> = mapped.iter().map(Mapped::to_string).collect();
             ctx.out.warn(&format!("with {name}, deployments lose: {}", variables.join(", ")));
         }
         confirm::by_typing(name.as_str(), "delete it with all its versions", self.yes)?;
-        let readers = readers(&desk.org, key);
+        let readers = readers(&opened.org, key);
         // By its id: what was asked about, whatever its name has become meanwhile.
         let gone = |error: EditError| match error {
             EditError::NotThere => Fault::unknown("key", name.as_str(), std::iter::empty()),

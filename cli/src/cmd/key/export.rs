@@ -22,7 +22,7 @@ use crate::prompt;
 use crate::prompt::confirm;
 use crate::session::files;
 use crate::text::{count, list};
-use crate::vault::admin::{Desk, Session};
+use crate::vault::admin::{OpenOrg, Session};
 
 /// Write keys with their values in the clear: a way out, for owners and admins
 ///
@@ -119,16 +119,16 @@ impl Options {
     async fn read(&self, ctx: &Ctx, session: &Session) -> anyhow::Result<(Zeroizing<Vec<u8>>, Vec<Name>)> {
         let mut attempts = 0;
         loop {
-            let desk = session.open(ctx).await?;
-            let keys = self.choose(&desk.org)?;
-            match self.values(&desk, &keys).await {
+            let opened = session.open(ctx).await?;
+            let keys = self.choose(&opened.org)?;
+            match self.values(&opened, &keys).await {
                 Ok(values) => {
-                    let text = self.write_down(ctx, &desk.org, &keys, &values)?;
+                    let text = self.write_down(ctx, &opened.org, &keys, &values)?;
                     return Ok((text, keys.iter().map(|key| key.name.clone()).collect()));
                 }
                 Err(error) => {
                     attempts += 1;
-                    if attempts == ATTEMPTS || session.open(ctx).await?.org.seq == desk.org.seq {
+                    if attempts == ATTEMPTS || session.open(ctx).await?.org.seq == opened.org.seq {
                         return Err(error);
                     }
                 }
@@ -151,7 +151,7 @@ impl Options {
         Ok(keys)
     }
 
-    async fn values(&self, desk: &Desk<'_>, keys: &[&KeyEntry]) -> anyhow::Result<Vec<Values>> {
+    async fn values(&self, opened: &OpenOrg<'_>, keys: &[&KeyEntry]) -> anyhow::Result<Vec<Values>> {
         let history = |key: &&KeyEntry| if self.history { key.history.len() } else { 0 };
         let versions = |key: &&KeyEntry| {
             let old: Vec<u64> = key.history.iter().take(history(key)).map(|old| old.version).collect();
@@ -159,16 +159,16 @@ impl Options {
             std::iter::once(key.version).chain(old).map(move |version| SecretRef { key: id, version })
         };
         let wanted: Vec<SecretRef> = keys.iter().flat_map(versions).collect();
-        let sealed = desk.envelopes(&wanted).await?;
+        let sealed = opened.envelopes(&wanted).await?;
         let missing = || {
             Fault::new(Code::Missing, "the server left out a stored value")
                 .next("nothing was written; ask its operator")
         };
         let open = |key: &&KeyEntry| -> Result<Values, Fault> {
             let envelope = |version| sealed.get(&(key.id, version)).ok_or_else(missing);
-            let current = open_current(&desk.org, key, envelope(key.version)?)?;
+            let current = open_current(&opened.org, key, envelope(key.version)?)?;
             let old = key.history.iter().take(history(key));
-            let old = old.map(|old| Ok(open_old(&desk.org, key.id, old, envelope(old.version)?)?));
+            let old = old.map(|old| Ok(open_old(&opened.org, key.id, old, envelope(old.version)?)?));
             Ok(Values { current, old: old.collect::<Result<_, Fault>>()? })
         };
         Ok(keys.iter().map(open).collect::<Result<_, _>>()?)

@@ -20,8 +20,8 @@ pub struct Options {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
-        let desk = session.open(ctx).await?;
-        let key = resolve::key(&desk.org, &self.key)?;
+        let opened = session.open(ctx).await?;
+        let key = resolve::key(&opened.org, &self.key)?;
         let current = (key.version, key.updated_at, key.updated_by);
         let old = key.history.iter().map(|old| (old.version, old.at, old.by));
         let versions: Vec<(u64, i64, IdentityId)> = std::iter::once(current).chain(old).collect();
@@ -32,7 +32,7 @@ impl Options {
                     "current": *version == key.version,
                     "updated_at": rfc3339(*at),
                     "updated_by": by,
-                    "updated_by_name": desk.org.identity(*by).map(|identity| &identity.name),
+                    "updated_by_name": opened.org.identity(*by).map(|identity| &identity.name),
                 })
             });
             return ctx.out.json(&serde_json::json!({
@@ -45,7 +45,7 @@ impl Options {
             .iter()
             .map(|(version, at, by)| {
                 let mark = if *version == key.version { "current" } else { "" };
-                vec![version.to_string(), rfc3339(*at), who(&desk.org, *by), mark.to_owned()]
+                vec![version.to_string(), rfc3339(*at), who(&opened.org, *by), mark.to_owned()]
             })
             .collect();
         ctx.out.table(&["VERSION", "UPDATED", "BY", ""], &rows)

@@ -29,9 +29,10 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let (mut keys, deployments, all) = match Reader::open(ctx, &self.freshness).await? {
             Reader::Admin(session, seq) => {
-                let desk = open_since(&session, ctx, seq).await?;
-                let facts = desk.org.keys.iter().map(|key| Facts::of_org(&desk.org, key));
-                let deployments = desk.org.deployments.iter().map(|d| (d.name.to_string(), d.id.to_string()));
+                let opened = open_since(&session, ctx, seq).await?;
+                let facts = opened.org.keys.iter().map(|key| Facts::of_org(&opened.org, key));
+                let deployments =
+                    opened.org.deployments.iter().map(|d| (d.name.to_string(), d.id.to_string()));
                 (facts.collect::<Vec<_>>(), deployments.collect::<Vec<_>>(), true)
             }
             Reader::Viewer(fetched) => {

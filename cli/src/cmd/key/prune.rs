@@ -59,8 +59,8 @@ impl Options {
             let what = format!("forget {} of {} for good", versions(&gone), count(gone.len(), "key"));
             confirm::by_typing("prune", &what, self.yes)?;
             gone = session
-                .write(ctx, async |draft, desk| {
-                    let gone = self.plan(&desk.org, ctx.now())?;
+                .write(ctx, async |draft, opened| {
+                    let gone = self.plan(&opened.org, ctx.now())?;
                     for Gone { key, versions, .. } in &gone {
                         let last = versions.iter().max().copied().unwrap_or(0);
                         draft.forget(*key, last).map_err(Fault::from)?;

@@ -7,7 +7,7 @@ use crate::args::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
 use crate::session::credential::Credential;
-use crate::vault::admin::{Desk, Session};
+use crate::vault::admin::{OpenOrg, Session};
 use crate::vault::fetch::{Fetched, fetch};
 use crate::vault::freshness::Freshness;
 
@@ -36,9 +36,9 @@ impl Reader {
 pub(super) async fn value_of(ctx: &Ctx, text: &str, freshness: &Freshness) -> anyhow::Result<(Name, Secret)> {
     match Reader::open(ctx, freshness).await? {
         Reader::Admin(session, seq) => {
-            let desk = open_since(&session, ctx, seq).await?;
-            let key = resolve::key(&desk.org, text)?;
-            Ok((key.name.clone(), desk.secret(key).await?))
+            let opened = open_since(&session, ctx, seq).await?;
+            let key = resolve::key(&opened.org, text)?;
+            Ok((key.name.clone(), opened.secret(key).await?))
         }
         Reader::Viewer(fetched) => {
             let key = fetched.settle(ctx, fetched.key(text))?;
@@ -50,11 +50,11 @@ pub(super) async fn value_of(ctx: &Ctx, text: &str, freshness: &Freshness) -> an
 }
 
 /// Opens ORG, no older than the state of `seq` that was seen a moment ago.
-pub(super) async fn open_since<'a>(session: &'a Session, ctx: &Ctx, seq: u64) -> anyhow::Result<Desk<'a>> {
-    let desk = session.open(ctx).await?;
-    if desk.org.seq < seq {
+pub(super) async fn open_since<'a>(session: &'a Session, ctx: &Ctx, seq: u64) -> anyhow::Result<OpenOrg<'a>> {
+    let opened = session.open(ctx).await?;
+    if opened.org.seq < seq {
         let fault = Fault::new(Code::Stale, "the server went back to an older state between two requests");
         return Err(fault.next("nothing was used; ask its operator").into());
     }
-    Ok(desk)
+    Ok(opened)
 }

@@ -24,8 +24,8 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
         let (id, old) = session
-            .write(ctx, async |draft, desk| {
-                let key = resolve::key(&desk.org, &self.key)?;
+            .write(ctx, async |draft, opened| {
+                let key = resolve::key(&opened.org, &self.key)?;
                 draft.org.rename_key(key.id, self.new.clone()).map_err(Fault::from)?;
                 Ok((key.id, key.name.clone()))
             })

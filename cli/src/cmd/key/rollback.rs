@@ -51,13 +51,13 @@ impl Options {
         let session = Session::start(ctx).await?;
         let mut announcements = Announcements::default();
         let (id, name, version, knowing, rule) = session
-            .write(ctx, async |draft, desk| {
-                let key = resolve::key(&desk.org, &self.key)?;
+            .write(ctx, async |draft, opened| {
+                let key = resolve::key(&opened.org, &self.key)?;
                 let old = key.history.iter().find(|old| old.version == self.number);
                 let old = old.ok_or_else(|| self.no_such_version(key))?;
-                let envelope = desk.envelope(key.id, old.version).await?;
-                let mut secret = open_old(&desk.org, key.id, old, &envelope).map_err(Fault::from)?;
-                let current = desk.secret(key).await?;
+                let envelope = opened.envelope(key.id, old.version).await?;
+                let mut secret = open_old(&opened.org, key.id, old, &envelope).map_err(Fault::from)?;
+                let current = opened.secret(key).await?;
                 let rule = self.rule(key, &mut secret, &current)?;
                 if let RuleOutcome::Taken(change) = &rule {
                     announcements.announce(ctx, change.lines(None));

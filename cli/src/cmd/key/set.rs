@@ -21,7 +21,7 @@ use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::prompt;
 use crate::report::undeliverable;
-use crate::vault::admin::{Desk, Session};
+use crate::vault::admin::{OpenOrg, Session};
 
 /// Give a key another value, or change its labels, note or rule
 ///
@@ -108,8 +108,8 @@ impl Options {
         }
         let mut announcements = Announcements::default();
         let done = session
-            .write(ctx, async |draft, desk| {
-                let done = self.change(ctx, draft, desk, &read).await?;
+            .write(ctx, async |draft, opened| {
+                let done = self.change(ctx, draft, opened, &read).await?;
                 if let Some(rule) = &done.rule {
                     self.credential_paths.check(&done.name, rule)?;
                     announcements.announce(ctx, rule.lines(None));
@@ -143,8 +143,8 @@ impl Options {
     }
 
     /// Asks for the fields that the new rule writes and that are not there, before anything is written.
-    async fn ask(&self, desk: &Desk<'_>, read: &Read) -> anyhow::Result<Fields> {
-        let current = desk.secret(resolve::key(&desk.org, &self.key)?).await?;
+    async fn ask(&self, opened: &OpenOrg<'_>, read: &Read) -> anyhow::Result<Fields> {
+        let current = opened.secret(resolve::key(&opened.org, &self.key)?).await?;
         let mut fields = self.fields.read(current.fields.clone())?;
         let known: Vec<String> = fields.keys().cloned().collect();
         ask_for_missing(&self.rule(read, &current)?.rule, &mut fields)?;
@@ -163,10 +163,10 @@ impl Options {
         &self,
         ctx: &Ctx,
         draft: &mut Draft,
-        desk: &Desk<'_>,
+        opened: &OpenOrg<'_>,
         read: &Read,
     ) -> anyhow::Result<Done> {
-        let key = resolve::key(&desk.org, &self.key)?;
+        let key = resolve::key(&opened.org, &self.key)?;
         if let Some(after) = draft.org.key_mut(key.id) {
             self.labels.apply(after);
         }
@@ -184,7 +184,7 @@ impl Options {
         if read.value.is_none() && !says_of_value && !is_anothers {
             return Ok(done);
         }
-        let current = desk.secret(key).await?;
+        let current = opened.secret(key).await?;
         let (secret, wanted) = self.secret(ctx, &key.name, read, &current)?;
         if says_of_rule || is_anothers {
             let (rule, preset) = match wanted {

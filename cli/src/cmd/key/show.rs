@@ -46,9 +46,9 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let (facts, secret) = match Reader::open(ctx, &self.freshness).await? {
             Reader::Admin(session, seq) => {
-                let desk = open_since(&session, ctx, seq).await?;
-                let key = resolve::key(&desk.org, &self.key)?;
-                (Facts::of_org(&desk.org, key), desk.secret(key).await?)
+                let opened = open_since(&session, ctx, seq).await?;
+                let key = resolve::key(&opened.org, &self.key)?;
+                (Facts::of_org(&opened.org, key), opened.secret(key).await?)
             }
             Reader::Viewer(fetched) => {
                 let key = fetched.settle(ctx, fetched.key(&self.key))?;

@@ -48,8 +48,8 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let session = Session::start(ctx).await?;
         let done = session
-            .write(ctx, async |draft, desk| {
-                let keys = self.keys.iter().map(|key| resolve::key(&desk.org, key).map(|key| key.id));
+            .write(ctx, async |draft, opened| {
+                let keys = self.keys.iter().map(|key| resolve::key(&opened.org, key).map(|key| key.id));
                 let mut keys: Vec<KeyId> = keys.collect::<Result<_, _>>()?;
                 keys.sort_unstable();
                 keys.dedup();

@@ -18,7 +18,7 @@ use crate::prompt;
 use crate::proxy::bypass::variable_spellings;
 use crate::proxy::keys::{self, Base, UsableKey};
 use crate::proxy::trust::Trust;
-use crate::proxy::variables::{Place, variables};
+use crate::proxy::variables::{GatewayAddress, variables};
 use crate::proxy::{State, host_and_port};
 use crate::session::files;
 
@@ -95,7 +95,7 @@ impl Options {
         let at = self.at.to_string();
         let base = Base { at: &at, credential: &credential };
         all.extend(keys::variables(&keys, Some(&base).filter(|_| !self.no_base_url)));
-        let place = Place {
+        let place = GatewayAddress {
             at: &self.at,
             agent: &self.agent,
             credential: &credential,

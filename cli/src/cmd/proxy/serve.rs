@@ -8,7 +8,7 @@ use keyward_wire::rule::Host;
 use crate::ctx::Ctx;
 use crate::fault::Fault;
 use crate::proxy::GatewayOptions;
-use crate::proxy::listen::{Bound, Listen, Place};
+use crate::proxy::listen::{Bound, Listen, ListenAddr};
 use crate::proxy::proxied_program::{ProgramOptions, ProxiedProgram};
 use crate::proxy::running::{Prepared, Serves};
 use crate::signals::stop::Stops;
@@ -20,13 +20,13 @@ use crate::vault::freshness::Freshness;
 pub(super) struct Options {
     /// Address and port, or unix:PATH; several times for several [default: 127.0.0.1:8421; with CMD a free port]
     #[arg(long, value_name = "ADDR")]
-    listen: Vec<Place>,
+    listen: Vec<ListenAddr>,
     /// Listen beyond this machine: what agents send there, their credentials too, can be read on the way
     #[arg(long)]
     allow_remote: bool,
     /// Answer at this address, or unix:PATH, whether the gateway is well (/health) and with its certificate (/ca.pem)
     #[arg(long, value_name = "ADDR", conflicts_with = "command")]
-    control: Option<Place>,
+    control: Option<ListenAddr>,
     /// A name by which that address is reached, beside localhost
     #[arg(long, value_name = "NAME", requires = "control", value_parser = host_name)]
     control_name: Vec<Host>,
@@ -52,7 +52,7 @@ impl Options {
         if self.command.is_empty() {
             return self.serve(ctx).await;
         }
-        let listen = [Place::here(0)];
+        let listen = [ListenAddr::here(0)];
         let program = ProxiedProgram {
             gateway: &self.gateway,
             freshness: &self.freshness,
@@ -74,7 +74,7 @@ impl Options {
         }
         // A program behind the gateway would inherit this, and some count on the lower number.
         open_as_many_as_allowed();
-        let listen = [Place::here(8421)];
+        let listen = [ListenAddr::here(8421)];
         let (listen, serves) = (self.listen(&listen), Serves::Whoever(self.control.as_ref()));
         let mut prepared = Prepared::new(ctx, &self.gateway, &self.freshness, listen, serves).await?;
         let at: Vec<String> = prepared.bound().iter().map(Bound::shown).collect();
@@ -101,7 +101,7 @@ impl Options {
         ended
     }
 
-    fn listen<'a>(&'a self, default: &'a [Place]) -> Listen<'a> {
+    fn listen<'a>(&'a self, default: &'a [ListenAddr]) -> Listen<'a> {
         let places = if self.listen.is_empty() { default } else { &self.listen };
         Listen { places, beyond: self.allow_remote }
     }

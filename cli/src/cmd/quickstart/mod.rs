@@ -19,7 +19,7 @@ use keyward_crypto::state::org::Org;
 use keyward_wire::name::{Email, Name};
 use serde_json::json;
 
-use self::plan::{Place, Plan, signed_in};
+use self::plan::{Plan, ServerChoice, signed_in};
 use self::steps::Steps;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault};
@@ -98,10 +98,10 @@ impl Options {
         let login = Config::load(&home)?.login;
         let plan = Plan::make(ctx, self, login.as_ref())?;
         let url = match &plan.place {
-            Place::Here { listen, background } => {
+            ServerChoice::Here { listen, background } => {
                 local_server::ensure(ctx, &home, *listen, *background).await?
             }
-            Place::At(url) => url.clone(),
+            ServerChoice::At(url) => url.clone(),
         };
         let steps = Steps::new(ctx, &home)?;
         steps.sign_in(&plan, login.as_ref(), &url).await?;

@@ -14,7 +14,7 @@ use crate::session::config::Login;
 use crate::session::home::Home;
 
 /// The place of the server.
-pub(super) enum Place {
+pub(super) enum ServerChoice {
     /// The server is on this machine; it may have to be started.
     Here { listen: Option<SocketAddr>, background: bool },
     /// The server is at this address.
@@ -23,7 +23,7 @@ pub(super) enum Place {
 
 /// Everything that is to be done.
 pub(super) struct Plan {
-    pub(super) place: Place,
+    pub(super) place: ServerChoice,
     /// The organisation to found; `None`: there is one to sign in to, or somebody is signed in.
     pub(super) org: Option<Name>,
     pub(super) email: Option<Email>,
@@ -101,8 +101,8 @@ pub(super) fn signed_in(what: &str) -> Fault {
         .next("run `keyward logout` first, use another folder with --home or KEYWARD_HOME, or leave that option out")
 }
 
-fn place(ctx: &Ctx, options: &Options, login: Option<&Login>, asks: bool) -> anyhow::Result<Place> {
-    let here = Place::Here { listen: options.listen, background: options.background };
+fn place(ctx: &Ctx, options: &Options, login: Option<&Login>, asks: bool) -> anyhow::Result<ServerChoice> {
+    let here = ServerChoice::Here { listen: options.listen, background: options.background };
     let url = ctx.global.url.as_ref();
     if options.local && url.is_some() {
         return Err(Fault::usage("--local and --url (or KEYWARD_URL) exclude each other")
@@ -121,11 +121,11 @@ fn place(ctx: &Ctx, options: &Options, login: Option<&Login>, asks: bool) -> any
             }
             // It may have to be started again.
             _ if is_ours => Ok(here),
-            _ => Ok(Place::At(login.url.clone())),
+            _ => Ok(ServerChoice::At(login.url.clone())),
         };
     }
     if let Some(url) = url {
-        return Ok(Place::At(url.clone()));
+        return Ok(ServerChoice::At(url.clone()));
     }
     if options.local {
         return Ok(here);
@@ -138,8 +138,8 @@ fn place(ctx: &Ctx, options: &Options, login: Option<&Login>, asks: bool) -> any
         .note("Where is your keyward server?\n   1  on this machine: use it, or start it\n   2  elsewhere");
     match prompt::line("Number or address", "")?.as_str() {
         "1" => Ok(here),
-        "2" => Ok(Place::At(prompt::line("Its address, such as https://keyward.example", "")?)),
-        address if address.contains("://") => Ok(Place::At(address.to_owned())),
+        "2" => Ok(ServerChoice::At(prompt::line("Its address, such as https://keyward.example", "")?)),
+        address if address.contains("://") => Ok(ServerChoice::At(address.to_owned())),
         _ => Err(Fault::usage("that is none of them; nothing was done").into()),
     }
 }

@@ -10,7 +10,7 @@ use keyward_wire::error::ErrorCode;
 use keyward_wire::name::Name;
 use zeroize::Zeroizing;
 
-use super::plan::{Place, Plan};
+use super::plan::{Plan, ServerChoice};
 use crate::account::founding::Founding;
 use crate::api::Api;
 use crate::ctx::Ctx;
@@ -118,7 +118,8 @@ impl<'a> Steps<'a> {
             Ok(_) => Ok(true),
             // Our own server takes one organisation: an earlier run founded it, and was stopped before it could tell.
             Err(error)
-                if matches!(plan.place, Place::Here { .. }) && error.is_code(ErrorCode::SignupClosed) =>
+                if matches!(plan.place, ServerChoice::Here { .. })
+                    && error.is_code(ErrorCode::SignupClosed) =>
             {
                 self.ctx.out.note("this server has its organisation; signing in to it");
                 Ok(false)

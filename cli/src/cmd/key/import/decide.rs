@@ -21,7 +21,7 @@ use crate::cmd::key::rule_options::{WildcardOption, stored_rule};
 use crate::fault::{Code, Fault};
 use crate::report::undeliverable;
 use crate::text::list;
-use crate::vault::admin::Desk;
+use crate::vault::admin::OpenOrg;
 
 /// The decisions about a file.
 pub(super) struct Decided {
@@ -106,8 +106,12 @@ impl fmt::Display for Decision {
 /// [`Code::Conflict`] if names are taken and nothing is said about them, or a variable is another key's; for names that no
 /// variable may have; for a rule that does not fit what is stored with it, or has a wildcard that nobody asked for; and for a
 /// provider by which less is refused than before.
-pub(super) async fn decide(desk: &Desk<'_>, items: &[Item], options: &Options) -> anyhow::Result<Decided> {
-    let existing: BTreeMap<&Name, &KeyEntry> = desk.org.keys.iter().map(|key| (&key.name, key)).collect();
+pub(super) async fn decide(
+    opened: &OpenOrg<'_>,
+    items: &[Item],
+    options: &Options,
+) -> anyhow::Result<Decided> {
+    let existing: BTreeMap<&Name, &KeyEntry> = opened.org.keys.iter().map(|key| (&key.name, key)).collect();
     let names: Vec<&Name> = items.iter().map(|item| &item.name).collect();
     let steps = plan(&names, &existing.keys().copied().collect(), options.on_conflict)
         .map_err(|taken| names_taken(&taken))?;
@@ -116,7 +120,7 @@ pub(super) async fn decide(desk: &Desk<'_>, items: &[Item], options: &Options) -
         items.iter().zip(steps).zip(met).map(|((item, step), met)| decision(item, step, met)).collect();
     // What is mapped, or is to be nowhere else afterwards, must be what the file has.
     let with_skipped = options.map.is_some() || options.shred;
-    let current = current(desk, items, &decisions, &existing, with_skipped).await?;
+    let current = current(opened, items, &decisions, &existing, with_skipped).await?;
     for (item, decision) in items.iter().zip(&mut decisions) {
         let now = decision.id.and_then(|id| current.get(&id));
         if let Some(now) = now.filter(|now| now.value == item.value) {
@@ -144,7 +148,7 @@ pub(super) async fn decide(desk: &Desk<'_>, items: &[Item], options: &Options) -
         }
     }
     let Some(deployment) = &options.map else { return Ok(Decided { decisions, deployment: None }) };
-    let deployment = resolve::deployment(&desk.org, deployment)?;
+    let deployment = resolve::deployment(&opened.org, deployment)?;
     map(deployment, &mut decisions, &options.allow_env)?;
     Ok(Decided { decisions, deployment: Some((deployment.id, deployment.name.clone())) })
 }
@@ -219,7 +223,7 @@ fn decision(item: &Item, step: Step, met: Option<&KeyEntry>) -> Decision {
 
 /// The present content of each key that may get a new version; `with_skipped`, also of those that stay as they are.
 async fn current(
-    desk: &Desk<'_>,
+    opened: &OpenOrg<'_>,
     items: &[Item],
     decisions: &[Decision],
     existing: &BTreeMap<&Name, &KeyEntry>,
@@ -231,7 +235,7 @@ async fn current(
     if keys.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let secrets = desk.secrets(&keys).await?;
+    let secrets = opened.secrets(&keys).await?;
     Ok(keys.iter().map(|key| key.id).zip(secrets).collect())
 }
 

@@ -141,9 +141,9 @@ impl Options {
         let progress = progress(ctx, items.len());
         let mut announcements = Announcements::default();
         session
-            .write(ctx, async |draft, desk| {
+            .write(ctx, async |draft, opened| {
                 progress.set_position(0);
-                let mut decided = decide(desk, items, self).await?;
+                let mut decided = decide(opened, items, self).await?;
                 self.loses_nothing(&decided)?;
                 progress.suspend(|| announcements.announce(ctx, decided.rules()));
                 let deployment = decided.deployment.as_ref().map(|(id, _)| *id);
@@ -151,7 +151,7 @@ impl Options {
                     apply(draft, item, decision, deployment)?;
                     progress.inc(1);
                 }
-                Ok((decided, Consequences::of(draft, &desk.org)))
+                Ok((decided, Consequences::of(draft, &opened.org)))
             })
             .await
     }
