@@ -67,9 +67,9 @@ impl Throttle {
         credential: CredentialId,
         ip: Option<IpAddr>,
         now: Instant,
-    ) -> Option<AuditLine<'_>> {
+    ) -> Option<AuditLine> {
         let untold = self.lines().line(credential, ip.map(network), now)?;
-        Some(AuditLine { throttle: self, credential, untold, is_durable: false })
+        Some(AuditLine { throttle: self.clone(), credential, untold, is_durable: false })
     }
 
     fn lines(&self) -> std::sync::MutexGuard<'_, Lines> {
@@ -87,22 +87,22 @@ impl Throttle {
 
 /// The place of a refusal in the audit. If it is given up before it is durable, because writing failed or the client hung up, the
 /// next line of the credential tells of this refusal and of those that this line would have told of.
-pub(crate) struct AuditLine<'a> {
-    throttle: &'a Throttle,
+pub(crate) struct AuditLine {
+    throttle: Throttle,
     credential: CredentialId,
     /// How many refusals of the credential before this one have no line.
     pub(crate) untold: u64,
     is_durable: bool,
 }
 
-impl AuditLine<'_> {
+impl AuditLine {
     /// The line is written.
     pub(crate) fn written(mut self) {
         self.is_durable = true;
     }
 }
 
-impl Drop for AuditLine<'_> {
+impl Drop for AuditLine {
     fn drop(&mut self) {
         if !self.is_durable {
             self.throttle.lines().untold(self.credential, self.untold + 1);

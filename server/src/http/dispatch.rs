@@ -178,10 +178,14 @@ pub(super) async fn refuse_login(
     };
     let origin = Origin { actor: None, ip: call.ip };
     let event = Event::login_refused(identity, credential, line.untold);
-    audit::append(&mut tx, &mut org, at, origin, &[event]).await?;
-    tx.commit().await?;
-    line.written();
-    Ok(())
+    // A task of its own: the line is written, too, if the client hangs up.
+    let written = tokio::spawn(async move {
+        audit::append(&mut tx, &mut org, at, origin, &[event]).await?;
+        tx.commit().await?;
+        line.written();
+        Ok::<_, StoreError>(())
+    });
+    Ok(written.await.map_err(|_| Failure::Internal("a refusal was not recorded"))??)
 }
 
 /// Answers 400 to a request with a token's secret in it. The token is revoked if its holder sent it, or somebody who may revoke
