@@ -213,8 +213,8 @@ fn open(
             Closed::Broken => Code::ValueUnusable,
         })?;
     if value.version() != grant.version {
-        // A new version came since the request was judged, and its rule may be another one.
-        return Err(Code::AppNotConnected.into());
+        // A new version came since the request was judged, and its rule may be another one. The next request is judged by it.
+        return Err(Code::GrantsStale.into());
     }
     let used = tunnel.gateway.opened.note(&tunnel.session.agent, grant, &value, revision);
     busy.keeps(used.map_err(|_| Code::ValueUnusable)?);
@@ -249,7 +249,7 @@ async fn relayed(
     let mut scrub = scrub::body(&scrubber, &mut parts.headers, version).map_err(|_| Code::ScrubUnreadable)?;
     if scrub.has_a_window() {
         let window = tunnel.session.window(&tunnel.gateway.share);
-        scrub.keep_window(window.ok_or(Code::RateLimited)?);
+        scrub.keep_window(window.ok_or(Code::ScrubUnreadable)?);
     }
     let mut body = Relayed::new(body, lease, scrub, Arc::clone(tunnel), busy, of);
     body.begin().await?;

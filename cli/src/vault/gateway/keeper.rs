@@ -257,11 +257,11 @@ fn refused(credential: &Credential, error: ApiError) -> Trouble {
     if !is_final(&error) {
         return Trouble::Away(error);
     }
-    let told = |error: ApiError| match error {
-        ApiError::Refused { status: 403 | 404, .. } => not_a_gateway(),
-        other => Fault::from(other),
-    };
-    over(credential.refused(error, told))
+    match error {
+        // The credential is good, for something else.
+        ApiError::Refused { status: 403 | 404, .. } => over(not_a_gateway()),
+        other => over(credential.refused(other, Fault::from)),
+    }
 }
 
 /// The keeper ends only by what the server itself says, in its own form. Everything else is somebody else's word, or nobody's: no
