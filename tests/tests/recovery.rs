@@ -379,6 +379,16 @@ fn a_request_that_arrived_twice_loses_no_kit() {
     assert_eq!(ended.code, 0, "{}", ended.said());
     assert!(machine.path("kit-2").exists());
     machine.ok(&["key", "list"]);
+    // A sign-up whose fate cannot be found out.
+    let server = Server::start(Engine::Sqlite);
+    let liar = Liar::before(server.address);
+    liar.lie("POST /v1/signup", twice);
+    liar.lie(LOGIN, |_, _| Reply::Bytes(Vec::new()));
+    let owner = Machine::new(&liar.url());
+    let words = ["init", "--org", ORG, "--email", EMAIL, "--password-stdin", "--recovery-kit", "kit"];
+    let ended = owner.keyward_with(&words, NEW_PASSWORD.as_bytes());
+    assert!(ended.code != 0 && ended.stderr.contains("the recovery kit stays in"), "{}", ended.said());
+    assert!(owner.path("kit").exists());
     // A sign-up.
     let server = Server::start(Engine::Sqlite);
     let liar = Liar::before(server.address);

@@ -33,16 +33,18 @@ pub(crate) struct Founded {
 }
 
 /// Whether there is such an organisation although its sign-up was refused: on its way a request may have been doubled, and the
-/// refusal is that of the second one.
-async fn happened(server: &Server, signup: &Signup) -> bool {
-    let Ok(mut api) = Api::new(server) else { return false };
+/// refusal is that of the second one. `None` if that cannot be found out.
+async fn happened(server: &Server, signup: &Signup) -> Option<bool> {
+    let mut api = Api::new(server).ok()?;
     let (id, keys) = signup.device.duplicate().into_keys();
-    let is_there = api.log_in(id, &keys).await.is_ok();
-    if is_there {
-        // At worst it ends by itself.
-        let _ = api.log_out(None).await;
+    match api.log_in(id, &keys).await {
+        Ok(_) => {
+            // At worst it ends by itself.
+            let _ = api.log_out(None).await;
+            Some(true)
+        }
+        Err(error) => error.is_status(401).then_some(false),
     }
-    is_there
 }
 
 impl Founding<'_> {
@@ -72,19 +74,24 @@ impl Founding<'_> {
             self.recovery_kit,
             "",
         )?;
-        if let Err(error) = api.sign_up(&signup.request).await
-            && (error.leaves_doubt() || !happened(server, &signup).await)
-        {
-            match self.recovery_kit {
-                Some(kit) if error.leaves_doubt() => ctx.out.warn(&format!(
+        if let Err(error) = api.sign_up(&signup.request).await {
+            let happened = match error {
+                _ if error.leaves_doubt() => None,
+                ApiError::Network { .. } | ApiError::RequestTooLarge => Some(false),
+                _ => happened(server, &signup).await,
+            };
+            match (happened, self.recovery_kit) {
+                (None, Some(kit)) => ctx.out.warn(&format!(
                     "the sign-up may have happened: the recovery kit stays in {}",
                     kit.display()
                 )),
                 // It opens nothing: the organisation was not made.
-                Some(kit) => drop(std::fs::remove_file(kit)),
-                None => {}
+                (Some(false), Some(kit)) => drop(std::fs::remove_file(kit)),
+                (Some(true), _) | (_, None) => {}
             }
-            return Ok(Err(error));
+            if happened != Some(true) {
+                return Ok(Err(error));
+            }
         }
         if let Some(kit) = self.recovery_kit {
             ctx.out.say(&format!(

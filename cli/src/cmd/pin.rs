@@ -8,6 +8,7 @@ use crate::args::resolve;
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault, code_of};
 use crate::prompt::confirm;
+use crate::session::config::Config;
 use crate::session::credential::Credential;
 use crate::session::home::Home;
 use crate::vault::admin::Session;
@@ -42,7 +43,10 @@ impl Options {
         if self.forget {
             return match credential {
                 Ok(credential) => forget(ctx, credential, self.yes).await,
-                Err(error) if code_of(&error) == Code::SignIn => forget_all(ctx, self.yes),
+                // A token that was mistyped is no reason to forget somebody else's memory.
+                Err(error) if code_of(&error) == Code::SignIn && ctx.env.token_variable().is_none() => {
+                    forget_of_folder(ctx, self.yes)
+                }
                 Err(error) => Err(error),
             };
         }
@@ -83,19 +87,22 @@ async fn forget(ctx: &Ctx, credential: Credential, yes: bool) -> anyhow::Result<
     })?;
     let session = Session::with(credential).await?;
     confirm::by_typing("forget", "forget what this client has seen of the server's state", yes)?;
-    Pins::forget(&home, &session.cred)?;
+    Pins::forget(&home, session.cred.id)?;
     forgotten(ctx)
 }
 
-/// Without a login nobody knows whose memory is meant, and with a lost one nobody can sign in.
-fn forget_all(ctx: &Ctx, yes: bool) -> anyhow::Result<()> {
+/// With a lost memory nobody can sign in, so it can be forgotten without: that of the login that has ended or, if there is none,
+/// everybody's in this folder, since nobody knows whose is meant.
+fn forget_of_folder(ctx: &Ctx, yes: bool) -> anyhow::Result<()> {
     let home = Home::required(ctx)?;
-    confirm::by_typing(
-        "forget",
-        "forget what every login in this folder has seen of its server's state",
-        yes,
-    )?;
-    Pins::forget_all(&home)?;
+    if let Some(login) = Config::load(&home)?.login {
+        confirm::by_typing("forget", "forget what this client has seen of the server's state", yes)?;
+        Pins::forget(&home, login.identity)?;
+    } else {
+        let what = "forget what every login in this folder has seen of its server's state";
+        confirm::by_typing("forget", what, yes)?;
+        Pins::forget_all(&home)?;
+    }
     forgotten(ctx)
 }
 

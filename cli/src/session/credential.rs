@@ -65,7 +65,7 @@ impl Server {
     /// The server of a stored login, unless the options name another. That http:// was allowed there says nothing of
     /// anywhere else.
     pub fn of_login(ctx: &Ctx, login: &Login) -> Self {
-        let other = ctx.global.url.as_ref().filter(|url| bare(url) != bare(&login.url));
+        let other = ctx.global.url.as_ref().filter(|url| usual(url) != usual(&login.url));
         Self {
             url: other.unwrap_or(&login.url).clone(),
             ca_file: ca_file(ctx).or_else(|| login.ca_file.clone()),
@@ -76,9 +76,20 @@ impl Server {
     }
 }
 
-/// An address, with or without the slash at its end.
-fn bare(url: &str) -> &str {
-    url.trim_end_matches('/')
+/// An address in one of its spellings: without what may be left out, in small letters, and with this machine's number for its
+/// name.
+fn usual(url: &str) -> String {
+    let url = url.trim_end_matches('/').to_ascii_lowercase();
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", &url));
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let default = if scheme == "https" { ":443" } else { ":80" };
+    let authority = authority.strip_suffix(default).unwrap_or(authority);
+    let authority = authority.replacen("localhost", "127.0.0.1", usize::from(is_localhost(authority)));
+    format!("{scheme}://{authority}/{path}")
+}
+
+fn is_localhost(authority: &str) -> bool {
+    authority.split(':').next() == Some("localhost")
 }
 
 /// Absolute, because it is stored, and used from other folders.

@@ -157,10 +157,7 @@ fn append_to(mut file: &File, facts: &fs::Metadata, bytes: &[u8]) -> std::io::Re
 /// # Errors
 /// [`Code::Policy`], if it is no regular file; [`Code::Usage`], if it is `-`.
 pub fn replaceable(path: &Path) -> Result<(), Fault> {
-    if path.as_os_str() == "-" {
-        return Err(Fault::usage("- does not stand for standard output here")
-            .next("name a file, which ./- may be, too"));
-    }
+    check_named(path)?;
     match fs::symlink_metadata(path) {
         Ok(facts) if !facts.is_file() => {
             let kind = if facts.is_symlink() { "a symbolic link" } else { "not a regular file" };
@@ -170,6 +167,14 @@ pub fn replaceable(path: &Path) -> Result<(), Fault> {
         // What cannot be looked at cannot be written either, which is an error of its own.
         _ => Ok(()),
     }
+}
+
+/// Refuses `-`, which elsewhere stands for standard input.
+fn check_named(path: &Path) -> Result<(), Fault> {
+    if path.as_os_str() != "-" {
+        return Ok(());
+    }
+    Err(Fault::usage("- does not stand for standard output here").next("name a file, which ./- may be, too"))
 }
 
 /// Writes a new private file, on disk when this returns; refuses to replace one.
@@ -186,6 +191,7 @@ fn create_and(
     bytes: &[u8],
     sync_entry: impl FnOnce(&Path) -> std::io::Result<()>,
 ) -> anyhow::Result<()> {
+    check_named(path)?;
     let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(exists_already(path).into()),
         other => other.map_err(|error| cannot_write(path, &error))?,

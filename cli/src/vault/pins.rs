@@ -1,8 +1,11 @@
 //! The client's memory (pins): the newest state that it has verified, sealed (CRYPTO.md §2.7 rule 8).
 
+use std::io::ErrorKind;
+
+use anyhow::Context as _;
 use keyward_crypto::state::cred::Cred;
 use keyward_crypto::state::local::Local;
-use keyward_wire::{Envelope, InstallId};
+use keyward_wire::{Envelope, IdentityId, InstallId};
 
 use crate::ctx::Ctx;
 use crate::fault::{Code, Fault, code_of};
@@ -57,7 +60,10 @@ impl Pins {
     pub fn forget_all(home: &Home) -> anyhow::Result<()> {
         Config::update(home, |config| config.pinned.clear())?;
         let folder = home.path().join("state");
-        let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(()) };
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            other => other.with_context(|| format!("cannot read {}", folder.display()))?,
+        };
         for entry in entries {
             let path = entry?.path();
             if path.extension().is_some_and(|ending| ending == "kwe") {
@@ -71,10 +77,10 @@ impl Pins {
     ///
     /// # Errors
     /// If the folder cannot be written.
-    pub fn forget(home: &Home, cred: &Cred) -> anyhow::Result<()> {
-        Config::update(home, |config| config.pinned.retain(|identity| *identity != cred.id))?;
-        match std::fs::remove_file(home.file("state", &file_name(cred))?) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+    pub fn forget(home: &Home, identity: IdentityId) -> anyhow::Result<()> {
+        Config::update(home, |config| config.pinned.retain(|pinned| *pinned != identity))?;
+        match std::fs::remove_file(home.file("state", &file_name(identity))?) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
             _ => Ok(()),
         }
     }
@@ -91,7 +97,7 @@ fn write(home: &Home, cred: &Cred, seen: &Local) -> anyhow::Result<()> {
     // Another process may have seen a newer state meanwhile.
     let newest = read(home, config.install, cred)?.unwrap_or_default().merge(seen);
     let envelope = newest.seal(&cred.ik, cred.org, cred.id, config.install);
-    files::write(&home.file("state", &file_name(cred))?, envelope.as_bytes())?;
+    files::write(&home.file("state", &file_name(cred.id))?, envelope.as_bytes())?;
     if !config.pinned.contains(&cred.id) {
         config.pinned.push(cred.id);
         config.store(home, &lock)?;
@@ -103,7 +109,7 @@ fn read(home: &Home, install: InstallId, cred: &Cred) -> anyhow::Result<Option<L
     if !home.path().exists() {
         return Ok(None);
     }
-    let path = match home.file("state", &file_name(cred)) {
+    let path = match home.file("state", &file_name(cred.id)) {
         Ok(path) => path,
         // That others may enter it does not mean that nothing is there.
         Err(error) if code_of(&error) == Code::Policy => return Err(error),
@@ -119,7 +125,7 @@ fn read(home: &Home, install: InstallId, cred: &Cred) -> anyhow::Result<Option<L
 }
 
 fn lost(home: &Home, cred: &Cred) -> Fault {
-    let path = home.path().join("state").join(file_name(cred));
+    let path = home.path().join("state").join(file_name(cred.id));
     Fault::new(Code::Stale, format!("this client's memory {} is gone or damaged", path.display())).next(
         format!(
             "without it an old state of the server would go unnoticed. If you know why, start afresh with: \
@@ -129,6 +135,6 @@ fn lost(home: &Home, cred: &Cred) -> Fault {
     )
 }
 
-fn file_name(cred: &Cred) -> String {
-    format!("{}.kwe", cred.id)
+fn file_name(identity: IdentityId) -> String {
+    format!("{identity}.kwe")
 }

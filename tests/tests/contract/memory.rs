@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use keyward_tests::engines;
-use keyward_tests::machine::Machine;
-use keyward_tests::server::Server;
+use keyward_tests::machine::{Machine, run};
+use keyward_tests::server::{Server, program};
 use keyward_tests::world::{
     ALPHA, BETA, DEPLOYMENT, EMAIL, ENV_FILE, GROUP, PASSWORD, World, env_file, expected, read,
 };
@@ -166,6 +166,11 @@ engines! {
         let login = || owner.keyward_with(&words, PASSWORD.as_bytes());
         let ended = login();
         assert!(ended.code == 7 && ended.stderr.contains("pin --forget"), "{}", ended.said());
+        // A token that is wrong is somebody's, and that is not known to be this one.
+        let mut mistyped = owner.command(program("keyward"));
+        mistyped.args(["pin", "--forget", "--yes"]).env("KEYWARD_TOKEN", "kwt1_mistyped");
+        assert_eq!(run(mistyped, b"").code, 3);
+        assert_eq!(login().code, 7, "and nothing was forgotten");
         // Nobody is signed in, so it is all of the folder.
         owner.ok(&["pin", "--forget", "--yes"]);
         login().ok(&words);

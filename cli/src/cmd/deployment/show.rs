@@ -24,10 +24,13 @@ pub struct Options {
 impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let credential = Credential::find(ctx)?;
-        let wanted = mapping_file::find(&self.deployment)?
-            .map_or_else(|| self.deployment.clone(), |id| id.to_string());
+        let mapped = mapping_file::find(&self.deployment)?;
+        let wanted = mapped.map_or_else(|| self.deployment.clone(), |id| id.to_string());
         let fetched = fetch(ctx, &credential, &Freshness::default(), None).await?;
         fetched.remember(ctx);
+        if let Some(id) = mapped {
+            mapping_file::warn_if_hidden(ctx, &fetched.verified.view, &self.deployment, id);
+        }
         let id = match fetched.deployment(&wanted) {
             Ok(id) => id,
             Err(unknown) => choose::deployment(ctx, &fetched.verified.view, &wanted, unknown).await?,

@@ -126,9 +126,12 @@ impl Options {
                 None => error,
             });
         }
-        if let Some(path) = file {
-            kit.settle(path)
-                .context("the recovery is done, but its kit still says that it is not confirmed")?;
+        if let Some(path) = file
+            && let Err(error) = kit.settle(path)
+        {
+            ctx.out.warn(&format!(
+                "the recovery is done, but its kit still says that it is not confirmed: {error:#}"
+            ));
         }
         self.end_signed_in(ctx, &home, &server, &newcomer, &recovery, device_end)
     }
@@ -239,13 +242,23 @@ impl Attempt<'_> {
         device_end: i64,
     ) -> anyhow::Result<Sent> {
         let start = Instant::now();
+        let mut sent = None;
         loop {
             let opened = || open(self.recovery, &answer, self.floors).map_err(Fault::from);
-            let made = self
-                .newcomer
-                .request(self.recovery, &answer, (opened()?, opened()?), ctx.now(), device_end)
-                .map_err(Fault::from)?;
+            let made = opened().and_then(|org| {
+                let request =
+                    self.newcomer.request(self.recovery, &answer, (org, opened()?), ctx.now(), device_end);
+                request.map_err(Fault::from)
+            });
+            let made = match (made, sent) {
+                (Ok(made), _) => made,
+                (Err(fault), None) => return Err(fault.into()),
+                (Err(fault), Some(written)) => {
+                    return Ok(Sent { written, failure: Some(Failure::Refused(fault.into())) });
+                }
+            };
             let written = made.after;
+            sent = Some(written);
             let refused = |fault: Fault| Sent { written, failure: Some(Failure::Refused(fault.into())) };
             match self.api.recover(&made.request).await {
                 Ok(_) => return Ok(Sent { written, failure: None }),
