@@ -30,6 +30,11 @@ pub fn not_started(command: &Command, error: &io::Error) -> Fault {
     let shown = printable(&command.get_program().to_string_lossy(), 200);
     let (code, why) = match error.kind() {
         io::ErrorKind::NotFound => (Code::CommandNotFound, "there is no such program"),
+        io::ErrorKind::ArgumentListTooLong => {
+            let what = "its variables and arguments take more room than this system gives a program";
+            return Fault::new(Code::CommandNotRun, format!("{shown}: {what}"))
+                .next("map fewer or smaller keys in this deployment, or have the program read a file: env-file FILE");
+        }
         _ => (Code::CommandNotRun, "it cannot be run"),
     };
     Fault::new(code, format!("{shown}: {why}"))

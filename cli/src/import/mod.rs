@@ -27,7 +27,7 @@ pub use tool::Tool;
 /// Whether a field that is not kept is a tool's own bookkeeping: which record it was, whose, since when, how it is shown. A file
 /// is no loss for that alone.
 pub fn is_bookkeeping(field: &str) -> bool {
-    BOOKKEEPING.contains(&field)
+    BOOKKEEPING.contains(&field) || field.starts_with(DOTENVX_PUBLIC_KEY)
 }
 
 /// What a file of this tool says, or everything that is wrong with it.
@@ -84,8 +84,10 @@ const BOOKKEEPING: &[&str] = &[
     "created_at",
     "fields without a value",
     "last_edited_by",
+    "sections",
     "updated_at",
     "version",
-    // dotenvx: the key that seals; the one that opens is elsewhere.
-    "DOTENV_PUBLIC_KEY",
 ];
+
+/// Of dotenvx: the key that seals, or one for each environment; the one that opens is elsewhere.
+const DOTENVX_PUBLIC_KEY: &str = "DOTENV_PUBLIC_KEY";

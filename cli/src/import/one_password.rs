@@ -7,6 +7,8 @@
 //! its vault become tags. One-time passwords, dates, menus and files are no values for programs: they are named as not kept, and so
 //! are fields without a value.
 
+use std::collections::BTreeSet;
+
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
@@ -39,7 +41,7 @@ fn item(document: &Document<'_>, mut item: Fields<'_>, content: &mut Content) ->
     }
     let (mut records, mut note) = (Vec::new(), None);
     for part in item.parts("fields")? {
-        match field(document, at, part, &title)? {
+        match field(document, at, part, &title, &mut content.not_kept)? {
             Field::Value(record) => records.push(*record),
             Field::Note(text) => note = Some(text),
             Field::NotKept(kind) => drop(content.not_kept.insert(kind)),
@@ -65,7 +67,13 @@ enum Field {
     NoNote,
 }
 
-fn field(document: &Document<'_>, item: At, part: &RawValue, title: &str) -> Result<Field, Problem> {
+fn field(
+    document: &Document<'_>,
+    item: At,
+    part: &RawValue,
+    title: &str,
+    not_kept: &mut BTreeSet<String>,
+) -> Result<Field, Problem> {
     let at = match item {
         At::Record { number, .. } => At::Record { number, line: document.line(part) },
         At::Line(_) => At::Line(document.line(part)),
@@ -89,6 +97,15 @@ fn field(document: &Document<'_>, item: At, part: &RawValue, title: &str) -> Res
         Some(label) => label,
         None => field.required("id")?,
     };
+    if let Some(details) = field.take("password_details")?
+        && !Fields::of(at, details)?.parts("history")?.is_empty()
+    {
+        not_kept.insert("former passwords".to_owned());
+    }
+    for bookkeeping in FIELD_BOOKKEEPING {
+        field.take(bookkeeping)?;
+    }
+    field.leave(not_kept);
     let value = std::mem::take(&mut *value).into_bytes().into();
     if is_variable(&label) {
         return Ok(Field::Value(Box::new(Record::new(label.to_string(), value, at))));
@@ -111,4 +128,6 @@ fn variable(words: &str) -> String {
     if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name }
 }
 
+/// What an item says of each field beside its value: which one it is, where it stands, and other forms of the value.
+const FIELD_BOOKKEEPING: [&str; 5] = ["id", "reference", "section", "entropy", "ssh_formats"];
 const KINDS: [&str; 6] = ["CONCEALED", "STRING", "EMAIL", "URL", "PHONE", "SSHKEY"];

@@ -72,10 +72,10 @@ impl Tool {
         let records = document.records().ok()?;
         let first = records.first()?;
         let has = |names: &[&str]| names.iter().all(|name| first.has(name));
-        if has(&["organizationId", "key", "value"]) {
+        if has(&["id", "organizationId", "key", "value", "revisionDate"]) {
             return Some(Self::Bws);
         }
-        if has(&["workspace", "key", "value"]) || has(&["secretPath", "key", "value"]) {
+        if has(&["type", "workspace", "key", "value"]) || has(&["type", "secretPath", "key", "value"]) {
             return Some(Self::Infisical);
         }
         if has(&["fields", "vault"]) || has(&["fields", "category"]) {

@@ -48,6 +48,10 @@ fn what_could_not_be_removed_is_refused_before_anything_is_stored() {
         assert_eq!(text(owner, file), SOURCE, "{file}");
     }
     assert_eq!(world.insider().org.seq, before);
+    // Nor would be what the file says of it beside its value.
+    owner.write("said.json", format!(r#"[{{"key": "{}", "value": {:?}, "id": "i", "organizationId": "o", "revisionDate": "r", "note": "n"}}]"#, ALPHA.0, ALPHA.1));
+    let ended = owner.keyward(&["key", "import", "said.json", "--on-conflict", "skip", "--shred"]);
+    assert!(ended.code == 9 && ended.stderr.contains(ALPHA.0), "{}", ended.said());
     // One that has the very same value is not lost.
     owner.write("same.env", format!("{}={}\n", ALPHA.0, ALPHA.1));
     let told = json(owner, &["key", "import", "same.env", "--on-conflict", "skip", "--shred"]);
@@ -123,6 +127,22 @@ fn the_source_stays_if_its_keys_are_not_stored() {
     liar.answer("POST /v1/org/write", Answer::new(500, "no"));
     assert_ne!(world.owner.keyward(&["key", "import", "new.env", "--shred"]).code, 0);
     assert_eq!(text(&world.owner, "new.env"), SOURCE);
+    // The organisation's state has the keys, but the server does not have their values.
+    liar.reform();
+    for (code, answer) in [(8, r#"{"secrets":[]}"#), (5, "no")] {
+        let status = if code == 5 { 500 } else { 200 };
+        liar.answer(
+            "POST /v1/secrets/get",
+            Answer::new(status, answer).header("content-type", "application/json"),
+        );
+        let name = format!("{code}.env");
+        world.owner.write(&name, format!("FRESH_{code}=value-of-fresh\n"));
+        let ended = world.owner.keyward(&["key", "import", &name, "--shred"]);
+        assert_eq!(ended.code, code, "{}", ended.said());
+        assert!(ended.stderr.contains("is NOT removed"), "{}", ended.stderr);
+        assert!(world.owner.path(&name).exists());
+    }
+    liar.reform();
     world.owner.write("new.env", "broken\n");
     assert_eq!(world.owner.keyward(&["key", "import", "new.env", "--shred"]).code, 2);
     assert_eq!(text(&world.owner, "new.env"), "broken\n");

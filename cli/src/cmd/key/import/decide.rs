@@ -124,7 +124,9 @@ pub(super) async fn decide(
     for (item, decision) in items.iter().zip(&mut decisions) {
         let now = decision.id.and_then(|id| current.get(&id));
         if let Some(now) = now.filter(|now| now.value == item.value) {
+            let labels = existing.get(&item.name).is_some_and(|key| labels_are_there(item, key));
             decision.action = match (decision.action, says_the_same(item, now)) {
+                (Action::Skip, true) if !labels => Action::Skip,
                 (Action::Skip, true) => Action::Untouched,
                 (Action::Skip, false) => Action::Skip,
                 (_, true) => Action::Same,
@@ -150,6 +152,13 @@ pub(super) async fn decide(
     let Some(deployment) = &options.map else { return Ok(Decided { decisions, deployment: None }) };
     let deployment = resolve::deployment(&opened.org, deployment)?;
     map(deployment, &mut decisions, &options.allow_env)?;
+    for (item, decision) in items.iter().zip(&decisions) {
+        if decision.env.is_some() && item.value.contains(&0) {
+            let what = format!("the value of {} has a NUL byte, which no variable can hold", item.name);
+            let next = "nothing was stored; mend the file, or import it without --map";
+            return Err(Fault::new(Code::Policy, what).next(next).into());
+        }
+    }
     Ok(Decided { decisions, deployment: Some((deployment.id, deployment.name.clone())) })
 }
 
@@ -239,8 +248,15 @@ async fn current(
     Ok(keys.iter().map(|key| key.id).zip(secrets).collect())
 }
 
+/// Whether the key has what the file says of it that is not sealed with its value.
+fn labels_are_there(item: &Item, key: &KeyEntry) -> bool {
+    (item.alias.is_none() || item.alias == key.alias)
+        && (item.provider.is_none() || item.provider == key.provider)
+        && item.tags.iter().all(|tag| key.tags.contains(tag))
+}
+
 /// Whether the file says nothing else of the key, beside its value, than what it has.
-fn says_the_same(item: &Item, now: &Secret) -> bool {
+pub(super) fn says_the_same(item: &Item, now: &Secret) -> bool {
     (item.note.is_none() || item.note == now.note)
         && (item.inject.is_none() || item.inject == now.inject)
         && (item.fields.is_empty() || item.fields == now.fields)

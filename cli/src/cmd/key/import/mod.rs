@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish};
+use keyward_crypto::state::secret::Secret;
 use keyward_wire::name::{EnvName, Name};
 use zeroize::Zeroizing;
 
-use self::decide::{Action, Decided, Decision, apply, decide};
+use self::decide::{Action, Decided, Decision, apply, decide, says_the_same};
 use self::items::{Item, Taken, items};
 use self::plan::OnConflict;
 use self::shred::Doomed;
@@ -25,7 +26,7 @@ use super::rule_change::RuleChange;
 use super::rule_options::WildcardOption;
 use super::value_source::{Value, unreadable};
 use crate::ctx::Ctx;
-use crate::fault::{Code, Fault, printable};
+use crate::fault::{Code, Fault, code_of, printable};
 use crate::import::{Tool, is_bookkeeping};
 use crate::prompt;
 use crate::report::consequences::Consequences;
@@ -116,6 +117,9 @@ impl Options {
         } else {
             self.store(ctx, &session, &items).await?
         };
+        if doomed.is_some() {
+            self.read_back(ctx, &session, &items, &decided).await?;
+        }
         let removed = doomed.map(Doomed::destroy);
         let facts = serde_json::json!({
             "from": tool.word(),
@@ -154,6 +158,34 @@ impl Options {
                 Ok((decided, Consequences::of(draft, &opened.org)))
             })
             .await
+    }
+
+    /// Fetches and opens what is stored by now, and compares it with the file, which is to be removed.
+    async fn read_back(
+        &self,
+        ctx: &Ctx,
+        session: &Session,
+        items: &[Item],
+        decided: &Decided,
+    ) -> anyhow::Result<()> {
+        let opened = session.open(ctx).await?;
+        let find = |decision: &Decision| opened.org.key(decision.id?);
+        let keys: Vec<_> = decided.decisions.iter().filter_map(find).collect();
+        let secrets = if keys.len() == items.len() { opened.secrets(&keys).await } else { Ok(Vec::new()) };
+        let stored = secrets.as_deref().unwrap_or_default();
+        let is_there =
+            |(item, secret): (&Item, &Secret)| secret.value == item.value && says_the_same(item, secret);
+        if stored.len() == items.len() && items.iter().zip(stored).all(is_there) {
+            return Ok(());
+        }
+        let what = match &secrets {
+            Err(error) => format!("the keys cannot be read back ({error})"),
+            Ok(_) => "the keys that were read back are not what the file has".to_owned(),
+        };
+        let code = secrets.as_ref().err().map_or(Code::Conflict, code_of);
+        Err(Fault::new(code, format!("{what}: {} is NOT removed", self.file.display()))
+            .next("look at them with keyward key list and keyward key get, and import the file again")
+            .into())
     }
 
     /// All of the file; and the file, if it is to be removed.
