@@ -1,7 +1,7 @@
 //! Settings: flags and environment variables, read once.
 
 use std::ffi::{OsStr, OsString};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::builder::Resettable;
@@ -152,7 +152,8 @@ pub struct ServeArgs {
         long = "trusted-proxy",
         value_name = "CIDR",
         env = "KEYWARD_SERVER_TRUSTED_PROXY",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = network
     )]
     pub trusted_proxies: Vec<IpNet>,
     /// Address for GET /metrics, in clear text: loopback, or a network that only you read. Not served unless it is given
@@ -164,6 +165,13 @@ pub struct ServeArgs {
     /// Least level that is logged: error, warn, info, debug or off
     #[arg(long, value_name = "LEVEL", env = "KEYWARD_SERVER_LOG", default_value = "info")]
     pub log: tracing_subscriber::filter::LevelFilter,
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let one = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse().or_else(|_| one()).map_err(|_| "write it as 10.0.0.0/8, or as one address".to_owned())
 }
 
 /// Who may create an organisation.

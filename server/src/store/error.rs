@@ -1,5 +1,7 @@
 //! What can go wrong between the server and its database.
 
+use std::io::ErrorKind;
+
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -55,6 +57,12 @@ pub enum StoreError {
     /// `--database-url` is not a PostgreSQL address.
     #[error("the database URL must start with postgres:// or postgresql://; without one, SQLite is used")]
     Url,
+    /// The PostgreSQL address has an option that is unknown, or stands twice. Which one is not said: it may be half a password.
+    #[error(
+        "the database URL has an option that is unknown, or has one twice; for TLS they are sslmode, sslrootcert, sslcert and sslkey. A \
+         ? in a password is written %3F"
+    )]
+    UrlOption,
     /// Nothing answers at the address that talks like a database.
     #[error("it cannot be reached: {0}")]
     Unreachable(String),
@@ -62,7 +70,7 @@ pub enum StoreError {
     #[error("its disk is full")]
     Full,
     /// The database can be read and not written: its disk is read-only, or it is a stand-by.
-    #[error("it is read-only")]
+    #[error("it is read-only, or a file of it belongs to another user")]
     ReadOnly,
     /// SQLite's files were deleted or replaced under the running server: what it writes would be lost.
     #[error(
@@ -101,7 +109,7 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::PoolTimedOut => return Self::Busy,
-            sqlx::Error::Io(error) => return Self::Unreachable(error.kind().to_string()),
+            sqlx::Error::Io(error) => return Self::Unreachable(unreachable(error.kind())),
             // A connection that ended during a statement looks like this to the next statement.
             sqlx::Error::Protocol(_) | sqlx::Error::BeginFailed => {
                 return Self::Unreachable("its connection broke".to_owned());
@@ -126,6 +134,19 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+fn unreachable(kind: ErrorKind) -> String {
+    let meaning = match kind {
+        ErrorKind::NotFound => "there is no such socket, or no such file as sslrootcert names",
+        // What rustls says of a certificate comes as this.
+        ErrorKind::InvalidData => {
+            "its answer cannot be used; if it has TLS, its certificate is not trusted or is for another name (sslmode, sslrootcert)"
+        }
+        ErrorKind::Other => "its name cannot be found, or the connection to it failed",
+        _ => return kind.to_string(),
+    };
+    meaning.to_owned()
+}
+
 /// The database's own code, and what it means where an operator can do something about it.
 fn explained(code: &str) -> String {
     let meaning = match code {
@@ -136,6 +157,10 @@ fn explained(code: &str) -> String {
             "its user lacks a right: let it own the database, or grant it `create` on the schema and all rights on its tables"
         }
         "53300" => "it has as many connections as it takes: each keyward-server makes up to 16",
+        "11" | "267" | "523" | "779" | "26" => {
+            "its file is damaged, or is none of a database: keep it, look at it with `keyward-server check`, and restore a backup"
+        }
+        "14" => "its file, or a folder on the way to it, cannot be opened by this user",
         _ => return format!("database error {code}"),
     };
     format!("{meaning} (database error {code})")
@@ -154,7 +179,9 @@ fn some_of(differences: &[String]) -> String {
 fn driver_kind(error: &sqlx::Error) -> String {
     let kind = match error {
         sqlx::Error::Tls(_) => "TLS to the database failed",
-        sqlx::Error::Configuration(_) => "database configuration",
+        sqlx::Error::Configuration(_) => {
+            "the database URL cannot be understood; in a password, @ / # ? and % are written %40 %2F %23 %3F and %25"
+        }
         sqlx::Error::PoolClosed => "shutting down",
         sqlx::Error::WorkerCrashed => "database worker ended",
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => {
@@ -171,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_broken_connection_is_told_from_a_busy_database() {
-        let broken = StoreError::from(sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()));
+        let broken = StoreError::from(sqlx::Error::Io(ErrorKind::ConnectionReset.into()));
         assert_eq!(broken.cause(), "it cannot be reached: connection reset");
         assert!(matches!(StoreError::from(sqlx::Error::PoolTimedOut), StoreError::Busy));
     }

@@ -274,6 +274,7 @@ fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError> {
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(StoreError::Url);
     }
+    check_url_options(url)?;
     let options: PgConnectOptions = url.parse()?;
     Ok(options.statement_cache_capacity(STATEMENTS).application_name("keyward-server").options([
         ("default_transaction_isolation", "read committed"),
@@ -282,6 +283,39 @@ fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError> {
         ("idle_in_transaction_session_timeout", "60s"),
     ]))
 }
+
+/// Refuses options that the driver does not know, which it would pass over: a mistyped `sslmode` would leave TLS out. One that is
+/// given twice has no one meaning.
+fn check_url_options(url: &str) -> Result<(), StoreError> {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let names =
+        || query.split('&').filter_map(|option| option.split('=').next()).filter(|name| !name.is_empty());
+    let is_known = |name: &str| URL_OPTIONS.contains(&name) || name.starts_with("options[");
+    let is_twice = |name: &str| names().filter(|other| *other == name).count() > 1;
+    if names().all(|name| is_known(name) && !is_twice(name)) { Ok(()) } else { Err(StoreError::UrlOption) }
+}
+
+/// The options of a PostgreSQL address that the driver reads.
+const URL_OPTIONS: [&str; 18] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "ssl-root-cert",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "statement-cache-capacity",
+    "user",
+];
 
 /// Makes one connection, at once. A pool would retry, and then say only that time is up.
 async fn reach(options: &PgConnectOptions) -> Result<(), StoreError> {
@@ -340,6 +374,29 @@ const WAIT: Duration = Duration::from_secs(10);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_option_of_the_address_that_would_be_passed_over_is_refused() {
+        for good in [
+            "",
+            "?sslmode=verify-full&sslrootcert=/ca.pem",
+            "?options[search_path]=keyward",
+            "?host=/run/pg&",
+        ] {
+            assert!(postgres_options(&format!("postgres://u:p@h/d{good}")).is_ok(), "{good}");
+        }
+        for bad in [
+            "?sslmod=verify-full",
+            "?SSLMODE=require",
+            "?ssl_mode=require",
+            "?sslmode=require&sslmode=disable",
+            "?hunter2",
+        ] {
+            let error = postgres_options(&format!("postgres://u:p@h/d{bad}")).unwrap_err();
+            assert!(matches!(error, StoreError::UrlOption), "{bad}");
+            assert!(!error.cause().contains("hunter2"));
+        }
+    }
 
     #[tokio::test]
     async fn a_database_that_is_not_there_cannot_be_reached() {
