@@ -125,7 +125,7 @@ impl From<ApiError> for Fault {
             }
             ApiError::Refused { detail, .. } if code(detail) == Some(ErrorCode::SetupCode) => {
                 Self::new(Code::Policy, text).next(
-                    "read it on the server's terminal or in its data folder, and give it: --setup-code CODE",
+                    "read it on the server's terminal or in its data folder, and give it when asked: --setup-code -",
                 )
             }
             ApiError::Refused { status: 403, .. } => Self::new(Code::Policy, text),

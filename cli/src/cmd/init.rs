@@ -30,8 +30,8 @@ pub struct Options {
     /// Write the recovery kit to this new file
     #[arg(long, value_name = "FILE")]
     recovery_kit: Option<PathBuf>,
-    /// The server's one-time setup code
-    #[arg(long, value_name = "CODE")]
+    /// The server's one-time setup code; - asks for it, since other users of this machine can see the command line
+    #[arg(long, value_name = "CODE", allow_hyphen_values = true)]
     setup_code: Option<String>,
 }
 
@@ -39,11 +39,17 @@ impl Options {
     pub(super) async fn run(self, ctx: &Ctx) -> anyhow::Result<()> {
         let home = Home::required(ctx)?;
         let password = if self.password_stdin { Some(prompt::stdin_text("password")?) } else { None };
+        let setup_code = match self.setup_code.as_deref() {
+            Some("-") => Some(
+                prompt::secret("Setup code", "there is no terminal to ask for the setup code")?.to_string(),
+            ),
+            _ => self.setup_code,
+        };
         let founding = Founding {
             org: &self.org,
             email: &self.email,
             recovery_kit: self.recovery_kit.as_deref(),
-            setup_code: self.setup_code,
+            setup_code,
         };
         let password = password.as_ref().map(|text| text.as_str());
         let Founded { org, owner } =
