@@ -291,7 +291,9 @@ fn check_url_options(url: &str) -> Result<(), StoreError> {
     let names =
         || query.split('&').filter_map(|option| option.split('=').next()).filter(|name| !name.is_empty());
     let is_known = |name: &str| URL_OPTIONS.contains(&name) || name.starts_with("options[");
-    let is_twice = |name: &str| names().filter(|other| *other == name).count() > 1;
+    // `ssl-mode` is `sslmode`.
+    let plain = |name: &str| name.replace('-', "");
+    let is_twice = |name: &str| names().filter(|other| plain(other) == plain(name)).count() > 1;
     if names().all(|name| is_known(name) && !is_twice(name)) { Ok(()) } else { Err(StoreError::UrlOption) }
 }
 
@@ -390,6 +392,7 @@ mod tests {
             "?SSLMODE=require",
             "?ssl_mode=require",
             "?sslmode=require&sslmode=disable",
+            "?sslmode=require&ssl-mode=disable",
             "?hunter2",
         ] {
             let error = postgres_options(&format!("postgres://u:p@h/d{bad}")).unwrap_err();
