@@ -96,11 +96,6 @@ impl Session {
         self.share.connection(all).map(|places| Arc::new(ConnectionPermit(places)))
     }
 
-    /// Takes a place for the window of one more decoder. `None` if the agent, or all agents together, have as many as they may.
-    pub(crate) fn window(&self, all: &Share) -> Option<[OwnedSemaphorePermit; 2]> {
-        self.share.window(all)
-    }
-
     /// Counts a request against a rule's limit. `Err` says how long to wait for the next.
     pub(crate) fn count(&self, grant: &Grant) -> Result<(), Duration> {
         let Some(limits) = grant.rule.terms().limits else { return Ok(()) };

@@ -11,14 +11,14 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::activity::Busy;
 use crate::redact::Scrubber;
 use crate::refuse::Code;
 use crate::request_body::Broken;
 use crate::scrub;
-use crate::tunnel::Tunnel;
+use crate::tunnel::{LOOK_AGAIN, Tunnel};
 use crate::upstream::Lease;
 
 /// The body of an answer that is sent to an agent.
@@ -136,8 +136,12 @@ impl Relayed {
         }
         loop {
             let Some(scrubber) = self.tunnel.scrubber_again(&mut self.last) else {
-                // What carries the answer is about to be cut. Until then nothing goes on.
-                cx.waker().wake_by_ref();
+                // What carries the answer is about to be cut. Until then nothing goes on; if grants count again before that, it does.
+                let waker = cx.waker().clone();
+                tokio::spawn(async move {
+                    sleep(LOOK_AGAIN).await;
+                    waker.wake();
+                });
                 return Poll::Pending;
             };
             let next = self.scrub.next(&scrubber);

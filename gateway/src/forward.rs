@@ -102,7 +102,7 @@ async fn relay(
         entry.decision = "pass";
     } else {
         let head = inject::Head { method: &method, target: &mut target, headers: &mut headers };
-        _room = put_key(tunnel, head, &mut body, account.as_deref(), revision, (&busy, entry)).await?;
+        _room = put_key(tunnel, head, &mut body, account.as_deref(), revision, &busy, entry).await?;
         entry.decision = "inject";
     }
     let mut skipped = SkippedPlaceholders::of(entry, &target, &headers);
@@ -141,7 +141,8 @@ async fn put_key(
     body: &mut Carried,
     account: Option<&str>,
     revision: u64,
-    (busy, entry): (&Busy, &mut Entry),
+    busy: &Busy,
+    entry: &mut Entry,
 ) -> Result<Option<[OwnedSemaphorePermit; 2]>, Refusal> {
     let grants = tunnel.gateway.source.grants(&tunnel.session.agent);
     let mine = &tunnel.session.placeholders;
@@ -248,7 +249,7 @@ async fn relayed(
     let scrubber = tunnel.scrubber().ok_or(Code::AccessRestricted)?;
     let mut scrub = scrub::body(&scrubber, &mut parts.headers, version).map_err(|_| Code::ScrubUnreadable)?;
     if scrub.has_a_window() {
-        let window = tunnel.session.window(&tunnel.gateway.share);
+        let window = tunnel.session.share.window(&tunnel.gateway.share);
         scrub.keep_window(window.ok_or(Code::ScrubUnreadable)?);
     }
     let mut body = Relayed::new(body, lease, scrub, Arc::clone(tunnel), busy, of);

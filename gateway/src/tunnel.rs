@@ -1,11 +1,13 @@
 //! A tunnel: one agent's way to one host, with what its requests need to know, when it must end, and what the log says of it.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use http::HeaderValue;
 use keyward_wire::KeyId;
 use keyward_wire::api::agents::Decision;
 use keyward_wire::rule::Authority;
+use tokio::time::sleep;
 
 use crate::activity::Activity;
 use crate::agent::{ConnectionPermit, Session};
@@ -16,6 +18,9 @@ use crate::refuse::Code;
 use crate::shared::Shared;
 use crate::source::made_of;
 use crate::upstream::{Upstreams, host_value};
+
+/// How soon it is looked again whether an agent that may act no more has been cut off.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// How requests get to the gateway, and on to the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +94,7 @@ impl Tunnel {
         loop {
             match self.scrubber() {
                 Some(scrubber) => return scrubber,
-                None => tokio::task::yield_now().await,
+                None => sleep(LOOK_AGAIN).await,
             }
         }
     }
