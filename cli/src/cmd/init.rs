@@ -40,9 +40,11 @@ impl Options {
         let home = Home::required(ctx)?;
         let password = if self.password_stdin { Some(prompt::stdin_text("password")?) } else { None };
         let setup_code = match self.setup_code.as_deref() {
-            Some("-") => Some(
-                prompt::secret("Setup code", "there is no terminal to ask for the setup code")?.to_string(),
-            ),
+            Some("-") => {
+                let mut code =
+                    prompt::secret("Setup code", "there is no terminal to ask for the setup code")?;
+                Some(std::mem::take(&mut *code))
+            }
             _ => self.setup_code,
         };
         let founding = Founding {

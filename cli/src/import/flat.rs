@@ -1,9 +1,9 @@
 //! A JSON object of names and values, which many programs read and write, and which `dotenvx get` prints.
 
 use super::document::{Document, text};
-use super::keyward;
 use super::problem::Problem;
 use super::record::{Content, Record};
+use super::{is_dotenvx_public_key, keyward};
 
 /// keyward's own export, or any object of texts.
 pub(super) fn json(document: &Document<'_>) -> Result<Content, Vec<Problem>> {
@@ -14,11 +14,8 @@ pub(super) fn json(document: &Document<'_>) -> Result<Content, Vec<Problem>> {
 /// it.
 pub(super) fn dotenvx(document: &Document<'_>) -> Result<Content, Vec<Problem>> {
     let mut content = object(document)?;
-    let is_public_key = |name: &str| {
-        name.strip_prefix("DOTENV_PUBLIC_KEY").is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-    };
     let (public, records) =
-        content.records.into_iter().partition(|record: &Record| is_public_key(&record.name));
+        content.records.into_iter().partition(|record: &Record| is_dotenvx_public_key(&record.name));
     content.records = records;
     content.not_kept.extend(public.into_iter().map(|record| record.name));
     Ok(content)

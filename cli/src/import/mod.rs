@@ -27,7 +27,12 @@ pub use tool::Tool;
 /// Whether a field that is not kept is a tool's own bookkeeping: which record it was, whose, since when, how it is shown. A file
 /// is no loss for that alone.
 pub fn is_bookkeeping(field: &str) -> bool {
-    BOOKKEEPING.contains(&field) || field.starts_with(DOTENVX_PUBLIC_KEY)
+    BOOKKEEPING.contains(&field) || is_dotenvx_public_key(field)
+}
+
+/// Whether this is dotenvx's key that seals, or that of one environment. The one that opens is elsewhere.
+fn is_dotenvx_public_key(name: &str) -> bool {
+    name.strip_prefix("DOTENV_PUBLIC_KEY").is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
 }
 
 /// What a file of this tool says, or everything that is wrong with it.
@@ -88,6 +93,3 @@ const BOOKKEEPING: &[&str] = &[
     "updated_at",
     "version",
 ];
-
-/// Of dotenvx: the key that seals, or one for each environment; the one that opens is elsewhere.
-const DOTENVX_PUBLIC_KEY: &str = "DOTENV_PUBLIC_KEY";

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::document::{Document, Fields, text};
+use super::is_dotenvx_public_key;
 use super::problem::At;
 
 /// Tools whose files can be read.
@@ -86,8 +87,7 @@ impl Tool {
         if has(&["DOPPLER_CONFIG", "DOPPLER_PROJECT"]) || members.iter().any(|(_, value)| computed(value)) {
             return Some(Self::Doppler);
         }
-        let public_key = |name: &str| name.starts_with("DOTENV_PUBLIC_KEY");
         let texts = members.iter().all(|(_, value)| text(value).is_some());
-        (texts && members.iter().any(|(name, _)| public_key(name))).then_some(Self::Dotenvx)
+        (texts && members.iter().any(|(name, _)| is_dotenvx_public_key(name))).then_some(Self::Dotenvx)
     }
 }

@@ -18,8 +18,9 @@ use crate::vault::offline::Offline;
 ///
 /// Nothing is printed before every value was fetched, verified and opened. With --stdout in shell or fish format, every
 /// failure prints the word `false`: with `set -e`, or `; or exit` in fish, the script then stops. A value that what reads
-/// the format would not find again is refused by its name, and then nothing is written. A FILE is replaced whole or not at all, and is its owner's alone
-/// (0600); with --format github-actions it is added to, for other steps of a job write to the same one.
+/// the format would not find again is refused by its name, and then nothing is written. A FILE is replaced whole or not at
+/// all, and is its owner's alone (0600); with --format github-actions it is added to, for other steps of a job write to the
+/// same one.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 #[command(override_usage = "keyward deployment env-file [OPTIONS] <DEPLOYMENT> <FILE|--stdout>")]
